@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Warnings stop a build only where that is asked for, so that a newer compiler's new warning
+/// never breaks somebody's work. `.ci/run` asks for it.
+let warningsAsErrors = Context.environment["WARNINGS_AS_ERRORS"] != nil
+
+let settings: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+  ]
+  + ["ExistentialAny", "MemberImportVisibility", "InternalImportsByDefault"]
+  .map { .enableUpcomingFeature($0) }
+  + (warningsAsErrors ? [.treatAllWarnings(as: .error)] : [])
+
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "swift-aio",
+  products: [
+    .library(name: "PosixAIO", targets: ["PosixAIO"]),
+    .library(name: "Reactor", targets: ["Reactor"]),
+    .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
+    .executable(name: "aio-fileserver", targets: ["FileServer"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // The C side of PosixAIO: what the Glibc module does not show to Swift.
+    .target(name: "CPosixAIO"),
+    // libevent is named by its linker flags in the module maps, so that a machine without
+    // pkg-config builds without a warning.
+    .systemLibrary(name: "CLibevent", providers: [.apt(["libc6-dev", "libevent-dev"])]),
+    .systemLibrary(name: "CLibeventExtra", providers: [.apt(["libc6-dev", "libevent-dev"])]),
+
+    .target(name: "PosixAIO", dependencies: ["CPosixAIO", systemPackage]),
+    .target(name: "Reactor", dependencies: ["PosixAIO", "CLibevent", systemPackage]),
+    .target(
+      name: "ReactorHTTP",
+      dependencies: ["Reactor", "PosixAIO", "CLibevent", "CLibeventExtra", systemPackage]),
+    .executableTarget(
+      name: "FileServer",
+      dependencies: [
+        "PosixAIO", "Reactor", "ReactorHTTP", systemPackage, argumentParser, logging,
+      ]),
+
+    // Shared by the test targets; not a product.
+    .target(
+      name: "TestSupport", dependencies: ["PosixAIO", systemPackage], path: "Tests/TestSupport"),
+    .testTarget(
+      name: "PosixAIOTests", dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "ReactorTests", dependencies: ["Reactor", "PosixAIO", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "ReactorHTTPTests",
+      dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "ProgramTests",
+      dependencies: ["FileServer", "PosixAIO", "Reactor", "TestSupport", systemPackage]),
+  ]
+)
+
+for target in package.targets where target.type != .system && target.name != "CPosixAIO" {
+  target.swiftSettings = settings
+}

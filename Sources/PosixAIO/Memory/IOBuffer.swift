@@ -1,0 +1,160 @@
+/// A block of memory that an asynchronous operation may read or fill.
+///
+/// glibc's helper threads touch the memory of an operation long after the call that started it has
+/// returned, so a buffer *moves*: into the operation when that is accepted, and back out with its
+/// completion. In between nobody can reach it, which the compiler checks.
+///
+/// ```swift
+/// file.read(into: IOBuffer(capacity: 65_536), at: 0) { result, buffer in
+///   // `buffer` is ours again, and holds `buffer.count` bytes.
+/// }
+/// ```
+///
+/// The first `count` bytes of the `capacity` are valid. The rest was never written and is never
+/// shown.
+public struct IOBuffer: ~Copyable, Sendable {
+  /// The alignment that direct IO (`O_DIRECT`) asks of memory on every common file system, in
+  /// bytes.
+  public static let pageAlignment = 4096
+
+  /// Enough for any Swift type, in bytes. What small buffers get.
+  public static let smallAlignment = 16
+
+  /// The number of bytes that the memory can hold.
+  public let capacity: Int
+
+  /// The number of valid bytes, `0...capacity`.
+  public private(set) var count: Int
+
+  // Sendable: one owner at a time, since the struct cannot be copied.
+  nonisolated(unsafe) private let base: UnsafeMutableRawPointer
+
+  /// Allocates memory for `capacity` bytes, none of them valid yet.
+  ///
+  /// - Parameters:
+  ///   - capacity: In bytes, 0 or more.
+  ///   - alignment: In bytes, a power of two. Without one, buffers of a page or more are aligned
+  ///     to ``pageAlignment`` and can be used for direct IO.
+  ///
+  /// Traps when memory runs out, as every allocation in Swift does.
+  public init(capacity: Int, alignment: Int? = nil) {
+    precondition(capacity >= 0, "IOBuffer: the capacity is a number of bytes, 0 or more")
+    let alignment = alignment ?? (capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment)
+    precondition(
+      alignment > 0 && alignment & (alignment - 1) == 0,
+      "IOBuffer: the alignment is a power of two")
+    unsafe self.base = .allocate(byteCount: max(capacity, 1), alignment: alignment)
+    self.capacity = capacity
+    self.count = 0
+  }
+
+  /// Allocates a buffer that holds a copy of `bytes`.
+  public init(copying bytes: some Collection<UInt8>) {
+    self.init(capacity: bytes.count)
+    append(contentsOf: bytes)
+  }
+
+  /// Takes over memory that ``relinquish()`` gave away.
+  ///
+  /// - Parameters:
+  ///   - memory: Allocated by an `IOBuffer`, and owned by nobody else.
+  ///   - count: The number of valid bytes, at most `memory.count`.
+  @unsafe
+  public init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
+    precondition(count >= 0 && count <= memory.count, "IOBuffer: count is within the memory")
+    // An IOBuffer never relinquishes a null address.
+    unsafe self.base = memory.baseAddress!
+    self.capacity = memory.count
+    self.count = count
+  }
+
+  deinit {
+    unsafe base.deallocate()
+  }
+
+  /// Gives the memory to the caller, who passes it to ``init(adopting:count:)`` or deallocates it.
+  ///
+  /// The way to hand the memory to C code that keeps it, without copying it.
+  public consuming func relinquish() -> UnsafeMutableRawBufferPointer {
+    let memory = unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
+    discard self
+    return unsafe memory
+  }
+
+  /// Whether no byte is valid.
+  public var isEmpty: Bool { count == 0 }
+
+  /// Reads the valid bytes.
+  public func withBytes<Failure: Error, Result: ~Copyable>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let bytes = unsafe UnsafeRawBufferPointer(start: base, count: count)
+    return try body(unsafe bytes.bytes)
+  }
+
+  /// Changes the valid bytes in place.
+  public mutating func withMutableBytes<Failure: Error, Result: ~Copyable>(
+    _ body: (inout MutableRawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let memory = unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
+    var bytes = unsafe memory.mutableBytes
+    return try body(&bytes)
+  }
+
+  /// Adds bytes behind the valid ones.
+  ///
+  /// Traps when they do not fit in the capacity; memory that an operation has used keeps its
+  /// address, so a buffer never grows.
+  public mutating func append(contentsOf bytes: some Collection<UInt8>) {
+    let byteCount = bytes.count
+    precondition(byteCount <= capacity - count, "IOBuffer: the bytes do not fit in the capacity")
+    let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: byteCount)
+    unsafe free.copyBytes(from: bytes)
+    count += byteCount
+  }
+
+  /// Adds a copy of foreign memory behind the valid bytes. Traps when it does not fit.
+  public mutating func append(_ bytes: RawSpan) {
+    bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+  }
+
+  /// Forgets bytes from the end: afterwards at most `byteCount` are valid.
+  public mutating func truncate(to byteCount: Int) {
+    precondition(byteCount >= 0, "IOBuffer: a number of bytes is 0 or more")
+    count = min(count, byteCount)
+  }
+
+  /// Forgets all bytes and keeps the memory.
+  public mutating func removeAll() {
+    count = 0
+  }
+
+  /// Declares the first `byteCount` bytes valid, after C code wrote them.
+  @unsafe
+  public mutating func setCount(_ byteCount: Int) {
+    precondition(byteCount >= 0 && byteCount <= capacity, "IOBuffer: count is within the capacity")
+    count = byteCount
+  }
+
+  /// The whole memory, valid or not. It stays at this address as long as the buffer lives.
+  @unsafe
+  public var unsafeMemory: UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// Copies the valid bytes of a buffer.
+  public init(_ buffer: borrowing IOBuffer) {
+    self = buffer.withBytes { bytes in bytes.withUnsafeBytes { unsafe Array($0) } }
+  }
+}
+
+extension String {
+  /// Decodes the valid bytes of a buffer as UTF-8, with replacement characters where they are not.
+  public init(decoding buffer: borrowing IOBuffer) {
+    self = buffer.withBytes { bytes in
+      bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+  }
+}
