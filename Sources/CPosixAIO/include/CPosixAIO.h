@@ -1,2 +1,86 @@
+// What PosixAIO needs of libc and the kernel, and Swift's Glibc module does not show: macros that
+// are functions, calls behind _GNU_SOURCE, calls without a libc wrapper, and a signal handler that
+// may only do what is async-signal-safe.
+//
+// Every function that can fail returns -1 and sets errno, as the call it wraps does.
 #pragma once
+// features.h first and never _GNU_SOURCE here: a header that defines it makes a second fd_set,
+// which clashes with Swift's Glibc module.
 #include <features.h>
+
+#include <aio.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// MARK: Control blocks (aio.c)
+
+/// Makes a control block ready for one operation that notifies nobody, at priority 0.
+void caio_prepare(struct aiocb *_Nonnull control, int opcode, int fd, void *_Nullable memory,
+                  size_t byteCount, int64_t offset);
+
+/// After a submission has failed: whether glibc took this operation all the same, so that it owns
+/// the memory now. False means that nothing was started.
+bool caio_was_taken(const struct aiocb *_Nonnull control);
+
+/// lio_listio(LIO_NOWAIT) whose list event is the real-time signal `signo` with `ticket` as value.
+int caio_submit_group(struct aiocb *_Nullable const *_Nonnull controls, int count, int signo,
+                      uint64_t ticket);
+
+// MARK: Signals (signals.c)
+
+/// SIGRTMIN and SIGRTMAX, which glibc computes at run time.
+int caio_sigrtmin(void);
+int caio_sigrtmax(void);
+
+/// Takes a real-time signal number for one queue of this process: EBUSY when it has an owner or a
+/// disposition already, EINVAL when it is not a real-time signal. Installs the handler that catches
+/// the signal on threads that do not block it; it writes the signal's value to `pipe_write_fd`.
+/// From here on the signal owns that descriptor.
+int caio_signal_claim(int signo, int pipe_write_fd);
+
+/// Gives a claimed number back and discards what is still pending of it. Nothing may send it any
+/// more. Closes the write end of the pipe, at the latest when a handler that just runs elsewhere
+/// returns.
+void caio_signal_release(int signo);
+
+/// How many signals the handler has caught on other threads since the claim.
+uint64_t caio_signal_strays(int signo);
+
+/// Whether the handler had to drop a value because the pipe was full; asking resets it.
+bool caio_signal_take_overflow(int signo);
+
+/// Blocks the signal in the calling thread. 1: it was not blocked before. 0: it was.
+int caio_signal_block(int signo);
+int caio_signal_unblock(int signo);
+
+/// signalfd(2), non-blocking and close-on-exec.
+int caio_signalfd(int signo);
+
+/// Reads up to `capacity` signals and stores the value of each, 0 for one that is not from AIO.
+/// Returns the number read, 0 when there is none.
+int caio_signalfd_read(int fd, uint64_t *_Nonnull tickets, int capacity);
+
+// MARK: Descriptors (descriptors.c)
+
+/// pipe2(2), non-blocking and close-on-exec.
+int caio_pipe(int *_Nonnull read_fd, int *_Nonnull write_fd);
+
+/// eventfd(2), non-blocking and close-on-exec.
+int caio_eventfd(void);
+
+/// timerfd_create(2) on the monotonic clock, non-blocking and close-on-exec.
+int caio_timerfd(void);
+
+/// timerfd_settime(2): once, in `nanoseconds` from now. 0 disarms.
+int caio_timerfd_set(int fd, int64_t nanoseconds);
+
+/// epoll_create1(2), close-on-exec.
+int caio_epoll(void);
+
+/// epoll_ctl(2): reports when `fd` is readable, level-triggered.
+int caio_epoll_add(int epoll_fd, int fd);
+
+/// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: never leaves `directory_fd`.
+int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mode_t mode);

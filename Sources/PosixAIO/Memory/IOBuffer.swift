@@ -12,6 +12,7 @@
 ///
 /// The first `count` bytes of the `capacity` are valid. The rest was never written and is never
 /// shown.
+@safe
 public struct IOBuffer: ~Copyable, Sendable {
   /// The alignment that direct IO (`O_DIRECT`) asks of memory on every common file system, in
   /// bytes.
@@ -39,7 +40,8 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// Traps when memory runs out, as every allocation in Swift does.
   public init(capacity: Int, alignment: Int? = nil) {
     precondition(capacity >= 0, "IOBuffer: the capacity is a number of bytes, 0 or more")
-    let alignment = alignment ?? (capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment)
+    let fitting = capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment
+    let alignment = alignment ?? fitting
     precondition(
       alignment > 0 && alignment & (alignment - 1) == 0,
       "IOBuffer: the alignment is a power of two")
@@ -115,7 +117,7 @@ public struct IOBuffer: ~Copyable, Sendable {
 
   /// Adds a copy of foreign memory behind the valid bytes. Traps when it does not fit.
   public mutating func append(_ bytes: RawSpan) {
-    bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+    unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
   }
 
   /// Forgets bytes from the end: afterwards at most `byteCount` are valid.
@@ -146,7 +148,7 @@ public struct IOBuffer: ~Copyable, Sendable {
 extension Array where Element == UInt8 {
   /// Copies the valid bytes of a buffer.
   public init(_ buffer: borrowing IOBuffer) {
-    self = buffer.withBytes { bytes in bytes.withUnsafeBytes { unsafe Array($0) } }
+    self = buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
   }
 }
 
@@ -154,7 +156,7 @@ extension String {
   /// Decodes the valid bytes of a buffer as UTF-8, with replacement characters where they are not.
   public init(decoding buffer: borrowing IOBuffer) {
     self = buffer.withBytes { bytes in
-      bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+      unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
   }
 }

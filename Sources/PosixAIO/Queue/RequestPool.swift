@@ -1,0 +1,42 @@
+/// Slots for requests. Slots are made in slabs, used again, and keep their address.
+@safe
+final class RequestPool {
+  /// Slots made at once.
+  private static let slabCount = 64
+
+  private var slabs: [UnsafeMutableBufferPointer<Request>] = unsafe []
+  private var free = RequestList()
+
+  /// Only an idle queue goes away, so no slot is in use here.
+  deinit {
+    for unsafe slab in unsafe slabs {
+      unsafe slab.deinitialize()
+      unsafe slab.deallocate()
+    }
+  }
+
+  func take() -> RequestRef {
+    if free.isEmpty { addSlab() }
+    guard let request = free.popFirst() else {
+      preconditionFailure("RequestPool: a new slab has slots")
+    }
+    return request
+  }
+
+  func put(_ request: RequestRef) {
+    request.pointee = Request()
+    // Last used, first taken: its memory is still in the processor's cache.
+    free.prepend(request)
+  }
+
+  private func addSlab() {
+    let slab = UnsafeMutableBufferPointer<Request>.allocate(capacity: Self.slabCount)
+    unsafe slab.initialize(repeating: Request())
+    unsafe slabs.append(slab)
+    // The memory of a buffer that is not empty has an address.
+    let first = slab.baseAddress!
+    for index in 0..<Self.slabCount {
+      free.append(unsafe RequestRef(first + index))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+internal import CPosixAIO
+internal import Glibc
+internal import SystemPackage
+
+/// The calls of libc that make asynchronous IO, and nothing else: the one place from which this
+/// package calls `aio_*`, `lio_listio` and the signal calls.
+///
+/// The completion queue and the operations reach libc through an instance, so that a test can
+/// override a call and make it fail, shorten a transfer or lose a signal.
+@safe
+class AIOSystem {
+  /// Straight to libc.
+  static var live: AIOSystem { AIOSystem() }
+
+  typealias Control = UnsafeMutablePointer<aiocb>
+
+  // MARK: Operations
+
+  /// Hands over operations that notify nobody, with one signal when the last of them is done.
+  ///
+  /// When this throws, single operations may run all the same; ``wasTaken(_:)`` tells which.
+  func submitGroup(
+    _ controls: [Control?], signal: Int32, ticket: UInt64
+  ) throws(Errno) {
+    try checked(unsafe caio_submit_group(controls, Int32(controls.count), signal, ticket))
+  }
+
+  /// Wraps `aio_fsync(3)`, `dataOnly` for `O_DSYNC` instead of `O_SYNC`.
+  func submitSync(_ control: Control, dataOnly: Bool) throws(Errno) {
+    try checked(unsafe aio_fsync(dataOnly ? O_DSYNC : O_SYNC, control))
+  }
+
+  /// Wraps `aio_read(3)`.
+  func submitRead(_ control: Control) throws(Errno) {
+    try checked(unsafe aio_read(control))
+  }
+
+  /// Wraps `aio_write(3)`.
+  func submitWrite(_ control: Control) throws(Errno) {
+    try checked(unsafe aio_write(control))
+  }
+
+  /// Whether libc owns the operation after a submission failed.
+  func wasTaken(_ control: Control) -> Bool {
+    unsafe caio_was_taken(control)
+  }
+
+  /// The error of an operation, 0 for none, `EINPROGRESS` while libc owns it. Wraps `aio_error(3)`.
+  func error(of control: Control) -> Int32 {
+    unsafe aio_error(control)
+  }
+
+  /// What the kernel returned: bytes, or -1. Wraps `aio_return(3)`.
+  func result(of control: Control) -> Int {
+    unsafe aio_return(control)
+  }
+
+  /// Wraps `aio_cancel(3)`.
+  func cancel(_ fileDescriptor: Int32, _ control: Control?) throws(Errno) -> Int32 {
+    try checked(unsafe aio_cancel(fileDescriptor, control))
+  }
+}
+
+/// The door between C's errno and ``Errno``: reads it once, right behind the call.
+@discardableResult
+func checked(_ result: Int32) throws(Errno) -> Int32 {
+  guard result != -1 else { throw Errno(rawValue: errno) }
+  return result
+}
