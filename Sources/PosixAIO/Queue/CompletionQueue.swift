@@ -116,6 +116,11 @@ public final class CompletionQueue {
     return deliveredCount
   }
 
+  /// Makes the calling thread the queue's: blocks the signal in it.
+  package func moveToCurrentThread() {
+    signal.blockInCurrentThread()
+  }
+
   /// Sees that `drain` is called soon.
   func wake() {
     guard !isDraining else { return }

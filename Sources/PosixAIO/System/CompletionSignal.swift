@@ -57,6 +57,12 @@ final class CompletionSignal {
   /// Signals that landed on threads which do not block the signal, since the start.
   var strayCount: UInt64 { caio_signal_strays(number) }
 
+  /// For a thread that is not the creating one and will read the signals from now on. Where it does
+  /// not succeed, the handler passes the signals on.
+  func blockInCurrentThread() {
+    caio_signal_block(number)
+  }
+
   /// Makes the pipe readable, once until the next ``collect(_:)``.
   func kick() {
     guard !isKicked else { return }

@@ -1,0 +1,88 @@
+internal import CLibevent
+
+/// One event of libevent, and the only place where a pointer to a Swift object goes into libevent
+/// and comes back.
+///
+/// While an event is added, the loop's registry keeps it alive; libevent's own event exists for
+/// just as long, so that nothing of ours stays in a base that outlives the loop.
+@safe
+final class Event {
+  private let registry: EventRegistry
+  private let descriptor: Int32
+  private let flags: Int16
+  private let body: () -> Void
+  private var event: OpaquePointer?
+
+  /// - Parameters:
+  ///   - descriptor: A descriptor, a signal number with `EV_SIGNAL`, or -1 for a timer.
+  ///   - flags: `EV_READ`, `EV_WRITE`, `EV_SIGNAL`, `EV_PERSIST`.
+  init(
+    in registry: EventRegistry, descriptor: Int32, flags: Int32, _ body: @escaping () -> Void
+  ) {
+    self.registry = registry
+    self.descriptor = descriptor
+    self.flags = Int16(flags)
+    self.body = body
+  }
+
+  var isAdded: Bool { unsafe event != nil }
+
+  /// Starts to wait, after `timeout` at the latest. Wraps `event_new` and `event_add`.
+  func add(timeout: Duration? = nil) {
+    guard !isAdded else { return }
+    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+    guard let made = unsafe event_new(registry.base, descriptor, flags, fired, context) else {
+      preconditionFailure("EventLoop: out of memory, or the loop is gone")
+    }
+    unsafe event = made
+    registry.insert(self)
+    let status: Int32
+    if let timeout {
+      var time = timeval(timeout)
+      status = unsafe event_add(made, &time)
+    } else {
+      status = unsafe event_add(made, nil)
+    }
+    precondition(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
+  }
+
+  /// Stops to wait. Afterwards the body is not called again.
+  func remove() {
+    guard let event = unsafe event else { return }
+    unsafe event_free(event)
+    unsafe self.event = nil
+    registry.remove(self)
+  }
+
+  /// Has the body called in this turn or the next. Wraps `event_active`.
+  func activate() {
+    guard let event = unsafe event else { return }
+    unsafe event_active(event, Int32(flags), 1)
+  }
+
+  fileprivate func fire() {
+    if Int32(flags) & EV_PERSIST == 0 { remove() }
+    body()
+  }
+}
+
+private func fired(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+  // event_new was given an Event, which the registry keeps alive while it is added; this reference
+  // keeps it while its body runs.
+  guard let context = unsafe context else { return }
+  unsafe Unmanaged<Event>.fromOpaque(context).takeUnretainedValue().fire()
+}
+
+extension timeval {
+  init(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    let attosecondsPerMicrosecond: Int64 = 1_000_000_000_000
+    // Rounded up: a timer may be late, never early.
+    let (quotient, remainder) = attoseconds.quotientAndRemainder(
+      dividingBy: attosecondsPerMicrosecond)
+    let microseconds = quotient + (remainder > 0 ? 1 : 0)
+    self.init()
+    tv_sec = Int(seconds + microseconds / 1_000_000)
+    tv_usec = Int(microseconds % 1_000_000)
+  }
+}

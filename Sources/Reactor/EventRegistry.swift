@@ -1,0 +1,39 @@
+internal import CLibevent
+internal import Glibc
+internal import SystemPackage
+
+/// The event base, and what of ours is added to it.
+@safe
+final class EventRegistry {
+  /// Nil once the loop is gone.
+  private(set) var base: OpaquePointer?
+  private var events: [ObjectIdentifier: Event] = [:]
+
+  /// Wraps `event_base_new_with_config`.
+  init() throws(Errno) {
+    let options = unsafe event_config_new()
+    defer { unsafe event_config_free(options) }
+    // The default clock ticks every 4 ms.
+    unsafe event_config_set_flag(options, Int32(EVENT_BASE_FLAG_PRECISE_TIMER.rawValue))
+    errno = 0
+    unsafe base = event_base_new_with_config(options)
+    guard unsafe base != nil else { throw errno == 0 ? .noMemory : Errno(rawValue: errno) }
+  }
+
+  func insert(_ event: Event) {
+    events[ObjectIdentifier(event)] = event
+  }
+
+  func remove(_ event: Event) {
+    events[ObjectIdentifier(event)] = nil
+  }
+
+  /// Takes all events out of the base and frees it. Wraps `event_base_free`.
+  func close() {
+    for event in events.values {
+      event.remove()
+    }
+    unsafe event_base_free(base)
+    unsafe base = nil
+  }
+}

@@ -1,0 +1,51 @@
+internal import CLibevent
+internal import Glibc
+
+/// A POSIX signal that a loop can wait for.
+public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
+  public let rawValue: Int32
+
+  public init(rawValue: Int32) {
+    self.rawValue = rawValue
+  }
+
+  /// `SIGINT`: the terminal's interrupt key.
+  public static let interrupt = POSIXSignal(rawValue: SIGINT)
+  /// `SIGTERM`: a polite request to end.
+  public static let terminate = POSIXSignal(rawValue: SIGTERM)
+  /// `SIGHUP`: the terminal is gone, or by custom: open the log files anew.
+  public static let hangUp = POSIXSignal(rawValue: SIGHUP)
+  /// `SIGUSR1`.
+  public static let user1 = POSIXSignal(rawValue: SIGUSR1)
+  /// `SIGUSR2`.
+  public static let user2 = POSIXSignal(rawValue: SIGUSR2)
+}
+
+/// A signal that a loop watches. It goes on, kept or not, until it is cancelled.
+@safe
+public final class SignalWatch {
+  private let event: Event
+
+  fileprivate init(_ event: Event) {
+    self.event = event
+  }
+
+  /// Stops watching; the signal gets its former disposition back.
+  public func cancel() {
+    event.remove()
+  }
+}
+
+extension EventLoop {
+  /// Calls `body` on the loop each time that the process gets `signal`. Wraps `evsignal_new`.
+  ///
+  /// One loop of the process can watch signals at a time: libevent sends them all to one base.
+  @discardableResult
+  public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
+    checkThread()
+    let event = Event(
+      in: registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST, body)
+    event.add()
+    return SignalWatch(event)
+  }
+}
