@@ -36,6 +36,8 @@ int caio_epoll_add(int epoll_fd, int fd) {
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
+int caio_o_path(void) { return O_PATH; }
+
 int caio_open_beneath(int directory_fd, const char *path, int flags, mode_t mode) {
     struct open_how how = {
             // openat2 refuses what openat ignores: a mode without a reason for it.

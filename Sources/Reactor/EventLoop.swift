@@ -109,6 +109,14 @@ public final class EventLoop {
     helpers.run(work, completion)
   }
 
+  /// As ``offload(_:_:)``, for work that can fail as a file operation does.
+  func offloadCall<Value: Sendable>(
+    _ work: @escaping @Sendable () throws(FileError) -> Value,
+    _ completion: @escaping (Result<Value, FileError>) -> Void
+  ) {
+    offload({ Result(catching: work) }, completion)
+  }
+
   // MARK: - For the rest of the package
 
   /// libevent's `event_base`.

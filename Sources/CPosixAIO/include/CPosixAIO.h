@@ -82,5 +82,8 @@ int caio_epoll(void);
 /// epoll_ctl(2): reports when `fd` is readable, level-triggered.
 int caio_epoll_add(int epoll_fd, int fd);
 
+/// O_PATH, which needs _GNU_SOURCE.
+int caio_o_path(void);
+
 /// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: never leaves `directory_fd`.
 int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mode_t mode);

@@ -15,6 +15,10 @@ public struct FileError: Error, Equatable, Sendable {
     public static let sync = Operation("sync")
     public static let dataSync = Operation("data sync")
     public static let close = Operation("close")
+    public static let status = Operation("stat")
+    public static let rename = Operation("rename")
+    public static let remove = Operation("remove")
+    public static let list = Operation("list")
   }
 
   public let operation: Operation

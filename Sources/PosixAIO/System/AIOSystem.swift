@@ -1,6 +1,6 @@
 internal import CPosixAIO
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// The calls of libc that make asynchronous IO, and nothing else: the one place from which this
 /// package calls `aio_*`, `lio_listio` and the signal calls.
@@ -63,7 +63,7 @@ class AIOSystem {
 
 /// The door between C's errno and ``Errno``: reads it once, right behind the call.
 @discardableResult
-func checked(_ result: Int32) throws(Errno) -> Int32 {
+package func checked(_ result: Int32) throws(Errno) -> Int32 {
   guard result != -1 else { throw Errno(rawValue: errno) }
   return result
 }

@@ -1,0 +1,148 @@
+internal import Glibc
+public import PosixAIO
+public import SystemPackage
+
+/// An open file of a loop.
+///
+/// Reads, writes and syncs go through the loop's completion queue; opening, closing and asking for
+/// metadata block, so they run on a helper thread. Handlers are called on the loop's thread, and
+/// never from inside the call that started the work.
+///
+/// ```swift
+/// File.open("notes.txt", .readOnly, on: loop) { result in
+///   guard case .success(let file) = result else { return }
+///   …
+/// }
+/// ```
+@safe
+public final class File {
+  public let loop: EventLoop
+
+  /// The path as the file was opened.
+  public let path: FilePath
+
+  /// The file's metadata at the moment when it was opened.
+  public let openingStatus: FileStatus
+
+  private let file: AIOFile
+
+  /// A file as a helper thread opened it, on the way to the loop.
+  struct Opened: Sendable {
+    let descriptor: FileDescriptor
+    let path: FilePath
+    let status: FileStatus
+
+    /// Asks for the metadata of a descriptor, and closes that if there is none.
+    init(_ descriptor: FileDescriptor, path: FilePath) throws(FileError) {
+      self.descriptor = descriptor
+      self.path = path
+      do throws(FileError) {
+        status = try FileSystemCalls.status(of: descriptor, path: path)
+      } catch {
+        // The first error is the one to report.
+        try? FileSystemCalls.close(descriptor, path: path)
+        throw error
+      }
+    }
+  }
+
+  init(_ opened: Opened, loop: EventLoop) {
+    self.loop = loop
+    path = opened.path
+    openingStatus = opened.status
+    file = AIOFile(opened.descriptor, path: opened.path, queue: loop.queue)
+  }
+
+  /// Opens a file on a helper thread. Wraps `open(2)`, with `O_CLOEXEC`.
+  ///
+  /// - Parameters:
+  ///   - path: Relative to the process's working folder, or absolute.
+  ///   - mode: For reading, writing or both.
+  ///   - options: Further flags, such as `.create`.
+  ///   - permissions: Of a file that is made; the process's umask is taken off.
+  ///   - loop: Whose thread this is.
+  ///   - handler: Gets the open file, or what `open(2)` said.
+  public static func open(
+    _ path: FilePath, _ mode: FileDescriptor.AccessMode,
+    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
+  ) {
+    let flags = mode.rawValue | options.rawValue | O_CLOEXEC
+    loop.offloadCall { () throws(FileError) in
+      let descriptor = try FileSystemCalls.open(path, flags: flags, permissions: permissions)
+      return try Opened(descriptor, path: path)
+    } _: { result in
+      handler(result.map { File($0, loop: loop) })
+    }
+  }
+
+  /// Fills a buffer from the file. Wraps `aio_read(3)`'s operation.
+  ///
+  /// - Parameters:
+  ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
+  ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
+  ///   - offset: Where in the file, in bytes from its start, 0 or more.
+  ///   - handler: Gets the number of bytes read: fewer than asked at the end of the file, 0 behind
+  ///     it.
+  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over the
+  ///   queue's waiting limit. Nothing was started, and the handler is not called.
+  public func read(
+    into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
+    _ handler: @escaping CompletionQueue.TransferHandler
+  ) throws(Errno) {
+    loop.checkThread()
+    try file.read(into: buffer, byteCount: byteCount, at: offset, handler)
+  }
+
+  /// Writes the buffer's valid bytes, all of them or until the kernel gives an error. Wraps
+  /// `aio_write(3)`'s operation.
+  ///
+  /// - Parameters:
+  ///   - buffer: Moves in; comes back with the completion, unchanged.
+  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
+  ///     `.append` ignores it.
+  ///   - handler: Gets the number of bytes written; a failure says how many were.
+  /// - Throws: As ``read(into:byteCount:at:_:)``.
+  public func write(
+    _ buffer: consuming IOBuffer, at offset: Int64,
+    _ handler: @escaping CompletionQueue.TransferHandler
+  ) throws(Errno) {
+    loop.checkThread()
+    try file.write(buffer, at: offset, handler)
+  }
+
+  /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
+  /// `aio_fsync(3)` with `O_SYNC`.
+  ///
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over the waiting limit. Nothing was started.
+  public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
+    loop.checkThread()
+    try file.sync(handler)
+  }
+
+  /// As ``sync(_:)``, but of the metadata only what is needed to read the data back. Wraps
+  /// `aio_fsync(3)` with `O_DSYNC`.
+  public func dataSync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
+    loop.checkThread()
+    try file.dataSync(handler)
+  }
+
+  /// Closes the file when nothing of it is in flight any more, on a helper thread. Wraps `close(2)`.
+  ///
+  /// What was accepted before runs to its end, and its handlers come first. A file that is dropped
+  /// without this is closed too, but on the loop.
+  ///
+  /// - Parameter handler: Called once. An error means that data of earlier writes may be lost, as
+  ///   on a network file system; the descriptor is gone all the same.
+  public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
+    loop.checkThread()
+    let path = path
+    file.detach { [loop] descriptor in
+      loop.offloadCall { () throws(FileError) in
+        try FileSystemCalls.close(descriptor, path: path)
+      } _: { result in
+        handler(result)
+      }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+internal import Glibc
+public import PosixAIO
+public import SystemPackage
+
+/// An open folder, and what is below it.
+///
+/// Paths given to a folder are relative to it and cannot lead out of it: not by `..`, not by an
+/// absolute path, and not by a symbolic link; those fail with `EXDEV`. Calls run on a helper thread,
+/// their handlers on the loop.
+@safe
+public final class Folder {
+  /// A name in a folder.
+  public struct Entry: Equatable, Sendable {
+    public let name: String
+    /// Of the name itself: a symbolic link is not followed, since it may lead out of the folder.
+    public let status: FileStatus
+
+    init(name: String, status: FileStatus) {
+      self.name = name
+      self.status = status
+    }
+  }
+
+  public let loop: EventLoop
+
+  /// The path as the folder was opened.
+  public let path: FilePath
+
+  private let descriptor: FileDescriptor
+  // Owns the descriptor, and closes it when the folder goes: nobody else does.
+  private let file: AIOFile
+
+  private init(_ descriptor: FileDescriptor, path: FilePath, loop: EventLoop) {
+    self.descriptor = descriptor
+    self.path = path
+    self.loop = loop
+    file = AIOFile(descriptor, path: path, queue: loop.queue)
+  }
+
+  /// Opens a folder. Wraps `open(2)` with `O_DIRECTORY`.
+  ///
+  /// - Parameter handler: Gets the folder; `ENOTDIR` if the path is something else.
+  public static func open(
+    _ path: FilePath, on loop: EventLoop,
+    _ handler: @escaping (Result<Folder, FileError>) -> Void
+  ) {
+    loop.offloadCall { () throws(FileError) in
+      try FileSystemCalls.open(path, flags: folderFlags, permissions: [])
+    } _: { result in
+      handler(result.map { Folder($0, path: path, loop: loop) })
+    }
+  }
+
+  /// Opens a folder below this one. Wraps `openat2(2)`.
+  ///
+  /// - Parameters:
+  ///   - name: Relative to this folder; `.` is this folder again.
+  ///   - handler: Gets the folder; `ENOTDIR` if the path is something else.
+  public func openFolder(
+    _ name: FilePath, _ handler: @escaping (Result<Folder, FileError>) -> Void
+  ) {
+    let descriptor = descriptor
+    loop.offloadCall { () throws(FileError) in
+      try FileSystemCalls.openBeneath(
+        descriptor, name, flags: folderFlags, permissions: [])
+    } _: { [self] result in
+      handler(result.map { Folder($0, path: path.appending(name.components), loop: loop) })
+    }
+  }
+
+  /// Opens a file below this folder. Wraps `openat2(2)`.
+  ///
+  /// - Parameters: As ``File/open(_:_:options:permissions:on:_:)``; the path is relative to this
+  ///   folder.
+  public func openFile(
+    _ name: FilePath, _ mode: FileDescriptor.AccessMode,
+    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    _ handler: @escaping (Result<File, FileError>) -> Void
+  ) {
+    let descriptor = descriptor
+    let flags = mode.rawValue | options.rawValue
+    loop.offloadCall { () throws(FileError) in
+      let opened = try FileSystemCalls.openBeneath(
+        descriptor, name, flags: flags, permissions: permissions)
+      return try File.Opened(opened, path: name)
+    } _: { [self] result in
+      handler(result.map { File($0, loop: loop) })
+    }
+  }
+
+  /// Reads the names in this folder, without `.` and `..`, in no order. Wraps `readdir(3)`.
+  public func list(_ handler: @escaping (Result<[Entry], FileError>) -> Void) {
+    let descriptor = descriptor
+    let path = path
+    loop.offloadCall { () throws(FileError) in
+      try FileSystemCalls.list(descriptor, path: path)
+    } _: { [self] result in
+      withExtendedLifetime(self) { handler(result) }
+    }
+  }
+
+  /// Gives a file in this folder another name in it; what had that name is replaced at once and
+  /// wholly. Wraps `renameat(2)`.
+  ///
+  /// - Parameters:
+  ///   - name: A single name.
+  ///   - newName: A single name.
+  ///   - handler: Gets whether something was replaced.
+  public func rename(
+    _ name: FilePath.Component, to newName: FilePath.Component,
+    _ handler: @escaping (Result<Bool, FileError>) -> Void
+  ) {
+    let descriptor = descriptor
+    loop.offloadCall { () throws(FileError) in
+      let existed = try FileSystemCalls.exists(newName, in: descriptor)
+      try FileSystemCalls.rename(name, to: newName, in: descriptor)
+      return existed
+    } _: { [self] result in
+      withExtendedLifetime(self) { handler(result) }
+    }
+  }
+
+  /// Removes a file's name from this folder. Wraps `unlinkat(2)`.
+  public func remove(
+    _ name: FilePath.Component, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
+  ) {
+    let descriptor = descriptor
+    loop.offloadCall { () throws(FileError) in
+      try FileSystemCalls.remove(name, in: descriptor)
+    } _: { [self] result in
+      withExtendedLifetime(self) { handler(result) }
+    }
+  }
+
+  /// Brings the names in this folder to the disk, which makes a rename durable. Wraps
+  /// `aio_fsync(3)`.
+  ///
+  /// - Throws: `EAGAIN` over the queue's waiting limit. Nothing was started.
+  public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
+    loop.checkThread()
+    try file.sync(handler)
+  }
+}
+
+private let folderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
