@@ -54,8 +54,12 @@ let package = Package(
     // Shared by the test targets; not a product.
     .target(
       name: "TestSupport", dependencies: ["PosixAIO", systemPackage], path: "Tests/TestSupport"),
+    .executableTarget(
+      name: "AsyncMain", dependencies: ["PosixAIO", "TestSupport", systemPackage],
+      path: "Tests/Fixtures/AsyncMain"),
     .testTarget(
-      name: "PosixAIOTests", dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage]),
+      name: "PosixAIOTests",
+      dependencies: ["PosixAIO", "CPosixAIO", "AsyncMain", "TestSupport", systemPackage]),
     .testTarget(
       name: "ReactorTests", dependencies: ["Reactor", "PosixAIO", "TestSupport", systemPackage]),
     .testTarget(

@@ -8,7 +8,7 @@ internal import SystemPackage
 /// requests costs one system call per interval and not one per request. The interval doubles up to
 /// the ceiling as long as a look finds nothing, and falls to the floor when one does.
 @safe
-struct Backstop: ~Copyable {
+final class Backstop {
   let descriptor: Int32
   private let floor: Duration
   private let ceiling: Duration
@@ -28,7 +28,7 @@ struct Backstop: ~Copyable {
     Glibc.close(descriptor)
   }
 
-  mutating func armIfNeeded() {
+  func armIfNeeded() {
     guard deadline == nil else { return }
     let (seconds, attoseconds) = interval.components
     let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
@@ -38,7 +38,7 @@ struct Backstop: ~Copyable {
   }
 
   /// Whether the time has come for a look; at the same time the timer is stopped.
-  mutating func isDue() -> Bool {
+  func isDue() -> Bool {
     guard let deadline, deadline <= .now else { return false }
     self.deadline = nil
     var expirations: UInt64 = 0
@@ -46,7 +46,7 @@ struct Backstop: ~Copyable {
     return true
   }
 
-  mutating func looked(foundLostOnes: Bool) {
+  func looked(foundLostOnes: Bool) {
     interval = foundLostOnes ? floor : min(interval * 2, ceiling)
   }
 }

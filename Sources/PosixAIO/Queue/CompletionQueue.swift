@@ -39,7 +39,7 @@ public final class CompletionQueue {
   let system: AIOSystem
   let signal: CompletionSignal
   let pool = RequestPool()
-  var backstop: Backstop
+  let backstop: Backstop
   var batch = Batch()
   var groups = GroupTable()
   var waiting = RequestList()
