@@ -1,6 +1,7 @@
 internal import CLibevent
 internal import CLibeventExtra
 internal import Glibc
+internal import Reactor
 
 /// One client's connection, from `accept` to its end.
 ///
@@ -65,6 +66,8 @@ final class Connection {
     phase = .receiving
     server.answerEnded()
   }
+
+  func checkThread() { server.loop.checkThread() }
 
   var isServerShuttingDown: Bool { server.isShuttingDown }
 

@@ -7,14 +7,15 @@ internal import Reactor
 /// of libevent's own.
 @safe
 final class DeferredCalls {
-  private let loop: EventLoop
+  // Not the loop: calls that it never gets to would keep it alive for ever.
+  private let remote: EventLoop.Remote
   private var calls: [() -> Void] = []
 
   /// Nil once the calls are left to the loop.
   private var event: OpaquePointer?
 
   init(_ loop: EventLoop) {
-    self.loop = loop
+    remote = loop.remote
     unsafe event = makeEvent(loop, -1, 0, call: onTurn, on: self)
   }
 
@@ -41,7 +42,7 @@ final class DeferredCalls {
   private func leave(_ calls: [() -> Void]) {
     // To the loop's own thread, on which we are.
     nonisolated(unsafe) let calls = calls
-    loop.remote.execute { _ in
+    remote.execute { _ in
       for call in unsafe calls { call() }
     }
   }

@@ -69,6 +69,7 @@ public final class HTTPServer {
   public init(
     loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
   ) {
+    loop.checkThread()
     configuration.check()
     ignoreBrokenPipes()
     guard let http = unsafe evhttp_new(loop.base) else { outOfMemory() }
@@ -91,7 +92,7 @@ public final class HTTPServer {
   }
 
   deinit {
-    stopAccepting()
+    closeListeningSockets()
     if let http = unsafe openHTTP { unsafe close(http) }
     for socket in lingering.values { socket.close() }
     deferred.handOver()
@@ -100,6 +101,11 @@ public final class HTTPServer {
   /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
   /// server does not listen.
   public func stopAccepting() {
+    loop.checkThread()
+    closeListeningSockets()
+  }
+
+  private func closeListeningSockets() {
     guard let http = unsafe openHTTP else { return }
     unsafe gate.closeAll(of: http)
   }
@@ -113,6 +119,7 @@ public final class HTTPServer {
   /// - Parameter whenIdle: Called once, by the loop, never from inside this call. The server may
   ///   be released in it. Every call of `shutDown` has its callback called.
   public func shutDown(_ whenIdle: @escaping () -> Void) {
+    loop.checkThread()
     stopAccepting()
     switch state {
     case .open(let http):
@@ -175,6 +182,7 @@ extension HTTPServer {
   /// `evhttp_accept_socket_with_handle`.
   @discardableResult
   public func listen(host: String, port: UInt16) throws(ListenError) -> Address {
+    loop.checkThread()
     guard case .open(let http) = state else {
       preconditionFailure("HTTPServer: listen was called after shutDown")
     }
