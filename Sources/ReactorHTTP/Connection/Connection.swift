@@ -1,0 +1,146 @@
+internal import CLibevent
+internal import CLibeventExtra
+internal import Glibc
+internal import Reactor
+
+/// One client's connection, from `accept` to its end.
+///
+/// evhttp owns the connection; this object watches it. **Reading is off while a request is being
+/// answered.** evhttp would have it on, to notice when the client hangs up, and that has three
+/// effects that a file server can't have: the read time-out cuts every answer that takes longer,
+/// since a client is silent while it downloads; what a client sends meanwhile piles up in memory;
+/// and a client that has closed its sending side gets no answer. The price is that a client's
+/// going is noticed when something is written to it, not before.
+@safe
+final class Connection {
+  private enum Phase {
+    /// evhttp reads a request or waits for one, or answers one by itself that it does not like.
+    case receiving
+    case answering(Exchange)
+    case cut
+  }
+
+  /// Bytes per system call; libevent's own 16 KiB would take four rounds of the loop for a buffer
+  /// of 64 KiB.
+  private static let maximumByteCountPerWrite = 256 * 1024
+  private static let maximumByteCountPerRead = 64 * 1024
+
+  /// The bufferevent.
+  let stream: OpaquePointer
+
+  /// evhttp's connection, once adopted.
+  private var evhttpConnection: OpaquePointer?
+  private var phase = Phase.receiving
+
+  // The server outlives its connections, but is in its `deinit` when it closes the last ones;
+  // a checked reference to it would trap there.
+  private unowned(unsafe) let uncheckedServer: HTTPServer
+  private var server: HTTPServer { unsafe uncheckedServer }
+
+  init(_ stream: OpaquePointer, server: HTTPServer) {
+    unsafe self.stream = stream
+    unsafe uncheckedServer = server
+    unsafe bufferevent_set_max_single_write(stream, Self.maximumByteCountPerWrite)
+    unsafe bufferevent_set_max_single_read(stream, Self.maximumByteCountPerRead)
+  }
+
+  /// Finds evhttp's connection: it is the context of the callbacks that evhttp has set.
+  func adopt() {
+    var context: UnsafeMutableRawPointer?
+    unsafe bufferevent_getcb(stream, nil, nil, nil, &context)
+    guard let context = unsafe context else {
+      preconditionFailure("HTTPServer: evhttp has set no callbacks on a connection")
+    }
+    let found = OpaquePointer(context)
+    unsafe evhttpConnection = found
+    unsafe setCallbacks(of: found, to: self)
+  }
+
+  /// A request has arrived, and is to be answered by `exchange`.
+  func begin(_ exchange: Exchange) {
+    phase = .answering(exchange)
+  }
+
+  /// The answer was handed to the kernel; evhttp goes on to the next request or closes.
+  func finish() {
+    phase = .receiving
+    server.answerEnded()
+  }
+
+  func checkThread() { server.loop.checkThread() }
+
+  var isServerShuttingDown: Bool { server.isShuttingDown }
+
+  /// Keeps evhttp from reading until the answer is out. To be called after each of its calls that
+  /// write.
+  func stopReading() {
+    unsafe bufferevent_disable(stream, Int16(EV_READ))
+  }
+
+  /// Closes the connection at once, whatever it does. Wraps `evhttp_connection_free`.
+  func cut() {
+    guard let evhttpConnection = unsafe evhttpConnection else { return }
+    phase = .cut
+    unsafe evhttp_connection_free(evhttpConnection)
+  }
+
+  /// Closes the connection when the present callback has returned.
+  func cutLater() {
+    server.deferred.add { [weak self] in self?.cut() }
+  }
+
+  /// A request fits in this many bytes, and evhttp takes them before more is read. It does not
+  /// bound a line that gives the size of a chunk, so the whole is bounded here.
+  func inputChanged() {
+    let limits = server.configuration
+    let limit =
+      limits.maximumHeaderByteCount + limits.maximumBodyByteCount
+      + 2 * Self.maximumByteCountPerRead
+    guard unsafe evbuffer_get_length(bufferevent_get_input(stream)) > limit else { return }
+    stopReading()
+    cutLater()
+  }
+
+  /// evhttp is about to free its connection, for whatever reason, and this one time.
+  func closed() {
+    unsafe evhttpConnection = nil
+    removeInputCallback(of: self)
+    let isBehindAnswer = wasAnswerSent
+    // Before the descriptor is closed and perhaps kept by a duplicate: epoll would go on to report
+    // it, under a number that may be another's by then.
+    unsafe bufferevent_disable(stream, Int16(EV_READ | EV_WRITE))
+    if isBehindAnswer && !server.isClosed { linger() }
+    let ended = phase
+    phase = .cut
+    if case .answering(let exchange) = ended {
+      exchange.connectionClosed()
+      server.answerEnded()
+    }
+    releaseOutput()
+    server.connectionClosed(self)
+  }
+
+  /// Whether evhttp closes since it has sent an answer that says so, rather than since the client
+  /// hung up or stalled: then it has stopped to read and has nothing left to write.
+  private var wasAnswerSent: Bool {
+    guard case .receiving = phase else { return false }
+    var readCallback: bufferevent_data_cb?
+    unsafe bufferevent_getcb(stream, &readCallback, nil, nil, nil)
+    let isReading = unsafe readCallback != nil
+    return unsafe !isReading && evbuffer_get_length(bufferevent_get_output(stream)) == 0
+  }
+
+  private func linger() {
+    let duplicate = unsafe fcntl(bufferevent_getfd(stream), F_DUPFD_CLOEXEC, 0)
+    if duplicate >= 0 { server.linger(on: duplicate) }
+  }
+
+  /// Throws away what is unsent, so that its memory comes back now: libevent itself does that
+  /// some time after the connection is gone.
+  private func releaseOutput() {
+    let output = unsafe bufferevent_get_output(stream)
+    unsafe evbuffer_unfreeze(output, 1)
+    unsafe evbuffer_drain(output, .max)
+    unsafe evbuffer_freeze(output, 1)
+  }
+}

@@ -1,0 +1,107 @@
+/// A moment as HTTP writes it, to the second: "Sun, 06 Nov 1994 08:49:37 GMT".
+public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// Seconds since 1970-01-01 00:00:00 UTC, leap seconds not counted; within the years 1 to 9999.
+  public let secondsSinceEpoch: Int64
+
+  /// Makes a date from seconds since 1970, as in `st_mtime`; years outside 1...9999, which HTTP
+  /// can't write, become the nearest that it can.
+  public init(secondsSinceEpoch: Int64) {
+    self.secondsSinceEpoch = min(max(secondsSinceEpoch, Self.earliest), Self.latest)
+  }
+
+  /// Reads a date in any of the three forms that RFC 9110, 5.6.7 wants read; nil for other text.
+  public init?(_ text: String) {
+    let words = text.split { " ,-:".contains($0) }.map(String.init)
+    // "Sun Nov  6 08:49:37 1994" has the year last; the two other forms have "GMT" there.
+    let isAsctime = words.count == 7
+    guard isAsctime || (words.count == 8 && words[7] == "GMT") else { return nil }
+    let (day, month, year) =
+      isAsctime ? (words[2], words[1], words[6]) : (words[1], words[2], words[3])
+    let clock = (isAsctime ? words[3...5] : words[4...6]).compactMap { Int64(digits: $0) }
+    guard let month = Self.months.firstIndex(of: month), let day = Int64(digits: day),
+      let year = Self.year(year), clock.count == 3,
+      clock[0] < 24, clock[1] < 60, clock[2] < 60
+    else { return nil }
+    let days = Self.days(year: year, month: Int64(month) + 1, day: day)
+    self.init(secondsSinceEpoch: days * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2])
+    // A day that the month does not have comes out as another day.
+    guard Self.civil(days: days).day == day else { return nil }
+  }
+
+  /// Earlier comes first.
+  public static func < (left: HTTPDate, right: HTTPDate) -> Bool {
+    left.secondsSinceEpoch < right.secondsSinceEpoch
+  }
+
+  /// The date in the form that RFC 9110 wants written (IMF-fixdate).
+  public var description: String {
+    let days = secondsSinceEpoch.flooredQuotient(86_400)
+    let second = secondsSinceEpoch - days * 86_400
+    let (year, month, day) = Self.civil(days: days)
+    // 1970-01-01 was a Thursday.
+    let weekday = Int((days % 7 + 7 + 4) % 7)
+    let clock = [second / 3600, second / 60 % 60, second % 60].map { $0.padded(to: 2) }
+    return "\(Self.weekdays[weekday]), \(day.padded(to: 2)) \(Self.months[Int(month) - 1]) "
+      + "\(year.padded(to: 4)) \(clock.joined(separator: ":")) GMT"
+  }
+
+  private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+  private static let months = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+  ]
+  private static let earliest = days(year: 1, month: 1, day: 1) * 86_400
+  private static let latest = days(year: 10_000, month: 1, day: 1) * 86_400 - 1
+
+  /// A year of four digits; one of two digits is taken as 1970 to 2069.
+  private static func year(_ text: String) -> Int64? {
+    guard let number = Int64(digits: text) else { return nil }
+    switch text.utf8.count {
+    case 4: return number > 0 ? number : nil
+    case 2: return number < 70 ? 2000 + number : 1900 + number
+    default: return nil
+    }
+  }
+
+  // Both count in years that begin in March, so that the leap day is a year's last day. Then the
+  // months' lengths follow (153 m + 2) / 5, and 400 years have 146,097 days.
+
+  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let year = month <= 2 ? year - 1 : year
+    let era = year.flooredQuotient(400)
+    let yearOfEra = year - era * 400
+    let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
+    return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+  }
+
+  private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    let shifted = days + 719_468
+    let era = shifted.flooredQuotient(146_097)
+    let dayOfEra = shifted - era * 146_097
+    let leapDays = dayOfEra / 1460 - dayOfEra / 36_524 + dayOfEra / 146_096
+    let yearOfEra = (dayOfEra - leapDays) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let monthFromMarch = (5 * dayOfYear + 2) / 153
+    let month = (monthFromMarch + 2) % 12 + 1
+    let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+  }
+}
+
+extension Int64 {
+  /// Digits only: no sign, at most four.
+  fileprivate init?(digits: String) {
+    guard digits.utf8.count <= 4,
+      digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+    else { return nil }
+    self.init(digits)
+  }
+
+  fileprivate func flooredQuotient(_ divisor: Int64) -> Int64 {
+    self >= 0 ? self / divisor : -((-self + divisor - 1) / divisor)
+  }
+
+  fileprivate func padded(to width: Int) -> String {
+    let text = String(self)
+    return String(repeating: "0", count: Swift.max(0, width - text.count)) + text
+  }
+}

@@ -1,0 +1,101 @@
+internal import CLibevent
+internal import CLibeventExtra
+
+/// A request that has arrived completely, with its body.
+public struct HTTPRequest {
+  /// The method. One that evhttp does not know is ``HTTPMethod/unknown``.
+  public let method: HTTPMethod
+
+  /// The target as sent: "/a%20b?c=d", "http://host/a", "*". Bytes that are not UTF-8 become
+  /// replacement characters. Wraps `evhttp_request_get_uri`.
+  public let target: String
+
+  /// The target's path, still percent-encoded: "/a%20b". Empty for `CONNECT`.
+  public let path: String
+
+  /// What follows the target's question mark, still percent-encoded; nil without one.
+  public let query: String?
+
+  /// The header.
+  public let headers: HTTPFields
+
+  /// The client's numeric address, without port.
+  public let remoteHost: String
+
+  /// The client's port.
+  public let remotePort: UInt16
+
+  /// The body, which may be empty.
+  public let body: HTTPBody
+
+  /// Copies what a handler needs out of evhttp's request, and moves the body out of it, so that
+  /// the value does not depend on how long evhttp keeps its own.
+  init(_ request: OpaquePointer, _ connection: OpaquePointer) {
+    method = HTTPMethod(command: unsafe evhttp_request_get_command(request).rawValue)
+    let target = unsafe String(evhttp: evhttp_request_get_uri(request)) ?? ""
+    self.target = target
+    let parsed = unsafe evhttp_request_get_evhttp_uri(request)
+    if target.utf8.first == UInt8(ascii: "/") {
+      // Not evhttp's reading of it: that takes "//a/b" for host "a" and path "/b".
+      (path, query) = Self.split(target)
+    } else {
+      let path = unsafe String(evhttp: parsed.flatMap { unsafe evhttp_uri_get_path($0) }) ?? ""
+      let isAbsolute = unsafe parsed.flatMap { unsafe evhttp_uri_get_scheme($0) } != nil
+      self.path = path.isEmpty && isAbsolute ? "/" : path
+      query = unsafe String(evhttp: parsed.flatMap { unsafe evhttp_uri_get_query($0) })
+    }
+    headers = unsafe HTTPFields(evhttp: evhttp_request_get_input_headers(request))
+    (remoteHost, remotePort) = unsafe Self.peer(of: connection)
+    body = unsafe HTTPBody(takingFrom: evhttp_request_get_input_buffer(request))
+  }
+
+  private static func split(_ target: String) -> (path: String, query: String?) {
+    let target = target.prefix { $0 != "#" }
+    guard let mark = target.firstIndex(of: "?") else { return (String(target), nil) }
+    return (String(target[..<mark]), String(target[target.index(after: mark)...]))
+  }
+
+  private static func peer(of connection: OpaquePointer) -> (String, UInt16) {
+    var address: UnsafeMutablePointer<CChar>?
+    var port: UInt16 = 0
+    unsafe evhttp_connection_get_peer(connection, &address, &port)
+    return (unsafe String(evhttp: address.map { unsafe UnsafePointer($0) }) ?? "", port)
+  }
+}
+
+extension HTTPMethod {
+  /// Every method that evhttp parses, by its bit. All that it does not know get bit 15.
+  private static let byCommand: [UInt32: HTTPMethod] = [
+    EVHTTP_REQ_GET.rawValue: .get, EVHTTP_REQ_HEAD.rawValue: .head,
+    EVHTTP_REQ_POST.rawValue: .post, EVHTTP_REQ_PUT.rawValue: .put,
+    EVHTTP_REQ_DELETE.rawValue: .delete, EVHTTP_REQ_OPTIONS.rawValue: .options,
+    EVHTTP_REQ_TRACE.rawValue: .trace, EVHTTP_REQ_CONNECT.rawValue: .connect,
+    EVHTTP_REQ_PATCH.rawValue: .patch,
+  ]
+
+  init(command: UInt32) {
+    self = Self.byCommand[command] ?? .unknown
+  }
+}
+
+extension HTTPFields {
+  /// Copies evhttp's list of header lines.
+  init(evhttp list: UnsafeMutablePointer<evkeyvalq>?) {
+    self.init()
+    var next = unsafe list?.pointee.tqh_first
+    while let field = unsafe next {
+      addUnchecked(
+        unsafe String(evhttp: field.pointee.key) ?? "",
+        unsafe String(evhttp: field.pointee.value) ?? "")
+      unsafe next = field.pointee.next.tqe_next
+    }
+  }
+}
+
+extension String {
+  /// Copies a C string of evhttp's, repairing what is not UTF-8.
+  init?(evhttp text: UnsafePointer<CChar>?) {
+    guard let text = unsafe text else { return nil }
+    unsafe self.init(cString: text)
+  }
+}

@@ -1,0 +1,62 @@
+internal import CLibevent
+internal import Reactor
+
+/// Calls that the loop makes when the present callback has returned, in order.
+///
+/// Callbacks of the user never run from inside the call that caused them, nor in the middle of one
+/// of libevent's own.
+@safe
+final class DeferredCalls {
+  // Not the loop: calls that it never gets to would keep it alive for ever.
+  private let remote: EventLoop.Remote
+  private var calls: [() -> Void] = []
+
+  /// Nil once the calls are left to the loop.
+  private var event: OpaquePointer?
+
+  init(_ loop: EventLoop) {
+    remote = loop.remote
+    unsafe event = makeEvent(loop, -1, 0, call: onTurn, on: self)
+  }
+
+  deinit {
+    if let event = unsafe event { unsafe event_free(event) }
+  }
+
+  /// Has the loop make a call. Wraps `event_active`.
+  func add(_ call: @escaping () -> Void) {
+    guard let event = unsafe event else { return leave([call]) }
+    calls.append(call)
+    if calls.count == 1 { unsafe event_active(event, Int32(EV_TIMEOUT), 0) }
+  }
+
+  /// Leaves what is to be called, now and later, to the loop itself, when the server goes: the
+  /// calls hold their exchange and that holds this object, a circle that would otherwise last.
+  func handOver() {
+    guard let event = unsafe event else { return }
+    unsafe event_free(event)
+    unsafe self.event = nil
+    if !calls.isEmpty { leave(takeCalls()) }
+  }
+
+  private func leave(_ calls: [() -> Void]) {
+    // To the loop's own thread, on which we are.
+    nonisolated(unsafe) let calls = calls
+    remote.execute { _ in
+      for call in unsafe calls { call() }
+    }
+  }
+
+  fileprivate func turn() {
+    for call in takeCalls() { call() }
+  }
+
+  private func takeCalls() -> [() -> Void] {
+    defer { calls = [] }
+    return calls
+  }
+}
+
+private func onTurn(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+  unsafe recover(DeferredCalls.self, context).turn()
+}

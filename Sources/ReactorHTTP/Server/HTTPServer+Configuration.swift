@@ -1,0 +1,42 @@
+extension HTTPServer {
+  /// The limits of a server.
+  public struct Configuration: Sendable {
+    /// The bytes that a request line and header may have together, without line ends. A larger one
+    /// is answered 400. 1 or more; 16 KiB unless set.
+    public var maximumHeaderByteCount = 16 * 1024
+
+    /// The bytes that the body of a request may have. A larger one is answered 413. evhttp holds a
+    /// body in memory until it is complete, so memory is this times the number of clients that
+    /// upload. 0 or more; 1 MiB unless set.
+    public var maximumBodyByteCount = 1024 * 1024
+
+    /// The connections that may be open at a time. Further clients wait in the kernel's queue of
+    /// ``backlog`` until one closes. 1 or more; 1000 unless set.
+    public var maximumConnectionCount = 1000
+
+    /// How long a client may stall before its connection is closed: while it sends no byte of a
+    /// request (an idle kept-alive connection too), or while it takes no byte of an answer. Each
+    /// byte starts the time anew, and it does not run while the handler works on an answer. From
+    /// a millisecond; 30 seconds unless set. Wraps `evhttp_set_timeout_tv`.
+    public var inactivityTimeout = Duration.seconds(30)
+
+    /// The clients that the kernel holds until they are accepted, as in `listen(2)`; the kernel's
+    /// `somaxconn` bounds it too. 1 or more; 128 unless set.
+    public var backlog = 128
+
+    /// The limits as they are unless set.
+    public init() {}
+
+    func check() {
+      precondition(
+        maximumHeaderByteCount > 0 && maximumConnectionCount > 0 && backlog > 0,
+        "HTTPServer.Configuration: header bytes, connections and backlog are 1 or more")
+      precondition(
+        maximumBodyByteCount >= 0,
+        "HTTPServer.Configuration: the maximum of body bytes is 0 or more")
+      precondition(
+        inactivityTimeout >= .milliseconds(1),
+        "HTTPServer.Configuration: the inactivity timeout is a millisecond or more")
+    }
+  }
+}

@@ -1,0 +1,283 @@
+internal import CLibevent
+internal import CLibeventExtra
+internal import Glibc
+public import Reactor
+
+/// An HTTP/1.1 server in an event loop, beside whatever else the loop does.
+///
+/// ```swift
+/// let server = HTTPServer(loop: loop) { request, responder in
+///   responder.send(.ok, headers: ["Content-Type": "text/plain"], body: "Hello\n".utf8)
+/// }
+/// let address = try server.listen(host: "127.0.0.1", port: 0)
+/// loop.run()
+/// ```
+///
+/// Wraps `evhttp`. Everything here, the handler included, belongs to the loop's thread.
+///
+/// **What never reaches the handler.** evhttp answers by itself, with a small HTML page and
+/// `Connection: close`: 400 to what is not a request of HTTP/1 and to a header over
+/// ``Configuration/maximumHeaderByteCount``; 413 to a body over
+/// ``Configuration/maximumBodyByteCount``, before the body is sent if the client announces its
+/// length; 417 to an `Expect` other than `100-continue`. This class answers 400 to a request whose
+/// length can be read in two ways, and 501 to a `Transfer-Encoding` other than `chunked`.
+///
+/// **Lifetime.** The server must be held as long as it shall run. Its `deinit` closes the
+/// listening sockets and then all connections at once; answers in progress are lost, which their
+/// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The loop is
+/// held by the server.
+///
+/// **SIGPIPE.** libevent writes with `writev`, which raises SIGPIPE where the client is gone. The
+/// first server of a process ignores that signal from then on, unless a handler is installed.
+@safe
+public final class HTTPServer {
+  /// Called with every request, once its body is there. It answers now or later, through the
+  /// responder; the loop waits while it runs.
+  public typealias Handler = (HTTPRequest, HTTPResponder) -> Void
+
+  @safe
+  private enum State {
+    case open(OpaquePointer)
+    case draining(OpaquePointer, whenIdle: [() -> Void])
+    case closed
+  }
+
+  /// What the server was made with.
+  public let configuration: Configuration
+
+  let loop: EventLoop
+  let deferred: DeferredCalls
+  private let handler: Handler
+  private var state: State
+  private var connections: [OpaquePointer: Connection] = unsafe [:]
+  private var fresh: [Connection] = []
+  private var lingering: [Int32: LingeringSocket] = [:]
+  private var gate: AcceptGate
+
+  /// The number of answers that were begun by a request and are not sent yet.
+  public private(set) var answersInProgress = 0
+
+  /// The number of open connections, idle ones included.
+  public var connectionCount: Int { unsafe connections.count + lingering.count }
+
+  /// Makes a server that does not listen yet. Wraps `evhttp_new`.
+  ///
+  /// - Parameters:
+  ///   - loop: Runs the server.
+  ///   - configuration: The limits.
+  ///   - handler: Answers each request. Called by the loop, on its thread.
+  public init(
+    loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
+  ) {
+    loop.checkThread()
+    configuration.check()
+    ignoreBrokenPipes()
+    guard let http = unsafe evhttp_new(loop.base) else { outOfMemory() }
+    self.loop = loop
+    self.configuration = configuration
+    self.handler = handler
+    deferred = DeferredCalls(loop)
+    gate = AcceptGate(loop)
+    state = unsafe .open(http)
+    unsafe evhttp_set_max_headers_size(http, configuration.maximumHeaderByteCount)
+    unsafe evhttp_set_max_body_size(http, configuration.maximumBodyByteCount)
+    var timeout = timeval(configuration.inactivityTimeout)
+    unsafe evhttp_set_timeout_tv(http, &timeout)
+    // Without this evhttp calls everything ISO-8859-1 HTML.
+    unsafe evhttp_set_default_content_type(http, nil)
+    // All 16 bits: bit 15 stands for methods that evhttp does not know.
+    unsafe evhttp_set_allowed_methods(http, .max)
+    unsafe remember(http, of: self)
+    unsafe setCallbacks(of: http, to: self)
+  }
+
+  deinit {
+    closeListeningSockets()
+    if let http = unsafe openHTTP { unsafe close(http) }
+    for socket in lingering.values { socket.close() }
+    deferred.handOver()
+  }
+
+  /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
+  /// server does not listen.
+  public func stopAccepting() {
+    loop.checkThread()
+    closeListeningSockets()
+  }
+
+  private func closeListeningSockets() {
+    guard let http = unsafe openHTTP else { return }
+    unsafe gate.closeAll(of: http)
+  }
+
+  /// Ends the server politely: refuses new clients, sends the answers that are in progress, then
+  /// closes all connections, and then calls back.
+  ///
+  /// From now on answers carry `Connection: close`. A request that is still being received when
+  /// the last answer has been sent is cut off.
+  ///
+  /// - Parameter whenIdle: Called once, by the loop, never from inside this call. The server may
+  ///   be released in it. Every call of `shutDown` has its callback called.
+  public func shutDown(_ whenIdle: @escaping () -> Void) {
+    loop.checkThread()
+    stopAccepting()
+    switch state {
+    case .open(let http):
+      state = unsafe .draining(http, whenIdle: [whenIdle])
+    case .draining(let http, let others):
+      state = unsafe .draining(http, whenIdle: others + [whenIdle])
+    case .closed:
+      deferred.add(whenIdle)
+    }
+    closeWhenIdle()
+  }
+
+  /// Whether ``shutDown(_:)`` was called.
+  var isShuttingDown: Bool {
+    if case .open = state { false } else { true }
+  }
+
+  private var openHTTP: OpaquePointer? {
+    switch state {
+    case .open(let http), .draining(let http, _): unsafe http
+    case .closed: nil
+    }
+  }
+
+  private func closeWhenIdle() {
+    guard case .draining(let http, _) = state, answersInProgress == 0 else { return }
+    deferred.add { [weak self] in
+      // A request may have come in between, or another shutDown been faster.
+      guard let self, answersInProgress == 0, case .draining(_, let whenIdle) = state else {
+        return
+      }
+      unsafe close(http)
+      for call in whenIdle { call() }
+    }
+  }
+
+  /// Frees evhttp, which closes each connection and so calls ``connectionClosed(_:)`` for it.
+  private func close(_ http: OpaquePointer) {
+    adoptFreshConnections()
+    // First, so that nothing that evhttp reports starts anew.
+    state = .closed
+    unsafe forget(http)
+    unsafe evhttp_free(http)
+  }
+}
+
+extension HTTPServer {
+  /// Listens on an address, and starts to accept.
+  ///
+  /// - Parameters:
+  ///   - host: A numeric IPv4 or IPv6 address, or a name. A name is looked up by `getaddrinfo`,
+  ///     which may block the loop for seconds. Of several addresses the first one is taken that
+  ///     this machine has.
+  ///   - port: 0 takes a free one.
+  /// - Returns: The address in use, with the real port.
+  /// - Throws: ``ListenError``; then nothing was started. May be called several times, for several
+  ///   addresses.
+  ///
+  /// Traps after ``shutDown(_:)``. Wraps `socket`, `bind`, `listen` and
+  /// `evhttp_accept_socket_with_handle`.
+  @discardableResult
+  public func listen(host: String, port: UInt16) throws(ListenError) -> Address {
+    loop.checkThread()
+    guard case .open(let http) = state else {
+      preconditionFailure("HTTPServer: listen was called after shutDown")
+    }
+    let (socket, address) = try bindListeningSocket(
+      host: host, port: port, backlog: configuration.backlog)
+    guard let bound = unsafe evhttp_accept_socket_with_handle(http, socket) else { outOfMemory() }
+    unsafe gate.add(bound)
+    return address
+  }
+}
+
+// What evhttp reports; called by the trampolines.
+extension HTTPServer {
+  /// evhttp accepted a client and asks for its bufferevent. evhttp's own connection object is made
+  /// right after this returns, so it is looked up a moment later, before any of its events.
+  func connectionAccepted() -> OpaquePointer? {
+    guard let stream = unsafe bufferevent_socket_new(loop.base, -1, 0) else { return nil }
+    let connection = unsafe Connection(stream, server: self)
+    unsafe connections[stream] = connection
+    fresh.append(connection)
+    if fresh.count == 1 {
+      deferred.add { [weak self] in self?.adoptFreshConnections() }
+    }
+    updateGate()
+    return unsafe stream
+  }
+
+  /// A request is complete.
+  func requestReceived(_ request: OpaquePointer) {
+    // A request that is handed out has a connection, and the connection the bufferevent that
+    // `connectionAccepted` gave it.
+    guard let evhttpConnection = unsafe evhttp_request_get_connection(request),
+      let stream = unsafe evhttp_connection_get_bufferevent(evhttpConnection),
+      let connection = unsafe connections[stream]
+    else { preconditionFailure("HTTPServer: a request of an unknown connection") }
+    let message = unsafe HTTPRequest(request, evhttpConnection)
+    let exchange = unsafe Exchange(request, message.method, connection, deferred)
+    connection.begin(exchange)
+    answersInProgress += 1
+    let responder = HTTPResponder(exchange)
+    if let refusal = Refusal(message) {
+      exchange.closesConnection = true
+      responder.send(refusal.status, body: refusal.explanation.utf8)
+    } else {
+      exchange.closesConnection = !message.method.hasReadableBody && message.announcesBody
+      handler(message, responder)
+    }
+  }
+
+  /// The answer of a connection was sent or lost.
+  func answerEnded() {
+    answersInProgress -= 1
+    closeWhenIdle()
+  }
+
+  /// evhttp is about to free a connection.
+  func connectionClosed(_ connection: Connection) {
+    unsafe connections[connection.stream] = nil
+    updateGate()
+  }
+
+  /// A connection was closed behind an answer; `socket` is a duplicate of its descriptor, on which
+  /// the client may go on to send for a while.
+  func linger(on socket: Int32) {
+    lingering[socket] = LingeringSocket(socket, loop) { [weak self] in
+      self?.lingering[socket] = nil
+      self?.updateGate()
+    }
+    updateGate()
+  }
+
+  var isClosed: Bool {
+    if case .closed = state { true } else { false }
+  }
+
+  /// `accept` failed, most likely since all descriptors are in use.
+  func acceptFailed() {
+    gate.pause()
+  }
+
+  private func updateGate() {
+    gate.isFull = connectionCount >= configuration.maximumConnectionCount
+  }
+
+  private func adoptFreshConnections() {
+    let arrived = fresh
+    fresh = []
+    for connection in arrived { connection.adopt() }
+  }
+}
+
+/// Ignores SIGPIPE for the process, unless somebody has decided on it before.
+private func ignoreBrokenPipes() {
+  var current = sigaction()
+  unsafe sigaction(SIGPIPE, nil, &current)
+  guard unsafe current.__sigaction_handler.sa_handler == nil else { return }
+  signal(SIGPIPE, SIG_IGN)
+}

@@ -1,0 +1,163 @@
+import Dispatch
+import Glibc
+import Reactor
+import Synchronization
+
+@testable import ReactorHTTP
+
+/// A server in an event loop on a thread of its own, for tests that are its clients.
+final class ServedLoop: Sendable {
+  /// Nothing here takes longer, however busy the machine is.
+  static let deadline = DispatchTimeInterval.seconds(60)
+
+  let address: HTTPServer.Address
+  private let remote: EventLoop.Remote
+  private let server: OnLoop<HTTPServer?>
+  private let ended = DispatchSemaphore(value: 0)
+  private let hasStopped = Mutex(false)
+
+  /// Starts a server on 127.0.0.1, or on another host.
+  init(
+    _ configuration: HTTPServer.Configuration = .init(), host: String = "127.0.0.1",
+    _ handler: @escaping @Sendable (HTTPRequest, HTTPResponder) -> Void
+  ) throws {
+    let started = DispatchSemaphore(value: 0)
+    let outcome = Mutex<Result<Started, any Error>?>(nil)
+    let ended = self.ended
+    Thread.start {
+      do {
+        let loop = try EventLoop()
+        let server = OnLoop<HTTPServer?>(
+          HTTPServer(loop: loop, configuration: configuration, handler: handler))
+        let address = try server.value?.listen(host: host, port: 0)
+        outcome.withLock { $0 = .success(Started(address, loop.remote, server)) }
+        started.signal()
+        loop.run()
+        server.value = nil
+      } catch {
+        outcome.withLock { $0 = .failure(error) }
+        started.signal()
+      }
+      ended.signal()
+    }
+    try started.waitOrFail("the server did not start")
+    guard let made = try outcome.withLock({ $0 })?.get() else { throw TimedOut("no outcome") }
+    guard let address = made.address else { throw TimedOut("no address") }
+    self.address = address
+    remote = made.remote
+    server = made.server
+  }
+
+  private struct Started: Sendable {
+    let address: HTTPServer.Address?
+    let remote: EventLoop.Remote
+    let server: OnLoop<HTTPServer?>
+
+    init(
+      _ address: HTTPServer.Address?, _ remote: EventLoop.Remote, _ server: OnLoop<HTTPServer?>
+    ) {
+      self.address = address
+      self.remote = remote
+      self.server = server
+    }
+  }
+
+  deinit {
+    try? stop()
+  }
+
+  /// Runs `body` on the loop's thread and waits for its result.
+  func onLoop<Value: Sendable>(
+    _ body: @escaping @Sendable (OnLoop<HTTPServer?>) -> Value
+  ) throws -> Value {
+    let done = DispatchSemaphore(value: 0)
+    let result = Mutex<Value?>(nil)
+    let server = self.server
+    remote.execute { _ in
+      let value = body(server)
+      result.withLock { $0 = value }
+      done.signal()
+    }
+    try done.waitOrFail("the loop did not get to a call")
+    guard let value = result.withLock({ $0 }) else { throw TimedOut("no result") }
+    return value
+  }
+
+  /// Runs `body` on the loop's thread until it is true.
+  func waitUntil(
+    _ what: String, _ isTrue: @escaping @Sendable (OnLoop<HTTPServer?>) -> Bool
+  ) throws {
+    let end = DispatchTime.now() + Self.deadline
+    while try !onLoop(isTrue) {
+      guard DispatchTime.now() < end else { throw TimedOut(what) }
+      usleep(1000)
+    }
+  }
+
+  /// Has the server shut down politely; returns once it has called back.
+  func shutDown() throws {
+    let done = DispatchSemaphore(value: 0)
+    try onLoop { $0.value?.shutDown { done.signal() } }
+    try done.waitOrFail("the server did not shut down")
+  }
+
+  /// Stops the loop, releases server and loop, and ends the thread.
+  func stop() throws {
+    let isFirst = hasStopped.withLock { hasStopped in
+      defer { hasStopped = true }
+      return !hasStopped
+    }
+    guard isFirst else { return }
+    remote.execute { $0.stop() }
+    try ended.waitOrFail("the loop did not stop")
+  }
+}
+
+/// A value that only the loop's thread touches.
+final class OnLoop<Value>: @unchecked Sendable {
+  var value: Value
+
+  init(_ value: Value) {
+    self.value = value
+  }
+}
+
+/// What did not happen before the deadline.
+struct TimedOut: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+extension DispatchSemaphore {
+  func waitOrFail(_ what: String) throws {
+    guard wait(timeout: .now() + ServedLoop.deadline) == .success else { throw TimedOut(what) }
+  }
+}
+
+/// A thread that takes a closure.
+enum Thread {
+  static func start(_ body: @escaping @Sendable () -> Void) {
+    // Dispatch would lend a thread of its pool, which a blocked client or a loop must not keep.
+    let body = unsafe Unmanaged.passRetained(Body(body))
+    var thread = pthread_t()
+    unsafe pthread_create(
+      &thread, nil,
+      { context in
+        guard let context = unsafe context else { return nil }
+        unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+        return nil
+      }, body.toOpaque())
+    pthread_detach(thread)
+  }
+
+  private final class Body {
+    let run: @Sendable () -> Void
+
+    init(_ run: @escaping @Sendable () -> Void) {
+      self.run = run
+    }
+  }
+}
