@@ -47,7 +47,10 @@ enum FileSystemCalls {
     try call(.status, FilePath(name.string)) { () throws(Errno) in
       var status = stat()
       do throws(Errno) {
-        try checked(unsafe fstatat(folder.rawValue, name.string, &status, AT_SYMLINK_NOFOLLOW))
+        try checked(
+          unsafe name.withPlatformString {
+            unsafe fstatat(folder.rawValue, $0, &status, AT_SYMLINK_NOFOLLOW)
+          })
         return true
       } catch .noSuchFileOrDirectory {
         return false
@@ -60,7 +63,11 @@ enum FileSystemCalls {
   ) throws(FileError) {
     try call(.rename, FilePath(name.string)) { () throws(Errno) in
       _ = try checked(
-        unsafe renameat(folder.rawValue, name.string, folder.rawValue, newName.string))
+        unsafe name.withPlatformString { name in
+          unsafe newName.withPlatformString { newName in
+            unsafe renameat(folder.rawValue, name, folder.rawValue, newName)
+          }
+        })
     }
   }
 
@@ -68,7 +75,8 @@ enum FileSystemCalls {
     _ name: FilePath.Component, in folder: FileDescriptor
   ) throws(FileError) {
     try call(.remove, FilePath(name.string)) { () throws(Errno) in
-      _ = try checked(unsafe unlinkat(folder.rawValue, name.string, 0))
+      _ = try checked(
+        unsafe name.withPlatformString { unsafe unlinkat(folder.rawValue, $0, 0) })
     }
   }
 
@@ -100,12 +108,16 @@ enum FileSystemCalls {
         return entries
       }
       let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 1) { unsafe String(cString: $0) }
+        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 1) {
+          unsafe FilePath.Component(platformString: $0)
+        }
       }
       var status = stat()
-      guard name != ".", name != "..",
+      guard let name, name.kind == .regular,
         // An entry that went away in between is left out.
-        unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+        unsafe name.withPlatformString({
+          unsafe fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
+        }) == 0
       else { continue }
       entries.append(Folder.Entry(name: name, status: FileStatus(status)))
     }

@@ -11,11 +11,11 @@ public import SystemPackage
 public final class Folder {
   /// A name in a folder.
   public struct Entry: Equatable, Sendable {
-    public let name: String
+    public let name: FilePath.Component
     /// Of the name itself: a symbolic link is not followed, since it may lead out of the folder.
     public let status: FileStatus
 
-    init(name: String, status: FileStatus) {
+    init(name: FilePath.Component, status: FileStatus) {
       self.name = name
       self.status = status
     }

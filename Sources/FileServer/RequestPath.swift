@@ -1,0 +1,92 @@
+import SystemPackage
+
+/// The file that a request names, relative to the root.
+///
+/// The path is decoded once. What could mean anything but a name below the root is refused here;
+/// that no symbolic link leads outside is the kernel's to see to, when the file is opened.
+struct RequestPath: Equatable {
+  /// Without a leading slash; "." is the root itself.
+  let path: FilePath
+
+  /// Whether the client asked for a folder.
+  let endsInSlash: Bool
+
+  /// - Parameter encoded: The path of a request target, percent-encoded.
+  /// - Returns: Nil for a path that names nothing below the root: `..`, NUL, an unfinished
+  ///   percent-encoding, or no slash at the start.
+  init?(_ encoded: String) {
+    guard encoded.utf8.first == UInt8(ascii: "/"),
+      let bytes = percentDecoded(encoded), !bytes.contains(0)
+    else { return nil }
+    let names = bytes.split(separator: UInt8(ascii: "/"))
+    guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
+    let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
+    path = Self.filePath(Array(relative))
+    endsInSlash = bytes.last == UInt8(ascii: "/")
+  }
+
+  /// A file in the folder that this path names.
+  func appending(_ name: String) -> FilePath {
+    path.appending(name)
+  }
+
+  private static func filePath(_ bytes: [UInt8]) -> FilePath {
+    // File names are bytes: what is not UTF-8 has to reach the kernel as it came.
+    bytes.isEmpty
+      ? "." : FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
+  }
+}
+
+/// - Returns: The bytes that a percent-encoded text stands for; nil where a `%` is not followed by
+///   two hexadecimal digits.
+func percentDecoded(_ text: String) -> [UInt8]? {
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(text.utf8.count)
+  var rest = text.utf8[...]
+  while let byte = rest.popFirst() {
+    guard byte == UInt8(ascii: "%") else {
+      bytes.append(byte)
+      continue
+    }
+    guard let high = rest.popFirst()?.hexDigit, let low = rest.popFirst()?.hexDigit else {
+      return nil
+    }
+    bytes.append(high << 4 | low)
+  }
+  return bytes
+}
+
+/// The percent-encoding of a file name for use in a path: everything but unreserved characters.
+func percentEncoded(_ name: [UInt8]) -> String {
+  let digits = Array("0123456789ABCDEF".utf8)
+  var text: [UInt8] = []
+  for byte in name {
+    if byte.isUnreserved {
+      text.append(byte)
+    } else {
+      text += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    }
+  }
+  return String(decoding: text, as: UTF8.self)
+}
+
+extension UInt8 {
+  fileprivate var hexDigit: UInt8? {
+    switch self {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+
+  /// RFC 3986, section 2.3.
+  fileprivate var isUnreserved: Bool {
+    switch self {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "A")...UInt8(ascii: "Z"):
+      true
+    default: "-._~".utf8.contains(self)
+    }
+  }
+}
