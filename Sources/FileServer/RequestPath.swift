@@ -31,9 +31,10 @@ struct RequestPath: Equatable {
   }
 
   private static func filePath(_ bytes: [UInt8]) -> FilePath {
-    // File names are bytes: what is not UTF-8 has to reach the kernel as it came.
-    bytes.isEmpty
-      ? "." : FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
+    guard !bytes.isEmpty else { return "." }
+    // File names are bytes: what is not UTF-8 has to reach the kernel as it came. The array ends in
+    // the NUL that is asked for.
+    return unsafe FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
   }
 }
 

@@ -78,7 +78,7 @@ final class Upload {
   private func writeNext(to file: File, _ buffer: consuming IOBuffer) {
     buffer.removeAll()
     guard body.read(into: &buffer) > 0 else { return sync(file) }
-    attempt(file) { () throws(Errno) in
+    do throws(Errno) {
       try file.write(buffer, at: offset) { [self] result, buffer in
         switch result {
         case .success(let count):
@@ -88,17 +88,21 @@ final class Upload {
           abandon(file, error)
         }
       }
+    } catch {
+      abandon(file, FileError(operation: .write, path: file.path, errno: error))
     }
   }
 
   private func sync(_ file: File) {
-    attempt(file) { () throws(Errno) in
+    do throws(Errno) {
       try file.sync { [self] result in
         switch result {
         case .success: close(file)
         case .failure(let error): abandon(file, error)
         }
       }
+    } catch {
+      abandon(file, FileError(operation: .sync, path: file.path, errno: error))
     }
   }
 
@@ -134,15 +138,6 @@ final class Upload {
   }
 
   // MARK: - Failures
-
-  /// Starts an operation of the temporary file; if it is refused, the upload ends.
-  private func attempt(_ file: File, _ start: () throws(Errno) -> Void) {
-    do throws(Errno) {
-      try start()
-    } catch {
-      abandon(file, FileError(operation: .write, path: file.path, errno: error))
-    }
-  }
 
   private func abandon(_ file: File, _ error: FileError) {
     file.close { [self] _ in removeTemporaryFile(error) }
