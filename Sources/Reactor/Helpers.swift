@@ -1,24 +1,21 @@
-internal import Dispatch
 internal import Synchronization
 
-/// A few threads of Dispatch for calls that block, in the order in which they were asked for.
-///
-/// Dispatch's threads block all signals, so none of the loop's land there. The completions stay on
-/// the loop's side; what crosses threads is the work, its result, and a number.
+/// The loop's side of the helper threads: keeps the completions, which never leave the loop's
+/// thread. What crosses threads is the work, its result, and a number.
 @safe
 final class Helpers {
-  private let limit: Int
   private let remote: EventLoop.Remote
-  private let threads = DispatchQueue(label: "Reactor.Helpers", attributes: .concurrent)
-  private var waiting: [@Sendable () -> Void] = []
+  private let threads: HelperThreads
   private var completions: [Int: () -> Void] = [:]
   private var nextNumber = 0
-  private var runningCount = 0
 
   init(limit: Int, remote: EventLoop.Remote) {
-    precondition(limit > 0, "EventLoop: helperLimit is 1 or more")
-    self.limit = limit
     self.remote = remote
+    threads = HelperThreads(limit: limit)
+  }
+
+  deinit {
+    threads.close()
   }
 
   func run<Value: Sendable>(
@@ -32,24 +29,14 @@ final class Helpers {
       guard let value = box.take() else { preconditionFailure("Helpers: a result is there once") }
       completion(value)
     }
-    waiting.append { [remote] in
+    threads.run { [remote] in
       box.put(work())
       remote.execute { loop in loop.helpers.finish(number) }
     }
-    startNext()
   }
 
   private func finish(_ number: Int) {
-    runningCount -= 1
-    startNext()
     completions.removeValue(forKey: number)?()
-  }
-
-  private func startNext() {
-    while runningCount < limit, !waiting.isEmpty {
-      runningCount += 1
-      threads.async(execute: waiting.removeFirst())
-    }
   }
 }
 
