@@ -51,6 +51,11 @@ let package = Package(
         "PosixAIO", "Reactor", "ReactorHTTP", systemPackage, argumentParser, logging,
       ]),
 
+    // The programs that the documents show; a test runs each of them.
+    .executableTarget(
+      name: "ReadFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/ReadFile"),
+
     // Shared by the test targets; not a product.
     .target(
       name: "TestSupport", dependencies: ["PosixAIO", systemPackage], path: "Tests/TestSupport"),
@@ -61,7 +66,8 @@ let package = Package(
       name: "PosixAIOTests",
       dependencies: ["PosixAIO", "CPosixAIO", "AsyncMain", "TestSupport", systemPackage]),
     .testTarget(
-      name: "ReactorTests", dependencies: ["Reactor", "PosixAIO", "TestSupport", systemPackage]),
+      name: "ReactorTests",
+      dependencies: ["Reactor", "PosixAIO", "ReadFileSnippet", "TestSupport", systemPackage]),
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),

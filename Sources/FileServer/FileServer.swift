@@ -6,14 +6,14 @@ import SystemPackage
 
 /// Answers requests with the files of a folder.
 final class FileServer {
-  private let folder: Folder
+  private let folder: Directory
   private let logger: Logger
   private let allowsUploads: Bool
   private let server: HTTPServer
 
   /// - Parameters:
   ///   - maximumUploadByteCount: Nil does not allow uploads.
-  init(folder: Folder, maximumUploadByteCount: Int?, logger: Logger) {
+  init(folder: Directory, maximumUploadByteCount: Int?, logger: Logger) {
     self.folder = folder
     self.logger = logger
     allowsUploads = maximumUploadByteCount != nil
@@ -62,7 +62,7 @@ final class FileServer {
       switch result {
       case .failure(let error):
         refuse(responder, error)
-      case .success(let file) where file.openingStatus.kind == .folder:
+      case .success(let file) where file.openingStatus.kind == .directory:
         file.close()
         guard path.endsInSlash else {
           return responder.refuse(
@@ -95,7 +95,7 @@ final class FileServer {
   }
 
   private func sendListing(_ path: RequestPath, _ responder: HTTPResponder) {
-    folder.openFolder(path.path) { [self] result in
+    folder.openDirectory(path.path) { [self] result in
       guard case .success(let listed) = result else { return responder.refuse(.notFound) }
       listed.list { [self] result in
         switch result {

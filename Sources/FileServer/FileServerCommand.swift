@@ -74,9 +74,9 @@ struct FileServerCommand: ParsableCommand {
     loop.run()
   }
 
-  private func openRoot(on loop: EventLoop) throws -> Folder {
-    var opened: Result<Folder, FileError>?
-    Folder.open(FilePath(root), on: loop) { result in
+  private func openRoot(on loop: EventLoop) throws -> Directory {
+    var opened: Result<Directory, FileError>?
+    Directory.open(FilePath(root), on: loop) { result in
       opened = result
       loop.stop()
     }

@@ -6,7 +6,7 @@ enum FolderListing {
   /// - Parameters:
   ///   - title: The folder's path, "." for the root.
   ///   - entries: In any order; hidden ones are left out, and links shown by their name alone.
-  static func page(title: String, _ entries: [Folder.Entry]) -> String {
+  static func page(title: String, _ entries: [Directory.Entry]) -> String {
     let heading = htmlEscaped(title == "." ? "/" : "/\(title)/")
     let up = title == "." ? "" : "<tr><td><a href=\"../\">../</a></td><td></td></tr>\n"
     let rows =
@@ -35,7 +35,7 @@ enum FolderListing {
       """
   }
 
-  private static func row(_ entry: Folder.Entry) -> String {
+  private static func row(_ entry: Directory.Entry) -> String {
     let slash = entry.isFolder ? "/" : ""
     let size = entry.status.kind == .regular ? "\(entry.status.byteCount)" : ""
     let link = percentEncoded(entry.nameBytes) + slash
@@ -47,8 +47,8 @@ enum FolderListing {
   }
 }
 
-extension Folder.Entry {
-  fileprivate var isFolder: Bool { status.kind == .folder }
+extension Directory.Entry {
+  fileprivate var isFolder: Bool { status.kind == .directory }
 
   /// The name as the kernel has it, which need not be UTF-8.
   fileprivate var nameBytes: [UInt8] {

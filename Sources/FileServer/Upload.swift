@@ -14,7 +14,7 @@ final class Upload {
     .ownerReadWrite, .groupRead, .otherRead,
   ]
 
-  private let folder: Folder
+  private let folder: Directory
   private let name: FilePath.Component
   private let temporaryName: FilePath.Component
   private let body: HTTPBody
@@ -26,14 +26,14 @@ final class Upload {
   ///   - path: Of the target; its folder must exist.
   ///   - root: The folder below which the target is.
   static func begin(
-    _ path: RequestPath, _ body: HTTPBody, in root: Folder, _ responder: HTTPResponder,
+    _ path: RequestPath, _ body: HTTPBody, in root: Directory, _ responder: HTTPResponder,
     _ logger: Logger
   ) {
     guard !path.endsInSlash, path.path != ".", let name = path.path.lastComponent else {
       return responder.refuse(.conflict)
     }
     let parent = path.path.removingLastComponent()
-    root.openFolder(parent.isEmpty ? "." : parent) { result in
+    root.openDirectory(parent.isEmpty ? "." : parent) { result in
       switch result {
       case .success(let folder):
         Upload(folder, name, body, responder, logger).createFile()
@@ -44,7 +44,7 @@ final class Upload {
   }
 
   private init(
-    _ folder: Folder, _ name: FilePath.Component, _ body: HTTPBody, _ responder: HTTPResponder,
+    _ folder: Directory, _ name: FilePath.Component, _ body: HTTPBody, _ responder: HTTPResponder,
     _ logger: Logger
   ) {
     self.folder = folder
@@ -145,7 +145,9 @@ final class Upload {
 
   private func removeTemporaryFile(_ error: FileError) {
     folder.remove(temporaryName) { [self] result in
-      if case .failure(let error) = result { logger.error("an upload left a file behind: \(error)") }
+      if case .failure(let error) = result {
+        logger.error("an upload left a file behind: \(error)")
+      }
       refuse(error)
     }
   }

@@ -25,6 +25,7 @@ public final class EventLoop {
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
 
+    /// The limits as they are unless set.
     public init() {}
   }
 
@@ -34,6 +35,7 @@ public final class EventLoop {
   /// Reaches the loop from other threads.
   public let remote: Remote
 
+  /// The limits with which the loop was made.
   public let configuration: Configuration
 
   let registry: EventRegistry
@@ -121,8 +123,10 @@ public final class EventLoop {
 
   /// libevent's `event_base`.
   package var base: OpaquePointer {
-    // The registry has a base until this loop is gone.
-    unsafe registry.base!
+    guard let base = unsafe registry.base else {
+      preconditionFailure("EventLoop: the base goes with the loop")
+    }
+    return unsafe base
   }
 
   /// Traps on any thread but the loop's.

@@ -16,6 +16,7 @@ public import SystemPackage
 /// ```
 @safe
 public final class File {
+  /// The loop that runs the file's operations.
   public let loop: EventLoop
 
   /// The path as the file was opened.
@@ -56,7 +57,7 @@ public final class File {
   /// Opens a file on a helper thread. Wraps `open(2)`, with `O_CLOEXEC`.
   ///
   /// - Parameters:
-  ///   - path: Relative to the process's working folder, or absolute.
+  ///   - path: Relative to the process's working directory, or absolute.
   ///   - mode: For reading, writing or both.
   ///   - options: Further flags, such as `.create`.
   ///   - permissions: Of a file that is made; the process's umask is taken off.

@@ -6,21 +6,24 @@ public import SystemPackage
 public struct FileStatus: Equatable, Sendable {
   /// What a name stands for.
   public enum Kind: Sendable {
-    case regular, folder, symbolicLink, other
+    case regular, directory, symbolicLink, other
   }
 
   /// A moment, counted from 1970-01-01 in UTC.
   public struct Time: Equatable, Sendable {
+    /// Whole seconds, negative before 1970.
     public let seconds: Int64
     /// 0..<1,000,000,000
     public let nanoseconds: Int64
   }
 
+  /// What the file is.
   public let kind: Kind
   /// In bytes.
   public let byteCount: Int64
   /// When the content last changed.
   public let modified: Time
+  /// Who may do what.
   public let permissions: FilePermissions
   /// The file's number in its file system.
   public let inode: UInt64
@@ -29,7 +32,7 @@ public struct FileStatus: Equatable, Sendable {
     kind =
       switch status.st_mode & S_IFMT {
       case S_IFREG: .regular
-      case S_IFDIR: .folder
+      case S_IFDIR: .directory
       case S_IFLNK: .symbolicLink
       default: .other
       }

@@ -10,16 +10,18 @@ enum FileSystemCalls {
     _ path: FilePath, flags: Int32, permissions: FilePermissions
   ) throws(FileError) -> FileDescriptor {
     try call(.open, path) { () throws(Errno) in
-      let raw = unsafe path.withPlatformString { unsafe Glibc.open($0, flags, permissions.rawValue) }
+      let raw = unsafe path.withPlatformString {
+        unsafe Glibc.open($0, flags, permissions.rawValue)
+      }
       return FileDescriptor(rawValue: try checked(raw))
     }
   }
 
   static func openBeneath(
-    _ folder: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
+    _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
   ) throws(FileError) -> FileDescriptor {
     try call(.open, path) { () throws(Errno) in
-      try PosixAIO.openBeneath(folder, path, flags: flags, permissions: permissions)
+      try PosixAIO.openBeneath(directory, path, flags: flags, permissions: permissions)
     }
   }
 
@@ -42,14 +44,14 @@ enum FileSystemCalls {
 
   /// Whether a name stands for anything, a link without a goal included.
   static func exists(
-    _ name: FilePath.Component, in folder: FileDescriptor
+    _ name: FilePath.Component, in directory: FileDescriptor
   ) throws(FileError) -> Bool {
     try call(.status, FilePath(name.string)) { () throws(Errno) in
       var status = stat()
       do throws(Errno) {
         try checked(
           unsafe name.withPlatformString {
-            unsafe fstatat(folder.rawValue, $0, &status, AT_SYMLINK_NOFOLLOW)
+            unsafe fstatat(directory.rawValue, $0, &status, AT_SYMLINK_NOFOLLOW)
           })
         return true
       } catch .noSuchFileOrDirectory {
@@ -59,33 +61,35 @@ enum FileSystemCalls {
   }
 
   static func rename(
-    _ name: FilePath.Component, to newName: FilePath.Component, in folder: FileDescriptor
+    _ name: FilePath.Component, to newName: FilePath.Component, in directory: FileDescriptor
   ) throws(FileError) {
     try call(.rename, FilePath(name.string)) { () throws(Errno) in
       _ = try checked(
         unsafe name.withPlatformString { name in
           unsafe newName.withPlatformString { newName in
-            unsafe renameat(folder.rawValue, name, folder.rawValue, newName)
+            unsafe renameat(directory.rawValue, name, directory.rawValue, newName)
           }
         })
     }
   }
 
   static func remove(
-    _ name: FilePath.Component, in folder: FileDescriptor
+    _ name: FilePath.Component, in directory: FileDescriptor
   ) throws(FileError) {
     try call(.remove, FilePath(name.string)) { () throws(Errno) in
       _ = try checked(
-        unsafe name.withPlatformString { unsafe unlinkat(folder.rawValue, $0, 0) })
+        unsafe name.withPlatformString { unsafe unlinkat(directory.rawValue, $0, 0) })
     }
   }
 
-  /// Reads a folder's entries, without `.` and `..`, in no order.
-  static func list(_ folder: FileDescriptor, path: FilePath?) throws(FileError) -> [Folder.Entry] {
+  /// Reads a directory's entries, without `.` and `..`, in no order.
+  static func list(_ directory: FileDescriptor, path: FilePath?) throws(FileError) -> [Directory
+    .Entry]
+  {
     try call(.list, path) { () throws(Errno) in
       // A descriptor of its own, since fdopendir takes it over and moves its position.
       let descriptor = try checked(
-        unsafe openat(folder.rawValue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        unsafe openat(directory.rawValue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
       guard let stream = unsafe fdopendir(descriptor) else {
         let reason = Errno(rawValue: errno)
         Glibc.close(descriptor)
@@ -98,8 +102,8 @@ enum FileSystemCalls {
 
   private static func readEntries(
     _ stream: OpaquePointer, _ descriptor: Int32
-  ) throws(Errno) -> [Folder.Entry] {
-    var entries: [Folder.Entry] = []
+  ) throws(Errno) -> [Directory.Entry] {
+    var entries: [Directory.Entry] = []
     while true {
       // readdir tells its end from a failure by errno alone.
       errno = 0
@@ -119,7 +123,7 @@ enum FileSystemCalls {
           unsafe fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
         }) == 0
       else { continue }
-      entries.append(Folder.Entry(name: name, status: FileStatus(status)))
+      entries.append(Directory.Entry(name: name, status: FileStatus(status)))
     }
   }
 

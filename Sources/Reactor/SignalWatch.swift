@@ -3,8 +3,10 @@ internal import Glibc
 
 /// A POSIX signal that a loop can wait for.
 public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
+  /// The signal's number.
   public let rawValue: Int32
 
+  /// Names a signal by its number.
   public init(rawValue: Int32) {
     self.rawValue = rawValue
   }

@@ -1,24 +1,24 @@
 internal import CLibevent
 
-/// A timer of a loop. It lives as long as it is running, kept or not.
-@safe
-public final class Timer {
-  fileprivate let event: Event
-
-  fileprivate init(_ event: Event) {
-    self.event = event
-  }
-
-  /// Whether it will still fire.
-  public var isScheduled: Bool { event.isAdded }
-
-  /// Stops it. A cancelled timer never fires.
-  public func cancel() {
-    event.remove()
-  }
-}
-
 extension EventLoop {
+  /// A timer of a loop. It lives as long as it is running, kept or not.
+  @safe
+  public final class Timer {
+    private let event: Event
+
+    fileprivate init(_ event: Event) {
+      self.event = event
+    }
+
+    /// Whether it will still fire.
+    public var isScheduled: Bool { event.isAdded }
+
+    /// Stops it. A cancelled timer never fires.
+    public func cancel() {
+      event.remove()
+    }
+  }
+
   /// Calls `body` once, after `delay` at the earliest, by the monotonic clock.
   ///
   /// - Parameter delay: 0 or more.

@@ -4,6 +4,7 @@ import SystemPackage
 
 /// A test that waited for longer than any machine needs.
 public struct DeadlinePassed: Error, CustomStringConvertible {
+  /// What was not done yet.
   public let description: String
 }
 

@@ -2,16 +2,22 @@ public import Foundation
 
 /// A program of this package, run as its user would run it.
 public enum Program {
+  /// What a program left behind.
   public struct Outcome: Sendable {
+    /// Its exit status, or the signal that ended it.
     public let status: Int32
+    /// Its standard output.
     public let output: String
+    /// Its standard error.
     public let errors: String
   }
 
   /// Where the build put it: beside the test bundle.
   public static func url(_ name: String) throws -> URL {
-    URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-      .deletingLastPathComponent().appendingPathComponent(name)
+    URL(
+      fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    )
+    .deletingLastPathComponent().appendingPathComponent(name)
   }
 
   /// Runs a program to its end, under the deadline of `timeout(1)`.

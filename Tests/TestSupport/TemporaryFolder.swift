@@ -4,6 +4,7 @@ public import SystemPackage
 
 /// A folder of its own for one test, removed with all that is in it.
 public final class TemporaryFolder {
+  /// Where it is.
   public let path: FilePath
 
   /// - Parameter parent: By default `/tmp`.

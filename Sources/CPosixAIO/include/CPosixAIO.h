@@ -60,7 +60,7 @@ int caio_signalfd(int signo);
 
 /// Reads up to `capacity` signals and stores the value of each, 0 for one that is not from AIO.
 /// Returns the number read, 0 when there is none.
-int caio_signalfd_read(int fd, uint64_t *_Nonnull tickets, int capacity);
+int caio_signalfd_read(int fd, uint64_t *_Nullable tickets, int capacity);
 
 // MARK: Descriptors (descriptors.c)
 

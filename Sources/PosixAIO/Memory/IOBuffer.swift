@@ -64,8 +64,10 @@ public struct IOBuffer: ~Copyable, Sendable {
   @unsafe
   public init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
     precondition(count >= 0 && count <= memory.count, "IOBuffer: count is within the memory")
-    // An IOBuffer never relinquishes a null address.
-    unsafe self.base = memory.baseAddress!
+    guard let base = memory.baseAddress else {
+      preconditionFailure("IOBuffer: the memory comes from an IOBuffer")
+    }
+    unsafe self.base = base
     self.capacity = memory.count
     self.count = count
   }

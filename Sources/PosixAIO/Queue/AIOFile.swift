@@ -9,6 +9,7 @@ public import SystemPackage
 /// A file belongs to its queue's thread.
 @safe
 public final class AIOFile {
+  /// The queue that runs the file's operations.
   public let queue: CompletionQueue
 
   /// The path as the file was opened, for messages; nil if it is not known.

@@ -30,6 +30,7 @@ public final class CompletionQueue {
   /// Readable when ``drain(limit:)`` has something to do. Level-triggered; only to be polled.
   public let descriptor: FileDescriptor
 
+  /// The limits with which the queue was made.
   public let configuration: Configuration
 
   /// Replaces the wake-up of the loop by ``descriptor`` when requests are made outside of

@@ -4,23 +4,35 @@ public import SystemPackage
 public struct FileError: Error, Equatable, Sendable {
   /// What was asked for, by the name of the system call.
   public struct Operation: Equatable, Sendable, CustomStringConvertible {
+    /// The operation's name.
     public let description: String
 
     /// Names an operation that is not in the list below.
     public init(_ name: String) { description = name }
 
+    /// Opening a file.
     public static let open = Operation("open")
+    /// Reading bytes.
     public static let read = Operation("read")
+    /// Writing bytes.
     public static let write = Operation("write")
+    /// Bringing data and metadata to the disk.
     public static let sync = Operation("sync")
+    /// Bringing data to the disk.
     public static let dataSync = Operation("data sync")
+    /// Closing a file.
     public static let close = Operation("close")
+    /// Reading metadata.
     public static let status = Operation("stat")
+    /// Giving a file another name.
     public static let rename = Operation("rename")
+    /// Removing a name.
     public static let remove = Operation("remove")
+    /// Reading the names in a directory.
     public static let list = Operation("list")
   }
 
+  /// What failed.
   public let operation: Operation
 
   /// The file's path as it was opened, if it is known.
@@ -35,6 +47,14 @@ public struct FileError: Error, Equatable, Sendable {
   /// The kernel's reason.
   public let errno: Errno
 
+  /// Describes a failure.
+  ///
+  /// - Parameters:
+  ///   - operation: What failed.
+  ///   - path: The file's path, if it is known.
+  ///   - offset: In bytes from the file's start, for an operation that has a place.
+  ///   - byteCountDone: The bytes that a write had moved.
+  ///   - errno: The kernel's reason.
   public init(
     operation: Operation, path: FilePath?, offset: Int64? = nil, byteCountDone: Int = 0,
     errno: Errno

@@ -28,9 +28,11 @@ struct Outcome {
   func deliver() {
     switch handler {
     case .transfer(let handler):
-      // A transfer was accepted with its buffer.
+      guard let memory = unsafe memory else {
+        preconditionFailure("CompletionQueue: a transfer is accepted with its buffer")
+      }
       let buffer = unsafe IOBuffer(
-        adopting: memory!, count: kind == .read ? doneCount : validCount)
+        adopting: memory, count: kind == .read ? doneCount : validCount)
       handler(errorNumber == 0 ? .success(doneCount) : .failure(error), buffer)
     case .sync(let handler):
       handler(errorNumber == 0 ? .success(()) : .failure(error))

@@ -17,6 +17,7 @@ extension CompletionQueue {
     /// The same while no signal is lost. The timer runs only while something is in flight.
     public var backstopCeiling = Duration.milliseconds(320)
 
+    /// The limits as they are unless set.
     public init() {}
   }
 

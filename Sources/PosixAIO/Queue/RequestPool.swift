@@ -9,7 +9,7 @@ final class RequestPool {
 
   /// Only an idle queue goes away, so no slot is in use here.
   deinit {
-    for unsafe slab in unsafe slabs {
+    for unsafeslab in unsafe slabs {
       unsafe slab.deinitialize()
       unsafe slab.deallocate()
     }
@@ -33,10 +33,16 @@ final class RequestPool {
     let slab = UnsafeMutableBufferPointer<Request>.allocate(capacity: Self.slabCount)
     unsafe slab.initialize(repeating: Request())
     unsafe slabs.append(slab)
-    // The memory of a buffer that is not empty has an address.
-    let first = slab.baseAddress!
-    for index in 0..<Self.slabCount {
-      free.append(unsafe RequestRef(first + index))
+    for index in unsafe slab.indices {
+      free.append(unsafe RequestRef(slab.slot(index)))
     }
+  }
+}
+
+extension UnsafeMutableBufferPointer {
+  /// The address of an element.
+  fileprivate func slot(_ index: Int) -> UnsafeMutablePointer<Element> {
+    guard let baseAddress else { preconditionFailure("RequestPool: a slab has memory") }
+    return unsafe baseAddress + index
   }
 }

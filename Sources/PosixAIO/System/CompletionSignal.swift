@@ -78,8 +78,7 @@ final class CompletionSignal {
   ///   look at everything in flight finds what they announced.
   func collect(_ body: (UInt64) -> Void) -> (count: Int, overflowed: Bool) {
     var count = unsafe readAll(from: signalDescriptor, body) { descriptor, tickets in
-      // The memory of an array that is not empty has an address.
-      Int(unsafe caio_signalfd_read(descriptor, tickets.baseAddress!, Int32(tickets.count)))
+      Int(unsafe caio_signalfd_read(descriptor, tickets.baseAddress, Int32(tickets.count)))
     }
     let strays = strayCount
     if isKicked || strays != seenStrays {

@@ -2,7 +2,7 @@ internal import CPosixAIO
 internal import Glibc
 package import SystemPackage
 
-/// Opens a file below a folder, and never one outside of it, whatever `..` and symbolic links in the
+/// Opens a file below a directory, and never one outside of it, whatever `..` and symbolic links in the
 /// path say.
 ///
 /// Wraps `openat2(2)` with `RESOLVE_BENEATH`. Where a kernel before 5.6 or a container's filter has
@@ -11,36 +11,36 @@ package import SystemPackage
 ///
 /// - Throws: `EXDEV` if the path leads outside, and what `open(2)` gives.
 package func openBeneath(
-  _ folder: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
+  _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
   do throws(Errno) {
     let descriptor = unsafe path.withPlatformString { path in
-      unsafe caio_open_beneath(folder.rawValue, path, flags | O_CLOEXEC, permissions.rawValue)
+      unsafe caio_open_beneath(directory.rawValue, path, flags | O_CLOEXEC, permissions.rawValue)
     }
     return FileDescriptor(rawValue: try checked(descriptor))
   } catch .noFunction {
-    return try walkBeneath(folder, path, flags: flags, permissions: permissions)
+    return try walkBeneath(directory, path, flags: flags, permissions: permissions)
   } catch .notPermitted {
     // An old container filter answers EPERM for calls that it does not know.
-    return try walkBeneath(folder, path, flags: flags, permissions: permissions)
+    return try walkBeneath(directory, path, flags: flags, permissions: permissions)
   }
 }
 
 /// What ``openBeneath(_:_:flags:permissions:)`` does without openat2.
 func walkBeneath(
-  _ folder: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
+  _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
   guard !path.isAbsolute else { throw .improperLink }
   var components = Array(path.components)
   guard !components.contains(where: { $0.kind == .parentDirectory }) else { throw .improperLink }
   let last = components.popLast()
 
-  var parent = folder
-  defer { if parent != folder { Glibc.close(parent.rawValue) } }
+  var parent = directory
+  defer { if parent != directory { Glibc.close(parent.rawValue) } }
   for component in components {
     let flags = caio_o_path() | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
     let next = try openAt(parent, component.string, flags: flags, permissions: [])
-    if parent != folder { Glibc.close(parent.rawValue) }
+    if parent != directory { Glibc.close(parent.rawValue) }
     parent = next
   }
   return try openAt(
@@ -48,8 +48,8 @@ func walkBeneath(
 }
 
 private func openAt(
-  _ folder: FileDescriptor, _ name: String, flags: Int32, permissions: FilePermissions
+  _ directory: FileDescriptor, _ name: String, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
   FileDescriptor(
-    rawValue: try checked(unsafe openat(folder.rawValue, name, flags, permissions.rawValue)))
+    rawValue: try checked(unsafe openat(directory.rawValue, name, flags, permissions.rawValue)))
 }

@@ -63,7 +63,8 @@ final class CompletionQueueTests: XCTestCase {
     var failure: FileError?
     var syncedAfterIt = false
     try ResourceLimit.fileSize.lowered(to: 1000) {
-      try file.write(IOBuffer(copying: Pattern.block(1, byteCount: 4096)), at: 0) { result, buffer in
+      try file.write(IOBuffer(copying: Pattern.block(1, byteCount: 4096)), at: 0) {
+        result, buffer in
         XCTAssertEqual(buffer.count, 4096)
         if case .failure(let error) = result { failure = error }
       }

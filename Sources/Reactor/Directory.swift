@@ -2,17 +2,18 @@ internal import Glibc
 public import PosixAIO
 public import SystemPackage
 
-/// An open folder, and what is below it.
+/// An open directory, and what is below it.
 ///
-/// Paths given to a folder are relative to it and cannot lead out of it: not by `..`, not by an
+/// Paths given to a directory are relative to it and cannot lead out of it: not by `..`, not by an
 /// absolute path, and not by a symbolic link; those fail with `EXDEV`. Calls run on a helper thread,
 /// their handlers on the loop.
 @safe
-public final class Folder {
-  /// A name in a folder.
+public final class Directory {
+  /// A name in a directory.
   public struct Entry: Equatable, Sendable {
+    /// The name, without its directory.
     public let name: FilePath.Component
-    /// Of the name itself: a symbolic link is not followed, since it may lead out of the folder.
+    /// Of the name itself: a symbolic link is not followed, since it may lead out of the directory.
     public let status: FileStatus
 
     init(name: FilePath.Component, status: FileStatus) {
@@ -21,13 +22,14 @@ public final class Folder {
     }
   }
 
+  /// The loop on which handlers are called.
   public let loop: EventLoop
 
-  /// The path as the folder was opened.
+  /// The path as the directory was opened.
   public let path: FilePath
 
   private let descriptor: FileDescriptor
-  // Owns the descriptor, and closes it when the folder goes: nobody else does.
+  // Owns the descriptor, and closes it when the directory goes: nobody else does.
   private let file: AIOFile
 
   private init(_ descriptor: FileDescriptor, path: FilePath, loop: EventLoop) {
@@ -37,41 +39,41 @@ public final class Folder {
     file = AIOFile(descriptor, path: path, queue: loop.queue)
   }
 
-  /// Opens a folder. Wraps `open(2)` with `O_DIRECTORY`.
+  /// Opens a directory. Wraps `open(2)` with `O_DIRECTORY`.
   ///
-  /// - Parameter handler: Gets the folder; `ENOTDIR` if the path is something else.
+  /// - Parameter handler: Gets the directory; `ENOTDIR` if the path is something else.
   public static func open(
     _ path: FilePath, on loop: EventLoop,
-    _ handler: @escaping (Result<Folder, FileError>) -> Void
+    _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
     loop.offloadCall { () throws(FileError) in
-      try FileSystemCalls.open(path, flags: folderFlags, permissions: [])
+      try FileSystemCalls.open(path, flags: directoryFlags, permissions: [])
     } _: { result in
-      handler(result.map { Folder($0, path: path, loop: loop) })
+      handler(result.map { Directory($0, path: path, loop: loop) })
     }
   }
 
-  /// Opens a folder below this one. Wraps `openat2(2)`.
+  /// Opens a directory below this one. Wraps `openat2(2)`.
   ///
   /// - Parameters:
-  ///   - name: Relative to this folder; `.` is this folder again.
-  ///   - handler: Gets the folder; `ENOTDIR` if the path is something else.
-  public func openFolder(
-    _ name: FilePath, _ handler: @escaping (Result<Folder, FileError>) -> Void
+  ///   - name: Relative to this directory; `.` is this directory again.
+  ///   - handler: Gets the directory; `ENOTDIR` if the path is something else.
+  public func openDirectory(
+    _ name: FilePath, _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
     let descriptor = descriptor
     loop.offloadCall { () throws(FileError) in
       try FileSystemCalls.openBeneath(
-        descriptor, name, flags: folderFlags, permissions: [])
+        descriptor, name, flags: directoryFlags, permissions: [])
     } _: { [self] result in
-      handler(result.map { Folder($0, path: path.appending(name.components), loop: loop) })
+      handler(result.map { Directory($0, path: path.appending(name.components), loop: loop) })
     }
   }
 
-  /// Opens a file below this folder. Wraps `openat2(2)`.
+  /// Opens a file below this directory. Wraps `openat2(2)`.
   ///
   /// - Parameters: As ``File/open(_:_:options:permissions:on:_:)``; the path is relative to this
-  ///   folder.
+  ///   directory.
   public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
@@ -88,7 +90,7 @@ public final class Folder {
     }
   }
 
-  /// Reads the names in this folder, without `.` and `..`, in no order. Wraps `readdir(3)`.
+  /// Reads the names in this directory, without `.` and `..`, in no order. Wraps `readdir(3)`.
   public func list(_ handler: @escaping (Result<[Entry], FileError>) -> Void) {
     let descriptor = descriptor
     let path = path
@@ -99,7 +101,7 @@ public final class Folder {
     }
   }
 
-  /// Gives a file in this folder another name in it; what had that name is replaced at once and
+  /// Gives a file in this directory another name in it; what had that name is replaced at once and
   /// wholly. Wraps `renameat(2)`.
   ///
   /// - Parameters:
@@ -120,7 +122,7 @@ public final class Folder {
     }
   }
 
-  /// Removes a file's name from this folder. Wraps `unlinkat(2)`.
+  /// Removes a file's name from this directory. Wraps `unlinkat(2)`.
   public func remove(
     _ name: FilePath.Component, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
@@ -132,7 +134,7 @@ public final class Folder {
     }
   }
 
-  /// Brings the names in this folder to the disk, which makes a rename durable. Wraps
+  /// Brings the names in this directory to the disk, which makes a rename durable. Wraps
   /// `aio_fsync(3)`.
   ///
   /// - Throws: `EAGAIN` over the queue's waiting limit. Nothing was started.
@@ -142,4 +144,4 @@ public final class Folder {
   }
 }
 
-private let folderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+private let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC

@@ -1,0 +1,122 @@
+import Foundation
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import XCTest
+
+final class FileTests: XCTestCase {
+  private let folder = try? TemporaryFolder()
+  private let loop = try? EventLoop()
+
+  /// The fixtures, or the reason why the test cannot run.
+  private func fixtures() throws -> (TemporaryFolder, EventLoop) {
+    (try XCTUnwrap(folder), try XCTUnwrap(loop))
+  }
+
+  func test_writtenAndSyncedBytesAreReadBack() throws {
+    let (folder, loop) = try fixtures()
+    var text = ""
+    File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
+      self.succeed(loop) {
+        let file = try result.get()
+        try file.write(IOBuffer(copying: Array("hello world".utf8)), at: 0) { result, _ in
+          XCTAssertEqual(try? result.get(), 11)
+        }
+        try file.sync { _ in
+          self.succeed(loop) {
+            try file.read(into: IOBuffer(capacity: 64), at: 6) { _, buffer in
+              text = String(decoding: buffer)
+              file.close { _ in loop.stop() }
+            }
+          }
+        }
+      }
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(text, "world")
+    XCTAssertEqual(try folder.contents(of: "file"), Array("hello world".utf8))
+  }
+
+  func test_fileCompletionsAndTimersShareTheLoop() throws {
+    let (folder, loop) = try fixtures()
+    try folder.write([1], to: "file")
+    var reads = 0
+    var ticks = 0
+    let ticker = loop.schedule(every: .milliseconds(1)) { ticks += 1 }
+    File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
+      func readAgain(_ file: File, _ buffer: consuming IOBuffer) {
+        do throws(Errno) {
+          try file.read(into: buffer, at: 0) { _, buffer in
+            reads += 1
+            // A stream of completions that never ends by itself: the timer must get its turns.
+            if ticks < 5 { readAgain(file, buffer) } else { loop.stop() }
+          }
+        } catch {
+          XCTFail("\(error)")
+        }
+      }
+      guard case .success(let file) = result else { return XCTFail("\(result)") }
+      readAgain(file, IOBuffer(capacity: 1))
+    }
+    loop.runUntilStopped()
+    ticker.cancel()
+    XCTAssertGreaterThan(reads, 0)
+    XCTAssertGreaterThanOrEqual(ticks, 5)
+  }
+
+  func test_openGivesTheMetadata() throws {
+    let (folder, loop) = try fixtures()
+    try folder.write([UInt8](repeating: 7, count: 1234), to: "file")
+    File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
+      self.succeed(loop) {
+        let file = try result.get()
+        XCTAssertEqual(file.openingStatus.byteCount, 1234)
+        XCTAssertEqual(file.openingStatus.kind, .regular)
+        loop.stop()
+      }
+    }
+    loop.runUntilStopped()
+  }
+
+  func test_openFailureNamesThePathAndTheReason() throws {
+    let (folder, loop) = try fixtures()
+    let path = folder.path.appending("missing")
+    var message = ""
+    File.open(path, .readOnly, on: loop) { result in
+      if case .failure(let error) = result { message = "\(error)" }
+      loop.stop()
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(message, "open \"\(path)\": No such file or directory")
+  }
+
+  func test_handlersNeverRunInsideTheCall() throws {
+    let (folder, loop) = try fixtures()
+    var isInsideCall = true
+    File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
+      XCTAssertFalse(isInsideCall)
+      self.succeed(loop) {
+        isInsideCall = true
+        let file = try result.get()
+        file.close { _ in
+          XCTAssertFalse(isInsideCall)
+          loop.stop()
+        }
+        isInsideCall = false
+      }
+    }
+    isInsideCall = false
+    loop.runUntilStopped()
+  }
+
+  /// Ends the test with the error that `body` throws.
+  private func succeed(_ loop: EventLoop, _ body: () throws -> Void) {
+    do {
+      try body()
+    } catch {
+      XCTFail("\(error)")
+      loop.stop()
+    }
+  }
+}
