@@ -9,7 +9,7 @@ final class RequestPool {
 
   /// Only an idle queue goes away, so no slot is in use here.
   deinit {
-    for unsafeslab in unsafe slabs {
+    while let slab = unsafe slabs.popLast() {
       unsafe slab.deinitialize()
       unsafe slab.deallocate()
     }
@@ -33,7 +33,7 @@ final class RequestPool {
     let slab = UnsafeMutableBufferPointer<Request>.allocate(capacity: Self.slabCount)
     unsafe slab.initialize(repeating: Request())
     unsafe slabs.append(slab)
-    for index in unsafe slab.indices {
+    for index in slab.indices {
       free.append(unsafe RequestRef(slab.slot(index)))
     }
   }
