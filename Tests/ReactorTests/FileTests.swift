@@ -6,16 +6,8 @@ import TestSupport
 import XCTest
 
 final class FileTests: XCTestCase {
-  private let folder = try? TemporaryFolder()
-  private let loop = try? EventLoop()
-
-  /// The fixtures, or the reason why the test cannot run.
-  private func fixtures() throws -> (TemporaryFolder, EventLoop) {
-    (try XCTUnwrap(folder), try XCTUnwrap(loop))
-  }
-
   func test_writtenAndSyncedBytesAreReadBack() throws {
-    let (folder, loop) = try fixtures()
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     var text = ""
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
       self.succeed(loop) {
@@ -39,7 +31,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_fileCompletionsAndTimersShareTheLoop() throws {
-    let (folder, loop) = try fixtures()
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     try folder.write([1], to: "file")
     var reads = 0
     var ticks = 0
@@ -66,7 +58,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_openGivesTheMetadata() throws {
-    let (folder, loop) = try fixtures()
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     try folder.write([UInt8](repeating: 7, count: 1234), to: "file")
     File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
       self.succeed(loop) {
@@ -80,7 +72,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_openFailureNamesThePathAndTheReason() throws {
-    let (folder, loop) = try fixtures()
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     let path = folder.path.appending("missing")
     var message = ""
     File.open(path, .readOnly, on: loop) { result in
@@ -92,7 +84,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_handlersNeverRunInsideTheCall() throws {
-    let (folder, loop) = try fixtures()
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     var isInsideCall = true
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
       XCTAssertFalse(isInsideCall)
