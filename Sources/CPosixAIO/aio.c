@@ -1,6 +1,10 @@
 #include "CPosixAIO.h"
 
 #include <errno.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 // Stands in a control block's return value until glibc takes the operation. No read or write
@@ -30,6 +34,38 @@ bool caio_was_taken(const struct aiocb *control) {
     // With no helper thread to be had, glibc marks the operation as begun and then only overwrites
     // the error. A real failure has the return value -1.
     return error == 0 || control->__return_value == -1;
+}
+
+void caio_set_priority(struct aiocb *control, int priority) { control->aio_reqprio = priority; }
+
+int caio_priority_limit(void) { return (int)sysconf(_SC_AIO_PRIO_DELTA_MAX); }
+
+int caio_iov_limit(void) { return UIO_MAXIOV; }
+
+int caio_submit_silent_group(struct aiocb *const *controls, int count) {
+    struct sigevent event;
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_NONE;
+    return lio_listio(LIO_NOWAIT, (struct aiocb *const *)controls, count, &event);
+}
+
+int caio_suspend(const struct aiocb *const *controls, int count, int64_t nanoseconds) {
+    const int64_t per_second = 1000000000;
+    struct timespec timeout = {.tv_sec = nanoseconds / per_second,
+                               .tv_nsec = nanoseconds % per_second};
+    return aio_suspend(controls, count, nanoseconds < 0 ? NULL : &timeout);
+}
+
+static atomic_bool forked_child;
+static pthread_once_t watching_fork = PTHREAD_ONCE_INIT;
+
+static void in_forked_child(void) { atomic_store(&forked_child, true); }
+
+static void watch_fork(void) { pthread_atfork(NULL, NULL, in_forked_child); }
+
+bool caio_is_forked_child(void) {
+    pthread_once(&watching_fork, watch_fork);
+    return atomic_load(&forked_child);
 }
 
 int caio_submit_group(struct aiocb *const *controls, int count, int signo, uint64_t ticket) {

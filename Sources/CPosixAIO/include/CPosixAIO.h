@@ -24,6 +24,26 @@ void caio_prepare(struct aiocb *_Nonnull control, int opcode, int fd, void *_Nul
 /// the memory now. False means that nothing was started.
 bool caio_was_taken(const struct aiocb *_Nonnull control);
 
+/// As caio_prepare, with a priority of 0...AIO_PRIO_DELTA_MAX.
+void caio_set_priority(struct aiocb *_Nonnull control, int priority);
+
+/// AIO_PRIO_DELTA_MAX, asked by sysconf(3): the largest priority that glibc takes.
+int caio_priority_limit(void);
+
+/// IOV_MAX: the most pieces of a vectored operation.
+int caio_iov_limit(void);
+
+/// lio_listio(LIO_NOWAIT) without a list event.
+int caio_submit_silent_group(struct aiocb *_Nullable const *_Nonnull controls, int count);
+
+/// aio_suspend(3). A negative time waits for ever.
+int caio_suspend(const struct aiocb *_Nullable const *_Nonnull controls, int count,
+                 int64_t nanoseconds);
+
+/// Whether this process is the child of one that had used AIO before fork(2). Its copy of glibc's
+/// table names helper threads that do not exist here, so nothing in it ever completes.
+bool caio_is_forked_child(void);
+
 /// lio_listio(LIO_NOWAIT) whose list event is the real-time signal `signo` with `ticket` as value.
 int caio_submit_group(struct aiocb *_Nullable const *_Nonnull controls, int count, int signo,
                       uint64_t ticket);

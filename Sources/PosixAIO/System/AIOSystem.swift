@@ -7,10 +7,12 @@ package import SystemPackage
 ///
 /// The completion queue and the operations reach libc through an instance, so that a test can
 /// override a call and make it fail, shorten a transfer or lose a signal.
+///
+/// Sendable: it has no state. A test's subclass that has some stays on the test's thread.
 @safe
-class AIOSystem {
+class AIOSystem: @unchecked Sendable {
   /// Straight to libc.
-  static var live: AIOSystem { AIOSystem() }
+  static let live = AIOSystem()
 
   typealias Control = UnsafeMutablePointer<aiocb>
 
@@ -23,6 +25,18 @@ class AIOSystem {
     _ controls: [Control?], signal: Int32, ticket: UInt64
   ) throws(Errno) {
     try checked(unsafe caio_submit_group(controls, Int32(controls.count), signal, ticket))
+  }
+
+  /// As ``submitGroup(_:signal:ticket:)``, without a signal.
+  func submitSilentGroup(_ controls: [Control?]) throws(Errno) {
+    try checked(unsafe caio_submit_silent_group(controls, Int32(controls.count)))
+  }
+
+  /// Wraps `aio_suspend(3)`; nil waits for ever.
+  func suspend(_ controls: [UnsafePointer<aiocb>?], timeout: Duration?) throws(Errno) {
+    let nanoseconds = timeout.map { max(0, $0 / .nanoseconds(1)) } ?? -1
+    try checked(
+      unsafe caio_suspend(controls, Int32(controls.count), Int64(clamping: Int(nanoseconds))))
   }
 
   /// Wraps `aio_fsync(3)`, `dataOnly` for `O_DSYNC` instead of `O_SYNC`.

@@ -4,7 +4,7 @@ import SystemPackage
 
 /// libc with a fault: refuses the hand-overs for which `refusal` gives an error, as glibc does when
 /// memory or threads run out.
-final class RefusingSystem: AIOSystem {
+final class RefusingSystem: AIOSystem, @unchecked Sendable {
   var refusal: (_ handOver: Int) -> Errno?
   private var handOverCount = 0
 
@@ -22,7 +22,7 @@ final class RefusingSystem: AIOSystem {
 }
 
 /// libc whose completions send no signal at all.
-final class SilentSystem: AIOSystem {
+final class SilentSystem: AIOSystem, @unchecked Sendable {
   override func submitGroup(
     _ controls: [Control?], signal: Int32, ticket: UInt64
   ) throws(Errno) {

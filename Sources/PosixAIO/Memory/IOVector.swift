@@ -1,0 +1,58 @@
+/// Several buffers that are read or written as one piece, in order. The counterpart of a slice of
+/// `IoSlice` or `IoSliceMut`.
+@safe
+public struct IOVector: ~Copyable, Sendable {
+  @safe
+  private struct Piece: @unchecked Sendable {
+    let memory: UnsafeMutableRawBufferPointer
+    var count: Int
+  }
+
+  // Sendable: each piece is the relinquished memory of a buffer, and the vector has no copy.
+  private var pieces: [Piece] = []
+
+  /// Makes a vector without buffers.
+  public init() {}
+
+  deinit {
+    for piece in pieces {
+      // Taken from a buffer, so a buffer may have it back, and frees it.
+      _ = unsafe IOBuffer(adopting: piece.memory, count: piece.count)
+    }
+  }
+
+  /// Adds a buffer behind the others.
+  public mutating func append(_ buffer: consuming IOBuffer) {
+    let count = buffer.count
+    unsafe pieces.append(Piece(memory: buffer.relinquish(), count: count))
+  }
+
+  /// Takes the first buffer out, or nil when there is none.
+  public mutating func popFirst() -> IOBuffer? {
+    guard !pieces.isEmpty else { return nil }
+    let piece = pieces.removeFirst()
+    return unsafe IOBuffer(adopting: piece.memory, count: piece.count)
+  }
+
+  /// The number of buffers.
+  public var count: Int { pieces.count }
+
+  /// The memory of the buffers, all of it.
+  var capacities: [UnsafeMutableRawBufferPointer] {
+    unsafe pieces.map { unsafe $0.memory }
+  }
+
+  /// The valid bytes of the buffers.
+  var contents: [UnsafeMutableRawBufferPointer] {
+    unsafe pieces.map { unsafe UnsafeMutableRawBufferPointer(rebasing: $0.memory[..<$0.count]) }
+  }
+
+  /// Declares the first bytes of the vector's memory valid, and no others.
+  mutating func setCount(_ byteCount: Int) {
+    var rest = byteCount
+    for index in pieces.indices {
+      pieces[index].count = unsafe min(rest, pieces[index].memory.count)
+      rest -= pieces[index].count
+    }
+  }
+}

@@ -1,0 +1,54 @@
+public import SystemPackage
+
+/// Writes several buffers to a file, one behind the other. The counterpart of `nix`'s `AioWritev`,
+/// which exists on FreeBSD only; glibc has no such call, so this is one `aio_write(3)`.
+public final class AIOWritev: AIOVectorTransfer, AIO {
+  /// Makes a write of the valid bytes of buffers that the operation owns meanwhile.
+  ///
+  /// - Parameters:
+  ///   - fileDescriptor: Open for writing.
+  ///   - offset: In bytes from the start of the file; ignored with `O_APPEND`.
+  ///   - vector: At most `IOV_MAX` (1024) buffers, or submitting gives `EINVAL`. Moves in;
+  ///     ``AIOVectorTransfer/takeVector()`` gives it back.
+  ///   - priority: `0...20`; see ``AIOOperation/priority``.
+  ///   - notification: How the end is announced.
+  public init(
+    _ fileDescriptor: FileDescriptor, offset: Int64, _ vector: consuming IOVector,
+    priority: Int32 = 0, notification: AIONotification = .none
+  ) {
+    super.init(
+      fileDescriptor, offset: offset, isWrite: true, vector, priority: priority,
+      notification: notification)
+  }
+
+  /// Makes a write of the caller's own memory. Pieces that stand side by side are written without a
+  /// copy.
+  ///
+  /// - Parameters:
+  ///   - fileDescriptor: Open for writing.
+  ///   - offset: In bytes from the start of the file; ignored with `O_APPEND`.
+  ///   - memory: At most `IOV_MAX` (1024) pieces of `SSIZE_MAX` bytes together, or submitting gives
+  ///     `EINVAL`. They must stay allocated, and unchanged, until the operation is finished: also if
+  ///     it is dropped before.
+  ///   - priority: `0...20`; see ``AIOOperation/priority``.
+  ///   - notification: How the end is announced.
+  @unsafe
+  public init(
+    _ fileDescriptor: FileDescriptor, offset: Int64, unsafeFrom memory: [UnsafeRawBufferPointer],
+    priority: Int32 = 0, notification: AIONotification = .none
+  ) {
+    // glibc only reads it.
+    unsafe super.init(
+      fileDescriptor, offset: offset, isWrite: true,
+      unsafe: memory.map { unsafe .init(mutating: $0) }, priority: priority,
+      notification: notification)
+  }
+
+  /// The number of bytes written from all buffers together, which may be fewer than asked: at a
+  /// limit of the file size, or when the disk is full.
+  ///
+  /// - Throws: As ``AIO/takeResult()``.
+  public func takeResult() throws(Errno) -> Int {
+    try finish()
+  }
+}

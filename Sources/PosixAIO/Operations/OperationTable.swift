@@ -1,0 +1,134 @@
+internal import Glibc
+internal import Synchronization
+
+/// The operations of this process that glibc holds.
+///
+/// glibc keeps one table of requests for the whole process, whatever thread submitted them, and
+/// what it does to one of them depends on the others of the same descriptor number. So this table is
+/// the process's, too. It keeps alive what was dropped in flight, and tells whether a cancellation
+/// or a sync would run into glibc's traps.
+enum OperationTable {
+  @safe
+  private struct State {
+    var first: Unmanaged<ControlBlock>?
+    var abandonedCount = 0
+    var hasWarned = false
+  }
+
+  private static let state = Mutex(State())
+
+  /// Notes an operation that is about to be submitted.
+  static func insert(_ block: ControlBlock) {
+    state.withLock { state in
+      reapAbandoned(&state)
+      link(block, &state)
+    }
+  }
+
+  /// Forgets an operation that glibc is done with, or did not take.
+  static func remove(_ block: ControlBlock) {
+    state.withLock { state in
+      unlink(block, &state)
+    }
+  }
+
+  /// Keeps a block alive until glibc is done with it.
+  ///
+  /// - Returns: Whether this was the process's first.
+  static func abandon(_ block: ControlBlock) -> Bool {
+    state.withLock { state in
+      reapAbandoned(&state)
+      if !block.entry.isListed { link(block, &state) }
+      block.entry.isAbandoned = true
+      state.abandonedCount += 1
+      // Released by reapAbandoned.
+      _ = unsafe Unmanaged.passRetained(block)
+      defer { state.hasWarned = true }
+      return !state.hasWarned
+    }
+  }
+
+  /// Frees what was abandoned and is done by now, and tells how many blocks are not.
+  static func reapAbandoned() -> Int {
+    state.withLock { state in
+      reapAbandoned(&state)
+      return state.abandonedCount
+    }
+  }
+
+  /// Whether an operation may stand behind this one in glibc's queue of the descriptor: one that was
+  /// submitted later and is not more urgent, or earlier and is less urgent.
+  static func hasFollower(_ block: ControlBlock) -> Bool {
+    // The table's list begins with the last submitted.
+    var isLater = true
+    return contains { other in
+      guard other !== block else {
+        isLater = false
+        return false
+      }
+      let isBehind = isLater ? other.priority >= block.priority : other.priority > block.priority
+      return isBehind && other.fileDescriptor == block.fileDescriptor && other.isBusy
+    }
+  }
+
+  /// Whether glibc holds a write to this descriptor that a sync would overtake.
+  static func hasWriteThatSyncOvertakes(_ fileDescriptor: Int32) -> Bool {
+    contains { other in
+      other.isWrite && other.fileDescriptor == fileDescriptor && other.priority > 0
+        && other.isBusy
+    }
+  }
+
+  /// Whether glibc holds any operation on this descriptor number.
+  static func holdsOperation(on fileDescriptor: Int32) -> Bool {
+    contains { $0.fileDescriptor == fileDescriptor && $0.isBusy }
+  }
+
+  private static func contains(_ condition: (ControlBlock) -> Bool) -> Bool {
+    state.withLock { state in
+      var next = unsafe state.first
+      while let reference = unsafe next {
+        let block = unsafe reference.takeUnretainedValue()
+        if condition(block) { return true }
+        unsafe next = block.entry.next
+      }
+      return false
+    }
+  }
+
+  private static func reapAbandoned(_ state: inout State) {
+    guard state.abandonedCount > 0 else { return }
+    var next = unsafe state.first
+    while let reference = unsafe next {
+      let block = unsafe reference.takeUnretainedValue()
+      unsafe next = block.entry.next
+      if block.entry.isAbandoned, !block.isBusy {
+        unlink(block, &state)
+        state.abandonedCount -= 1
+        unsafe reference.release()
+      }
+    }
+  }
+
+  private static func link(_ block: ControlBlock, _ state: inout State) {
+    // A listed block is alive: its operation holds it, or it was retained by `abandon`.
+    let reference = unsafe Unmanaged.passUnretained(block)
+    unsafe block.entry.next = state.first
+    unsafe block.entry.previous = nil
+    block.entry.isListed = true
+    unsafe state.first?.takeUnretainedValue().entry.previous = reference
+    unsafe state.first = reference
+  }
+
+  private static func unlink(_ block: ControlBlock, _ state: inout State) {
+    guard block.entry.isListed else { return }
+    block.entry.isListed = false
+    let (next, previous) = unsafe (block.entry.next, block.entry.previous)
+    unsafe next?.takeUnretainedValue().entry.previous = previous
+    if let previous = unsafe previous {
+      unsafe previous.takeUnretainedValue().entry.next = next
+    } else {
+      unsafe state.first = next
+    }
+  }
+}
