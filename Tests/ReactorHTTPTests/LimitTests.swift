@@ -1,0 +1,229 @@
+import Glibc
+import PosixAIO
+import Synchronization
+import Testing
+
+@testable import ReactorHTTP
+
+/// What clients get that send too much, too slowly, or nonsense. The handler is never called.
+@Suite struct LimitTests {
+  private static func strict() throws -> ServedLoop {
+    var configuration = HTTPServer.Configuration()
+    configuration.maximumHeaderByteCount = 4096
+    configuration.maximumBodyByteCount = 100_000
+    return try ServedLoop(configuration) { request, responder in
+      if request.path == "/good" {
+        responder.send(.ok, body: "\(request.body.byteCount)".utf8)
+      } else {
+        Issue.record("the handler got \(request.method) \(request.target)")
+        responder.send(.ok)
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "GET /\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "nonsense\r\n\r\n", "GET  HTTP/1.1\r\n\r\n",
+    "\u{0}\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}0123456789\r\n\r\n", "GET / HTTP/1.1\r\nNoColon\r\n\r\n",
+    "GET / HTTP/1.1\r\n folded: 1\r\n\r\n", "GET / HTTP/x.y\r\n\r\n",
+    "PUT / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    "PUT / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    "PUT / HTTP/1.1\r\nContent-Length: +5\r\n\r\nHello",
+    "PUT / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nHello",
+    "PUT / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "GET / HTTP/1.1\r\nName with space : 1\r\n\r\n",
+  ])
+  func nonsenseIsAnswered400AndTheConnectionClosed(request: String) throws {
+    let served = try Self.strict()
+    let client = try RawClient(served.address)
+    client.send(request)
+    let answer = try client.readAnswer()
+    #expect([400, 413].contains(answer.code), "\(answer.statusLine)")
+    #expect(answer["Connection"] == "close")
+    #expect(try client.readToEnd() == [])
+    try served.stop()
+  }
+
+  @Test func anUnknownTransferEncodingIsAnswered501AndTheConnectionClosed() throws {
+    let served = try Self.strict()
+    let client = try RawClient(served.address)
+    client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+    #expect(try client.readAnswer().code == 501)
+    #expect(try client.readToEnd() == [])
+    try served.stop()
+  }
+
+  @Test(arguments: [
+    "GET /\(String(repeating: "a", count: 5000)) HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1\r\nX: \(String(repeating: "a", count: 5000))\r\n\r\n",
+    "GET / HTTP/1.1\r\n\(String(repeating: "X: a\r\n", count: 2000))\r\n",
+    String(repeating: "a", count: 100_000),
+  ])
+  func aHeaderOverTheLimitIsAnswered400(request: String) throws {
+    let served = try Self.strict()
+    let client = try RawClient(served.address)
+    client.send(request)
+    let answer = try client.readAnswer()
+    #expect(answer.code == 400)
+    #expect(try client.readToEnd() == [])
+    try served.stop()
+  }
+
+  @Test func aBodyOfTheLimitIsTakenAndOneByteMoreIsNot() throws {
+    let served = try Self.strict()
+    let client = try RawClient(served.address)
+    client.send("PUT /good HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+    client.send(pattern(100_000))
+    #expect(try client.readAnswer().text == "100000")
+    client.send("PUT / HTTP/1.1\r\nContent-Length: 100001\r\n\r\n")
+    // The client has not sent any of it yet.
+    #expect(try client.readAnswer().code == 413)
+    try served.stop()
+  }
+
+  @Test func aClientThatSendsTooLargeABodyFirstStillReadsThe413() throws {
+    let served = try Self.strict()
+    for _ in 1...20 {
+      let client = try RawClient(served.address)
+      client.send("PUT / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n")
+      #expect(client.send([UInt8](repeating: 65, count: 10_000_000)))
+      #expect(try client.readAnswer().code == 413)
+      #expect(try client.readToEnd() == [])
+    }
+    try served.stop()
+  }
+
+  @Test func aChunkedBodyOverTheLimitIsAnswered413() throws {
+    let served = try Self.strict()
+    let chunk = "1000\r\n\(String(repeating: "a", count: 4096))\r\n"
+    for _ in 1...20 {
+      let client = try RawClient(served.address)
+      client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+      for _ in 1...1000 { #expect(client.send(chunk)) }
+      client.send("0\r\n\r\n")
+      #expect(try client.readAnswer().code == 413)
+    }
+    let client = try RawClient(served.address)
+    client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n")
+    #expect(try client.readAnswer().code == 413)
+    try served.stop()
+  }
+
+  @Test func aClientThatAsksWithTooLargeABodyIsTold413AtOnce() throws {
+    let served = try Self.strict()
+    let client = try RawClient(served.address)
+    client.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n")
+    #expect(try client.readAnswer().code == 413)
+    #expect(try client.readToEnd() == [])
+    // Chunked, the size is not known before.
+    let other = try RawClient(served.address)
+    other.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+    #expect(try other.read(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
+    other.send("186a1\r\n")
+    #expect(try other.readAnswer().code == 413)
+    try served.stop()
+  }
+
+  @Test func aLineThatNeverEndsDoesNotFillTheMemory() throws {
+    let served = try Self.strict()
+    let client = try RawClient(served.address)
+    client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    // The size of a chunk, in a line without end: the connection is cut.
+    let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: 100_000)
+    var sent = 0
+    while client.send(zeros) {
+      sent += zeros.count
+      try #require(sent < 1_000_000_000)
+    }
+    try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
+    try served.stop()
+  }
+
+  @Test func aClientThatStallsIsCutWhereverItDoes() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(100)
+    let served = try ServedLoop(configuration) { _, responder in responder.send(.noContent) }
+    for request in [
+      "", "GET / HT", "GET / HTTP/1.1\r\nX: ", "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nHell",
+      "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1",
+    ] {
+      let client = try RawClient(served.address)
+      client.send(request)
+      #expect(try client.readToEnd() == [], "\(request)")
+    }
+    let idle = try RawClient(served.address)
+    idle.send("GET / HTTP/1.1\r\n\r\n")
+    #expect(try idle.readAnswer().code == 204)
+    #expect(try idle.readToEnd() == [])
+    try served.stop()
+  }
+
+  @Test func aClientThatStopsToReadIsCut() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(100)
+    let outcomes = Mutex<[HTTPResponder.Delivery]>([])
+    let losses = Mutex(0)
+    let served = try ServedLoop(configuration) { _, responder in
+      responder.onConnectionLost { losses.withLock { $0 += 1 } }
+      responder.start(.ok, contentLength: 100_000_000)
+      responder.write(IOBuffer(copying: [UInt8](repeating: 0, count: 100_000_000))) { outcome, _ in
+        outcomes.withLock { $0.append(outcome) }
+        _ = responder
+      }
+    }
+    let client = try RawClient(served.address, receiveBufferByteCount: 4096)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    try served.waitUntil("the connection is cut") { _ in losses.withLock { $0 } == 1 }
+    #expect(outcomes.withLock { $0 } == [.connectionLost])
+    try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
+    try served.stop()
+  }
+
+  @Test func anAnswerThatTakesLongerThanTheTimeOutIsNotCut() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(200)
+    let responderBox = OnLoop<HTTPResponder?>(nil)
+    let served = try ServedLoop(configuration) { request, responder in
+      responder.start(.ok, contentLength: nil)
+      responderBox.value = responder
+    }
+    let client = try RawClient(served.address)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    _ = try client.read(through: "\r\n\r\n")
+    // The client is silent, as clients are that download, for longer than the time-out.
+    for _ in 1...6 {
+      usleep(100_000)
+      try served.onLoop { _ in
+        responderBox.value?.write(IOBuffer(copying: "x".utf8)) { _, _ in }
+      }
+      #expect(try client.read(through: "x\r\n") == "1\r\nx\r\n")
+    }
+    try served.onLoop { _ in
+      responderBox.value?.end()
+      responderBox.value = nil
+    }
+    #expect(try client.read(through: "\r\n\r\n") == "0\r\n\r\n")
+    try served.stop()
+  }
+
+  @Test func connectionsOverTheMaximumWaitForOthersToClose() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.maximumConnectionCount = 3
+    let most = Mutex(0)
+    let served = OnLoop<ServedLoop?>(nil)
+    served.value = try ServedLoop(configuration) { _, responder in
+      responder.send(.ok, headers: ["Connection": "close"])
+    }
+    guard let loop = served.value else { return }
+    var clients = try (1...10).map { _ in try RawClient(loop.address) }
+    while let client = clients.popLast() {
+      // Those in front hold their places and say nothing until it is their turn or they close.
+      if clients.count < 3 { client.send("GET / HTTP/1.1\r\n\r\n") }
+      let count = try loop.onLoop { $0.value?.connectionCount ?? 0 }
+      most.withLock { $0 = max($0, count) }
+      if clients.count < 3 { #expect(try client.readAnswer().code == 200) }
+    }
+    #expect(most.withLock { $0 } <= 3)
+    try loop.waitUntil("all are gone") { $0.value?.connectionCount == 0 }
+    try loop.stop()
+  }
+}
