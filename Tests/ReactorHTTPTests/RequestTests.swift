@@ -158,9 +158,13 @@ import Testing
   }
 
   @Test func aClientOnIPv6IsServed() throws {
-    guard let served = try? ServedLoop(host: "::1", { request, responder in
-      responder.send(.ok, body: request.remoteHost.utf8)
-    }) else { return }
+    guard
+      let served = try? ServedLoop(
+        host: "::1",
+        { request, responder in
+          responder.send(.ok, body: request.remoteHost.utf8)
+        })
+    else { return }
     #expect("\(served.address)" == "[::1]:\(served.address.port)")
     let client = try RawClient(served.address)
     client.send("GET / HTTP/1.1\r\n\r\n")

@@ -114,6 +114,12 @@ final class RawClient {
     return count > 0
   }
 
+  /// Whether bytes have arrived by now.
+  var hasReceivedSomething: Bool {
+    var byte: UInt8 = 0
+    return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+  }
+
   /// The text up to the first occurrence of `end`, and that.
   func read(through end: String) throws -> String {
     let end = Array(end.utf8)

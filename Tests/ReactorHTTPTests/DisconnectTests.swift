@@ -1,0 +1,290 @@
+import Dispatch
+import Glibc
+import PosixAIO
+import Synchronization
+import Testing
+
+@testable import ReactorHTTP
+
+/// What a test's handler keeps of a request, to answer it when the test says so.
+private final class Held {
+  var responders: [HTTPResponder] = []
+}
+
+/// Counts what a responder reports.
+private final class Reports: Sendable {
+  let deliveries = Mutex<[HTTPResponder.Delivery]>([])
+  let losses = Mutex(0)
+
+  var deliveryCount: Int { deliveries.withLock(\.count) }
+  var lossCount: Int { losses.withLock { $0 } }
+
+  func watch(_ responder: HTTPResponder) {
+    responder.onConnectionLost { self.losses.withLock { $0 += 1 } }
+  }
+
+  func write(_ byteCount: Int, to responder: HTTPResponder) {
+    responder.write(IOBuffer(copying: [UInt8](repeating: 65, count: byteCount))) {
+      delivery, buffer in
+      #expect(buffer.count == byteCount)
+      self.deliveries.withLock { $0.append(delivery) }
+    }
+  }
+}
+
+@Suite struct DisconnectTests {
+  private let held = OnLoop(Held())
+  private let reports = Reports()
+
+  /// Serves with a handler that keeps its responders.
+  private func serve() throws -> ServedLoop {
+    let (held, reports) = (held, reports)
+    return try ServedLoop { _, responder in
+      reports.watch(responder)
+      held.value.responders.append(responder)
+    }
+  }
+
+  private func waitForRequests(_ count: Int, _ served: ServedLoop) throws {
+    let held = held
+    try served.waitUntil("\(count) requests") { _ in held.value.responders.count == count }
+  }
+
+  private func expectNothingLeft(_ served: ServedLoop) throws {
+    let held = held
+    try served.onLoop { _ in held.value.responders = [] }
+    try served.waitUntil("the connections are gone") { $0.value?.connectionCount == 0 }
+    #expect(try served.onLoop { $0.value?.answersInProgress } == 0)
+    try served.stop()
+  }
+
+  @Test(arguments: [true, false])
+  func aClientThatGoesBeforeASmallAnswerHarmsNobody(isReset: Bool) throws {
+    let served = try serve()
+    for _ in 1...10 {
+      var client: RawClient? = try RawClient(served.address)
+      client?.send("GET / HTTP/1.1\r\n\r\n")
+      let held = held
+      try waitForRequests(1, served)
+      if isReset { client?.reset() }
+      client = nil
+      try served.onLoop { _ in held.value.responders.removeAll { $0.send(.ok) == () } }
+    }
+    try expectNothingLeft(served)
+  }
+
+  @Test(arguments: [true, false])
+  func aClientThatGoesBeforeAStreamedAnswerIsNoticedByWriting(isReset: Bool) throws {
+    let served = try serve()
+    var client: RawClient? = try RawClient(served.address)
+    client?.send("GET / HTTP/1.1\r\n\r\n")
+    try waitForRequests(1, served)
+    if isReset { client?.reset() }
+    client = nil
+    let (held, reports) = (held, reports)
+    try served.onLoop { _ in held.value.responders[0].start(.ok, contentLength: nil) }
+    var count = 0
+    while reports.lossCount == 0 {
+      try served.onLoop { _ in reports.write(1000, to: held.value.responders[0]) }
+      count += 1
+      let writes = count
+      try served.waitUntil("the write is reported") { _ in reports.deliveryCount == writes }
+    }
+    let writes = count
+    #expect(try served.onLoop { _ in held.value.responders[0].isConnectionLost })
+    // Later calls do nothing, and pieces still come back.
+    try served.onLoop { _ in
+      let responder = held.value.responders[0]
+      reports.write(10, to: responder)
+      #expect(reports.deliveryCount == writes)
+      responder.end()
+      responder.onConnectionLost { reports.losses.withLock { $0 += 100 } }
+    }
+    try served.waitUntil("the last write is reported") { _ in
+      reports.deliveryCount == writes + 1 && reports.lossCount == 101
+    }
+    #expect(reports.deliveries.withLock { $0.last } == .connectionLost)
+    try expectNothingLeft(served)
+    #expect(reports.deliveryCount == writes + 1)
+    #expect(reports.lossCount == 101)
+  }
+
+  @Test(arguments: [true, false])
+  func aClientThatGoesInTheMiddleHasEveryPieceReportedOnce(isReset: Bool) throws {
+    let served = try serve()
+    var client: RawClient? = try RawClient(served.address)
+    client?.send("GET / HTTP/1.1\r\n\r\n")
+    try waitForRequests(1, served)
+    let (held, reports) = (held, reports)
+    try served.onLoop { _ in
+      held.value.responders[0].start(.ok, contentLength: 30_000_000)
+      for _ in 1...30 { reports.write(1_000_000, to: held.value.responders[0]) }
+      held.value.responders[0].end()
+    }
+    _ = try client?.read(byteCount: 1_500_000)
+    if isReset { client?.reset() }
+    client = nil
+    try served.waitUntil("all pieces are reported") { _ in reports.deliveryCount == 30 }
+    let deliveries = reports.deliveries.withLock { $0 }
+    #expect(deliveries.first == .sent)
+    #expect(deliveries.last == .connectionLost)
+    // First those that were sent, then those that were not.
+    #expect(deliveries.drop { $0 == .sent }.allSatisfy { $0 == .connectionLost })
+    try expectNothingLeft(served)
+    #expect(reports.deliveryCount == 30)
+    #expect(reports.lossCount == 1)
+  }
+
+  @Test func aClientThatGoesWithPipelinedRequestsLeavesNothing() throws {
+    let served = try serve()
+    var client: RawClient? = try RawClient(served.address)
+    client?.send(String(repeating: "GET / HTTP/1.1\r\n\r\n", count: 100))
+    let held = held
+    for _ in 1...3 {
+      try waitForRequests(1, served)
+      try served.onLoop { _ in held.value.responders.removeFirst().send(.ok, body: "x".utf8) }
+      #expect(try client?.readAnswer().text == "x")
+    }
+    try waitForRequests(1, served)
+    client?.reset()
+    client = nil
+    // Requests that were read already may still come; each is answered into the void.
+    try served.waitUntil("the connection is gone") { server in
+      held.value.responders.removeAll { $0.send(.ok, body: "x".utf8) == () }
+      return server.value?.connectionCount == 0
+    }
+    try expectNothingLeft(served)
+  }
+
+  @Test func aClientThatClosedItsSendingSideGetsAllItsAnswers() throws {
+    let served = try serve()
+    let client = try RawClient(served.address)
+    client.send("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
+    client.finishSending()
+    let (held, reports) = (held, reports)
+    for _ in 1...2 {
+      try waitForRequests(1, served)
+      try served.onLoop { _ in
+        let responder = held.value.responders.removeFirst()
+        responder.start(.ok, contentLength: 8_000_000)
+        for _ in 1...8 { reports.write(1_000_000, to: responder) }
+        responder.end()
+      }
+      #expect(try client.readAnswer().body.count == 8_000_000)
+    }
+    #expect(try client.readToEnd() == [])
+    #expect(reports.deliveries.withLock { $0 } == Array(repeating: .sent, count: 16))
+    #expect(reports.lossCount == 0)
+    try expectNothingLeft(served)
+  }
+
+  @Test func aClientThatGoesInTheMiddleOfARequestLeavesNothing() throws {
+    let served = try serve()
+    for request in [
+      "", "GE", "GET / HTTP/1.1\r\nX", "PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc",
+      "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc",
+      "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+    ] {
+      for isReset in [true, false] {
+        let client = try RawClient(served.address)
+        client.send(request)
+        if isReset { client.reset() }
+      }
+    }
+    try expectNothingLeft(served)
+    #expect(reports.lossCount == 0)
+  }
+
+  @Test func whatAClientSendsDuringItsAnswerStaysInTheKernel() throws {
+    let served = try serve()
+    let client = try RawClient(served.address)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    try waitForRequests(1, served)
+    let held = held
+    try served.onLoop { _ in held.value.responders[0].start(.ok, contentLength: nil) }
+    // Nobody reads it, so at some point no more goes in.
+    var timeout = timeval(tv_sec: 0, tv_usec: 200_000)
+    unsafe setsockopt(
+      client.socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    let block = [UInt8](repeating: 65, count: 1_000_000)
+    var blocks = 0
+    while client.send(block) {
+      blocks += 1
+      try #require(blocks < 1000)
+    }
+    try served.onLoop { _ in held.value.responders[0].end() }
+    // The rubbish behind the request is a request that is refused.
+    _ = try client.read(through: "0\r\n\r\n")
+    #expect(try client.readAnswer().code == 400)
+    try expectNothingLeft(served)
+  }
+
+  @Test func aServerReleasedWithAnswersInProgressReportsEveryPiece() throws {
+    let served = try serve()
+    let clients = try (1...5).map { _ in try RawClient(served.address) }
+    for client in clients { client.send("GET / HTTP/1.1\r\n\r\n") }
+    try waitForRequests(5, served)
+    let (held, reports) = (held, reports)
+    try served.onLoop { server in
+      // The first has not begun, the last has ended and is unsent.
+      for responder in held.value.responders.dropFirst() {
+        responder.start(.ok, contentLength: nil)
+        reports.write(10_000_000, to: responder)
+        reports.write(10_000_000, to: responder)
+      }
+      held.value.responders[4].end()
+      weak let weakServer = server.value
+      server.value = nil
+      #expect(weakServer == nil)
+      #expect(reports.deliveryCount == 0)
+    }
+    try served.waitUntil("all is reported") { _ in
+      reports.deliveryCount == 8 && reports.lossCount == 5
+    }
+    #expect(reports.deliveries.withLock { $0 } == Array(repeating: .connectionLost, count: 8))
+    try served.onLoop { _ in
+      reports.write(5, to: held.value.responders[1])
+      held.value.responders[0].send(.ok)
+      held.value.responders = []
+    }
+    try served.waitUntil("the late piece is reported") { _ in reports.deliveryCount == 9 }
+    for client in clients { _ = try? client.readToEnd() }
+    try served.stop()
+  }
+
+  @Test func aServerMayBeReleasedByItsOwnHandler() throws {
+    let box = OnLoop<HTTPServer?>(nil)
+    let served = try ServedLoop { _, responder in
+      responder.start(.ok, contentLength: nil)
+      responder.write(IOBuffer(copying: "x".utf8)) { delivery, _ in
+        #expect(delivery == .connectionLost)
+        _ = responder
+      }
+      box.value = nil
+    }
+    try served.onLoop { server in
+      box.value = server.value
+      server.value = nil
+    }
+    let client = try RawClient(served.address)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    #expect((try? client.readToEnd()) ?? [] == [])
+    try served.stop()
+  }
+
+  @Test func aLoopThatEndsWithPiecesUnreportedReleasesThem() throws {
+    let served = try serve()
+    let client = try RawClient(served.address)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    try waitForRequests(1, served)
+    let (held, reports) = (held, reports)
+    try served.onLoop { _ in
+      held.value.responders[0].start(.ok, contentLength: nil)
+      reports.write(50_000_000, to: held.value.responders[0])
+    }
+    // The fixture releases server and loop without another turn of the loop.
+    try served.stop()
+    #expect(reports.deliveryCount <= 1)
+    held.value.responders = []
+  }
+}
