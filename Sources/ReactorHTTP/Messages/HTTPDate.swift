@@ -17,9 +17,10 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     guard isAsctime || (words.count == 8 && words[7] == "GMT") else { return nil }
     let (day, month, year) =
       isAsctime ? (words[2], words[1], words[6]) : (words[1], words[2], words[3])
-    let clock = (isAsctime ? words[3...5] : words[4...6]).compactMap { Int64(digits: $0) }
+    let clock = (isAsctime ? words[3...5] : words[4...6])
+      .compactMap { $0.utf8.count == 2 ? Int64(digits: $0) : nil }
     guard let month = Self.months.firstIndex(of: month), let day = Int64(digits: day),
-      let year = Self.year(year), clock.count == 3,
+      isAsctime || words[1].utf8.count == 2, let year = Self.year(year), clock.count == 3,
       clock[0] < 24, clock[1] < 60, clock[2] < 60
     else { return nil }
     let days = Self.days(year: year, month: Int64(month) + 1, day: day)

@@ -1,0 +1,92 @@
+import Glibc
+import Reactor
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import ReactorHTTP
+
+@Suite struct ListenTests {
+  private func makeServer() throws -> HTTPServer {
+    HTTPServer(loop: try EventLoop()) { _, responder in responder.send(.ok) }
+  }
+
+  @Test func portZeroIsAnsweredWithTheRealPort() throws {
+    let server = try makeServer()
+    let first = try server.listen(host: "127.0.0.1", port: 0)
+    let second = try server.listen(host: "127.0.0.1", port: 0)
+    #expect(first.host == "127.0.0.1")
+    #expect(first.port != 0 && second.port != 0 && first.port != second.port)
+    #expect("\(first)" == "127.0.0.1:\(first.port)")
+  }
+
+  @Test func aPortInUseIsReportedAndNothingStarted() throws {
+    let server = try makeServer()
+    let address = try server.listen(host: "127.0.0.1", port: 0)
+    let other = try makeServer()
+    let error = #expect(throws: HTTPServer.ListenError.self) {
+      try other.listen(host: "127.0.0.1", port: address.port)
+    }
+    #expect(error?.reason == .system(.addressInUse))
+    #expect(
+      "\(try #require(error))"
+        == "cannot listen on 127.0.0.1:\(address.port): Address already in use")
+  }
+
+  @Test func aPortOfANameInUseIsNotEvadedToAnotherAddressOfTheName() throws {
+    let server = try makeServer()
+    let address = try server.listen(host: "localhost", port: 0)
+    let other = try makeServer()
+    let error = #expect(throws: HTTPServer.ListenError.self) {
+      try other.listen(host: "localhost", port: address.port)
+    }
+    #expect(error?.reason == .system(.addressInUse))
+  }
+
+  @Test func theServerMayListenAgainOnAPortItHasLeft() throws {
+    var server: HTTPServer? = try makeServer()
+    let address = try server?.listen(host: "127.0.0.1", port: 0)
+    server = nil
+    server = try makeServer()
+    #expect(try server?.listen(host: "127.0.0.1", port: address?.port ?? 0) == address)
+  }
+
+  @Test func anAddressOfAnotherMachineIsRefused() throws {
+    let server = try makeServer()
+    let error = #expect(throws: HTTPServer.ListenError.self) {
+      try server.listen(host: "192.0.2.1", port: 0)
+    }
+    #expect(error?.reason == .system(.addressNotAvailable))
+  }
+
+  @Test(arguments: ["", "256.1.1.1", "no such host", "host.invalid"])
+  func aHostThatDoesNotResolveIsACaseOfItsOwn(host: String) throws {
+    let server = try makeServer()
+    let error = #expect(throws: HTTPServer.ListenError.self) {
+      try server.listen(host: host, port: 8080)
+    }
+    guard case .unresolvedHost(let text)? = error?.reason else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(!text.isEmpty)
+    #expect(error?.host == host)
+    #expect(error?.port == 8080)
+  }
+
+  @Test func descriptorsUsedUpDelayClientsAndBurnNoTime() throws {
+    let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
+    let first = try RawClient(served.address)
+    first.send("GET / HTTP/1.1\r\n\r\n")
+    #expect(try first.readAnswer().text == "x")
+    // As evhttp reports it when `accept` fails; nobody can use up the descriptors of a process in
+    // which other tests run.
+    try served.onLoop { server in server.value?.acceptFailed() }
+    let second = try RawClient(served.address)
+    second.send("GET / HTTP/1.1\r\n\r\n")
+    first.send("GET / HTTP/1.1\r\n\r\n")
+    #expect(try first.readAnswer().text == "x")
+    #expect(try second.readAnswer().text == "x")
+    try served.stop()
+  }
+}
