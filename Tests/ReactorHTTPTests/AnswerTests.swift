@@ -235,6 +235,26 @@ import Testing
     try served.stop()
   }
 
+  @Test func everyChunkOfAnAnswerIsAsLargeAsItsPiece() throws {
+    let served = try ServedLoop { _, responder in
+      responder.start(.ok, contentLength: nil)
+      for size in [1, 15, 16, 100_000] {
+        responder.write(IOBuffer(copying: pattern(size))) { _, _ in }
+      }
+      responder.end()
+    }
+    let client = try RawClient(served.address)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    _ = try client.read(through: "\r\n\r\n")
+    for size in [1, 15, 16, 100_000] {
+      #expect(try client.read(through: "\r\n") == "\(String(size, radix: 16))\r\n")
+      #expect(try client.read(byteCount: size) == pattern(size))
+      #expect(try client.read(byteCount: 2) == [13, 10])
+    }
+    #expect(try client.read(byteCount: 5) == Array("0\r\n\r\n".utf8))
+    try served.stop()
+  }
+
   @Test func acceptedConnectionsSendWithoutDelay() throws {
     let served = try ServedLoop { _, responder in responder.send(.noContent) }
     let client = try RawClient(served.address)

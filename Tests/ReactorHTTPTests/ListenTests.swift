@@ -74,13 +74,31 @@ import Testing
     #expect(error?.port == 8080)
   }
 
-  @Test func descriptorsUsedUpDelayClientsAndBurnNoTime() throws {
+  @Test func aClientThatComesWhileNoDescriptorIsFreeIsServedLater() async {
+    // A process of its own, since it uses up its descriptors.
+    await #expect(processExitsWith: .success) {
+      let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
+      var limit = rlimit(rlim_cur: 200, rlim_max: 200)
+      unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      var fillers: [Int32] = []
+      while case let descriptor = dup(0), descriptor >= 0 { fillers.append(descriptor) }
+      close(fillers.removeLast())
+      let client = try RawClient(served.address)
+      client.send("GET / HTTP/1.1\r\n\r\n")
+      // It rests between attempts, instead of being told of the same client for ever.
+      try served.waitUntil("accepting rests") { $0.value?.isAcceptingAtRest == true }
+      guard try served.onLoop({ $0.value?.connectionCount }) == 0 else { exit(1) }
+      for filler in fillers { close(filler) }
+      guard try client.readAnswer().text == "x" else { exit(1) }
+      try served.stop()
+    }
+  }
+
+  @Test func anAcceptThatFailsDelaysClients() throws {
     let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
     let first = try RawClient(served.address)
     first.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try first.readAnswer().text == "x")
-    // As evhttp reports it when `accept` fails; nobody can use up the descriptors of a process in
-    // which other tests run.
     try served.onLoop { server in server.value?.acceptFailed() }
     let second = try RawClient(served.address)
     second.send("GET / HTTP/1.1\r\n\r\n")

@@ -62,7 +62,7 @@ import Testing
     let handled = Mutex(0)
     let served = try ServedLoop { _, responder in
       handled.withLock { $0 += 1 }
-      responder.send(.ok)
+      responder.send(.ok, headers: ["Connection": "keep-alive"])
     }
     let client = try RawClient(served.address)
     let hidden = "GET /hidden HTTP/1.1\r\n\r\n"

@@ -56,7 +56,7 @@ final class Exchange {
   func send(_ status: HTTPStatus, _ headers: HTTPFields, _ body: some Collection<UInt8>) {
     begin(status, headers)
     phase = .ended
-    guard case .open(let request, let connection) = link else { return }
+    guard let (request, connection) = unsafe openLink else { return }
     let hasLength = status.allowsBody
     unsafe addHeaders(headers, contentLength: hasLength ? body.count : nil, to: request, connection)
     let output = unsafe evhttp_request_get_output_buffer(request)
@@ -77,7 +77,7 @@ final class Exchange {
     phase = .streaming(
       remaining: contentLength,
       isBodySent: status.allowsBody && method != .head && !isConnect)
-    guard case .open(let request, let connection) = link else { return }
+    guard let (request, connection) = unsafe openLink else { return }
     let length = isConnect ? 0 : contentLength
     unsafe addHeaders(
       headers, contentLength: status.allowsBody ? length : nil, to: request, connection)
@@ -90,7 +90,7 @@ final class Exchange {
     let isBodySent = countDown(buffer.count)
     let isEmpty = buffer.isEmpty
     let piece = OutgoingPiece(buffer, self, completion)
-    guard case .open(let request, let connection) = link, isBodySent, !isEmpty else {
+    guard let (request, connection) = unsafe openLink, isBodySent, !isEmpty else {
       return piece.released()
     }
     guard let pieces = unsafe evbuffer_new() else { outOfMemory() }
@@ -107,7 +107,7 @@ final class Exchange {
     // The client was promised more; only a broken connection can tell it.
     if isBodySent, let remaining, remaining > 0 { return cut() }
     phase = .ended
-    guard case .open(let request, let connection) = link else { return }
+    guard let (request, connection) = unsafe openLink else { return }
     unsafe evhttp_send_reply_end(request)
     // That completed the exchange if nothing was left to send, and evhttp reads the next request.
     if case .open = link { connection.stopReading() }
@@ -116,7 +116,7 @@ final class Exchange {
   func cut() {
     phase = .ended
     lossAction = nil
-    guard case .open(_, let connection) = link else { return }
+    guard let (_, connection) = unsafe openLink else { return }
     connection.cutLater()
   }
 
@@ -166,6 +166,13 @@ extension Exchange {
 
 // How an answer begins.
 extension Exchange {
+  /// What an answer is written to; nil when it is out, or the client is gone.
+  private var openLink: (request: OpaquePointer, Connection)? {
+    guard case .open(let request, let connection) = link else { return nil }
+    connection.checkThread()
+    return unsafe (request, connection)
+  }
+
   private func begin(_ status: HTTPStatus, _ headers: HTTPFields) {
     precondition(!isStarted, "HTTPResponder: a request is answered once")
     precondition(status.code >= 200, "HTTPResponder: an answer's status is 200 or more")
@@ -177,14 +184,12 @@ extension Exchange {
   private func addHeaders(
     _ headers: HTTPFields, contentLength: Int?, to request: OpaquePointer, _ connection: Connection
   ) {
+    var headers = headers
+    if let contentLength { headers.add("Content-Length", String(contentLength)) }
+    // evhttp looks for this line, and closes behind the answer if it says so.
+    if closesConnection || connection.isServerShuttingDown { headers["Connection"] = "close" }
     let output = unsafe evhttp_request_get_output_headers(request)
     for field in headers { unsafe evhttp_add_header(output, field.name, field.value) }
-    if let contentLength {
-      unsafe evhttp_add_header(output, "Content-Length", String(contentLength))
-    }
-    if closesConnection || connection.isServerShuttingDown, headers["Connection"] == nil {
-      unsafe evhttp_add_header(output, "Connection", "close")
-    }
   }
 
   /// A client of HTTP/1.0 that wants to be kept alive can't be where the length of the answer is

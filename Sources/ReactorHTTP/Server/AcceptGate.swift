@@ -15,7 +15,7 @@ final class AcceptGate {
   private let loop: EventLoop
   private var sockets: [OpaquePointer] = unsafe []
   private var isPaused = false
-  private var isOpen = true
+  private(set) var isOpen = true
   private var timer: OpaquePointer?
 
   /// Whether the server has as many connections as it may have.

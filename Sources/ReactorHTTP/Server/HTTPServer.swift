@@ -254,6 +254,9 @@ extension HTTPServer {
     updateGate()
   }
 
+  /// Whether accepting rests, since the server is full or `accept` has just failed.
+  var isAcceptingAtRest: Bool { !gate.isOpen }
+
   var isClosed: Bool {
     if case .closed = state { true } else { false }
   }
