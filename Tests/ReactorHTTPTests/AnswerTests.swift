@@ -150,7 +150,7 @@ import Testing
         streamPattern(responder, from: 0, to: 2, pieceByteCount: 2)
       }
     }
-    for (target, length) in [("a:1", "2"), ("a:2", "0")] {
+    for (target, length) in [("a:1", "2"), ("a:2", "2")] {
       let client = try RawClient(served.address)
       client.send("CONNECT \(target) HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()

@@ -22,8 +22,17 @@ final class Exchange {
 
   private enum Phase {
     case waiting
-    case streaming(remaining: Int?, isBodySent: Bool)
+    case streaming(remaining: Int?, Framing)
     case ended
+  }
+
+  /// How the pieces of a body go out.
+  private enum Framing {
+    case plain
+    case chunked
+
+    /// Not at all: `HEAD`, and statuses without a body.
+    case omitted
   }
 
   let deferred: DeferredCalls
@@ -72,40 +81,42 @@ final class Exchange {
   func start(_ status: HTTPStatus, _ headers: HTTPFields, contentLength: Int?) {
     precondition(contentLength ?? 0 >= 0, "HTTPResponder: a content length is 0 or more")
     begin(status, headers)
-    // evhttp sends no pieces to CONNECT; their place is taken by a length of 0.
-    let isConnect = method == .connect
-    phase = .streaming(
-      remaining: contentLength,
-      isBodySent: status.allowsBody && method != .head && !isConnect)
+    let isBodySent = status.allowsBody && method != .head
+    phase = .streaming(remaining: contentLength, isBodySent ? .plain : .omitted)
     guard let (request, connection) = unsafe openLink else { return }
-    let length = isConnect ? 0 : contentLength
     unsafe addHeaders(
-      headers, contentLength: status.allowsBody ? length : nil, to: request, connection)
-    if length == nil { unsafe dropKeepAlive(of: request) }
+      headers, contentLength: status.allowsBody ? contentLength : nil, to: request, connection)
+    if contentLength == nil { unsafe dropKeepAlive(of: request) }
     unsafe evhttp_send_reply_start(request, Int32(status.code), status.reason)
     connection.stopReading()
+    // evhttp decides on chunks by the client's version, and tells by this line only.
+    let output = unsafe evhttp_request_get_output_headers(request)
+    if unsafe evhttp_find_header(output, "Transfer-Encoding") != nil {
+      phase = .streaming(remaining: nil, .chunked)
+    }
   }
 
   func write(_ buffer: consuming IOBuffer, _ completion: @escaping OutgoingPiece.Completion) {
-    let isBodySent = countDown(buffer.count)
-    let isEmpty = buffer.isEmpty
+    let framing = countDown(buffer.count)
+    let byteCount = buffer.count
     let piece = OutgoingPiece(buffer, self, completion)
-    guard let (request, connection) = unsafe openLink, isBodySent, !isEmpty else {
+    guard let (_, connection) = unsafe openLink, framing != .omitted, byteCount > 0 else {
       return piece.released()
     }
-    guard let pieces = unsafe evbuffer_new() else { outOfMemory() }
-    unsafe addReference(to: piece, in: pieces)
-    unsafe evhttp_send_reply_chunk(request, pieces)
-    unsafe evbuffer_free(pieces)
-    connection.stopReading()
+    // Not evhttp_send_reply_chunk: it does the same, and has epoll add and remove the read event
+    // each time. Writing is on since `start`, so adding bytes is enough.
+    let output = unsafe bufferevent_get_output(connection.stream)
+    if framing == .chunked { unsafe add("\(String(byteCount, radix: 16))\r\n", to: output) }
+    unsafe addReference(to: piece, in: output)
+    if framing == .chunked { unsafe add("\r\n", to: output) }
   }
 
   func end() {
-    guard case .streaming(let remaining, let isBodySent) = phase else {
+    guard case .streaming(let remaining, let framing) = phase else {
       preconditionFailure("HTTPResponder: end is for an answer that was started and not ended")
     }
     // The client was promised more; only a broken connection can tell it.
-    if isBodySent, let remaining, remaining > 0 { return cut() }
+    if framing != .omitted, let remaining, remaining > 0 { return cut() }
     phase = .ended
     guard let (request, connection) = unsafe openLink else { return }
     unsafe evhttp_send_reply_end(request)
@@ -192,6 +203,10 @@ extension Exchange {
     for field in headers { unsafe evhttp_add_header(output, field.name, field.value) }
   }
 
+  private func add(_ text: String, to output: OpaquePointer?) {
+    _ = unsafe evbuffer_add(output, text, text.utf8.count)
+  }
+
   /// A client of HTTP/1.0 that wants to be kept alive can't be where the length of the answer is
   /// not known; evhttp would tell it that the length is 0. Changes nothing for HTTP/1.1.
   private func dropKeepAlive(of request: OpaquePointer) {
@@ -202,16 +217,15 @@ extension Exchange {
     }
   }
 
-  /// Takes a piece off the announced length; tells whether its bytes go out.
-  private func countDown(_ byteCount: Int) -> Bool {
-    guard case .streaming(let remaining, let isBodySent) = phase else {
+  /// Takes a piece off the announced length; tells how its bytes go out.
+  private func countDown(_ byteCount: Int) -> Framing {
+    guard case .streaming(let remaining, let framing) = phase else {
       preconditionFailure("HTTPResponder: write comes between start and end")
     }
-    precondition(byteCount <= Int(UInt32.max), "HTTPResponder: a piece is less than 4 GiB")
     if let remaining {
       precondition(byteCount <= remaining, "HTTPResponder: more bytes than the content length")
-      phase = .streaming(remaining: remaining - byteCount, isBodySent: isBodySent)
+      phase = .streaming(remaining: remaining - byteCount, framing)
     }
-    return isBodySent
+    return framing
   }
 }

@@ -67,13 +67,13 @@ public final class HTTPResponder {
   /// Sends the valid bytes of a buffer, without copying them.
   ///
   /// - Parameters:
-  ///   - buffer: At most what is left of the content length, and less than 4 GiB.
+  ///   - buffer: At most what is left of the content length.
   ///   - whenSent: Gets the buffer back, to be filled again: called exactly once, by the loop,
   ///     never from inside this call. Write the next piece here, and memory stays bounded by the
   ///     pieces that are under way, however slow the client is.
   ///
-  /// Pieces may be written before the one before is sent. Wraps `evbuffer_add_reference` and
-  /// `evhttp_send_reply_chunk`.
+  /// Pieces may be written before the one before is sent. Wraps
+  /// `evbuffer_add_reference`.
   public func write(
     _ buffer: consuming IOBuffer,
     _ whenSent: @escaping (Delivery, consuming IOBuffer) -> Void

@@ -33,7 +33,7 @@ func setCallbacks(of request: OpaquePointer, to exchange: Exchange) {
 ///
 /// Here a piece is retained, and in `onReferenceReleased` it is released; libevent calls that
 /// exactly once, whether the bytes were sent or thrown away. Wraps `evbuffer_add_reference`.
-func addReference(to piece: OutgoingPiece, in buffer: OpaquePointer) {
+func addReference(to piece: OutgoingPiece, in buffer: OpaquePointer?) {
   let bytes = unsafe UnsafeRawBufferPointer(piece.valid)
   let context = unsafe Unmanaged.passRetained(piece)
   let result = unsafe evbuffer_add_reference(
