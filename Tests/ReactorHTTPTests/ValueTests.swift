@@ -138,6 +138,17 @@ import Testing
     await #expect(processExitsWith: .failure) { try serveOnce { $0.send(HTTPStatus(100)) } }
   }
 
+  @Test func anAnswerOffTheLoopsThreadTraps() async {
+    await #expect(processExitsWith: .failure) {
+      let held = OnLoop<HTTPResponder?>(nil)
+      let served = try ServedLoop { _, responder in held.value = responder }
+      let client = try RawClient(served.address)
+      client.send("GET / HTTP/1.1\r\n\r\n")
+      try served.waitUntil("a request") { _ in held.value != nil }
+      held.value?.send(.ok)
+    }
+  }
+
   @Test func theSameCallsInTheRightOrderDoNotTrap() async {
     await #expect(processExitsWith: .success) {
       try serveOnce { responder in

@@ -16,7 +16,7 @@ public struct HTTPRequest {
   /// What follows the target's question mark, still percent-encoded; nil without one.
   public let query: String?
 
-  /// The header.
+  /// The header. The trailer of a chunked body follows in it; evhttp does not tell them apart.
   public let headers: HTTPFields
 
   /// The client's numeric address, without port.
