@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "CPosixAIO.h"
 
 #include <errno.h>
@@ -39,6 +40,12 @@ bool caio_was_taken(const struct aiocb *control) {
 void caio_set_priority(struct aiocb *control, int priority) { control->aio_reqprio = priority; }
 
 int caio_priority_limit(void) { return (int)sysconf(_SC_AIO_PRIO_DELTA_MAX); }
+
+void caio_set_helper_limit(int count) {
+    // The members that are left 0 get glibc's defaults, all but the idle time.
+    struct aioinit settings = {.aio_threads = count, .aio_num = 64, .aio_idle_time = 1};
+    aio_init(&settings);
+}
 
 int caio_iov_limit(void) { return UIO_MAXIOV; }
 

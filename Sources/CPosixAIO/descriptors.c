@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 int caio_pipe(int *read_fd, int *write_fd) {
@@ -37,6 +39,19 @@ int caio_epoll_add(int epoll_fd, int fd) {
 }
 
 int caio_o_path(void) { return O_PATH; }
+
+int caio_o_direct(void) { return O_DIRECT; }
+
+ssize_t caio_read_cached(int fd, void *memory, size_t byteCount, int64_t offset) {
+    struct iovec piece = {.iov_base = memory, .iov_len = byteCount};
+    return preadv2(fd, &piece, 1, offset, RWF_NOWAIT);
+}
+
+uint64_t caio_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
 
 int caio_open_beneath(int directory_fd, const char *path, int flags, mode_t mode) {
     struct open_how how = {

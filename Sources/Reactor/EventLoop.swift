@@ -60,7 +60,17 @@ public final class EventLoop {
       queue.drain(limit: self.configuration.completionsPerTurn)
     }
     completions.add()
-    queue.requestDrain = { completions.activate() }
+    // A zero timer, since libevent runs what is activated in a callback within the same turn: a
+    // stream of completions would keep timers and sockets from theirs.
+    let nextTurn = Event(in: registry, descriptor: -1, flags: 0) { [unowned self] in
+      queue.drain(limit: self.configuration.completionsPerTurn)
+    }
+    queue.requestDrain = { time in
+      switch time {
+      case .thisTurn: completions.activate()
+      case .nextTurn: nextTurn.add(timeout: .zero)
+      }
+    }
     let calls = Event(in: registry, descriptor: remote.descriptor, flags: EV_READ | EV_PERSIST) {
       [unowned self] in
       remote.runCalls(on: self)

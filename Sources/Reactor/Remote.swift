@@ -5,19 +5,22 @@ internal import SystemPackage
 extension EventLoop {
   /// The loop's only door for other threads.
   public final class Remote: Sendable {
-    private enum State {
-      case open(calls: [@Sendable (EventLoop) -> Void])
-      case closed
+    private struct Door {
+      var calls: [@Sendable (EventLoop) -> Void] = []
+      let wakeUp: WakeUp
     }
 
-    private let state = Mutex(State.open(calls: []))
-    private let wakeUp: WakeUp
+    /// Nil when the loop is gone. The descriptor goes with it, whoever still holds the remote.
+    private let door: Mutex<Door?>
+
+    /// Readable when there are calls to run.
+    let descriptor: Int32
 
     init() throws(Errno) {
-      wakeUp = try WakeUp()
+      let wakeUp = try WakeUp()
+      descriptor = wakeUp.descriptor
+      door = Mutex(Door(wakeUp: wakeUp))
     }
-
-    var descriptor: Int32 { wakeUp.descriptor }
 
     /// Has the loop call `body` on its thread, after what was passed on before it.
     ///
@@ -26,25 +29,19 @@ extension EventLoop {
     /// - Returns: Whether the loop will get to it if it runs; false when it does not exist any more.
     @discardableResult
     public func execute(_ body: @escaping @Sendable (EventLoop) -> Void) -> Bool {
-      let (isAccepted, isFirst) = state.withLock { state in
-        guard case .open(var calls) = state else { return (false, false) }
-        // Leaves the array with one owner, so that appending does not copy it.
-        state = .closed
-        calls.append(body)
-        let isFirst = calls.count == 1
-        state = .open(calls: calls)
-        return (true, isFirst)
+      door.withLock { door in
+        guard door != nil else { return false }
+        door?.calls.append(body)
+        if door?.calls.count == 1 { door?.wakeUp.signal() }
+        return true
       }
-      if isFirst { wakeUp.signal() }
-      return isAccepted
     }
 
     func runCalls(on loop: EventLoop) {
-      wakeUp.clear()
-      let calls = state.withLock { state -> [@Sendable (EventLoop) -> Void] in
-        guard case .open(let calls) = state else { return [] }
-        state = .open(calls: [])
-        return calls
+      let calls = door.withLock { door -> [@Sendable (EventLoop) -> Void] in
+        defer { door?.calls = [] }
+        door?.wakeUp.clear()
+        return door?.calls ?? []
       }
       for call in calls {
         call(loop)
@@ -53,12 +50,8 @@ extension EventLoop {
 
     /// Drops what was not called yet.
     func close() {
-      let dropped = state.withLock { state in
-        defer { state = .closed }
-        return state
-      }
       // Outside of the lock: the calls' captures may do anything when they go.
-      withExtendedLifetime(dropped) {}
+      withExtendedLifetime(door.withLock { $0.take() }) {}
     }
   }
 }

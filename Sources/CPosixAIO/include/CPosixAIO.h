@@ -33,6 +33,9 @@ int caio_priority_limit(void);
 /// IOV_MAX: the most pieces of a vectored operation.
 int caio_iov_limit(void);
 
+/// aio_init(3): the most helper threads of the process. Without effect after its first operation.
+void caio_set_helper_limit(int count);
+
 /// lio_listio(LIO_NOWAIT) without a list event.
 int caio_submit_silent_group(struct aiocb *_Nullable const *_Nonnull controls, int count);
 
@@ -102,8 +105,15 @@ int caio_epoll(void);
 /// epoll_ctl(2): reports when `fd` is readable, level-triggered.
 int caio_epoll_add(int epoll_fd, int fd);
 
-/// O_PATH, which needs _GNU_SOURCE.
+/// O_PATH and O_DIRECT, which need _GNU_SOURCE.
 int caio_o_path(void);
+int caio_o_direct(void);
+
+/// preadv2(2) with RWF_NOWAIT: what is in the page cache, EAGAIN where nothing is.
+ssize_t caio_read_cached(int fd, void *_Nullable memory, size_t byteCount, int64_t offset);
+
+/// Nanoseconds of the monotonic clock.
+uint64_t caio_now(void);
 
 /// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: never leaves `directory_fd`.
 int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mode_t mode);

@@ -3,8 +3,13 @@ public import SystemPackage
 
 /// An open file whose operations run through a ``CompletionQueue``.
 ///
-/// Any number of operations may be in flight. Reads and writes of different places have no order
-/// among them; a sync comes after every write that was accepted before it.
+/// Any number of operations may be in flight. Reads and writes have no order among them, except
+/// that what is appended stands in the order in which it was accepted; a sync comes after every
+/// write that was accepted before it.
+///
+/// **After a failure.** When a write or a sync has failed, every later sync of the file fails with
+/// the same error until the file is opened anew: the kernel may have dropped the data, and reports
+/// that only once.
 ///
 /// A file belongs to its queue's thread.
 @safe
@@ -15,89 +20,132 @@ public final class AIOFile {
   /// The path as the file was opened, for messages; nil if it is not known.
   public let path: FilePath?
 
-  /// The descriptor number, until the file is closed.
-  private(set) var rawDescriptor: Int32
+  let traits: FileTraits
+  var lanes: Lanes
+  /// Whether reads try the page cache. Some file systems cannot say what is in it.
+  var readsCacheFirst: Bool
 
+  /// Accepted, not handed over, in order.
+  var waiting = RequestList()
+  /// Whether the file is among those of the queue that have something to hand over.
+  var isReady = false
+  /// Whether it is a pipe or its like that waits for another one to end.
+  var isHeldBack = false
+  /// Operations that glibc holds.
+  var inFlightCount = 0
   /// Requests and doorbells that have not ended.
   var unfinishedCount = 0
   var barrier = SyncBarrier()
+  /// Why no sync can succeed any more, 0 for no reason.
+  var failureNumber: Int32 = 0
+
   private var parkedDetach: RequestRef?
-  private var isOpen = true
+  private(set) var isOpen = true
 
   /// Takes over an open descriptor.
   ///
   /// - Parameters:
-  ///   - descriptor: Of a file; pipes and sockets block one of glibc's few helper threads for as
-  ///     long as they have nothing to say. It is the file's to close.
+  ///   - descriptor: Of a file. A pipe, socket or terminal works too, but keeps one of glibc's
+  ///     helper threads for as long as it has nothing to say; see
+  ///     ``CompletionQueue/Configuration/streamLimit``. It is the file's to close.
   ///   - path: For error messages.
   ///   - queue: Runs the operations.
   public init(_ descriptor: FileDescriptor, path: FilePath? = nil, queue: CompletionQueue) {
-    rawDescriptor = descriptor.rawValue
     self.path = path
     self.queue = queue
+    traits = FileTraits(descriptor.rawValue)
+    lanes = Lanes(
+      descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
+    readsCacheFirst = queue.configuration.readsCacheFirst && traits.isRegular && !traits.isDirect
   }
 
   deinit {
     // Requests hold the file, so none is unfinished. A descriptor that nobody closed is closed here.
-    if rawDescriptor >= 0 { Glibc.close(rawDescriptor) }
+    guard isOpen else { return }
+    lanes.closeDuplicates()
+    Glibc.close(lanes.first)
   }
 
-  /// Fills a buffer from the file. Wraps `aio_read(3)`'s operation.
+  /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)`'s
+  /// operation for what that does not give.
   ///
   /// - Parameters:
   ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
   ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
+  ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
+  ///     `ETIMEDOUT`. See ``CompletionQueue/cancel(_:abandoning:)`` for the buffer.
   ///   - handler: Gets the number of bytes that the kernel read: fewer than asked at the end of the
   ///     file, 0 behind it.
+  /// - Returns: A name for the request, to cancel it.
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset,
-  ///   `EAGAIN` over the queue's waiting limit. Nothing was started, the handler is not called, and
-  ///   the buffer is gone; ask ``CompletionQueue/remainingCapacity`` first to keep it.
+  ///   `EAGAIN` over one of the queue's limits, `ENOTSUP` in a forked child. Nothing was started, the
+  ///   handler is not called, and the buffer is gone; ask ``CompletionQueue/hasRoom(forBytes:)``
+  ///   first to keep it.
+  @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
-    _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) {
+    timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
+  ) throws(Errno) -> RequestID {
     let byteCount = byteCount ?? buffer.capacity
     precondition(
       byteCount >= 0 && byteCount <= buffer.capacity,
       "AIOFile: byteCount is at most the buffer's capacity")
-    try transfer(.read, buffer, byteCount: byteCount, at: offset, handler)
+    return try queue.acceptTransfer(
+      .read, self, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
 
   /// Writes the buffer's valid bytes. Wraps `aio_write(3)`'s operation.
   ///
   /// A short write is continued until all bytes are written or the kernel gives an error, which
-  /// then says how many bytes were written before it.
+  /// then says how many bytes were written before it. Adjacent writes that wait together may reach
+  /// the kernel as one.
   ///
   /// - Parameters:
   ///   - buffer: Moves in; comes back with the completion, unchanged.
   ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
   ///     `O_APPEND` ignores it.
+  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
   ///   - handler: Gets the number of bytes written, all of them.
-  /// - Throws: As ``read(into:byteCount:at:_:)``.
+  /// - Returns: A name for the request, to cancel it.
+  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``.
+  @discardableResult
   public func write(
-    _ buffer: consuming IOBuffer, at offset: Int64,
+    _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) {
+  ) throws(Errno) -> RequestID {
     let byteCount = buffer.count
-    try transfer(.write, buffer, byteCount: byteCount, at: offset, handler)
+    return try queue.acceptTransfer(
+      .write, self, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
 
   /// Brings data and metadata to the disk. Wraps `aio_fsync(3)` with `O_SYNC`.
   ///
-  /// - Parameter handler: Called when every write that was accepted before is done and durable.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over the waiting limit. Nothing was started.
-  public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
-    try sync(.sync, handler)
+  /// Syncs that wait at the same time are served by one.
+  ///
+  /// - Parameters:
+  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
+  ///   - handler: Called when every write that was accepted before is done and durable.
+  /// - Returns: A name for the request, to cancel it.
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ENOTSUP` in a forked
+  ///   child. Nothing was started.
+  @discardableResult
+  public func sync(
+    timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
+  ) throws(Errno) -> RequestID {
+    try queue.acceptSync(.sync, self, timeout: timeout, handler)
   }
 
-  /// As ``sync(_:)``, but of the metadata only what is needed to read the data back. Wraps
+  /// As ``sync(timeout:_:)``, but of the metadata only what is needed to read the data back. Wraps
   /// `aio_fsync(3)` with `O_DSYNC`.
-  public func dataSync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
-    try sync(.dataSync, handler)
+  @discardableResult
+  public func dataSync(
+    timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
+  ) throws(Errno) -> RequestID {
+    try queue.acceptSync(.dataSync, self, timeout: timeout, handler)
   }
 
-  /// Closes the descriptor as soon as no operation needs it. Wraps `close(2)`.
+  /// Closes the file's descriptors as soon as no operation needs them. Wraps `close(2)`.
   ///
   /// Operations accepted before run to their end and have their handlers called first; new ones are
   /// refused with `EBADF`. `close(2)` may block; ``detach(_:)`` leaves it to the caller.
@@ -114,23 +162,20 @@ public final class AIOFile {
     }
   }
 
-  /// Gives the descriptor back as soon as no operation needs it. New operations are refused with
-  /// `EBADF`.
+  /// Gives the descriptor back as soon as no operation needs it, and closes its duplicates. New
+  /// operations are refused with `EBADF`.
   ///
   /// - Parameter handler: Called once, from `drain`, with the descriptor, which is the caller's to
   ///   close.
   public func detach(_ handler: @escaping (FileDescriptor) -> Void) {
     precondition(isOpen, "AIOFile: a file is closed or detached only once")
     isOpen = false
-    queue.acceptAlways { request in
-      request.kind = .detach
-      request.file = self
-      request.handler = .detach(handler)
-    }
+    queue.acceptDetach(self, handler)
   }
 
-  // MARK: - Requests
+  // MARK: - Ends
 
+  /// One of the file's requests is over, its handler called.
   func requestEnded() {
     unfinishedCount -= 1
     finishDetachIfLast()
@@ -148,38 +193,7 @@ public final class AIOFile {
   }
 
   func surrenderDescriptor() -> FileDescriptor {
-    defer { rawDescriptor = -1 }
-    return FileDescriptor(rawValue: rawDescriptor)
-  }
-
-  private func transfer(
-    _ kind: Request.Kind, _ buffer: consuming IOBuffer, byteCount: Int, at offset: Int64,
-    _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) {
-    guard isOpen else { throw .badFileDescriptor }
-    guard offset >= 0 else { throw .invalidArgument }
-    guard queue.remainingCapacity > 0 else { throw .resourceTemporarilyUnavailable }
-    let validCount = buffer.count
-    let memory = unsafe buffer.relinquish()
-    try queue.accept { request in
-      request.kind = kind
-      request.file = self
-      request.handler = .transfer(handler)
-      unsafe request.memory = memory
-      request.validCount = validCount
-      request.offset = offset
-      request.byteCount = byteCount
-    }
-  }
-
-  private func sync(
-    _ kind: Request.Kind, _ handler: @escaping CompletionQueue.SyncHandler
-  ) throws(Errno) {
-    guard isOpen else { throw .badFileDescriptor }
-    try queue.accept { request in
-      request.kind = kind
-      request.file = self
-      request.handler = .sync(handler)
-    }
+    lanes.closeDuplicates()
+    return FileDescriptor(rawValue: lanes.first)
   }
 }

@@ -2,160 +2,220 @@ internal import CPosixAIO
 internal import Glibc
 internal import SystemPackage
 
-/// Acceptance, and the way into glibc.
+/// The way into glibc.
 extension CompletionQueue {
-  /// Takes a request in. It is handed over at the end of this turn, with the others of the turn.
-  ///
-  /// - Throws: `EAGAIN` when ``Configuration/waitingLimit`` requests wait already. Nothing is
-  ///   started.
-  func accept(_ fill: (inout Request) -> Void) throws(Errno) {
-    guard remainingCapacity > 0 else { throw .resourceTemporarilyUnavailable }
-    acceptAlways(fill)
+  /// What a file's turn ended with.
+  private enum Turn {
+    /// Nothing waits any more.
+    case finished
+    /// Its share of the round is used up.
+    case another
+    /// It may have no more in flight; what comes back makes it ready again.
+    case fileIsFull
+    /// Nothing may be handed over now.
+    case queueIsFull
   }
 
-  /// As ``accept(_:)``, for what may not be refused.
-  func acceptAlways(_ fill: (inout Request) -> Void) {
-    let request = pool.take()
-    fill(&request.pointee)
-    enqueue(request)
-  }
-
-  private func enqueue(_ request: RequestRef) {
-    guard let file = request.pointee.file else {
-      preconditionFailure("CompletionQueue: a request names its file")
-    }
-    unfinishedCount += 1
-    file.unfinishedCount += 1
-    switch request.pointee.kind {
-    case .write:
-      request.pointee.epoch = file.barrier.writeAccepted()
-    case .sync, .dataSync:
-      guard file.barrier.syncMayStart(request) else {
-        request.pointee.state = .parked
-        return
-      }
-    case .detach:
-      request.pointee.state = .parked
-      return file.park(detach: request)
-    case .read, .doorbell:
-      break
-    }
-    wait(request)
-    if waiting.count == 1 { wake() }
-  }
-
-  /// Puts a request behind all that wait.
-  func wait(_ request: RequestRef) {
-    request.pointee.state = .waiting
-    waiting.append(request)
-  }
+  /// Requests that one file hands over before the next file has its turn.
+  private static let requestsPerTurn = 64
 
   /// Hands over as much of what waits as may be in flight.
-  func handOver() {
-    while !waiting.isEmpty, inFlight.count < configuration.inFlightLimit {
-      guard handOverOneGroup() else { break }
-    }
-    // Also for what still waits after a refusal: the timer tries again.
-    if !inFlight.isEmpty { backstop.armIfNeeded() }
-  }
-
-  /// - Returns: Whether it makes sense to go on.
-  private func handOverOneGroup() -> Bool {
-    batch.removeAll()
-    let room = min(Group.memberLimit, configuration.inFlightLimit - inFlight.count)
-    while batch.members.count < room, let request = waiting.first {
-      guard !request.pointee.kind.isSync else {
-        if batch.members.count > 0 { break }
-        waiting.remove(request)
-        return handOverSync(request)
+  func handOver(_ cachedReadBudget: inout Int) {
+    var isBlocked = false
+    while !isBlocked, let file = ready.popFirst() {
+      switch serve(file, &cachedReadBudget) {
+      case .finished, .fileIsFull:
+        file.isReady = false
+      case .another:
+        ready.append(file)
+        isBlocked = cachedReadBudget == 0
+      case .queueIsFull:
+        ready.append(file)
+        isBlocked = true
       }
-      waiting.remove(request)
-      prepareTransfer(request)
-      batch.append(request)
     }
-    return submitBatch()
   }
 
-  private func prepareTransfer(_ request: RequestRef) {
+  private func serve(_ file: AIOFile, _ cachedReadBudget: inout Int) -> Turn {
+    var share = Self.requestsPerTurn
+    while let request = file.waiting.first {
+      guard share > 0 else { return .another }
+      if request.pointee.kind == .read, file.readsCacheFirst, !request.pointee.isCold {
+        guard cachedReadBudget > 0 else { return .another }
+        cachedReadBudget -= 1
+        share -= 1
+        if readFromCache(request, of: file) { continue }
+      }
+      guard inFlight.count < configuration.inFlightLimit else { return .queueIsFull }
+      guard file.inFlightCount < configuration.inFlightLimitPerFile, admitsStream(file) else {
+        return .fileIsFull
+      }
+      guard handOverFirst(of: file, &share) else { return .queueIsFull }
+    }
+    return .finished
+  }
+
+  /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.
+  private func admitsStream(_ file: AIOFile) -> Bool {
+    guard file.traits.isStream, file.inFlightCount == 0 else { return true }
+    guard streamCount < configuration.streamLimit else {
+      if !file.isHeldBack { heldBack.append(file) }
+      file.isHeldBack = true
+      return false
+    }
+    return true
+  }
+
+  /// Hands over the first of what waits, and what goes well with it.
+  ///
+  /// - Returns: Whether glibc takes more.
+  private func handOverFirst(of file: AIOFile, _ share: inout Int) -> Bool {
+    guard let request = file.waiting.popFirst() else { return true }
+    batch.removeAll()
+    let lane: Int
+    switch request.pointee.kind {
+    case .sync, .dataSync:
+      return handOverSync(request, of: file)
+    case .write where !file.traits.isDirect:
+      lane = 0
+      fillBatch(file, request, limit: Group.memberLimit)
+    default:
+      // Operations of one group share a signal, so they share a lane too: one after the other they
+      // end together, and none waits for a slower one elsewhere.
+      lane = file.lanes.leastBusy()
+      fillBatch(file, request, limit: file.waiting.count / (2 * configuration.lanesPerFile))
+    }
+    share -= batch.members.count
+    return submitBatch(file, lane)
+  }
+
+  /// Adds a request and those behind it that may share its hand-over: of the same kind, up to
+  /// `limit`, and no more than may be in flight.
+  private func fillBatch(_ file: AIOFile, _ first: RequestRef, limit: Int) {
+    let room = min(
+      configuration.inFlightLimit - inFlight.count,
+      configuration.inFlightLimitPerFile - file.inFlightCount)
+    let limit = min(limit, room, Group.memberLimit)
+    var request = first
+    while true {
+      if request.pointee.kind == .write { mergeFollowers(into: request, of: file) }
+      batch.append(request)
+      guard batch.members.count < limit, let next = file.waiting.first,
+        next.pointee.kind == first.pointee.kind,
+        next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
+      else { return }
+      file.waiting.remove(next)
+      request = next
+    }
+  }
+
+  private func prepareTransfer(_ request: RequestRef, _ descriptor: Int32) {
     let opcode = request.pointee.kind == .write ? LIO_WRITE : LIO_READ
-    let done = request.pointee.doneCount
+    let isMerged = unsafe request.pointee.mergedMemory != nil
+    let done = isMerged ? request.pointee.mergedDoneCount : request.pointee.doneCount
+    let total = isMerged ? request.pointee.mergedByteCount : request.pointee.byteCount
+    let start = unsafe request.pointee.mergedMemory ?? request.pointee.memory?.baseAddress
     unsafe caio_prepare(
-      request.control, Int32(opcode), request.descriptor,
-      request.pointee.memory?.baseAddress.map { unsafe $0 + done },
-      request.pointee.byteCount - done, request.pointee.offset + Int64(done))
+      request.control, Int32(opcode), descriptor, start.map { unsafe $0 + done }, total - done,
+      request.pointee.offset + Int64(done))
   }
 
   /// Hands a sync over, and behind it a doorbell on the same descriptor: glibc runs them one after
   /// the other, so the doorbell's signal says that the sync is done. Should it ever come early, the
   /// backstop finds the sync.
-  private func handOverSync(_ sync: RequestRef) -> Bool {
-    unsafe caio_prepare(sync.control, Int32(LIO_NOP), sync.descriptor, nil, 0, 0)
+  private func handOverSync(_ sync: RequestRef, of file: AIOFile) -> Bool {
+    guard file.failureNumber == 0 else {
+      sync.pointee.errorNumber = file.failureNumber
+      finishSync(sync, of: file)
+      return true
+    }
+    let lane = file.lanes.forSync()
+    let descriptor = file.lanes.descriptor(lane)
+    unsafe caio_prepare(sync.control, Int32(LIO_NOP), descriptor, nil, 0, 0)
     do throws(Errno) {
-      try unsafe system.submitSync(
-        sync.control, dataOnly: sync.pointee.kind == .dataSync)
+      try unsafe system.submitSync(sync.control, dataOnly: sync.pointee.kind == .dataSync)
     } catch {
-      refuse(sync, error)
-      return inFlight.isEmpty
+      return refuse(sync, of: file, error)
     }
     let doorbell = pool.take()
     doorbell.pointee.kind = .doorbell
-    doorbell.pointee.file = sync.pointee.file
-    doorbell.pointee.file?.unfinishedCount += 1
-    doorbellCount += 1
-    prepareTransfer(doorbell)
+    doorbell.pointee.file = file
+    file.unfinishedCount += 1
+    ownerlessCount += 1
     batch.appendStarted(sync)
     batch.append(doorbell)
-    return submitBatch()
+    return submitBatch(file, lane)
   }
 
-  private func submitBatch() -> Bool {
+  private func submitBatch(_ file: AIOFile, _ lane: Int) -> Bool {
+    let descriptor = file.lanes.descriptor(lane)
+    for request in batch.members where !request.pointee.kind.isSync {
+      prepareTransfer(request, descriptor)
+    }
     let ticket = groups.open(batch.members)
-    counters.groups += 1
+    counters.groupCount += 1
     do throws(Errno) {
       try unsafe system.submitGroup(batch.controls, signal: signal.number, ticket: ticket.rawValue)
     } catch {
-      settlePartialSubmission(ticket, error)
-      return inFlight.isEmpty
+      return settlePartialSubmission(file, lane, error)
     }
     for request in batch.members {
-      started(request, ticket)
+      started(request, of: file, lane)
     }
     return true
   }
 
-  private func started(_ request: RequestRef, _ ticket: GroupTicket) {
+  private func started(_ request: RequestRef, of file: AIOFile, _ lane: Int) {
     request.pointee.state = .inFlight
-    request.pointee.ticket = ticket
+    request.pointee.lane = Int16(lane)
+    request.pointee.handedOverAt = now
     inFlight.append(request)
+    if request.pointee.isAbandoned { ownerlessCount += 1 }
+    if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
+    file.inFlightCount += 1
+    file.lanes.handedOver(request, on: lane)
   }
 
   /// After `lio_listio(3)` failed: some members may run, and their signal may or may not come.
-  private func settlePartialSubmission(_ ticket: GroupTicket, _ error: Errno) {
+  private func settlePartialSubmission(_ file: AIOFile, _ lane: Int, _ error: Errno) -> Bool {
     var refused = RequestList()
     for request in batch.members {
       if unsafe request.pointee.kind.isSync || system.wasTaken(request.control) {
-        started(request, ticket)
+        started(request, of: file, lane)
       } else {
-        groups.leave(ticket)
+        groups.leave(request)
         refused.append(request)
       }
     }
+    var takesMore = true
     while let request = refused.popLast() {
-      refuse(request, error)
+      takesMore = refuse(request, of: file, error) && takesMore
     }
+    return takesMore
   }
 
   /// glibc did not take a request: for want of memory, or of its first helper thread. With others
   /// in flight it waits for their end; with none there is no end to wait for, and it fails.
-  private func refuse(_ request: RequestRef, _ error: Errno) {
+  ///
+  /// - Returns: Whether to go on.
+  private func refuse(_ request: RequestRef, of file: AIOFile, _ error: Errno) -> Bool {
     if request.pointee.kind == .doorbell {
       dropDoorbell(request)
-    } else if inFlight.isEmpty {
-      request.pointee.errorNumber = error.rawValue
-      finish(request)
-    } else {
-      request.pointee.state = .waiting
-      waiting.prepend(request)
+      return true
     }
+    guard inFlight.isEmpty else {
+      request.pointee.state = .waiting
+      file.waiting.prepend(request)
+      return false
+    }
+    request.pointee.errorNumber = error.rawValue
+    if request.pointee.kind.isSync {
+      finishSync(request, of: file)
+    } else if unsafe request.pointee.mergedMemory != nil {
+      endMerged(request, of: file)
+    } else {
+      finish(request)
+    }
+    return true
   }
 }

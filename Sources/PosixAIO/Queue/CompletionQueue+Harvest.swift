@@ -1,23 +1,36 @@
+internal import CPosixAIO
 internal import Glibc
 internal import SystemPackage
 
 /// The way out of glibc: from a signal to the list of finished requests.
 extension CompletionQueue {
-  /// Looks at the groups that were announced, and at everything in flight when the backstop is due
-  /// or an announcement was dropped.
+  /// Looks at the groups that were announced, at what is past its deadline, and at everything in
+  /// flight when the backstop is due or an announcement was dropped.
   func collect() {
-    let arrived = signal.collect { ticket in
-      groups.forEachMember(of: GroupTicket(rawValue: ticket)) { member in
-        _ = harvest(member)
+    var hasOverflowed = false
+    if !inFlight.isEmpty || signal.hasNews {
+      let arrived = signal.collect { ticket in
+        harvestGroup(GroupTicket(rawValue: ticket))
       }
+      counters.signalCount += UInt64(arrived.count)
+      hasOverflowed = arrived.overflowed
     }
-    counters.signals += UInt64(arrived.count)
-    let isDue = backstop.isDue()
-    guard isDue || arrived.overflowed else { return }
-    let rescuedCount = lookAtEverythingInFlight()
-    counters.rescued += UInt64(rescuedCount)
-    if isDue { backstop.looked(foundLostOnes: rescuedCount > 0) }
-    if !inFlight.isEmpty { backstop.armIfNeeded() }
+    guard timer.hasRunOut(now: now) || hasOverflowed else { return }
+    let isDue = backstop.takeDue(now: now)
+    if (isDue || hasOverflowed) && !inFlight.isEmpty {
+      let rescuedCount = lookAtEverythingInFlight()
+      counters.rescuedCount += UInt64(rescuedCount)
+      if isDue { backstop.looked(foundLostOnes: rescuedCount > 0) }
+    }
+    expireDeadlines()
+  }
+
+  private func harvestGroup(_ ticket: GroupTicket) {
+    var member = groups.first(of: ticket)
+    while let request = member {
+      member = request.pointee.nextInGroup
+      _ = harvest(request)
+    }
   }
 
   private func lookAtEverythingInFlight() -> Int {
@@ -35,52 +48,99 @@ extension CompletionQueue {
     let error = unsafe system.error(of: request.control)
     guard error != EINPROGRESS else { return false }
     let result = unsafe system.result(of: request.control)
+    // In flight, a request has its file.
+    guard let file = request.pointee.file else { return true }
     inFlight.remove(request)
-    groups.leave(request.pointee.ticket)
-    request.pointee.ticket = .none
+    groups.leave(request)
+    ended(request, of: file)
 
-    if request.pointee.kind == .doorbell {
-      dropDoorbell(request)
-      return true
+    request.pointee.errorNumber =
+      error == ECANCELED ? request.pointee.cancelNumber : error
+    switch request.pointee.kind {
+    case .doorbell: dropDoorbell(request)
+    case .sync, .dataSync: finishSync(request, of: file)
+    case .write: writeReturned(request, of: file, moved: error == 0 ? result : 0)
+    case .read:
+      if error == 0 { request.pointee.doneCount += result }
+      finish(request)
+    case .detach: break
     }
-    request.pointee.errorNumber = error
-    if error == 0, request.pointee.kind.isTransfer {
-      request.pointee.doneCount += result
-      if isShortWrite(request, result) {
-        wait(request)
-        return true
-      }
-    }
-    finish(request)
     return true
+  }
+
+  /// Counts an operation out, and lets those have their turn who waited for that.
+  private func ended(_ request: RequestRef, of file: AIOFile) {
+    file.inFlightCount -= 1
+    file.lanes.ended(request)
+    if request.pointee.isAbandoned { ownerlessCount -= 1 }
+    if request.pointee.kind != .doorbell { record(request) }
+    if !file.waiting.isEmpty { makeReady(file) }
+    guard file.traits.isStream, file.inFlightCount == 0 else { return }
+    streamCount -= 1
+    while let other = heldBack.popFirst() {
+      other.isHeldBack = false
+      guard other.waiting.isEmpty else { return makeReady(other) }
+    }
+  }
+
+  private func record(_ request: RequestRef) {
+    let waiting = request.pointee.handedOverAt &- request.pointee.acceptedAt
+    let service = now &- request.pointee.handedOverAt
+    counters.waitingTimes.record(waiting)
+    counters.serviceTimes.record(service)
+    observer?.queue(
+      self, finished: request.operation, waiting: .nanoseconds(Int64(waiting)),
+      service: .nanoseconds(Int64(service)))
   }
 
   /// A write goes on until it is whole or fails: a disk that fills up then says so. One that moves
   /// nothing and does not fail would go on for ever, so that counts as an IO error.
-  private func isShortWrite(_ request: RequestRef, _ result: Int) -> Bool {
-    guard request.pointee.kind == .write,
-      request.pointee.doneCount < request.pointee.byteCount
-    else { return false }
-    if result > 0 { return true }
-    request.pointee.errorNumber = EIO
-    return false
+  private func writeReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
+    let isMerged = unsafe request.pointee.mergedMemory != nil
+    let done: Int
+    let total: Int
+    if isMerged {
+      request.pointee.mergedDoneCount += moved
+      (done, total) = (request.pointee.mergedDoneCount, request.pointee.mergedByteCount)
+    } else {
+      request.pointee.doneCount += moved
+      (done, total) = (request.pointee.doneCount, request.pointee.byteCount)
+    }
+    if request.pointee.errorNumber == 0, done < total {
+      if moved > 0, !request.pointee.isAbandoned || isMerged {
+        request.pointee.state = .waiting
+        file.waiting.prepend(request)
+        return makeReady(file)
+      }
+      request.pointee.errorNumber = EIO
+    }
+    if isMerged { endMerged(request, of: file) } else { finish(request) }
   }
 
-  /// Closes a request's books; its handler is called by `drain`.
-  func finish(_ request: RequestRef) {
-    request.pointee.state = .finished
-    finished.append(request)
-    if finished.count == 1 { wake() }
-    guard request.pointee.kind == .write else { return }
-    let epoch = request.pointee.epoch
-    request.pointee.file?.barrier.writeFinished(epoch: epoch) { sync in
-      wait(sync)
+  /// Ends a sync and those that it served.
+  func finishSync(_ leader: RequestRef, of file: AIOFile) {
+    let errorNumber = leader.pointee.errorNumber
+    if errorNumber != 0, errorNumber != ECANCELED, errorNumber != ETIMEDOUT {
+      file.failureNumber = errorNumber
     }
+    file.barrier.syncEnded()
+    var member: RequestRef? = leader
+    while let sync = member {
+      member = sync.pointee.companion
+      sync.pointee.companion = nil
+      if !(sync == leader) {
+        if !sync.pointee.isAbandoned { joinedCount -= 1 }
+        counters.mergedSyncCount += 1
+      }
+      sync.pointee.errorNumber = errorNumber
+      finish(sync)
+    }
+    startDueSync(file)
   }
 
   func dropDoorbell(_ doorbell: RequestRef) {
-    let file = doorbell.pointee.file
-    doorbellCount -= 1
+    let file = doorbell.pointee.file.take()
+    ownerlessCount -= 1
     pool.put(doorbell)
     file?.requestEnded()
   }

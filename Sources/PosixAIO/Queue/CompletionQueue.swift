@@ -33,21 +33,53 @@ public final class CompletionQueue {
   /// The limits with which the queue was made.
   public let configuration: Configuration
 
-  /// Replaces the wake-up of the loop by ``descriptor`` when requests are made outside of
-  /// ``drain(limit:)``: the loop promises to drain soon, and no system call is needed.
-  package var requestDrain: (() -> Void)?
+  /// Is told of each operation that comes back from glibc.
+  public weak var observer: (any CompletionQueueObserver)?
+
+  /// When the loop is to drain, should it take this without a system call.
+  package enum DrainTime {
+    /// In this turn of the loop: requests were made outside of ``drain(limit:)``.
+    case thisTurn
+    /// In the next turn, after everything else of this one: ``drain(limit:)`` stopped at its limit.
+    case nextTurn
+  }
+
+  /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time.
+  package var requestDrain: ((DrainTime) -> Void)?
 
   let system: AIOSystem
   let signal: CompletionSignal
   let pool = RequestPool()
-  let backstop: Backstop
+  let timer: QueueTimer
+  var backstop: Backstop
+  var deadlines = DeadlineHeap()
   var batch = Batch()
   var groups = GroupTable()
-  var waiting = RequestList()
+  var mergeMemory = MergeMemory()
+
+  /// Files that have something to hand over, each taking its turn.
+  var ready = ReadyFiles()
+  /// Pipes and their like that wait for others to end.
+  var heldBack = ReadyFiles()
+  var streamCount = 0
+
   var inFlight = RequestList()
   var finished = RequestList()
-  var counters = Counters()
-  private var isDraining = false
+  var counters = Figures()
+  var now = caio_now()
+  private(set) var isDraining = false
+
+  /// Requests accepted whose handler has not been called yet.
+  public internal(set) var unfinishedCount = 0
+
+  /// Bytes in the buffers of unfinished requests.
+  var heldByteCount = 0
+
+  /// In flight, but nobody's request any more: doorbells, and what was answered early.
+  var ownerlessCount = 0
+
+  /// Waiting or in flight as a part of another.
+  var joinedCount = 0
 
   /// Makes a queue with a signal and descriptors of its own.
   ///
@@ -61,13 +93,16 @@ public final class CompletionQueue {
   }
 
   init(configuration: Configuration, system: AIOSystem) throws(Errno) {
+    configuration.check()
     self.configuration = configuration
     self.system = system
+    if let helperLimit = configuration.helperLimit { caio_set_helper_limit(Int32(helperLimit)) }
     signal = try CompletionSignal(configuration.signal)
-    backstop = try Backstop(
+    timer = try QueueTimer()
+    backstop = Backstop(
       floor: configuration.backstopFloor, ceiling: configuration.backstopCeiling)
     descriptor = FileDescriptor(rawValue: try checked(caio_epoll()))
-    for source in [signal.signalDescriptor, signal.pipeDescriptor, backstop.descriptor] {
+    for source in [signal.signalDescriptor, signal.pipeDescriptor, timer.descriptor] {
       guard caio_epoll_add(descriptor.rawValue, source) == 0 else {
         let reason = Errno(rawValue: errno)
         Glibc.close(descriptor.rawValue)
@@ -81,39 +116,54 @@ public final class CompletionQueue {
     Glibc.close(descriptor.rawValue)
   }
 
-  /// Requests accepted whose handler has not been called yet.
-  public internal(set) var unfinishedCount = 0
-
-  /// Requests that may still be made before the next one is refused.
-  public var remainingCapacity: Int {
-    max(0, configuration.waitingLimit - waitingCount)
+  /// Whether a request with a buffer of this size would be accepted now.
+  ///
+  /// - Parameter byteCount: The buffer's capacity; 0 for a sync.
+  public func hasRoom(forBytes byteCount: Int = 0) -> Bool {
+    let hasPlace =
+      switch configuration.overflow {
+      case .wait: waitingCount < configuration.waitingLimit
+      case .refuse: unfinishedCount < configuration.inFlightLimit
+      }
+    return hasPlace
+      && (heldByteCount == 0 || byteCount <= configuration.heldByteLimit - heldByteCount)
   }
 
-  /// In flight, but nobody's request.
-  var doorbellCount = 0
-
-  var inFlightCount: Int { inFlight.count - doorbellCount }
+  var inFlightCount: Int { inFlight.count - ownerlessCount }
 
   /// Accepted and not handed over, also what is parked with its file.
-  var waitingCount: Int { unfinishedCount - inFlightCount - finished.count }
+  var waitingCount: Int { unfinishedCount - inFlightCount - finished.count - joinedCount }
 
   /// Hands what waits to glibc, looks at what the signals announced, and calls the handlers of what
   /// is done.
   ///
-  /// Handlers may make requests, cancel and close; they must not call `drain`.
+  /// Handlers may make requests, cancel and close; they must not call `drain`. What they ask for is
+  /// handed over before `drain` returns, and what the page cache answers at once may be delivered by
+  /// the same call.
   ///
-  /// - Parameter limit: The most handlers to call. When more is done the descriptor stays readable.
+  /// - Parameter limit: The most handlers to call; ``Configuration/completionsPerDrain`` unless set.
+  ///   When more is done the descriptor stays readable.
   /// - Returns: The number of handlers called.
   @discardableResult
-  public func drain(limit: Int = .max) -> Int {
+  public func drain(limit: Int? = nil) -> Int {
     precondition(!isDraining, "CompletionQueue: a completion handler must not call drain()")
+    let limit = limit ?? configuration.completionsPerDrain
     isDraining = true
-    handOver()
+    now = caio_now()
     collect()
-    let deliveredCount = deliver(min(limit, finished.count))
-    handOver()
+    var deliveredCount = 0
+    var cachedReadBudget = limit
+    while true {
+      handOver(&cachedReadBudget)
+      let count = min(finished.count, limit - deliveredCount)
+      guard count > 0 else { break }
+      deliver(count)
+      deliveredCount += count
+    }
+    armTimer()
     isDraining = false
-    if !finished.isEmpty { wake() }
+    if deliveredCount > 0 { counters.wakeCount += 1 }
+    if !finished.isEmpty || (cachedReadBudget == 0 && !ready.isEmpty) { wake(.nextTurn) }
     return deliveredCount
   }
 
@@ -123,27 +173,22 @@ public final class CompletionQueue {
   }
 
   /// Sees that `drain` is called soon.
-  func wake() {
+  func wake(_ time: DrainTime = .thisTurn) {
     guard !isDraining else { return }
     if let requestDrain {
-      requestDrain()
+      requestDrain(time)
     } else {
       signal.kick()
     }
   }
 
-  /// Finishes the books of each request before its handler runs, so that the handler may do
-  /// anything.
-  private func deliver(_ count: Int) -> Int {
-    var deliveredCount = 0
-    while deliveredCount < count, let request = finished.popFirst() {
-      let outcome = Outcome(taking: request)
-      pool.put(request)
-      unfinishedCount -= 1
-      counters.completed += 1
-      deliveredCount += 1
-      outcome.deliver()
+  private func armTimer() {
+    if !inFlight.isEmpty {
+      backstop.scheduleIfNeeded(now: now)
+      timer.arm(backstop.dueAt, now: now)
     }
-    return deliveredCount
+    if let earliest = deadlines.earliest {
+      timer.arm(earliest.pointee.deadline, now: now)
+    }
   }
 }

@@ -30,10 +30,8 @@ struct Group {
 
   /// Counts the uses of this place, from 1, so that no ticket is ``GroupTicket/none``.
   var use: UInt32 = 1
-  /// Members that glibc still owns.
-  var outstandingCount = 0
-  var members = InlineArray<16, RequestRef?>(repeating: nil)
-  var memberCount = 0
+  /// Members that glibc still owns, linked by `nextInGroup`.
+  var first: RequestRef?
 }
 
 /// The groups of a queue, found by ticket.
@@ -51,35 +49,45 @@ struct GroupTable {
       index = groups.count
       groups.append(Group())
     }
-    for position in members.indices {
-      groups[index].members[position] = members[position]
+    let ticket = GroupTicket(index: index, use: groups[index].use)
+    var following: RequestRef?
+    for member in members.reversed() {
+      member.pointee.ticket = ticket
+      member.pointee.nextInGroup = following
+      following = member
     }
-    groups[index].memberCount = members.count
-    groups[index].outstandingCount = members.count
-    return GroupTicket(index: index, use: groups[index].use)
+    groups[index].first = following
+    return ticket
   }
 
   /// Takes one member out. The group ends with its last one.
-  mutating func leave(_ ticket: GroupTicket) {
-    let index = ticket.index
-    groups[index].outstandingCount -= 1
-    guard groups[index].outstandingCount == 0 else { return }
+  mutating func leave(_ request: RequestRef) {
+    let index = request.pointee.ticket.index
+    request.pointee.ticket = .none
+    let following = request.pointee.nextInGroup
+    request.pointee.nextInGroup = nil
+    if let first = groups[index].first, first == request {
+      groups[index].first = following
+    } else {
+      // At most memberLimit steps.
+      var member = groups[index].first
+      while let current = member {
+        if let next = current.pointee.nextInGroup, next == request {
+          current.pointee.nextInGroup = following
+          break
+        }
+        member = current.pointee.nextInGroup
+      }
+    }
+    guard groups[index].first == nil else { return }
     groups[index].use = groups[index].use == .max ? 1 : groups[index].use + 1
-    groups[index].memberCount = 0
     freeIndices.append(index)
   }
 
-  /// The members of a group that are still in flight, in order; none for a ticket that is over.
-  func forEachMember(of ticket: GroupTicket, _ body: (RequestRef) -> Void) {
+  /// The first member that is still in flight, or nil for a ticket that is over.
+  func first(of ticket: GroupTicket) -> RequestRef? {
     let index = ticket.index
-    guard index < groups.count, groups[index].use == ticket.use else { return }
-    // A copy, since the body takes members out.
-    let group = groups[index]
-    for position in 0..<group.memberCount {
-      guard let member = group.members[position],
-        member.pointee.state == .inFlight, member.pointee.ticket == ticket
-      else { continue }
-      body(member)
-    }
+    guard index < groups.count, groups[index].use == ticket.use else { return nil }
+    return groups[index].first
   }
 }

@@ -1,12 +1,56 @@
 extension CompletionQueue {
-  /// The limits of a queue. Every number has its unit in its name or its type.
+  /// The limits and manners of a queue. Every number has its unit in its name or its type.
   public struct Configuration: Sendable {
-    /// The most requests that glibc holds at a time, 1 or more. Later ones wait in the queue.
-    public var inFlightLimit = 128
+    /// What happens to a request when as many as may be are in flight.
+    public enum Overflow: Sendable {
+      /// It waits in the queue, up to ``waitingLimit`` and ``heldByteLimit``.
+      case wait
+      /// It is refused with `EAGAIN`, and nothing is started.
+      case refuse
+    }
+
+    /// The most operations that glibc holds at a time, 1 or more. Later ones wait in the queue.
+    public var inFlightLimit = 256
+
+    /// The same for one file, so that one on a slow disk leaves room for others.
+    public var inFlightLimitPerFile = 64
+
+    /// What happens to requests over ``inFlightLimit``.
+    public var overflow = Overflow.wait
 
     /// The most requests that wait to be handed over. Over it a request is refused with `EAGAIN`,
     /// and nothing is started.
     public var waitingLimit = 65_536
+
+    /// The most bytes in the buffers of all unfinished requests. Over it a request is refused with
+    /// `EAGAIN`, and nothing is started; a single request may be larger.
+    public var heldByteLimit = 1 << 30
+
+    /// The most descriptors of one file, 1 or more: how many of its operations can run at a time.
+    /// Those behind the first are duplicates, opened when they are needed. With 1 there is none: for
+    /// files that the process has locked with `fcntl(F_SETLK)`, since closing any duplicate releases
+    /// such locks.
+    public var lanesPerFile = 16
+
+    /// The most pipes, sockets and terminals that may have something in flight at a time. Each can
+    /// keep a helper thread for ever, so this is well below ``helperLimit``.
+    public var streamLimit = 4
+
+    /// The most helper threads that glibc may start for this process, set by `aio_init(3)`. Only
+    /// the first queue's or operation's word counts; nil leaves glibc's default of 20.
+    public var helperLimit: Int? = 64
+
+    /// Whether reads are tried in the page cache first, without a helper thread. Results are the
+    /// same either way.
+    public var readsCacheFirst = true
+
+    /// Whether writes to adjacent places that wait together become one operation. Results are the
+    /// same either way.
+    public var mergesWrites = true
+
+    /// The most handlers that one `drain` calls unless it is told otherwise, so that a stream of
+    /// cached reads leaves the loop its turns.
+    public var completionsPerDrain = 256
 
     /// The real-time signal to use, `SIGRTMIN...SIGRTMAX`; nil takes a free one.
     public var signal: Int32?
@@ -19,42 +63,15 @@ extension CompletionQueue {
 
     /// The limits as they are unless set.
     public init() {}
-  }
 
-  /// What a queue has done so far.
-  public struct Figures: Equatable, Sendable {
-    /// Requests that glibc holds now.
-    public var inFlightCount: Int
-    /// Requests accepted and not handed to glibc yet.
-    public var waitingCount: Int
-    /// Handlers called.
-    public var completedCount: UInt64
-    /// Hand-overs to glibc.
-    public var groupCount: UInt64
-    /// Signals seen, each of them for one group.
-    public var signalCount: UInt64
-    /// Signals among them that landed on threads which do not block the signal.
-    public var strayCount: UInt64
-    /// Operations found done by the backstop timer, since no signal had announced them.
-    public var rescuedCount: UInt64
-  }
-
-  struct Counters {
-    var completed: UInt64 = 0
-    var groups: UInt64 = 0
-    var signals: UInt64 = 0
-    var rescued: UInt64 = 0
-  }
-
-  /// The figures at this moment.
-  public var figures: Figures {
-    Figures(
-      inFlightCount: inFlightCount,
-      waitingCount: waitingCount,
-      completedCount: counters.completed,
-      groupCount: counters.groups,
-      signalCount: counters.signals,
-      strayCount: signal.strayCount,
-      rescuedCount: counters.rescued)
+    func check() {
+      precondition(
+        inFlightLimit > 0 && inFlightLimitPerFile > 0 && lanesPerFile > 0 && streamLimit > 0
+          && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0,
+        "CompletionQueue.Configuration: limits are 1 or more; those of waiting 0 or more")
+      precondition(
+        backstopFloor > .zero && backstopFloor <= backstopCeiling,
+        "CompletionQueue.Configuration: 0 < backstopFloor <= backstopCeiling")
+    }
   }
 }

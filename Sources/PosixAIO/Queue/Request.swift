@@ -23,12 +23,14 @@ struct Request {
   enum State: UInt8 {
     /// In the pool.
     case free
-    /// With its file, which keeps a sync behind earlier writes and a detach behind everything.
+    /// With its file's order: a sync behind writes, a detach behind everything.
     case parked
-    /// Accepted, not handed to glibc yet.
+    /// Accepted, with its file, not handed to glibc yet.
     case waiting
     /// glibc owns the control block and the memory.
     case inFlight
+    /// Part of another request that is waiting or in flight: see `companion`.
+    case joined
     /// Done; the handler has not been called yet.
     case finished
   }
@@ -41,34 +43,66 @@ struct Request {
 
   /// glibc's control block. The first property, so that its address is the slot's.
   var control = unsafe aiocb()
-  var state = State.free
-  var kind = Kind.read
 
   /// The list in which the request stands.
   var next: RequestRef?
   var previous: RequestRef?
 
-  /// The group with which it was handed over; meaningful in flight.
-  var ticket: GroupTicket = .none
+  /// The next request that this one carries along: writes merged into it, or syncs that it serves.
+  var companion: RequestRef?
+
+  /// The next member of the same hand-over.
+  var nextInGroup: RequestRef?
+  /// The hand-over; meaningful in flight.
+  var ticket = GroupTicket.none
 
   var file: AIOFile?
   var handler: Handler?
 
   /// The buffer's memory, which is the request's until the handler gets it back.
   var memory: UnsafeMutableRawBufferPointer?
-  /// The buffer's valid bytes.
-  var validCount = 0
+  /// The memory of all companions together, when writes were merged.
+  var mergedMemory: UnsafeMutableRawPointer?
 
   var offset: Int64 = 0
-  /// Bytes asked for, and bytes that earlier hand-overs of this request have moved.
+  /// The buffer's valid bytes.
+  var validCount = 0
+  /// Bytes asked for, and bytes moved so far, each of this request alone.
   var byteCount = 0
   var doneCount = 0
+  /// The same of all companions together.
+  var mergedByteCount = 0
+  var mergedDoneCount = 0
 
   /// Which of its file's barriers it belongs to.
   var epoch: UInt64 = 0
 
+  /// In nanoseconds of the queue's clock.
+  var acceptedAt: UInt64 = 0
+  var handedOverAt: UInt64 = 0
+  var deadline: UInt64 = .max
+  /// Its place among the deadlines, or -1.
+  var deadlineIndex: Int32 = -1
+
   /// An error number of 0 means success.
   var errorNumber: Int32 = 0
+  /// What a cancellation in glibc is reported as: `ECANCELED` or `ETIMEDOUT`.
+  var cancelNumber: Int32 = ECANCELED
+
+  /// The slot's own number, and how often it was used; together they name a request.
+  var index: UInt32 = 0
+  var use: UInt32 = 0
+
+  /// Which of its file's descriptors it was handed over on.
+  var lane: Int16 = 0
+  var state = State.free
+  var kind = Kind.read
+  /// Whether the page cache did not have what a read asks for.
+  var isCold = false
+  /// Whether it was answered before glibc was done with it.
+  var isAbandoned = false
+  /// Whether it may not be merged again, after a merged write that it was part of has failed.
+  var isSingle = false
 }
 
 /// Refers to a request in its slot.
@@ -95,7 +129,7 @@ struct RequestRef {
     unsafe UnsafeMutableRawPointer(slot).assumingMemoryBound(to: aiocb.self)
   }
 
-  var descriptor: Int32 {
-    pointee.file?.rawDescriptor ?? -1
+  static func == (left: RequestRef, right: RequestRef) -> Bool {
+    unsafe left.slot == right.slot
   }
 }

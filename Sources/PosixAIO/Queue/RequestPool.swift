@@ -15,6 +15,13 @@ final class RequestPool {
     }
   }
 
+  /// The slot with a number, in use or not; nil for a number that was never given out.
+  func slot(_ index: UInt32) -> RequestRef? {
+    let (slab, place) = Int(index).quotientAndRemainder(dividingBy: Self.slabCount)
+    guard slab < (unsafe slabs.count) else { return nil }
+    return unsafe RequestRef(slabs[slab].slot(place))
+  }
+
   func take() -> RequestRef {
     if free.isEmpty { addSlab() }
     guard let request = free.popFirst() else {
@@ -23,8 +30,17 @@ final class RequestPool {
     return request
   }
 
+  /// Takes a slot back whose handler, file and memory have been moved out.
   func put(_ request: RequestRef) {
-    request.pointee = Request()
+    request.pointee.state = .free
+    request.pointee.use &+= 1
+    request.pointee.doneCount = 0
+    request.pointee.errorNumber = 0
+    request.pointee.cancelNumber = Request().cancelNumber
+    request.pointee.deadline = .max
+    request.pointee.isAbandoned = false
+    request.pointee.isSingle = false
+    request.pointee.isCold = false
     // Last used, first taken: its memory is still in the processor's cache.
     free.prepend(request)
   }
@@ -32,9 +48,12 @@ final class RequestPool {
   private func addSlab() {
     let slab = UnsafeMutableBufferPointer<Request>.allocate(capacity: Self.slabCount)
     unsafe slab.initialize(repeating: Request())
+    let first = unsafe slabs.count * Self.slabCount
     unsafe slabs.append(slab)
-    for index in slab.indices {
-      free.append(unsafe RequestRef(slab.slot(index)))
+    for place in slab.indices {
+      let request = unsafe RequestRef(slab.slot(place))
+      request.pointee.index = UInt32(first + place)
+      free.append(request)
     }
   }
 }

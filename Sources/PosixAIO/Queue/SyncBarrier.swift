@@ -4,19 +4,25 @@
 /// glibc only when those writes are done: the remainder of a short write comes late, and so does a
 /// write on another descriptor of the same file. Writes accepted after it do not wait for it.
 ///
-/// Writes between two syncs share an *epoch*. A parked sync stands at the end of its epoch and may
-/// go when that epoch and all before it have no write left.
+/// Writes between two syncs share an *epoch*. A sync parks at the end of its epoch until that epoch
+/// and all before it have no write left. Then it is *due*; and all that are due at a moment become
+/// one sync of the file, as soon as none is running.
 @safe
 struct SyncBarrier {
-  private struct Epoch {
+  fileprivate struct Epoch {
     var unfinishedWriteCount = 0
     var syncs = RequestList()
   }
 
+  /// The epoch number of a sync that waits for no write any more.
+  private static let due = UInt64.max
+
   /// The open epoch is the last one. There is always one.
-  private var epochs: [Epoch] = [Epoch()]
+  fileprivate var epochs: [Epoch] = [Epoch()]
   /// The number of `epochs[0]`.
   private var firstNumber: UInt64 = 0
+  fileprivate var dueSyncs = RequestList()
+  private var isSyncing = false
 
   /// Counts a write in, and tells it its epoch.
   mutating func writeAccepted() -> UInt64 {
@@ -24,28 +30,101 @@ struct SyncBarrier {
     return firstNumber + UInt64(epochs.count - 1)
   }
 
-  /// Whether a sync may go at once; otherwise it is parked.
-  mutating func syncMayStart(_ request: RequestRef) -> Bool {
-    if epochs.count == 1 && epochs[0].unfinishedWriteCount == 0 { return true }
-    if epochs.count > 1 && epochs[epochs.count - 1].unfinishedWriteCount == 0 {
-      // Nothing was written since the last sync: both wait for the same writes.
-      epochs[epochs.count - 2].syncs.append(request)
-    } else {
-      epochs[epochs.count - 1].syncs.append(request)
-      epochs.append(Epoch())
-    }
-    return false
-  }
-
-  /// Counts a write out, and hands over the syncs that waited for nothing else.
-  mutating func writeFinished(epoch: UInt64, _ release: (RequestRef) -> Void) {
+  /// Counts a write out.
+  mutating func writeFinished(epoch: UInt64) {
     epochs[Int(epoch - firstNumber)].unfinishedWriteCount -= 1
     while epochs.count > 1, epochs[0].unfinishedWriteCount == 0 {
       var ended = epochs.removeFirst()
       firstNumber += 1
       while let sync = ended.syncs.popFirst() {
-        release(sync)
+        makeDue(sync)
       }
     }
+  }
+
+  mutating func park(_ sync: RequestRef) {
+    let open = epochs.count - 1
+    if epochs[open].unfinishedWriteCount > 0 {
+      sync.pointee.epoch = firstNumber + UInt64(open)
+      epochs[open].syncs.append(sync)
+      epochs.append(Epoch())
+    } else if open > 0 {
+      // Nothing was written since the last sync: both wait for the same writes.
+      sync.pointee.epoch = firstNumber + UInt64(open - 1)
+      epochs[open - 1].syncs.append(sync)
+    } else {
+      makeDue(sync)
+    }
+  }
+
+  /// Takes out a parked sync.
+  mutating func remove(_ sync: RequestRef) {
+    if sync.pointee.epoch == Self.due {
+      dueSyncs.remove(sync)
+    } else {
+      epochs[Int(sync.pointee.epoch - firstNumber)].syncs.remove(sync)
+    }
+  }
+
+  /// The sync to run now, with the others that it serves as its companions; nil while none is due or
+  /// one is running.
+  mutating func takeDue() -> RequestRef? {
+    guard !isSyncing, let leader = mostThorough() else { return nil }
+    isSyncing = true
+    dueSyncs.remove(leader)
+    while let sync = dueSyncs.popLast() {
+      sync.pointee.state = .joined
+      sync.pointee.companion = leader.pointee.companion
+      leader.pointee.companion = sync
+    }
+    return leader
+  }
+
+  /// The sync that ``takeDue()`` gave has ended.
+  mutating func syncEnded() {
+    isSyncing = false
+  }
+
+  /// Takes back the companions of a sync that will not run.
+  mutating func takeBack(companionsOf leader: RequestRef) {
+    isSyncing = false
+    var companion = leader.pointee.companion
+    leader.pointee.companion = nil
+    while let sync = companion {
+      companion = sync.pointee.companion
+      sync.pointee.companion = nil
+      sync.pointee.state = .parked
+      makeDue(sync)
+    }
+  }
+
+  private mutating func makeDue(_ sync: RequestRef) {
+    sync.pointee.epoch = Self.due
+    dueSyncs.append(sync)
+  }
+
+  /// One that syncs metadata too serves those that need the data alone.
+  private func mostThorough() -> RequestRef? {
+    var candidate = dueSyncs.first
+    while let sync = candidate {
+      if sync.pointee.kind == .sync { return sync }
+      candidate = sync.pointee.next
+    }
+    return dueSyncs.first
+  }
+}
+
+extension SyncBarrier {
+  /// Every parked sync; the body may take them out.
+  func forEachParked(_ body: (RequestRef) -> Void) {
+    var parked: [RequestRef] = []
+    for list in epochs.map(\.syncs) + [dueSyncs] {
+      var sync = list.first
+      while let current = sync {
+        parked.append(current)
+        sync = current.pointee.next
+      }
+    }
+    parked.forEach(body)
   }
 }

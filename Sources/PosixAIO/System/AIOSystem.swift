@@ -54,6 +54,15 @@ class AIOSystem: @unchecked Sendable {
     try checked(unsafe aio_write(control))
   }
 
+  /// Reads what is in the page cache, without waiting. Wraps `preadv2(2)` with `RWF_NOWAIT`.
+  ///
+  /// - Returns: The bytes read, or -1 with errno set.
+  func readCached(
+    _ fileDescriptor: Int32, _ memory: UnsafeMutableRawPointer?, _ byteCount: Int, _ offset: Int64
+  ) -> Int {
+    unsafe caio_read_cached(fileDescriptor, memory, byteCount, offset)
+  }
+
   /// Whether libc owns the operation after a submission failed.
   func wasTaken(_ control: Control) -> Bool {
     unsafe caio_was_taken(control)

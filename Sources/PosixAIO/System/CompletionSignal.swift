@@ -57,6 +57,9 @@ final class CompletionSignal {
   /// Signals that landed on threads which do not block the signal, since the start.
   var strayCount: UInt64 { caio_signal_strays(number) }
 
+  /// Whether something may have arrived other than in the signalfd.
+  var hasNews: Bool { isKicked || strayCount != seenStrays }
+
   /// For a thread that is not the creating one and will read the signals from now on. Where it does
   /// not succeed, the handler passes the signals on.
   func blockInCurrentThread() {
@@ -80,10 +83,9 @@ final class CompletionSignal {
     var count = unsafe readAll(from: signalDescriptor, body) { descriptor, tickets in
       Int(unsafe caio_signalfd_read(descriptor, tickets.baseAddress, Int32(tickets.count)))
     }
-    let strays = strayCount
-    if isKicked || strays != seenStrays {
+    if hasNews {
       isKicked = false
-      seenStrays = strays
+      seenStrays = strayCount
       count += unsafe readAll(from: pipeDescriptor, body) { descriptor, tickets in
         unsafe read(descriptor, tickets.baseAddress, tickets.count * MemoryLayout<UInt64>.stride)
           / MemoryLayout<UInt64>.stride

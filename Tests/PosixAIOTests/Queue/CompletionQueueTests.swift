@@ -169,7 +169,7 @@ final class CompletionQueueTests: XCTestCase {
     var calls = 0
     try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in calls += 1 }
     try file.write(IOBuffer(copying: [2]), at: 1) { _, _ in calls += 1 }
-    XCTAssertEqual(queue.remainingCapacity, 0)
+    XCTAssertFalse(queue.hasRoom())
     XCTAssertThrowsError(
       try file.write(IOBuffer(copying: [3]), at: 2) { _, _ in XCTFail("it was refused") }
     ) { XCTAssertEqual($0 as? Errno, .resourceTemporarilyUnavailable) }

@@ -1,0 +1,107 @@
+internal import CPosixAIO
+internal import Glibc
+internal import SystemPackage
+
+/// Names a request while it is unfinished, to cancel it. A name is not used again.
+public struct RequestID: Hashable, Sendable {
+  let index: UInt32
+  let use: UInt32
+
+  init(_ request: RequestRef) {
+    index = request.pointee.index
+    use = request.pointee.use
+  }
+}
+
+/// The way in.
+extension CompletionQueue {
+  func acceptTransfer(
+    _ kind: Request.Kind, _ file: AIOFile, _ buffer: consuming IOBuffer, byteCount: Int,
+    at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
+  ) throws(Errno) -> RequestID {
+    guard offset >= 0 else { throw .invalidArgument }
+    try checkRoom(file, buffer.capacity, timeout)
+    let request = take(kind, file, timeout)
+    request.pointee.handler = .transfer(handler)
+    request.pointee.validCount = buffer.count
+    request.pointee.offset = offset
+    request.pointee.byteCount = byteCount
+    heldByteCount += buffer.capacity
+    unsafe request.pointee.memory = buffer.relinquish()
+    if kind == .write { request.pointee.epoch = file.barrier.writeAccepted() }
+    request.pointee.state = .waiting
+    file.waiting.append(request)
+    makeReady(file)
+    return RequestID(request)
+  }
+
+  func acceptSync(
+    _ kind: Request.Kind, _ file: AIOFile, timeout: Duration?, _ handler: @escaping SyncHandler
+  ) throws(Errno) -> RequestID {
+    try checkRoom(file, 0, timeout)
+    let request = take(kind, file, timeout)
+    request.pointee.handler = .sync(handler)
+    request.pointee.state = .parked
+    file.barrier.park(request)
+    startDueSync(file)
+    return RequestID(request)
+  }
+
+  func acceptDetach(_ file: AIOFile, _ handler: @escaping (FileDescriptor) -> Void) {
+    let request = take(.detach, file, nil)
+    request.pointee.handler = .detach(handler)
+    request.pointee.state = .parked
+    file.park(detach: request)
+  }
+
+  /// Starts the syncs of a file that are due, as one.
+  func startDueSync(_ file: AIOFile) {
+    guard let leader = file.barrier.takeDue() else { return }
+    var companion = leader.pointee.companion
+    while let sync = companion {
+      joinedCount += 1
+      companion = sync.pointee.companion
+    }
+    leader.pointee.state = .waiting
+    // In front: it waits for no write that is waiting.
+    file.waiting.prepend(leader)
+    makeReady(file)
+  }
+
+  /// Lets a file take its turn.
+  func makeReady(_ file: AIOFile) {
+    guard !file.isReady else { return }
+    file.isReady = true
+    ready.append(file)
+    wake()
+  }
+
+  private func checkRoom(
+    _ file: AIOFile, _ byteCount: Int, _ timeout: Duration?
+  ) throws(Errno) {
+    if let timeout {
+      precondition(timeout > .zero, "AIOFile: a timeout is more than 0")
+    }
+    guard file.isOpen else { throw .badFileDescriptor }
+    guard !caio_is_forked_child() else { throw .notSupported }
+    guard hasRoom(forBytes: byteCount) else { throw .resourceTemporarilyUnavailable }
+  }
+
+  private func take(_ kind: Request.Kind, _ file: AIOFile, _ timeout: Duration?) -> RequestRef {
+    if !isDraining { now = caio_now() }
+    let request = pool.take()
+    request.pointee.kind = kind
+    request.pointee.file = file
+    request.pointee.acceptedAt = now
+    unfinishedCount += 1
+    file.unfinishedCount += 1
+    if let timeout {
+      // `now` is the start of the turn, and handlers may have taken long.
+      request.pointee.deadline = caio_now() &+ timeout.wholeNanoseconds
+      deadlines.insert(request)
+      // The timer is armed at the end of the drain that this wakes.
+      wake()
+    }
+    return request
+  }
+}

@@ -1,0 +1,145 @@
+internal import CPosixAIO
+internal import Glibc
+internal import SystemPackage
+
+/// Cancellation and deadlines.
+extension CompletionQueue {
+  /// The answer to an attempt to cancel.
+  public enum CancelStatus: Equatable, Sendable {
+    /// It will not run. Its handler gets `ECANCELED`; a write may have been begun, and the error
+    /// tells how many of its bytes are in the file.
+    case canceled
+    /// It runs and goes on, but its handler gets `ECANCELED` now; see
+    /// ``CompletionQueue/cancel(_:abandoning:)``.
+    case abandoned
+    /// It runs and goes on, and its handler gets its own result.
+    case notCanceled
+    /// Its handler was called before, or its result is there and on the way.
+    case allDone
+  }
+
+  /// Asks for a request not to run. In any case its handler is called once, by ``drain(limit:)``.
+  ///
+  /// What has not been handed to glibc is cancelled for certain. What has, is by `aio_cancel(3)`
+  /// where that is safe: where nothing stands behind it on its descriptor. A request that runs
+  /// cannot be stopped.
+  ///
+  /// - Parameters:
+  ///   - id: The request, as its method named it.
+  ///   - abandoning: Whether the handler of a request that runs is to be called at once, with
+  ///     `ECANCELED` and an empty buffer of capacity 0. The memory stays alive until the kernel is
+  ///     done with it and is then freed; what a write does to the file is then unknown.
+  @discardableResult
+  public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
+    guard let request = pool.slot(id.index), request.pointee.use == id.use else { return .allDone }
+    return cancel(request, ECANCELED, abandoning: abandoning)
+  }
+
+  /// Asks for nothing of a file to run that does not run yet. Wraps `aio_cancel(3)` without a
+  /// control block for what glibc has.
+  public func cancelAll(of file: AIOFile) {
+    while let request = file.waiting.first {
+      cancel(request, ECANCELED, abandoning: false)
+    }
+    file.barrier.forEachParked { sync in
+      file.barrier.remove(sync)
+      end(sync, ECANCELED)
+    }
+    for lane in file.lanes.busyTransferLanes {
+      // What was cancelled is announced like anything that has ended; what was not goes on.
+      _ = try? unsafe system.cancel(lane, nil)
+    }
+  }
+
+  @discardableResult
+  private func cancel(
+    _ request: RequestRef, _ errorNumber: Int32, abandoning: Bool
+  ) -> CancelStatus {
+    guard let file = request.pointee.file else { return .allDone }
+    switch request.pointee.state {
+    case .waiting where unsafe request.pointee.mergedMemory == nil:
+      file.waiting.remove(request)
+      if request.pointee.kind.isSync { takeBackCompanions(of: request, file) }
+      end(request, errorNumber)
+      if request.pointee.kind.isSync { startDueSync(file) }
+      return .canceled
+    case .parked where request.pointee.kind != .detach:
+      file.barrier.remove(request)
+      end(request, errorNumber)
+      return .canceled
+    case .inFlight where cancelInGlibc(request, of: file, errorNumber):
+      return .canceled
+    case .waiting, .inFlight, .joined:
+      guard abandoning, !request.pointee.isAbandoned else { return .notCanceled }
+      answerEarly(request, errorNumber)
+      return .abandoned
+    case .free, .finished, .parked:
+      return .allDone
+    }
+  }
+
+  private func end(_ request: RequestRef, _ errorNumber: Int32) {
+    request.pointee.errorNumber = errorNumber
+    finish(request)
+  }
+
+  private func takeBackCompanions(of leader: RequestRef, _ file: AIOFile) {
+    var companion = leader.pointee.companion
+    while let sync = companion {
+      joinedCount -= 1
+      companion = sync.pointee.companion
+    }
+    file.barrier.takeBack(companionsOf: leader)
+  }
+
+  /// Cancelling what stands between others can make glibc lose those, so only the last one on a
+  /// descriptor is; and nothing that others are a part of.
+  private func cancelInGlibc(
+    _ request: RequestRef, of file: AIOFile, _ errorNumber: Int32
+  ) -> Bool {
+    guard request.pointee.kind.isTransfer, unsafe request.pointee.mergedMemory == nil,
+      file.lanes.isNewest(request)
+    else { return false }
+    let descriptor = file.lanes.descriptor(Int(request.pointee.lane))
+    do throws(Errno) {
+      guard try unsafe system.cancel(descriptor, request.control) == Int32(AIO_CANCELED) else {
+        return false
+      }
+    } catch {
+      // The caller has closed the descriptor under the file; the operation ends by itself.
+      return false
+    }
+    request.pointee.cancelNumber = errorNumber
+    return true
+  }
+
+  /// Calls the handler of a request that glibc still has, through a slot of its own.
+  private func answerEarly(_ request: RequestRef, _ errorNumber: Int32) {
+    deadlines.remove(request)
+    let answer = pool.take()
+    answer.pointee.kind = request.pointee.kind
+    answer.pointee.file = request.pointee.file
+    answer.pointee.file?.unfinishedCount += 1
+    answer.pointee.handler = request.pointee.handler.take()
+    answer.pointee.offset = request.pointee.offset
+    answer.pointee.errorNumber = errorNumber
+    switch request.pointee.state {
+    case .inFlight: ownerlessCount += 1
+    case .joined: joinedCount -= 1
+    default: break
+    }
+    request.pointee.isAbandoned = true
+    counters.abandonedCount += 1
+    answer.pointee.state = .finished
+    finished.append(answer)
+    if finished.count == 1 { wake() }
+  }
+
+  /// Ends what is past its deadline with `ETIMEDOUT`; what runs is answered and goes on unseen.
+  func expireDeadlines() {
+    while let request = deadlines.earliest, request.pointee.deadline <= now {
+      deadlines.remove(request)
+      cancel(request, ETIMEDOUT, abandoning: true)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+internal import Glibc
+internal import SystemPackage
+
+/// The end of a request: its books are closed, then its handler is called.
+extension CompletionQueue {
+  /// Closes a request's books. Its handler is called by `drain`, unless it was answered before.
+  func finish(_ request: RequestRef) {
+    deadlines.remove(request)
+    if request.pointee.kind == .write { writeFinished(request) }
+    guard !request.pointee.isAbandoned else { return discard(request) }
+    request.pointee.state = .finished
+    finished.append(request)
+    if finished.count == 1 { wake() }
+  }
+
+  private func writeFinished(_ request: RequestRef) {
+    guard let file = request.pointee.file else { return }
+    let errorNumber = request.pointee.errorNumber
+    let wasNeverBegun =
+      request.pointee.doneCount == 0 && (errorNumber == ECANCELED || errorNumber == ETIMEDOUT)
+    if errorNumber != 0, !wasNeverBegun, file.failureNumber == 0 {
+      file.failureNumber = errorNumber
+    }
+    file.barrier.writeFinished(epoch: request.pointee.epoch)
+    startDueSync(file)
+  }
+
+  /// Calls the handlers of the first finished requests. A slot is free before its handler runs, so
+  /// that the handler may do anything.
+  func deliver(_ count: Int) {
+    for _ in 0..<count {
+      guard let request = finished.popFirst() else { return }
+      unfinishedCount -= 1
+      counters.completedCount += 1
+      deliver(request)
+    }
+  }
+
+  private func deliver(_ request: RequestRef) {
+    let file = request.pointee.file.take()
+    let handler = request.pointee.handler.take()
+    switch handler {
+    case .transfer(let handler):
+      deliver(request, file, handler)
+    case .sync(let handler):
+      let result: Result<Void, FileError> =
+        request.pointee.errorNumber == 0 ? .success(()) : .failure(error(of: request, file))
+      pool.put(request)
+      handler(result)
+    case .detach(let handler):
+      pool.put(request)
+      if let file { handler(file.surrenderDescriptor()) }
+    case nil:
+      pool.put(request)
+    }
+    // After the handler, so that a file that is being closed has seen all its requests through.
+    file?.requestEnded()
+  }
+
+  private func deliver(_ request: RequestRef, _ file: AIOFile?, _ handler: TransferHandler) {
+    let doneCount = request.pointee.doneCount
+    let isRead = request.pointee.kind == .read
+    let validCount = isRead ? doneCount : request.pointee.validCount
+    let result: Result<Int, FileError>
+    if request.pointee.errorNumber == 0 {
+      result = .success(doneCount)
+      counters.transferredByteCount += UInt64(doneCount)
+    } else {
+      result = .failure(error(of: request, file))
+    }
+    let memory = unsafe request.pointee.memory.take()
+    pool.put(request)
+    if let memory = unsafe memory {
+      heldByteCount -= memory.count
+      handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
+    } else {
+      // Answered early: glibc has the memory still.
+      handler(result, IOBuffer(capacity: 0))
+    }
+  }
+
+  /// Frees what belongs to a request that nobody waits for any more.
+  private func discard(_ request: RequestRef) {
+    let file = request.pointee.file.take()
+    if let memory = unsafe request.pointee.memory.take() {
+      heldByteCount -= memory.count
+      _ = unsafe IOBuffer(adopting: memory, count: 0)
+    }
+    pool.put(request)
+    file?.requestEnded()
+  }
+
+  private func error(of request: RequestRef, _ file: AIOFile?) -> FileError {
+    FileError(
+      operation: request.operation, path: file?.path,
+      offset: request.pointee.kind.isTransfer ? request.pointee.offset : nil,
+      byteCountDone: request.pointee.doneCount,
+      errno: Errno(rawValue: request.pointee.errorNumber))
+  }
+}
+
+extension RequestRef {
+  var operation: FileError.Operation {
+    switch pointee.kind {
+    case .read, .doorbell: .read
+    case .write: .write
+    case .sync: .sync
+    case .dataSync: .dataSync
+    case .detach: .close
+    }
+  }
+}

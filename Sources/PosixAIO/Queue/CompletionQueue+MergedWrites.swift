@@ -1,0 +1,126 @@
+internal import Glibc
+
+/// Writes to adjacent places that wait together become one operation: half of the cost of a small
+/// write is the way to a helper thread and back.
+extension CompletionQueue {
+  /// Larger writes are not worth the copy.
+  private static let mergeableByteCount = 32 * 1024
+
+  /// Copies the writes that follow on this one, in the file and among those that wait, into one
+  /// piece of memory, and makes them its companions.
+  func mergeFollowers(into leader: RequestRef, of file: AIOFile) {
+    guard configuration.mergesWrites, file.traits.isRegular, !file.traits.isDirect,
+      unsafe leader.pointee.mergedMemory == nil, isMergeable(leader)
+    else { return }
+    var end = leader.pointee.offset + Int64(leader.pointee.byteCount)
+    var total = leader.pointee.byteCount
+    var last = leader
+    while let next = file.waiting.first, next.pointee.kind == .write, isMergeable(next),
+      file.traits.isAppending || next.pointee.offset == end,
+      total + next.pointee.byteCount <= MergeMemory.byteCount
+    {
+      file.waiting.remove(next)
+      next.pointee.state = .joined
+      last.pointee.companion = next
+      last = next
+      end += Int64(next.pointee.byteCount)
+      total += next.pointee.byteCount
+      joinedCount += 1
+      counters.mergedWriteCount += 1
+    }
+    guard leader.pointee.companion != nil else { return }
+    leader.pointee.mergedByteCount = total
+    leader.pointee.mergedDoneCount = 0
+    unsafe leader.pointee.mergedMemory = gather(leader)
+  }
+
+  private func isMergeable(_ write: RequestRef) -> Bool {
+    write.pointee.byteCount <= Self.mergeableByteCount && write.pointee.byteCount > 0
+      && write.pointee.doneCount == 0 && !write.pointee.isSingle
+  }
+
+  private func gather(_ leader: RequestRef) -> UnsafeMutableRawPointer {
+    let memory = unsafe mergeMemory.take()
+    var position = 0
+    var member: RequestRef? = leader
+    while let write = member {
+      let count = write.pointee.byteCount
+      if let bytes = unsafe write.pointee.memory?.baseAddress {
+        unsafe (memory + position).copyMemory(from: bytes, byteCount: count)
+      }
+      position += count
+      member = write.pointee.companion
+    }
+    return unsafe memory
+  }
+
+  /// Shares out what a merged write has moved, in order. On an error, the write at which it stopped
+  /// gets it; those behind it never had their turn, and are tried for themselves.
+  func endMerged(_ leader: RequestRef, of file: AIOFile) {
+    if let memory = unsafe leader.pointee.mergedMemory { unsafe mergeMemory.put(memory) }
+    unsafe leader.pointee.mergedMemory = nil
+    var rest = leader.pointee.mergedDoneCount
+    let errorNumber = leader.pointee.errorNumber
+    leader.pointee.errorNumber = 0
+    var hasFailed = false
+    var untried = RequestList()
+    var member: RequestRef? = leader
+    while let write = member {
+      member = write.pointee.companion
+      write.pointee.companion = nil
+      if !(write == leader), !write.pointee.isAbandoned { joinedCount -= 1 }
+      if hasFailed {
+        untried.append(write)
+        continue
+      }
+      write.pointee.doneCount = min(rest, write.pointee.byteCount)
+      rest -= write.pointee.doneCount
+      if write.pointee.doneCount < write.pointee.byteCount {
+        write.pointee.errorNumber = errorNumber
+        hasFailed = true
+      }
+      finish(write)
+    }
+    while let write = untried.popLast() {
+      write.pointee.isSingle = true
+      returnToFront(write, of: file)
+    }
+  }
+
+  /// Lets a request wait again, before the others of its file.
+  private func returnToFront(_ request: RequestRef, of file: AIOFile) {
+    if request.pointee.isAbandoned { return finish(request) }
+    request.pointee.state = .waiting
+    file.waiting.prepend(request)
+    makeReady(file)
+  }
+}
+
+/// Memory for merged writes, a few pieces of it kept to be used again.
+@safe
+struct MergeMemory: ~Copyable {
+  /// One piece: as much as is written in one go.
+  static let byteCount = 256 * 1024
+  private static let keptCount = 4
+
+  private var free: [UnsafeMutableRawPointer] = unsafe []
+
+  deinit {
+    for index in 0..<(unsafe free.count) {
+      unsafe free[index].deallocate()
+    }
+  }
+
+  mutating func take() -> UnsafeMutableRawPointer {
+    unsafe free.popLast()
+      ?? .allocate(byteCount: Self.byteCount, alignment: IOBuffer.pageAlignment)
+  }
+
+  mutating func put(_ memory: UnsafeMutableRawPointer) {
+    if unsafe free.count < Self.keptCount {
+      unsafe free.append(memory)
+    } else {
+      unsafe memory.deallocate()
+    }
+  }
+}

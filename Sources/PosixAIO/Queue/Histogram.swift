@@ -1,0 +1,48 @@
+/// How often durations of each size occurred, in nanoseconds.
+///
+/// Each power of two is divided in four, so a value is off by an eighth at the most.
+public struct Histogram: Equatable, Sendable {
+  private static let divisionBits = 2
+  private static let bucketCount = 64 << divisionBits
+
+  private var counts = [UInt64](repeating: 0, count: Self.bucketCount)
+
+  /// The number of durations.
+  public private(set) var count: UInt64 = 0
+
+  init() {}
+
+  mutating func record(_ nanoseconds: UInt64) {
+    counts[Self.bucket(nanoseconds)] += 1
+    count += 1
+  }
+
+  /// The duration that the given part of all did not exceed, about; zero when there was none.
+  ///
+  /// - Parameter fraction: `0...1`: 0.5 for the median, 0.99 for the 99th percentile.
+  public func percentile(_ fraction: Double) -> Duration {
+    precondition(fraction >= 0 && fraction <= 1, "Histogram: a fraction is within 0...1")
+    let wanted = UInt64((Double(count) * fraction).rounded(.up))
+    var seen: UInt64 = 0
+    for bucket in counts.indices where counts[bucket] > 0 {
+      seen += counts[bucket]
+      if seen >= wanted { return .nanoseconds(Int64(clamping: Self.middle(bucket))) }
+    }
+    return .zero
+  }
+
+  private static func bucket(_ value: UInt64) -> Int {
+    guard value >= 1 << divisionBits else { return Int(value) }
+    let exponent = 63 - value.leadingZeroBitCount
+    let division = Int(value >> (exponent - divisionBits)) & (1 << divisionBits - 1)
+    return exponent << divisionBits + division
+  }
+
+  private static func middle(_ bucket: Int) -> UInt64 {
+    guard bucket >= divisionBits << divisionBits else { return UInt64(bucket) }
+    let exponent = bucket >> divisionBits
+    let width = UInt64(1) << (exponent - divisionBits)
+    let start = UInt64(1) << exponent + UInt64(bucket & (1 << divisionBits - 1)) * width
+    return start + width / 2
+  }
+}
