@@ -46,10 +46,10 @@ final class FolderListingTests: XCTestCase {
 
   private func entry(
     _ name: FilePath.Component, _ type: mode_t = S_IFREG, byteCount: Int = 0
-  ) -> Folder.Entry {
+  ) -> Directory.Entry {
     var status = stat()
     status.st_mode = type | 0o644
     status.st_size = byteCount
-    return Folder.Entry(name: name, status: FileStatus(status))
+    return Directory.Entry(name: name, status: FileStatus(status))
   }
 }
