@@ -66,7 +66,7 @@ final class FileServer {
         file.close()
         guard path.endsInSlash else {
           return responder.refuse(
-            .movedPermanently, headers: ["Location": Self.location(ofFolder: request.path)])
+            .movedPermanently, headers: ["Location": path.folderTarget])
         }
         sendFolder(path, request, responder)
       case .success(let file):
@@ -96,16 +96,24 @@ final class FileServer {
 
   private func sendListing(_ path: RequestPath, _ responder: HTTPResponder) {
     folder.openDirectory(path.path) { [self] result in
-      guard case .success(let listed) = result else { return responder.refuse(.notFound) }
-      listed.list { [self] result in
-        switch result {
-        case .failure(let error):
-          refuse(responder, error)
-        case .success(let entries):
-          responder.send(
-            .ok, headers: ["Content-Type": "text/html; charset=utf-8"],
-            body: FolderListing.page(title: path.path.string, entries).utf8)
-        }
+      switch result {
+      case .failure(let error): refuse(responder, error)
+      case .success(let listed): sendListing(of: listed, path, responder)
+      }
+    }
+  }
+
+  private func sendListing(
+    of listed: Directory, _ path: RequestPath, _ responder: HTTPResponder
+  ) {
+    listed.list { [self] result in
+      switch result {
+      case .failure(let error):
+        refuse(responder, error)
+      case .success(let entries):
+        responder.send(
+          .ok, headers: ["Content-Type": "text/html; charset=utf-8"],
+          body: FolderListing.page(title: path.path.string, entries).utf8)
       }
     }
   }
@@ -130,11 +138,6 @@ final class FileServer {
     let status = HTTPStatus(readingFailedWith: error.errno)
     if status == .internalServerError { logger.error("\(error)") }
     responder.refuse(status)
-  }
-
-  /// With one slash in front: two would make the first name a host.
-  private static func location(ofFolder path: String) -> String {
-    "/" + path.drop { $0 == "/" } + "/"
   }
 }
 

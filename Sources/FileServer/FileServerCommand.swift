@@ -33,9 +33,13 @@ struct FileServerCommand: ParsableCommand {
       """)
   var maxUpload = 64 * 1024 * 1024
 
+  /// No machine holds more in memory; and sums with what is near the largest number overflow.
+  private static let maximumMaxUpload = 1 << 40
+
   func validate() throws {
-    guard maxUpload >= 0 else {
-      throw ValidationError("--max-upload is a number of bytes, 0 or more")
+    guard (0...Self.maximumMaxUpload).contains(maxUpload) else {
+      throw ValidationError(
+        "--max-upload is a number of bytes, from 0 to \(Self.maximumMaxUpload)")
     }
   }
 
@@ -110,7 +114,9 @@ struct StartFailure: Error, CustomStringConvertible {
   }
 }
 
-private func printToStandardError(_ line: String) {
+private func printToStandardError(_ text: String) {
+  // An argument that is quoted in it may have line ends.
+  let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
   // Standard error may be closed; there is nobody else to tell.
   _ = unsafe (line + "\n").withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
 }

@@ -11,7 +11,7 @@ enum FolderListing {
     let up = title == "." ? "" : "<tr><td><a href=\"../\">../</a></td><td></td></tr>\n"
     let rows =
       entries
-      .filter { !$0.name.string.hasPrefix(".") }
+      .filter { !$0.isHidden }
       .sorted { ($0.isFolder ? 0 : 1, $0.name.string) < ($1.isFolder ? 0 : 1, $1.name.string) }
       .map(row)
       .joined()
@@ -38,7 +38,7 @@ enum FolderListing {
   private static func row(_ entry: Directory.Entry) -> String {
     let slash = entry.isFolder ? "/" : ""
     let size = entry.status.kind == .regular ? "\(entry.status.byteCount)" : ""
-    let link = percentEncoded(entry.nameBytes) + slash
+    let link = percentEncoded(entry.name.bytes) + slash
     return """
       <tr><td><a href="\(link)">\(htmlEscaped(entry.name.string))\(slash)</a></td>\
       <td>\(size)</td></tr>
@@ -49,31 +49,19 @@ enum FolderListing {
 
 extension Directory.Entry {
   fileprivate var isFolder: Bool { status.kind == .directory }
-
-  /// The name as the kernel has it, which need not be UTF-8.
-  fileprivate var nameBytes: [UInt8] {
-    // Lent for the length of the call.
-    unsafe name.withPlatformString { name in
-      var bytes: [UInt8] = []
-      var next = unsafe name
-      while unsafe next.pointee != 0 {
-        bytes.append(UInt8(bitPattern: unsafe next.pointee))
-        unsafe next += 1
-      }
-      return bytes
-    }
-  }
+  fileprivate var isHidden: Bool { name.bytes.first == UInt8(ascii: ".") }
 }
 
+/// Goes by code points, as browsers do: `<` with a combining mark is one character to Swift.
 private func htmlEscaped(_ text: String) -> String {
   var escaped = ""
-  for character in text {
-    switch character {
+  for scalar in text.unicodeScalars {
+    switch scalar {
     case "&": escaped += "&amp;"
     case "<": escaped += "&lt;"
     case ">": escaped += "&gt;"
     case "\"": escaped += "&quot;"
-    default: escaped.append(character)
+    default: escaped.unicodeScalars.append(scalar)
     }
   }
   return escaped

@@ -8,7 +8,7 @@ struct RequestPath: Equatable {
   /// Without a leading slash; "." is the root itself.
   let path: FilePath
 
-  /// Whether the client asked for a folder.
+  /// Whether the client asked for a folder: by a slash at the end, or by "." for a last name.
   let endsInSlash: Bool
 
   /// - Parameter encoded: The path of a request target, percent-encoded.
@@ -22,7 +22,14 @@ struct RequestPath: Equatable {
     guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
     let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
     path = Self.filePath(Array(relative))
-    endsInSlash = bytes.last == UInt8(ascii: "/")
+    endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
+  }
+
+  /// The path of a request target that names this as a folder, with one slash in front: two would
+  /// make the first name a host.
+  var folderTarget: String {
+    guard path != "." else { return "/" }
+    return "/" + path.components.map { percentEncoded($0.bytes) + "/" }.joined()
   }
 
   /// A file in the folder that this path names.
@@ -55,6 +62,22 @@ func percentDecoded(_ text: String) -> [UInt8]? {
     bytes.append(high << 4 | low)
   }
   return bytes
+}
+
+extension FilePath.Component {
+  /// The name as the kernel has it, which need not be UTF-8.
+  var bytes: [UInt8] {
+    // Lent for the length of the call.
+    unsafe withPlatformString { name in
+      var bytes: [UInt8] = []
+      var next = unsafe name
+      while unsafe next.pointee != 0 {
+        bytes.append(UInt8(bitPattern: unsafe next.pointee))
+        unsafe next += 1
+      }
+      return bytes
+    }
+  }
 }
 
 /// The percent-encoding of a file name for use in a path: everything but unreserved characters.

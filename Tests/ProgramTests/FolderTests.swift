@@ -1,0 +1,120 @@
+import Foundation
+import Glibc
+import SystemPackage
+import TestSupport
+import XCTest
+
+final class FolderTests: SiteTestCase {
+  func test_indexIsSent_forAFolderThatHasOne() throws {
+    let site = try serve()
+    try site.makeFolder("sub")
+    try site.write("<p>root".utf8, to: "index.html")
+    try site.write("<p>sub".utf8, to: "sub/index.html")
+    for (target, text) in [("/", "<p>root"), ("/./", "<p>root"), ("/sub/", "<p>sub")] {
+      let answer = try site.get(target)
+      XCTAssertEqual(answer.code, 200, target)
+      XCTAssertEqual(answer.text, text, target)
+      XCTAssertEqual(answer["Content-Type"], "text/html; charset=utf-8", target)
+      XCTAssertNotNil(answer["ETag"], target)
+    }
+  }
+
+  func test_listingLinksLeadToWhatIsThere_whateverItsName() throws {
+    let site = try serve()
+    let names = [
+      "plain.txt", "a b", "<script>alert(1)<", "&amp;", "\"quoted\"", "'", "100%", "%41", "what?",
+      "part#1", "c:colon", "back\\slash", "ünïcödé", "\u{65E5}\u{672C}", "semi;colon", "a+b",
+      "line\nbreak", "http:", "~tilde", "<\u{301}>",
+    ]
+    for name in names { try site.write("content of \(name)".utf8, to: name) }
+    let page = try site.get("/")
+    XCTAssertEqual(page.code, 200)
+    XCTAssertEqual(page["Content-Type"], "text/html; charset=utf-8")
+    XCTAssertFalse(page.text.contains("<script"))
+    let links = Self.links(in: page.text)
+    XCTAssertEqual(links.count, names.count)
+    let texts = try links.map { try site.get("/\($0)").text }
+    XCTAssertEqual(texts.sorted(), names.map { "content of \($0)" }.sorted())
+  }
+
+  func test_listingLeadsToAFile_whoseNameIsNotUTF8() throws {
+    let site = try serve()
+    let name: [UInt8] = [0x66, 0xFF, 0xFE, 0x80, 0x2E, 0x74, 0x78, 0x74]
+    // The array ends in the NUL that is asked for.
+    let path = unsafe FilePath(
+      platformString: (Array(site.path("").utf8) + name).map { CChar(bitPattern: $0) } + [0])
+    let file = try FileDescriptor.open(
+      path, .writeOnly, options: .create, permissions: .ownerReadWrite)
+    try file.closeAfter { _ = try file.writeAll("odd".utf8) }
+    XCTAssertEqual(Self.links(in: try site.get("/").text), ["f%FF%FE%80.txt"])
+    let answer = try site.get("/f%FF%FE%80.txt")
+    XCTAssertEqual(answer.text, "odd")
+    XCTAssertEqual(answer["Content-Type"], "text/plain; charset=utf-8")
+  }
+
+  func test_listingShowsFoldersFirstAndTheWayUp_andNothingHidden() throws {
+    let site = try serve()
+    try site.makeFolder("sub/z")
+    for name in ["sub/a", "sub/.hidden", "sub/.\u{301}hidden", "sub/..."] {
+      try site.write("1234".utf8, to: name)
+    }
+    let page = try site.get("/sub/").text
+    XCTAssertEqual(Self.links(in: page), ["../", "z/", "a"])
+    XCTAssertTrue(page.contains("<td>4</td>"))
+    XCTAssertTrue(page.contains("<h1>/sub/</h1>"))
+    XCTAssertFalse(page.contains("hidden"))
+    XCTAssertEqual(Self.links(in: try site.get("/").text), ["sub/"])
+  }
+
+  func test_listingHasEveryName_ofALargeFolder() throws {
+    let site = try serve()
+    let names = (0..<1000).map { "file-\($0)" }
+    for name in names { try site.write([], to: name) }
+    XCTAssertEqual(Self.links(in: try site.get("/").text).sorted(), names.sorted())
+  }
+
+  func test_folderIsRedirected_toItsNameWithASlash() throws {
+    let site = try serve()
+    try site.makeFolder("sub/a b")
+    for (target, location) in [
+      ("/sub", "/sub/"), ("/sub/a%20b", "/sub/a%20b/"), ("/sub?query", "/sub/"),
+    ] {
+      let answer = try site.get(target)
+      XCTAssertEqual(answer.code, 301, target)
+      XCTAssertEqual(answer["Location"], location, target)
+    }
+  }
+
+  func test_redirectionNeverNamesAnotherHost() throws {
+    let site = try serve()
+    try site.makeFolder("host/sub")
+    try site.makeFolder("\\host")
+    try site.makeFolder("\t/host")
+    let targets = [
+      "//host", "///host", "//host/sub", "/%2fhost", "/%2Fhost", "/.//host", "/./%2fhost",
+      "/\\host",
+      "/%5chost", "/\t/host", "/%09/host",
+    ]
+    for target in targets {
+      let answer = try site.get(target)
+      // A target with a raw tab may be refused as no target at all.
+      guard answer.code != 400 else { continue }
+      XCTAssertEqual(answer.code, 301, target)
+      let location = try XCTUnwrap(answer["Location"], target)
+      XCTAssertTrue(location.hasPrefix("/"), location)
+      XCTAssertFalse(["/", "\\", "\t"].contains(location.dropFirst().prefix(1)), location)
+    }
+    for target in ["//host/..", "//host/sub/..", "//host/%2e%2e"] {
+      let answer = try site.get(target)
+      XCTAssertEqual(answer.code, 404, target)
+      XCTAssertNil(answer["Location"], target)
+    }
+  }
+
+  /// The links of a page, in order.
+  private static func links(in page: String) -> [String] {
+    page.components(separatedBy: "href=\"").dropFirst().map {
+      String($0.prefix { $0 != "\"" })
+    }
+  }
+}

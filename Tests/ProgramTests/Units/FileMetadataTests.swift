@@ -1,0 +1,56 @@
+import Glibc
+import ReactorHTTP
+import SystemPackage
+import XCTest
+
+@testable import FileServer
+@testable import Reactor
+
+final class FileMetadataTests: XCTestCase {
+  func test_contentTypeFollowsTheExtension_inAnyCase() {
+    for (path, type) in [
+      ("index.html", "text/html; charset=utf-8"), ("A.HTML", "text/html; charset=utf-8"),
+      ("a/b.c.css", "text/css; charset=utf-8"), ("x.js", "text/javascript; charset=utf-8"),
+      ("x.json", "application/json"), ("x.png", "image/png"), ("x.JPG", "image/jpeg"),
+      ("x.svg", "image/svg+xml"), ("x.wasm", "application/wasm"), ("x.tar.gz", "application/gzip"),
+    ] as [(FilePath, String)] {
+      XCTAssertEqual(contentType(of: path), type, "\(path)")
+    }
+  }
+
+  func test_contentTypeIsBytes_whenTheExtensionSaysNothing() {
+    for path in ["README", "x.frob", "x.", ".html", "html", "a.html/b"] as [FilePath] {
+      XCTAssertEqual(contentType(of: path), "application/octet-stream", "\(path)")
+    }
+  }
+
+  func test_entityTagIsQuoted_andDiffersWithEachPart() {
+    func tag(_ inode: UInt, _ byteCount: Int, _ seconds: Int, _ nanoseconds: Int) -> String {
+      var status = stat()
+      status.st_ino = inode
+      status.st_size = byteCount
+      status.st_mtim = timespec(tv_sec: seconds, tv_nsec: nanoseconds)
+      return entityTag(FileStatus(status))
+    }
+    let tags = [
+      tag(1, 2, 3, 4), tag(9, 2, 3, 4), tag(1, 9, 3, 4), tag(1, 2, 9, 4), tag(1, 2, 3, 9),
+      tag(0x12, 3, 4, 5), tag(1, 0x23, 4, 5), tag(1, 2, -3, 4),
+    ]
+    XCTAssertEqual(Set(tags).count, tags.count)
+    XCTAssertEqual(tags[0], "\"1-2-3-4\"")
+    for tag in tags { XCTAssertTrue(tag.hasPrefix("\"") && tag.hasSuffix("\""), tag) }
+  }
+
+  func test_errorsOfReadingAndWritingHaveTheirStatus() {
+    for (errno, reading, writing) in [
+      (.noSuchFileOrDirectory, 404, 409), (.notDirectory, 404, 409), (.improperLink, 404, 404),
+      (.tooManySymbolicLinkLevels, 404, 404), (.fileNameTooLong, 404, 404),
+      (.permissionDenied, 403, 403), (.notPermitted, 403, 403), (.readOnlyFileSystem, 500, 403),
+      (.tooManyOpenFiles, 503, 503), (.noSpace, 500, 507), (.diskQuotaExceeded, 500, 507),
+      (.fileTooLarge, 500, 413), (.isDirectory, 500, 409), (.ioError, 500, 500),
+    ] as [(Errno, Int, Int)] {
+      XCTAssertEqual(HTTPStatus(readingFailedWith: errno).code, reading, "\(errno)")
+      XCTAssertEqual(HTTPStatus(writingFailedWith: errno).code, writing, "\(errno)")
+    }
+  }
+}
