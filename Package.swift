@@ -73,7 +73,9 @@ let package = Package(
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
     .testTarget(
       name: "ProgramTests",
-      dependencies: ["FileServer", "PosixAIO", "Reactor", "TestSupport", systemPackage]),
+      dependencies: [
+        "FileServer", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
+      ]),
   ]
 )
 

@@ -39,17 +39,23 @@ func walkBeneath(
   defer { if parent != directory { Glibc.close(parent.rawValue) } }
   for component in components {
     let flags = caio_o_path() | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-    let next = try openAt(parent, component.string, flags: flags, permissions: [])
+    let next = try openAt(parent, component, flags: flags, permissions: [])
     if parent != directory { Glibc.close(parent.rawValue) }
     parent = next
   }
   return try openAt(
-    parent, last?.string ?? ".", flags: flags | O_NOFOLLOW | O_CLOEXEC, permissions: permissions)
+    parent, last, flags: flags | O_NOFOLLOW | O_CLOEXEC, permissions: permissions)
 }
 
+/// - Parameter name: Nil is the directory itself.
 private func openAt(
-  _ directory: FileDescriptor, _ name: String, flags: Int32, permissions: FilePermissions
+  _ directory: FileDescriptor, _ name: FilePath.Component?, flags: Int32,
+  permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
-  FileDescriptor(
-    rawValue: try checked(unsafe openat(directory.rawValue, name, flags, permissions.rawValue)))
+  // A name is bytes and need not be UTF-8, so it does not go through String.
+  let path = FilePath(root: nil, name.map { [$0] } ?? ["."])
+  let raw = unsafe path.withPlatformString { name in
+    unsafe openat(directory.rawValue, name, flags, permissions.rawValue)
+  }
+  return FileDescriptor(rawValue: try checked(raw))
 }

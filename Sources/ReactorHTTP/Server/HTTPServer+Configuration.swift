@@ -7,7 +7,7 @@ extension HTTPServer {
 
     /// The bytes that the body of a request may have. A larger one is answered 413. evhttp holds a
     /// body in memory until it is complete, so memory is this times the number of clients that
-    /// upload. 0 or more; 1 MiB unless set.
+    /// upload. 0 to 1 TiB; 1 MiB unless set.
     public var maximumBodyByteCount = 1024 * 1024
 
     /// The connections that may be open at a time. Further clients wait in the kernel's queue of
@@ -27,13 +27,15 @@ extension HTTPServer {
     /// The limits as they are unless set.
     public init() {}
 
+    private static let largestBodyByteCount = 1 << 40
+
     func check() {
       precondition(
         maximumHeaderByteCount > 0 && maximumConnectionCount > 0 && backlog > 0,
         "HTTPServer.Configuration: header bytes, connections and backlog are 1 or more")
       precondition(
-        maximumBodyByteCount >= 0,
-        "HTTPServer.Configuration: the maximum of body bytes is 0 or more")
+        maximumBodyByteCount >= 0 && maximumBodyByteCount <= Self.largestBodyByteCount,
+        "HTTPServer.Configuration: the maximum of body bytes is 0 to a tebibyte")
       precondition(
         inactivityTimeout >= .milliseconds(1),
         "HTTPServer.Configuration: the inactivity timeout is a millisecond or more")
