@@ -25,22 +25,43 @@ public final class AIOFile {
   /// Whether reads try the page cache. Some file systems cannot say what is in it.
   var readsCacheFirst: Bool
 
-  /// Accepted, not handed over, in order.
-  var waiting = RequestList()
-  /// Whether the file is among those of the queue that have something to hand over.
-  var isReady = false
   /// Whether it is a pipe or its like that waits for another one to end.
   var isHeldBack = false
   /// Operations that glibc holds.
   var inFlightCount = 0
-  /// Requests and doorbells that have not ended.
-  var unfinishedCount = 0
   var barrier = SyncBarrier()
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
 
-  private var parkedDetach: RequestRef?
   private(set) var isOpen = true
+
+  /// What changes with every request; as in the queue, not checked at run time.
+  @exclusivity(unchecked) private var uncheckedBooks = Books()
+
+  /// Accepted, not handed over, in order.
+  var waiting: RequestList {
+    _read { yield unsafe uncheckedBooks.waiting }
+    _modify { yield unsafe &uncheckedBooks.waiting }
+  }
+
+  /// Whether the file is among those of the queue that have something to hand over.
+  var isReady: Bool {
+    get { unsafe uncheckedBooks.isReady }
+    set { unsafe uncheckedBooks.isReady = newValue }
+  }
+
+  /// Requests and doorbells that have not ended.
+  var unfinishedCount: Int {
+    get { unsafe uncheckedBooks.unfinishedCount }
+    set { unsafe uncheckedBooks.unfinishedCount = newValue }
+  }
+
+  private struct Books {
+    var waiting = RequestList()
+    var isReady = false
+    var unfinishedCount = 0
+    var parkedDetach: RequestRef?
+  }
 
   /// Takes over an open descriptor.
   ///
@@ -182,13 +203,13 @@ public final class AIOFile {
   }
 
   func park(detach request: RequestRef) {
-    parkedDetach = request
+    unsafe uncheckedBooks.parkedDetach = request
     finishDetachIfLast()
   }
 
   private func finishDetachIfLast() {
-    guard unfinishedCount == 1, let request = parkedDetach else { return }
-    parkedDetach = nil
+    guard unfinishedCount == 1, let request = unsafe uncheckedBooks.parkedDetach else { return }
+    unsafe uncheckedBooks.parkedDetach = nil
     queue.finish(request)
   }
 

@@ -26,7 +26,7 @@ extension CompletionQueue {
     request.pointee.validCount = buffer.count
     request.pointee.offset = offset
     request.pointee.byteCount = byteCount
-    heldByteCount += buffer.capacity
+    books.heldByteCount += buffer.capacity
     unsafe request.pointee.memory = buffer.relinquish()
     if kind == .write { request.pointee.epoch = file.barrier.writeAccepted() }
     request.pointee.state = .waiting
@@ -72,7 +72,7 @@ extension CompletionQueue {
   func makeReady(_ file: AIOFile) {
     guard !file.isReady else { return }
     file.isReady = true
-    ready.append(file)
+    books.ready.append(file)
     wake()
   }
 
@@ -88,17 +88,17 @@ extension CompletionQueue {
   }
 
   private func take(_ kind: Request.Kind, _ file: AIOFile, _ timeout: Duration?) -> RequestRef {
-    if !isDraining { now = caio_now() }
+    if !isDraining { books.now = caio_now() }
     let request = pool.take()
     request.pointee.kind = kind
     request.pointee.file = file
-    request.pointee.acceptedAt = now
-    unfinishedCount += 1
+    request.pointee.acceptedAt = books.now
+    books.unfinishedCount += 1
     file.unfinishedCount += 1
     if let timeout {
       // `now` is the start of the turn, and handlers may have taken long.
       request.pointee.deadline = caio_now() &+ timeout.wholeNanoseconds
-      deadlines.insert(request)
+      books.deadlines.insert(request)
       // The timer is armed at the end of the drain that this wakes.
       wake()
     }

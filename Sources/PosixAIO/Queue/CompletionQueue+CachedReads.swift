@@ -28,7 +28,7 @@ extension CompletionQueue {
       request.pointee.isCold = true
       return false
     }
-    counters.cacheHitCount += 1
+    books.counters.cacheHitCount += 1
     file.waiting.remove(request)
     finish(request)
     return true

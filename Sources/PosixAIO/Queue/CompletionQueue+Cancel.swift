@@ -115,7 +115,7 @@ extension CompletionQueue {
 
   /// Calls the handler of a request that glibc still has, through a slot of its own.
   private func answerEarly(_ request: RequestRef, _ errorNumber: Int32) {
-    deadlines.remove(request)
+    books.deadlines.remove(request)
     let answer = pool.take()
     answer.pointee.kind = request.pointee.kind
     answer.pointee.file = request.pointee.file
@@ -129,16 +129,16 @@ extension CompletionQueue {
     default: break
     }
     request.pointee.isAbandoned = true
-    counters.abandonedCount += 1
+    books.counters.abandonedCount += 1
     answer.pointee.state = .finished
-    finished.append(answer)
-    if finished.count == 1 { wake() }
+    books.finished.append(answer)
+    if books.finished.count == 1 { wake() }
   }
 
   /// Ends what is past its deadline with `ETIMEDOUT`; what runs is answered and goes on unseen.
   func expireDeadlines() {
-    while let request = deadlines.earliest, request.pointee.deadline <= now {
-      deadlines.remove(request)
+    while let request = books.deadlines.earliest, request.pointee.deadline <= books.now {
+      books.deadlines.remove(request)
       cancel(request, ETIMEDOUT, abandoning: true)
     }
   }

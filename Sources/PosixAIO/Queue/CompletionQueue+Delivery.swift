@@ -5,12 +5,12 @@ internal import SystemPackage
 extension CompletionQueue {
   /// Closes a request's books. Its handler is called by `drain`, unless it was answered before.
   func finish(_ request: RequestRef) {
-    deadlines.remove(request)
+    books.deadlines.remove(request)
     if request.pointee.kind == .write { writeFinished(request) }
     guard !request.pointee.isAbandoned else { return discard(request) }
     request.pointee.state = .finished
-    finished.append(request)
-    if finished.count == 1 { wake() }
+    books.finished.append(request)
+    if books.finished.count == 1 { wake() }
   }
 
   private func writeFinished(_ request: RequestRef) {
@@ -29,9 +29,9 @@ extension CompletionQueue {
   /// that the handler may do anything.
   func deliver(_ count: Int) {
     for _ in 0..<count {
-      guard let request = finished.popFirst() else { return }
-      unfinishedCount -= 1
-      counters.completedCount += 1
+      guard let request = books.finished.popFirst() else { return }
+      books.unfinishedCount -= 1
+      books.counters.completedCount += 1
       deliver(request)
     }
   }
@@ -64,14 +64,14 @@ extension CompletionQueue {
     let result: Result<Int, FileError>
     if request.pointee.errorNumber == 0 {
       result = .success(doneCount)
-      counters.transferredByteCount += UInt64(doneCount)
+      books.counters.transferredByteCount += UInt64(doneCount)
     } else {
       result = .failure(error(of: request, file))
     }
     let memory = unsafe request.pointee.memory.take()
     pool.put(request)
     if let memory = unsafe memory {
-      heldByteCount -= memory.count
+      books.heldByteCount -= memory.count
       handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
     } else {
       // Answered early: glibc has the memory still.
@@ -83,7 +83,7 @@ extension CompletionQueue {
   private func discard(_ request: RequestRef) {
     let file = request.pointee.file.take()
     if let memory = unsafe request.pointee.memory.take() {
-      heldByteCount -= memory.count
+      books.heldByteCount -= memory.count
       _ = unsafe IOBuffer(adopting: memory, count: 0)
     }
     pool.put(request)

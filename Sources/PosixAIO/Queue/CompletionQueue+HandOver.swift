@@ -22,15 +22,15 @@ extension CompletionQueue {
   /// Hands over as much of what waits as may be in flight.
   func handOver(_ cachedReadBudget: inout Int) {
     var isBlocked = false
-    while !isBlocked, let file = ready.popFirst() {
+    while !isBlocked, let file = books.ready.popFirst() {
       switch serve(file, &cachedReadBudget) {
       case .finished, .fileIsFull:
         file.isReady = false
       case .another:
-        ready.append(file)
+        books.ready.append(file)
         isBlocked = cachedReadBudget == 0
       case .queueIsFull:
-        ready.append(file)
+        books.ready.append(file)
         isBlocked = true
       }
     }
@@ -46,7 +46,7 @@ extension CompletionQueue {
         share -= 1
         if readFromCache(request, of: file) { continue }
       }
-      guard inFlight.count < configuration.inFlightLimit else { return .queueIsFull }
+      guard books.inFlight.count < configuration.inFlightLimit else { return .queueIsFull }
       guard file.inFlightCount < configuration.inFlightLimitPerFile, admitsStream(file) else {
         return .fileIsFull
       }
@@ -93,7 +93,7 @@ extension CompletionQueue {
   /// `limit`, and no more than may be in flight.
   private func fillBatch(_ file: AIOFile, _ first: RequestRef, limit: Int) {
     let room = min(
-      configuration.inFlightLimit - inFlight.count,
+      configuration.inFlightLimit - books.inFlight.count,
       configuration.inFlightLimitPerFile - file.inFlightCount)
     let limit = min(limit, room, Group.memberLimit)
     var request = first
@@ -153,7 +153,7 @@ extension CompletionQueue {
       prepareTransfer(request, descriptor)
     }
     let ticket = groups.open(batch.members)
-    counters.groupCount += 1
+    books.counters.groupCount += 1
     do throws(Errno) {
       try unsafe system.submitGroup(batch.controls, signal: signal.number, ticket: ticket.rawValue)
     } catch {
@@ -168,8 +168,8 @@ extension CompletionQueue {
   private func started(_ request: RequestRef, of file: AIOFile, _ lane: Int) {
     request.pointee.state = .inFlight
     request.pointee.lane = Int16(lane)
-    request.pointee.handedOverAt = now
-    inFlight.append(request)
+    request.pointee.handedOverAt = books.now
+    books.inFlight.append(request)
     if request.pointee.isAbandoned { ownerlessCount += 1 }
     if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
     file.inFlightCount += 1
@@ -203,7 +203,7 @@ extension CompletionQueue {
       dropDoorbell(request)
       return true
     }
-    guard inFlight.isEmpty else {
+    guard books.inFlight.isEmpty else {
       request.pointee.state = .waiting
       file.waiting.prepend(request)
       return false

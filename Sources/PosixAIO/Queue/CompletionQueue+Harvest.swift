@@ -8,18 +8,18 @@ extension CompletionQueue {
   /// flight when the backstop is due or an announcement was dropped.
   func collect() {
     var hasOverflowed = false
-    if !inFlight.isEmpty || signal.hasNews {
+    if !books.inFlight.isEmpty || signal.hasNews {
       let arrived = signal.collect { ticket in
         harvestGroup(GroupTicket(rawValue: ticket))
       }
-      counters.signalCount += UInt64(arrived.count)
+      books.counters.signalCount += UInt64(arrived.count)
       hasOverflowed = arrived.overflowed
     }
-    guard timer.hasRunOut(now: now) || hasOverflowed else { return }
-    let isDue = backstop.takeDue(now: now)
-    if (isDue || hasOverflowed) && !inFlight.isEmpty {
+    guard timer.hasRunOut(now: books.now) || hasOverflowed else { return }
+    let isDue = backstop.takeDue(now: books.now)
+    if (isDue || hasOverflowed) && !books.inFlight.isEmpty {
       let rescuedCount = lookAtEverythingInFlight()
-      counters.rescuedCount += UInt64(rescuedCount)
+      books.counters.rescuedCount += UInt64(rescuedCount)
       if isDue { backstop.looked(foundLostOnes: rescuedCount > 0) }
     }
     expireDeadlines()
@@ -35,7 +35,7 @@ extension CompletionQueue {
 
   private func lookAtEverythingInFlight() -> Int {
     var rescuedCount = 0
-    var next = inFlight.first
+    var next = books.inFlight.first
     while let request = next {
       next = request.pointee.next
       if harvest(request) { rescuedCount += 1 }
@@ -50,7 +50,7 @@ extension CompletionQueue {
     let result = unsafe system.result(of: request.control)
     // In flight, a request has its file.
     guard let file = request.pointee.file else { return true }
-    inFlight.remove(request)
+    books.inFlight.remove(request)
     groups.leave(request)
     ended(request, of: file)
 
@@ -85,9 +85,9 @@ extension CompletionQueue {
 
   private func record(_ request: RequestRef) {
     let waiting = request.pointee.handedOverAt &- request.pointee.acceptedAt
-    let service = now &- request.pointee.handedOverAt
-    counters.waitingTimes.record(waiting)
-    counters.serviceTimes.record(service)
+    let service = books.now &- request.pointee.handedOverAt
+    books.counters.waitingTimes.record(waiting)
+    books.counters.serviceTimes.record(service)
     observer?.queue(
       self, finished: request.operation, waiting: .nanoseconds(Int64(waiting)),
       service: .nanoseconds(Int64(service)))
@@ -130,7 +130,7 @@ extension CompletionQueue {
       sync.pointee.companion = nil
       if !(sync == leader) {
         if !sync.pointee.isAbandoned { joinedCount -= 1 }
-        counters.mergedSyncCount += 1
+        books.counters.mergedSyncCount += 1
       }
       sync.pointee.errorNumber = errorNumber
       finish(sync)

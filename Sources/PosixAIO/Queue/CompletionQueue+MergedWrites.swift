@@ -26,7 +26,7 @@ extension CompletionQueue {
       end += Int64(next.pointee.byteCount)
       total += next.pointee.byteCount
       joinedCount += 1
-      counters.mergedWriteCount += 1
+      books.counters.mergedWriteCount += 1
     }
     guard leader.pointee.companion != nil else { return }
     leader.pointee.mergedByteCount = total

@@ -42,10 +42,10 @@ extension CompletionQueue {
 
   /// The figures at this moment. Reading them costs the reader; keeping them costs next to nothing.
   public var figures: Figures {
-    var figures = counters
+    var figures = books.counters
     figures.inFlightCount = inFlightCount
     figures.waitingCount = waitingCount
-    figures.heldByteCount = heldByteCount
+    figures.heldByteCount = books.heldByteCount
     figures.strayCount = signal.strayCount
     return figures
   }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Slots for requests. Slots are made in slabs, used again, and keep their address.
 @safe
 final class RequestPool {
@@ -36,7 +38,7 @@ final class RequestPool {
     request.pointee.use &+= 1
     request.pointee.doneCount = 0
     request.pointee.errorNumber = 0
-    request.pointee.cancelNumber = Request().cancelNumber
+    request.pointee.cancelNumber = ECANCELED
     request.pointee.deadline = .max
     request.pointee.isAbandoned = false
     request.pointee.isSingle = false
