@@ -15,12 +15,10 @@ public import SystemPackage
 public final class EventLoop {
   /// The limits of a loop.
   public struct Configuration: Sendable {
-    /// The limits of the file operations.
-    public var queue = CompletionQueue.Configuration()
-
-    /// The most file completions in one turn of the loop, so that a flood of them leaves sockets
+    /// The limits of the file operations. ``CompletionQueue/Configuration/completionsPerDrain``
+    /// bounds the file completions in one turn of the loop, so that a flood of them leaves sockets
     /// and timers their share.
-    public var completionsPerTurn = 128
+    public var queue = CompletionQueue.Configuration()
 
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
@@ -57,13 +55,13 @@ public final class EventLoop {
     let completions = Event(
       in: registry, descriptor: queue.descriptor.rawValue, flags: EV_READ | EV_PERSIST
     ) { [unowned self] in
-      queue.drain(limit: self.configuration.completionsPerTurn)
+      queue.drain()
     }
     completions.add()
     // A zero timer, since libevent runs what is activated in a callback within the same turn: a
     // stream of completions would keep timers and sockets from theirs.
     let nextTurn = Event(in: registry, descriptor: -1, flags: 0) { [unowned self] in
-      queue.drain(limit: self.configuration.completionsPerTurn)
+      queue.drain()
     }
     queue.requestDrain = { time in
       switch time {
