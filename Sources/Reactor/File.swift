@@ -77,22 +77,30 @@ public final class File {
     }
   }
 
-  /// Fills a buffer from the file. Wraps `aio_read(3)`'s operation.
+  /// Fills a buffer from the file. What is in the page cache is read at once (`preadv2(2)` with
+  /// `RWF_NOWAIT`), the rest by `aio_read(3)`'s operation.
   ///
   /// - Parameters:
   ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
   ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
+  ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
+  ///     `ETIMEDOUT`, and with an empty buffer of capacity 0 if the kernel has the memory still.
   ///   - handler: Gets the number of bytes read: fewer than asked at the end of the file, 0 behind
   ///     it.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over the
-  ///   queue's waiting limit. Nothing was started, and the handler is not called.
+  /// - Returns: A name for the request, for ``PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of
+  ///   the loop's queue.
+  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the
+  ///   queue's limits, `ENOTSUP` in a forked child. Nothing was started, and the handler is not
+  ///   called.
+  @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
-    _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) {
+    timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
+  ) throws(Errno) -> RequestID {
     loop.checkThread()
-    try file.read(into: buffer, byteCount: byteCount, at: offset, handler)
+    return try file.read(
+      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
 
   /// Writes the buffer's valid bytes, all of them or until the kernel gives an error. Wraps
@@ -102,30 +110,46 @@ public final class File {
   ///   - buffer: Moves in; comes back with the completion, unchanged.
   ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
   ///     `.append` ignores it.
+  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
   ///   - handler: Gets the number of bytes written; a failure says how many were.
-  /// - Throws: As ``read(into:byteCount:at:_:)``.
+  /// - Returns: A name for the request.
+  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``.
+  @discardableResult
   public func write(
-    _ buffer: consuming IOBuffer, at offset: Int64,
+    _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) {
+  ) throws(Errno) -> RequestID {
     loop.checkThread()
-    try file.write(buffer, at: offset, handler)
+    return try file.write(buffer, at: offset, timeout: timeout, handler)
   }
 
   /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.
   ///
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over the waiting limit. Nothing was started.
-  public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
+  /// After a failed write or sync every later sync of this file fails, until it is opened anew.
+  ///
+  /// - Parameters:
+  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
+  ///   - handler: Gets the outcome.
+  /// - Returns: A name for the request.
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ENOTSUP` in a forked
+  ///   child. Nothing was started.
+  @discardableResult
+  public func sync(
+    timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
+  ) throws(Errno) -> RequestID {
     loop.checkThread()
-    try file.sync(handler)
+    return try file.sync(timeout: timeout, handler)
   }
 
-  /// As ``sync(_:)``, but of the metadata only what is needed to read the data back. Wraps
+  /// As ``sync(timeout:_:)``, but of the metadata only what is needed to read the data back. Wraps
   /// `aio_fsync(3)` with `O_DSYNC`.
-  public func dataSync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
+  @discardableResult
+  public func dataSync(
+    timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
+  ) throws(Errno) -> RequestID {
     loop.checkThread()
-    try file.dataSync(handler)
+    return try file.dataSync(timeout: timeout, handler)
   }
 
   /// Closes the file when nothing of it is in flight any more, on a helper thread. Wraps `close(2)`.
