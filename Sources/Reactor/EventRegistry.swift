@@ -9,14 +9,11 @@ final class EventRegistry {
   private(set) var base: OpaquePointer?
   private var events: [ObjectIdentifier: Event] = [:]
 
-  /// Wraps `event_base_new_with_config`.
+  /// Wraps `event_base_new`. Not with a precise timer: libevent would pay for it with a system call
+  /// in every turn, whether there is a timer or not.
   init() throws(Errno) {
-    let options = unsafe event_config_new()
-    defer { unsafe event_config_free(options) }
-    // The default clock ticks every 4 ms.
-    unsafe event_config_set_flag(options, Int32(EVENT_BASE_FLAG_PRECISE_TIMER.rawValue))
     errno = 0
-    unsafe base = event_base_new_with_config(options)
+    unsafe base = event_base_new()
     guard unsafe base != nil else { throw errno == 0 ? .noMemory : Errno(rawValue: errno) }
   }
 

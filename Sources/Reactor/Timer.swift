@@ -4,31 +4,60 @@ extension EventLoop {
   /// A timer of a loop. It lives as long as it is running, kept or not.
   @safe
   public final class Timer {
-    private let event: Event
+    private let registry: EventRegistry
+    private let interval: Duration?
+    private let body: () -> Void
+    private var due: SuspendingClock.Instant
+    // The registry holds it while it is added, and it holds the timer.
+    private weak var event: Event?
 
-    fileprivate init(_ event: Event) {
-      self.event = event
+    fileprivate init(
+      in registry: EventRegistry, delay: Duration, interval: Duration?,
+      _ body: @escaping () -> Void
+    ) {
+      self.registry = registry
+      self.interval = interval
+      self.body = body
+      due = .now + delay
+      wait(delay)
     }
 
     /// Whether it will still fire.
-    public var isScheduled: Bool { event.isAdded }
+    public var isScheduled: Bool { event?.isAdded ?? false }
 
     /// Stops it. A cancelled timer never fires.
     public func cancel() {
-      event.remove()
+      event?.remove()
+    }
+
+    private func wait(_ delay: Duration) {
+      let event = Event(in: registry, descriptor: -1, flags: 0) { [self] in fire() }
+      event.add(timeout: delay)
+      self.event = event
+    }
+
+    /// libevent's clock ticks every few milliseconds, so it may call a little early.
+    private func fire() {
+      let now = SuspendingClock.now
+      guard due <= now else { return wait(due - now) }
+      if let interval {
+        due += interval
+        if due <= now { due = now + interval }
+        wait(due - now)
+      }
+      body()
     }
   }
 
-  /// Calls `body` once, after `delay` at the earliest, by the monotonic clock.
+  /// Calls `body` once, after `delay` at the earliest, by the monotonic clock; some milliseconds
+  /// later as a rule.
   ///
   /// - Parameter delay: 0 or more.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
     checkThread()
     precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
-    let event = Event(in: registry, descriptor: -1, flags: 0, body)
-    event.add(timeout: delay)
-    return Timer(event)
+    return Timer(in: registry, delay: delay, interval: nil, body)
   }
 
   /// Calls `body` again and again until the timer is cancelled.
@@ -38,8 +67,6 @@ extension EventLoop {
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
     checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
-    let event = Event(in: registry, descriptor: -1, flags: EV_PERSIST, body)
-    event.add(timeout: interval)
-    return Timer(event)
+    return Timer(in: registry, delay: interval, interval: interval, body)
   }
 }

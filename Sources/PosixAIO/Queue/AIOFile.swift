@@ -35,25 +35,30 @@ public final class AIOFile {
 
   private(set) var isOpen = true
 
-  /// What changes with every request; as in the queue, not checked at run time.
-  @exclusivity(unchecked) private var uncheckedBooks = Books()
+  private let confinedBooks = Confined(Books())
+
+  /// What every request passes through.
+  private var books: Books {
+    unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
+    unsafeMutableAddress { unsafe confinedBooks.address }
+  }
 
   /// Accepted, not handed over, in order.
   var waiting: RequestList {
-    _read { yield unsafe uncheckedBooks.waiting }
-    _modify { yield unsafe &uncheckedBooks.waiting }
+    _read { yield books.waiting }
+    _modify { yield &books.waiting }
   }
 
   /// Whether the file is among those of the queue that have something to hand over.
   var isReady: Bool {
-    get { unsafe uncheckedBooks.isReady }
-    set { unsafe uncheckedBooks.isReady = newValue }
+    get { books.isReady }
+    set { books.isReady = newValue }
   }
 
   /// Requests and doorbells that have not ended.
   var unfinishedCount: Int {
-    get { unsafe uncheckedBooks.unfinishedCount }
-    set { unsafe uncheckedBooks.unfinishedCount = newValue }
+    get { books.unfinishedCount }
+    set { books.unfinishedCount = newValue }
   }
 
   private struct Books {
@@ -203,13 +208,13 @@ public final class AIOFile {
   }
 
   func park(detach request: RequestRef) {
-    unsafe uncheckedBooks.parkedDetach = request
+    books.parkedDetach = request
     finishDetachIfLast()
   }
 
   private func finishDetachIfLast() {
-    guard unfinishedCount == 1, let request = unsafe uncheckedBooks.parkedDetach else { return }
-    unsafe uncheckedBooks.parkedDetach = nil
+    guard unfinishedCount == 1, let request = books.parkedDetach else { return }
+    books.parkedDetach = nil
     queue.finish(request)
   }
 

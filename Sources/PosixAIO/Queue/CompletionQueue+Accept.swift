@@ -43,7 +43,7 @@ extension CompletionQueue {
     request.pointee.handler = .sync(handler)
     request.pointee.state = .parked
     file.barrier.park(request)
-    startDueSync(file)
+    if file.barrier.hasDue { makeReady(file) }
     return RequestID(request)
   }
 
@@ -52,20 +52,6 @@ extension CompletionQueue {
     request.pointee.handler = .detach(handler)
     request.pointee.state = .parked
     file.park(detach: request)
-  }
-
-  /// Starts the syncs of a file that are due, as one.
-  func startDueSync(_ file: AIOFile) {
-    guard let leader = file.barrier.takeDue() else { return }
-    var companion = leader.pointee.companion
-    while let sync = companion {
-      joinedCount += 1
-      companion = sync.pointee.companion
-    }
-    leader.pointee.state = .waiting
-    // In front: it waits for no write that is waiting.
-    file.waiting.prepend(leader)
-    makeReady(file)
   }
 
   /// Lets a file take its turn.

@@ -61,7 +61,7 @@ extension CompletionQueue {
       file.waiting.remove(request)
       if request.pointee.kind.isSync { takeBackCompanions(of: request, file) }
       end(request, errorNumber)
-      if request.pointee.kind.isSync { startDueSync(file) }
+      if file.barrier.hasDue { makeReady(file) }
       return .canceled
     case .parked where request.pointee.kind != .detach:
       file.barrier.remove(request)

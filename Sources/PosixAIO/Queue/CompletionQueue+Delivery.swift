@@ -22,7 +22,7 @@ extension CompletionQueue {
       file.failureNumber = errorNumber
     }
     file.barrier.writeFinished(epoch: request.pointee.epoch)
-    startDueSync(file)
+    if file.barrier.hasDue { makeReady(file) }
   }
 
   /// Calls the handlers of the first finished requests. A slot is free before its handler runs, so

@@ -38,6 +38,7 @@ extension CompletionQueue {
 
   private func serve(_ file: AIOFile, _ cachedReadBudget: inout Int) -> Turn {
     var share = Self.requestsPerTurn
+    startDueSync(file)
     while let request = file.waiting.first {
       guard share > 0 else { return .another }
       if request.pointee.kind == .read, file.readsCacheFirst, !request.pointee.isCold {
@@ -53,6 +54,20 @@ extension CompletionQueue {
       guard handOverFirst(of: file, &share) else { return .queueIsFull }
     }
     return .finished
+  }
+
+  /// Lets the syncs of a file that are due wait for glibc, as one. Not before the file has its turn,
+  /// so that all that became due in the meantime are served by it.
+  private func startDueSync(_ file: AIOFile) {
+    guard let leader = file.barrier.takeDue() else { return }
+    var companion = leader.pointee.companion
+    while let sync = companion {
+      joinedCount += 1
+      companion = sync.pointee.companion
+    }
+    leader.pointee.state = .waiting
+    // In front: it waits for no write that is waiting.
+    file.waiting.prepend(leader)
   }
 
   /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.

@@ -135,7 +135,7 @@ extension CompletionQueue {
       sync.pointee.errorNumber = errorNumber
       finish(sync)
     }
-    startDueSync(file)
+    if file.barrier.hasDue { makeReady(file) }
   }
 
   func dropDoorbell(_ doorbell: RequestRef) {

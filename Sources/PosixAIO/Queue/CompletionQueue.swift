@@ -67,16 +67,15 @@ public final class CompletionQueue {
   /// Waiting or in flight as a part of another.
   var joinedCount = 0
 
-  /// What changes with every request. It belongs to the queue's thread and is never borrowed while
-  /// a handler runs; to check that at run time would cost a tenth of a cached read.
-  @exclusivity(unchecked) private var uncheckedBooks = Books()
+  private let confinedBooks = Confined(Books())
 
   /// Requests accepted whose handler has not been called yet.
   public var unfinishedCount: Int { books.unfinishedCount }
 
+  /// What every request passes through.
   var books: Books {
-    _read { yield unsafe uncheckedBooks }
-    _modify { yield unsafe &uncheckedBooks }
+    unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
+    unsafeMutableAddress { unsafe confinedBooks.address }
   }
 
   /// Makes a queue with a signal and descriptors of its own.
@@ -101,11 +100,8 @@ public final class CompletionQueue {
       floor: configuration.backstopFloor, ceiling: configuration.backstopCeiling)
     descriptor = FileDescriptor(rawValue: try checked(caio_epoll()))
     for source in [signal.signalDescriptor, signal.pipeDescriptor, timer.descriptor] {
-      guard caio_epoll_add(descriptor.rawValue, source) == 0 else {
-        let reason = Errno(rawValue: errno)
-        Glibc.close(descriptor.rawValue)
-        throw reason
-      }
+      // When this throws, deinit closes what is open: everything is stored by now.
+      try checked(caio_epoll_add(descriptor.rawValue, source))
     }
   }
 

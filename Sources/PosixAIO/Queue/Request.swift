@@ -119,8 +119,9 @@ struct RequestRef {
   }
 
   var pointee: Request {
-    _read { yield unsafe slot.pointee }
-    nonmutating _modify { yield &(unsafe slot).pointee }
+    // Addressors, because the frames of coroutines are allocated where they are not inlined.
+    unsafeAddress { unsafe UnsafePointer(slot) }
+    nonmutating unsafeMutableAddress { unsafe slot }
   }
 
   /// The control block's address, which stays the same as long as the queue lives.

@@ -66,6 +66,9 @@ struct SyncBarrier {
     }
   }
 
+  /// Whether a sync could run now.
+  var hasDue: Bool { !isSyncing && !dueSyncs.isEmpty }
+
   /// The sync to run now, with the others that it serves as its companions; nil while none is due or
   /// one is running.
   mutating func takeDue() -> RequestRef? {
