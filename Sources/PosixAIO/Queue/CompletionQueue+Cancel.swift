@@ -80,6 +80,7 @@ extension CompletionQueue {
 
   private func end(_ request: RequestRef, _ errorNumber: Int32) {
     request.pointee.errorNumber = errorNumber
+    request.pointee.wasCanceled = true
     finish(request)
   }
 

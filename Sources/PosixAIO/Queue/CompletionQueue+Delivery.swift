@@ -16,9 +16,7 @@ extension CompletionQueue {
   private func writeFinished(_ request: RequestRef) {
     guard let file = request.pointee.file else { return }
     let errorNumber = request.pointee.errorNumber
-    let wasNeverBegun =
-      request.pointee.doneCount == 0 && (errorNumber == ECANCELED || errorNumber == ETIMEDOUT)
-    if errorNumber != 0, !wasNeverBegun, file.failureNumber == 0 {
+    if errorNumber != 0, !request.pointee.wasCanceled, file.failureNumber == 0 {
       file.failureNumber = errorNumber
     }
     file.barrier.writeFinished(epoch: request.pointee.epoch)

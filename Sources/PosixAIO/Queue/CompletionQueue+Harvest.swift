@@ -7,17 +7,13 @@ extension CompletionQueue {
   /// Looks at the groups that were announced, at what is past its deadline, and at everything in
   /// flight when the backstop is due or an announcement was dropped.
   func collect() {
-    var hasOverflowed = false
-    if !books.inFlight.isEmpty || signal.hasNews {
-      let arrived = signal.collect { ticket in
-        harvestGroup(GroupTicket(rawValue: ticket))
-      }
-      books.counters.signalCount += UInt64(arrived.count)
-      hasOverflowed = arrived.overflowed
+    let arrived = signal.collect { ticket in
+      harvestGroup(GroupTicket(rawValue: ticket))
     }
-    guard timer.hasRunOut(now: books.now) || hasOverflowed else { return }
+    books.counters.signalCount += UInt64(arrived.count)
+    guard timer.hasRunOut(now: books.now) || arrived.overflowed else { return }
     let isDue = backstop.takeDue(now: books.now)
-    if (isDue || hasOverflowed) && !books.inFlight.isEmpty {
+    if (isDue || arrived.overflowed) && !books.inFlight.isEmpty {
       let rescuedCount = lookAtEverythingInFlight()
       books.counters.rescuedCount += UInt64(rescuedCount)
       if isDue { backstop.looked(foundLostOnes: rescuedCount > 0) }
@@ -54,8 +50,12 @@ extension CompletionQueue {
     groups.leave(request)
     ended(request, of: file)
 
-    request.pointee.errorNumber =
-      error == ECANCELED ? request.pointee.cancelNumber : error
+    if error == ECANCELED {
+      request.pointee.errorNumber = request.pointee.cancelNumber
+      request.pointee.wasCanceled = true
+    } else {
+      request.pointee.errorNumber = error
+    }
     switch request.pointee.kind {
     case .doorbell: dropDoorbell(request)
     case .sync, .dataSync: finishSync(request, of: file)
@@ -112,6 +112,8 @@ extension CompletionQueue {
         file.waiting.prepend(request)
         return makeReady(file)
       }
+      // What was abandoned does not go on: it stays as far as it got.
+      request.pointee.wasCanceled = request.pointee.isAbandoned && moved > 0
       request.pointee.errorNumber = EIO
     }
     if isMerged { endMerged(request, of: file) } else { finish(request) }
@@ -120,9 +122,7 @@ extension CompletionQueue {
   /// Ends a sync and those that it served.
   func finishSync(_ leader: RequestRef, of file: AIOFile) {
     let errorNumber = leader.pointee.errorNumber
-    if errorNumber != 0, errorNumber != ECANCELED, errorNumber != ETIMEDOUT {
-      file.failureNumber = errorNumber
-    }
+    if errorNumber != 0 { file.failureNumber = errorNumber }
     file.barrier.syncEnded()
     var member: RequestRef? = leader
     while let sync = member {

@@ -101,7 +101,7 @@ extension CompletionQueue {
 struct MergeMemory: ~Copyable {
   /// One piece: as much as is written in one go.
   static let byteCount = 256 * 1024
-  private static let keptCount = 4
+  private static let keptCount = 16
 
   private var free: [UnsafeMutableRawPointer] = unsafe []
 

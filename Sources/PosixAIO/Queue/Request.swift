@@ -99,6 +99,8 @@ struct Request {
   var kind = Kind.read
   /// Whether the page cache did not have what a read asks for.
   var isCold = false
+  /// Whether its error is a cancellation of ours, and not the kernel's word on the file.
+  var wasCanceled = false
   /// Whether it was answered before glibc was done with it.
   var isAbandoned = false
   /// Whether it may not be merged again, after a merged write that it was part of has failed.

@@ -40,6 +40,7 @@ final class RequestPool {
     request.pointee.errorNumber = 0
     request.pointee.cancelNumber = ECANCELED
     request.pointee.deadline = .max
+    request.pointee.wasCanceled = false
     request.pointee.isAbandoned = false
     request.pointee.isSingle = false
     request.pointee.isCold = false

@@ -57,8 +57,8 @@ final class CompletionSignal {
   /// Signals that landed on threads which do not block the signal, since the start.
   var strayCount: UInt64 { caio_signal_strays(number) }
 
-  /// Whether something may have arrived other than in the signalfd.
-  var hasNews: Bool { isKicked || strayCount != seenStrays }
+  /// Whether something may have arrived in the pipe.
+  private var hasNews: Bool { isKicked || strayCount != seenStrays }
 
   /// For a thread that is not the creating one and will read the signals from now on. Where it does
   /// not succeed, the handler passes the signals on.
