@@ -55,6 +55,9 @@ let package = Package(
     .executableTarget(
       name: "ReadFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
       path: "docs/Snippets/ReadFile"),
+    .executableTarget(
+      name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
+      path: "docs/Snippets/CopyFile"),
 
     // Shared by the test targets; not a product.
     .target(
@@ -62,9 +65,15 @@ let package = Package(
     .executableTarget(
       name: "AsyncMain", dependencies: ["PosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/AsyncMain"),
+    .executableTarget(
+      name: "OperationScenario", dependencies: ["PosixAIO", "TestSupport", systemPackage],
+      path: "Tests/Fixtures/OperationScenario"),
     .testTarget(
       name: "PosixAIOTests",
-      dependencies: ["PosixAIO", "CPosixAIO", "AsyncMain", "TestSupport", systemPackage]),
+      dependencies: [
+        "PosixAIO", "CPosixAIO", "AsyncMain", "OperationScenario", "CopyFileSnippet", "TestSupport",
+        systemPackage,
+      ]),
     .testTarget(
       name: "ReactorTests",
       dependencies: ["Reactor", "PosixAIO", "ReadFileSnippet", "TestSupport", systemPackage]),

@@ -34,6 +34,7 @@ public final class AIOFsync: AIOOperation, AIO {
 
   /// Returns when the sync has succeeded, and throws its error when not.
   public func takeResult() throws(Errno) {
+    defer { if !isInProgress { letDoorbellGo() } }
     _ = try finish()
   }
 
@@ -42,6 +43,7 @@ public final class AIOFsync: AIOOperation, AIO {
       throw .resourceBusy
     }
     unsafe caio_prepare(block.control, Int32(LIO_NOP), fileDescriptor.rawValue, nil, 0, 0)
+    unsafe caio_prepare(block.doorbell, Int32(LIO_READ), fileDescriptor.rawValue, nil, 0, 0)
   }
 
   /// With a signal, an empty read follows the sync on the same descriptor, and the signal is its
@@ -50,7 +52,6 @@ public final class AIOFsync: AIOOperation, AIO {
   override func start() throws(Errno) {
     try unsafe AIOSystem.live.submitSync(block.control, dataOnly: mode == .dataSync)
     guard case .signal(let number, let value) = notification else { return }
-    unsafe caio_prepare(block.doorbell, Int32(LIO_READ), fileDescriptor.rawValue, nil, 0, 0)
     // The sync runs already, so it must not fail for its doorbell: like any signal that cannot be
     // queued, this one then does not come.
     try? unsafe AIOSystem.live.submitGroup(

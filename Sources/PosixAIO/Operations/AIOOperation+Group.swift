@@ -18,16 +18,19 @@ extension AIOOperation {
   /// Waits until at least one of the operations is finished. Wraps `aio_suspend(3)`.
   ///
   /// - Parameters:
-  ///   - operations: Submitted ones, at least one.
+  ///   - operations: Submitted ones, at least one and at most ``listLimit``.
   ///   - timeout: The longest to wait, by the monotonic clock; nil waits for ever.
   /// - Throws: `EAGAIN` when the time is over; `EINTR` when a signal handler ran, and then it may be
-  ///   called again; `EINVAL` for an empty list, or an operation that is not in flight.
+  ///   called again; `EINVAL` for an empty list, one that is too long, or an operation that is not in
+  ///   flight; `ENOTSUP` in a process that was forked by one which had used AIO.
   public static func suspend(
     _ operations: [AIOOperation], timeout: Duration? = nil
   ) throws(Errno) {
-    guard !operations.isEmpty, operations.allSatisfy({ $0.state == .inFlight }) else {
-      throw .invalidArgument
-    }
+    guard !operations.isEmpty, operations.count <= listLimit,
+      operations.allSatisfy({ $0.state == .inFlight })
+    else { throw .invalidArgument }
+    // Nobody would ever wake it.
+    guard !caio_is_forked_child() else { throw .notSupported }
     let controls = unsafe operations.map { unsafe Optional(UnsafePointer($0.block.control)) }
     try unsafe AIOSystem.live.suspend(controls, timeout: timeout)
   }
@@ -44,7 +47,8 @@ extension AIOOperation {
   ///     cannot queue.
   ///   - notification: Announces the end of all, with ``ListMode/noWait``; also of a list without
   ///     operations.
-  /// - Throws: `EINVAL` for a list that breaks the rules above, and nothing was started. `EAGAIN` if
+  /// - Throws: `EINVAL` for a list that breaks the rules above, or a signal number that is none, and
+  ///   nothing was started; as with ``submit()``, `EFAULT` and `ENOTSUP`, too. `EAGAIN` if
   ///   not all could be started: those that were have ``isInProgress``. With ``ListMode/wait`` also
   ///   `EIO` when all are finished and one has failed, which its result tells; and `EINTR` when a
   ///   signal handler ran, with all operations started and still in flight.
@@ -55,7 +59,9 @@ extension AIOOperation {
     guard operations.count <= listLimit, members.allSatisfy(\.isListable) else {
       throw .invalidArgument
     }
-    try start(members, notification: mode == .wait ? .none : notification)
+    let notification = mode == .wait ? .none : notification
+    try notification.check()
+    try start(members, notification: notification)
     guard mode == .wait else { return }
     for operation in members {
       while operation.error() == .nowInProgress {
@@ -68,7 +74,8 @@ extension AIOOperation {
   /// Asks for nothing on a descriptor to run any more that does not run yet. Wraps `aio_cancel(3)`
   /// without a control block.
   ///
-  /// Operations that are cancelled finish with `ECANCELED`, and their results are to be taken.
+  /// Operations that are cancelled finish with `ECANCELED`, and their results are to be taken. The
+  /// signal of a sync that runs is cancelled, too: it comes at once, before the sync's end.
   ///
   /// - Returns: ``AIOCancelStatus/notCanceled`` when an operation runs and goes on.
   /// - Throws: `EBADF` if the descriptor is not open.
@@ -107,12 +114,14 @@ extension AIOOperation {
     try makeReady(members)
     let controls = unsafe members.map { unsafe Optional($0.block.control) }
     do throws(Errno) {
-      switch notification {
-      case .none:
-        try unsafe AIOSystem.live.submitSilentGroup(controls)
-      case .signal(let number, let value):
-        try unsafe AIOSystem.live.submitGroup(
-          controls, signal: number, ticket: UInt64(bitPattern: Int64(value)))
+      try OperationTable.submit { () throws(Errno) in
+        switch notification {
+        case .none:
+          try unsafe AIOSystem.live.submitSilentGroup(controls)
+        case .signal(let number, let value):
+          try unsafe AIOSystem.live.submitGroup(
+            controls, signal: number, ticket: UInt64(bitPattern: Int64(value)))
+        }
       }
     } catch {
       let untakenCount = members.count { !$0.keepIfTaken() }

@@ -60,12 +60,8 @@ public class AIOOperation {
   }
 
   deinit {
-    if state == .inFlight {
-      if block.isBusy { abandonBlock() } else { OperationTable.remove(block) }
-    } else if block.isBusy {
-      // The result is taken, but a sync's doorbell is not through yet.
-      _ = OperationTable.abandon(block)
-    }
+    guard state == .inFlight else { return }
+    if block.isBusy { abandonBlock() } else { OperationTable.remove(block) }
   }
 
   /// Whether the operation was submitted and its result not taken yet.
@@ -85,7 +81,7 @@ public class AIOOperation {
   public final func submit() throws(Errno) {
     try makeReady()
     do throws(Errno) {
-      try start()
+      try OperationTable.submit { () throws(Errno) in try start() }
     } catch {
       guard !keepIfTaken() else { return }
       throw error
@@ -105,14 +101,13 @@ public class AIOOperation {
   ///
   /// The result must be waited for and taken in any case. An operation that runs cannot be
   /// cancelled; nor is one that may have others waiting behind it on the same descriptor, because
-  /// glibc can lose those: cancel the last one first, or all with ``cancelAll(on:)``.
+  /// glibc can lose those: cancel the last one first, or all with ``cancelAll(on:)``. A sync with a
+  /// signal has the signal waiting behind it.
   ///
   /// - Throws: `EBADF` if the descriptor is not open.
   public final func cancel() throws(Errno) -> AIOCancelStatus {
     guard state == .inFlight, error() == .nowInProgress else { return .allDone }
-    guard !OperationTable.hasFollower(block) else { return .notCanceled }
-    return AIOCancelStatus(
-      rawValue: try unsafe AIOSystem.live.cancel(fileDescriptor.rawValue, block.control))
+    return try OperationTable.cancel(block)
   }
 
   // MARK: - For the kinds of operation
@@ -142,10 +137,9 @@ public class AIOOperation {
   /// this and its submission.
   final func makeReady() throws(Errno) {
     precondition(state == .idle, "AIOOperation: submitted again before its result was taken")
-    try checkNotification()
+    try notification.check()
     guard !caio_is_forked_child() else { throw .notSupported }
     guard priority >= 0, priority <= caio_priority_limit() else { throw .invalidArgument }
-    if block.isBusy { replaceBlock() }
     try prepare()
     unsafe caio_set_priority(block.control, priority)
     OperationTable.insert(block)
@@ -176,21 +170,18 @@ public class AIOOperation {
     return unsafe AIOSystem.live.result(of: block.control)
   }
 
-  private func checkNotification() throws(Errno) {
-    guard case .signal(let number, _) = notification else { return }
-    guard number > 0, number <= caio_sigrtmax() else { throw .invalidArgument }
-  }
-
-  /// A sync's doorbell may still be on its way when the sync is submitted again.
-  private func replaceBlock() {
+  /// A sync's doorbell may still be on its way when the sync's result is taken: leaves it to the
+  /// table.
+  final func letDoorbellGo() {
+    guard block.isDoorbellBusy else { return }
     let former = block
     block = ControlBlock()
     block.takeOver(former)
-    _ = OperationTable.abandon(former)
+    _ = OperationTable.abandon(former, losesResult: false)
   }
 
   private func abandonBlock() {
-    guard OperationTable.abandon(block) else { return }
+    guard OperationTable.abandon(block, losesResult: true) else { return }
     _ = unsafe write(STDERR_FILENO, abandonment, abandonment.utf8.count)
   }
 }

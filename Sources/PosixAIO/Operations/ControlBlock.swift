@@ -85,7 +85,11 @@ final class ControlBlock: @unchecked Sendable {
 
   /// Whether glibc may still touch the block.
   var isBusy: Bool {
-    unsafe AIOSystem.live.error(of: control) == EINPROGRESS
-      || AIOSystem.live.error(of: doorbell) == EINPROGRESS
+    unsafe AIOSystem.live.error(of: control) == EINPROGRESS || isDoorbellBusy
+  }
+
+  /// Whether glibc may still touch the doorbell.
+  var isDoorbellBusy: Bool {
+    unsafe AIOSystem.live.error(of: doorbell) == EINPROGRESS
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Synchronization
+internal import SystemPackage
 
 /// The operations of this process that glibc holds.
 ///
@@ -34,8 +35,9 @@ enum OperationTable {
 
   /// Keeps a block alive until glibc is done with it.
   ///
-  /// - Returns: Whether this was the process's first.
-  static func abandon(_ block: ControlBlock) -> Bool {
+  /// - Parameter losesResult: Whether nobody will see how it ends.
+  /// - Returns: Whether to report a loss: for the process's first.
+  static func abandon(_ block: ControlBlock, losesResult: Bool) -> Bool {
     state.withLock { state in
       reapAbandoned(&state)
       if !block.entry.isListed { link(block, &state) }
@@ -43,8 +45,9 @@ enum OperationTable {
       state.abandonedCount += 1
       // Released by reapAbandoned.
       _ = unsafe Unmanaged.passRetained(block)
-      defer { state.hasWarned = true }
-      return !state.hasWarned
+      guard losesResult, !state.hasWarned else { return false }
+      state.hasWarned = true
+      return true
     }
   }
 
@@ -56,44 +59,64 @@ enum OperationTable {
     }
   }
 
+  /// Runs a submission. It does not come between the two steps of ``cancel(_:)``.
+  static func submit(_ body: () throws(Errno) -> Void) throws(Errno) {
+    try state.withLock { _ throws(Errno) in try body() }
+  }
+
+  /// Cancels an operation, unless others may stand behind it.
+  static func cancel(_ block: ControlBlock) throws(Errno) -> AIOCancelStatus {
+    try state.withLock { state throws(Errno) in
+      guard !hasFollower(block, state) else { return .notCanceled }
+      return AIOCancelStatus(
+        rawValue: try unsafe AIOSystem.live.cancel(block.fileDescriptor, block.control))
+    }
+  }
+
   /// Whether an operation may stand behind this one in glibc's queue of the descriptor: one that was
-  /// submitted later and is not more urgent, or earlier and is less urgent.
-  static func hasFollower(_ block: ControlBlock) -> Bool {
+  /// submitted later, since glibc puts nothing before the first of a queue, however urgent; one that
+  /// was submitted earlier and is less urgent; or its own doorbell.
+  private static func hasFollower(_ block: ControlBlock, _ state: State) -> Bool {
+    guard !block.isDoorbellBusy else { return true }
     // The table's list begins with the last submitted.
     var isLater = true
-    return contains { other in
+    return contains(state) { other in
       guard other !== block else {
         isLater = false
         return false
       }
-      let isBehind = isLater ? other.priority >= block.priority : other.priority > block.priority
+      let isBehind = isLater || other.priority > block.priority
       return isBehind && other.fileDescriptor == block.fileDescriptor && other.isBusy
     }
   }
 
   /// Whether glibc holds a write to this descriptor that a sync would overtake.
   static func hasWriteThatSyncOvertakes(_ fileDescriptor: Int32) -> Bool {
-    contains { other in
-      other.isWrite && other.fileDescriptor == fileDescriptor && other.priority > 0
-        && other.isBusy
+    state.withLock { state in
+      contains(state) { other in
+        other.isWrite && other.fileDescriptor == fileDescriptor && other.priority > 0
+          && other.isBusy
+      }
     }
   }
 
   /// Whether glibc holds any operation on this descriptor number.
   static func holdsOperation(on fileDescriptor: Int32) -> Bool {
-    contains { $0.fileDescriptor == fileDescriptor && $0.isBusy }
+    state.withLock { state in
+      contains(state) { $0.fileDescriptor == fileDescriptor && $0.isBusy }
+    }
   }
 
-  private static func contains(_ condition: (ControlBlock) -> Bool) -> Bool {
-    state.withLock { state in
-      var next = unsafe state.first
-      while let reference = unsafe next {
-        let block = unsafe reference.takeUnretainedValue()
-        if condition(block) { return true }
-        unsafe next = block.entry.next
-      }
-      return false
+  private static func contains(
+    _ state: State, _ condition: (ControlBlock) -> Bool
+  ) -> Bool {
+    var next = unsafe state.first
+    while let reference = unsafe next {
+      let block = unsafe reference.takeUnretainedValue()
+      if condition(block) { return true }
+      unsafe next = block.entry.next
     }
+    return false
   }
 
   private static func reapAbandoned(_ state: inout State) {

@@ -8,6 +8,9 @@ internal import SystemPackage
 /// bytes: in place where the pieces stand side by side, otherwise through memory of its own.
 @safe
 struct PieceList {
+  /// The most bytes that the kernel moves in one call: `MAX_RW_COUNT`.
+  private static let transferLimit = 0x7FFF_F000
+
   private let pieces: [UnsafeMutableRawBufferPointer]
 
   /// The sum of the pieces, or nil if it is more than a signed size can hold.
@@ -27,10 +30,11 @@ struct PieceList {
   /// Has the block's memory name the pieces themselves, or memory of its own as large as they are,
   /// filled with their bytes if those are to be written.
   ///
-  /// - Returns: The sum of the pieces.
+  /// - Returns: The bytes to move: the sum of the pieces, or what the kernel moves at most.
   /// - Throws: `EINVAL` for more pieces or bytes than the kernel takes in one call.
   func prepare(_ block: ControlBlock) throws(Errno) -> Int {
-    guard count <= caio_iov_limit(), let byteCount else { throw .invalidArgument }
+    guard count <= caio_iov_limit(), let sum = byteCount else { throw .invalidArgument }
+    let byteCount = min(sum, Self.transferLimit)
     if let whole = unsafe contiguous {
       unsafe block.memory = whole
     } else {
@@ -43,8 +47,9 @@ struct PieceList {
   private func gather(into block: ControlBlock) {
     guard var target = unsafe block.memory?[...] else { return }
     for index in 0..<count {
-      let piece = unsafe pieces[index]
-      unsafe UnsafeMutableRawBufferPointer(rebasing: target).copyMemory(from: .init(piece))
+      let piece = unsafe pieces[index].prefix(target.count)
+      unsafe UnsafeMutableRawBufferPointer(rebasing: target)
+        .copyMemory(from: .init(rebasing: piece))
       unsafe target = target.dropFirst(piece.count)
     }
   }
