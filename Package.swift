@@ -66,7 +66,8 @@ let package = Package(
       name: "AsyncMain", dependencies: ["PosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/AsyncMain"),
     .executableTarget(
-      name: "OperationScenario", dependencies: ["PosixAIO", "TestSupport", systemPackage],
+      name: "OperationScenario",
+      dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/OperationScenario"),
     .testTarget(
       name: "PosixAIOTests",

@@ -32,6 +32,8 @@ extension AIOOperation {
     // Nobody would ever wake it.
     guard !caio_is_forked_child() else { throw .notSupported }
     let controls = unsafe operations.map { unsafe Optional(UnsafePointer($0.block.control)) }
+    // More than a century is for ever, and would not fit in a number of nanoseconds.
+    let timeout = timeout.map { min($0, .seconds(1 << 32)) }
     try unsafe AIOSystem.live.suspend(controls, timeout: timeout)
   }
 

@@ -1,3 +1,4 @@
+import CPosixAIO
 import Glibc
 import PosixAIO
 import SystemPackage
@@ -38,7 +39,7 @@ struct OperationScenario {
   /// second write gets its turn between the two.
   static func dropAfterSync() throws {
     signal(SIGUSR2, SIG_IGN)
-    try limitHelpers(to: 1)
+    caio_set_helper_limit(1)
     let first = try BlockedWrite()
     let pipe = try FileDescriptor.pipe()
     let sync = AIOFsync(pipe.readEnd, notification: .signal(number: SIGUSR2, value: 0))
@@ -53,16 +54,6 @@ struct OperationScenario {
     try expect(AIOOperation.reclaimDropped() == 1)
     try AIORead(pipe.readEnd, offset: 0, into: IOBuffer(capacity: 1)).submit()
     try second.release()
-  }
-
-  /// `aio_init(3)`, which needs _GNU_SOURCE.
-  static func limitHelpers(to count: Int32) throws {
-    /// `struct aioinit`: threads, requests, three that are unused, idle time in seconds, reserved.
-    typealias Settings = (Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32)
-    typealias Call = @convention(c) (UnsafeRawPointer) -> Void
-    guard let symbol = unsafe dlsym(nil, "aio_init") else { throw Errno.noFunction }
-    var settings: Settings = (count, 64, 0, 0, 0, 0, 1, 0)
-    unsafe unsafeBitCast(symbol, to: Call.self)(&settings)
   }
 
   // MARK: Forking

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import PosixAIO
 import SystemPackage
@@ -123,6 +124,30 @@ final class CancelTests: OperationTestCase {
     assertThrows(.canceled, try writes[1].takeResult())
     assertThrows(.canceled, try writes[2].takeResult())
     XCTAssertEqual(try text(), "Xbcdef")
+  }
+
+  /// Right in whatever order two threads come; the one moment that glibc minds is too short to hit.
+  func test_followersFinish_whenTheyAreSubmittedWhileTheOnesBeforeThemAreCanceled() throws {
+    let saturation = try saturateHelpers()
+    let pairs = try (0..<1000).map { _ in
+      let file = try open(options: .create)
+      return (AIOWrite(file, offset: 0, IOBuffer("A")), AIOWrite(file, offset: 1, IOBuffer("B")))
+    }
+    for (first, _) in pairs { try first.submit() }
+    // Each operation is used by one of the two threads.
+    nonisolated(unsafe) let shared = pairs
+    DispatchQueue.concurrentPerform(iterations: 2) { thread in
+      for (first, follower) in unsafe shared {
+        if thread == 0 { _ = try? first.cancel() } else { try? follower.submit() }
+      }
+    }
+    try saturation.release()
+    for (first, follower) in pairs {
+      XCTAssertEqual(try follower.waitForResult(), 1)
+      try first.waitUntilFinished()
+      let isCanceled = first.error() == .canceled
+      XCTAssertEqual(try? first.takeResult(), isCanceled ? nil : 1)
+    }
   }
 
   private func blockingBuffer() -> IOBuffer {

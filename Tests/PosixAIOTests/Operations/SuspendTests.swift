@@ -57,6 +57,19 @@ final class SuspendTests: OperationTestCase {
     XCTAssertEqual(try read.waitForResult(), 1)
   }
 
+  func test_suspendTakesAnyTimeout() throws {
+    let pipe = try SmallPipe()
+    let read = AIORead(pipe.readEnd, offset: 0, into: IOBuffer(capacity: 1))
+    try read.submit()
+    try RepeatedInterruption.during {
+      for timeout in [Duration.seconds(Int64.max), .seconds(1 << 33), .seconds(3600)] {
+        assertThrows(.interrupted, try AIOOperation.suspend([read], timeout: timeout))
+      }
+    }
+    try pipe.fill("x".utf8)
+    XCTAssertEqual(try read.waitForResult(), 1)
+  }
+
   func test_suspendIsRefused_whenThereIsNothingToWaitFor() throws {
     assertThrows(.invalidArgument, try AIOOperation.suspend([], timeout: .zero))
     let write = AIOWrite(try file(), offset: 0, IOBuffer("abc"))

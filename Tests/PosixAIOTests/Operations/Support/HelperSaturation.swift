@@ -1,4 +1,4 @@
-import Glibc
+import CPosixAIO
 import SystemPackage
 import TestSupport
 
@@ -10,7 +10,7 @@ final class HelperSaturation {
   /// How many helpers glibc may have. A process can set that before its first operation only, and
   /// the tests of the queue, which may have run before, set the same.
   static let helperCount: Int = {
-    setHelperLimit(64)
+    caio_set_helper_limit(64)
     return 64
   }()
 
@@ -72,14 +72,4 @@ final class BlockedWrite {
     try pipe.drain(SmallPipe.blockingByteCount)
     try operation.waitUntilFinished()
   }
-}
-
-/// `aio_init(3)`, which needs _GNU_SOURCE.
-private func setHelperLimit(_ count: Int32) {
-  /// `struct aioinit`: threads, requests, three that are unused, idle time in seconds, reserved.
-  typealias Settings = (Int32, Int32, Int32, Int32, Int32, Int32, Int32, Int32)
-  typealias Call = @convention(c) (UnsafeRawPointer) -> Void
-  guard let symbol = unsafe dlsym(nil, "aio_init") else { return }
-  var settings: Settings = (count, 64, 0, 0, 0, 0, 1, 0)
-  unsafe unsafeBitCast(symbol, to: Call.self)(&settings)
 }

@@ -1,0 +1,127 @@
+// Calls what Sources/CPosixAIO has, for valgrind: see .ci/valgrind. What the calls do is tested
+// through Swift; here each must only leave memory and descriptors in order.
+#include "CPosixAIO.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// After the others: the checks are made in every build.
+#undef NDEBUG
+#include <assert.h>
+
+enum { operation_count = 8, block_byte_count = 512 };
+
+static void wait_for(const struct aiocb *control) {
+    while (aio_error(control) == EINPROGRESS)
+        caio_suspend(&control, 1, -1);
+}
+
+static void check_groups(int fd) {
+    struct aiocb *controls[operation_count];
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < operation_count; ++i) {
+            char *memory = malloc(block_byte_count);
+            assert(memory);
+            memset(memory, 'a' + i, block_byte_count);
+            controls[i] = malloc(sizeof *controls[i]);
+            assert(controls[i]);
+            caio_prepare(controls[i], round == 0 ? LIO_WRITE : LIO_READ, fd, memory,
+                         block_byte_count, i * block_byte_count);
+            assert(!caio_was_taken(controls[i]));
+            caio_set_priority(controls[i], i % (caio_priority_limit() + 1));
+        }
+        assert(caio_submit_silent_group(controls, operation_count) == 0);
+        for (int i = 0; i < operation_count; ++i) {
+            wait_for(controls[i]);
+            char *memory = (char *)controls[i]->aio_buf;
+            assert(aio_return(controls[i]) == block_byte_count && memory[0] == 'a' + i);
+            free(memory);
+            free(controls[i]);
+        }
+    }
+}
+
+static void check_refusal(int fd) {
+    struct aiocb control;
+    caio_prepare(&control, LIO_READ, fd, NULL, 0, 0);
+    caio_set_priority(&control, caio_priority_limit() + 1);
+    assert(aio_read(&control) == -1 && errno == EINVAL);
+}
+
+// The signal is read from a signalfd, and then caught by the handler.
+static void check_signals(int fd) {
+    int signo = caio_sigrtmin(), read_fd, write_fd;
+    assert(signo < caio_sigrtmax() && caio_pipe(&read_fd, &write_fd) == 0);
+    assert(caio_signal_claim(signo, write_fd) == 0);
+    assert(caio_signal_claim(signo, write_fd) == -1 && errno == EBUSY);
+    struct aiocb control, *controls[] = {&control};
+
+    assert(caio_signal_block(signo) == 1);
+    int signal_fd = caio_signalfd(signo);
+    caio_prepare(&control, LIO_READ, fd, NULL, 0, 0);
+    assert(caio_submit_group(controls, 1, signo, 42) == 0);
+    struct pollfd polled = {.fd = signal_fd, .events = POLLIN};
+    assert(poll(&polled, 1, 30000) == 1);
+    uint64_t tickets[4];
+    assert(caio_signalfd_read(signal_fd, tickets, 4) == 1 && tickets[0] == 42);
+    assert(caio_signalfd_read(signal_fd, tickets, 4) == 0);
+    wait_for(&control);
+    assert(aio_return(&control) == 0 && caio_signal_unblock(signo) == 0);
+
+    caio_prepare(&control, LIO_READ, fd, NULL, 0, 0);
+    assert(caio_submit_group(controls, 1, signo, 43) == 0);
+    polled.fd = read_fd;
+    while (poll(&polled, 1, 30000) == -1)
+        assert(errno == EINTR);
+    assert(read(read_fd, tickets, sizeof tickets) == sizeof tickets[0] && tickets[0] == 43);
+    wait_for(&control);
+    assert(caio_signal_strays(signo) == 1 && !caio_signal_take_overflow(signo));
+    caio_signal_release(signo);
+    close(signal_fd);
+    close(read_fd);
+}
+
+static void check_descriptors(int directory_fd) {
+    int event_fd = caio_eventfd(), timer_fd = caio_timerfd(), epoll_fd = caio_epoll();
+    assert(event_fd >= 0 && caio_timerfd_set(timer_fd, 1) == 0);
+    assert(caio_epoll_add(epoll_fd, timer_fd) == 0);
+    struct pollfd polled = {.fd = epoll_fd, .events = POLLIN};
+    assert(poll(&polled, 1, 30000) == 1 && caio_timerfd_set(timer_fd, 0) == 0);
+    int file = caio_open_beneath(directory_fd, "beneath", O_CREAT | O_RDWR, 0600);
+    assert(file >= 0 || errno == ENOSYS);
+    assert(caio_open_beneath(directory_fd, "../above", O_RDONLY, 0) == -1);
+    close(file);
+    close(event_fd);
+    close(timer_fd);
+    close(epoll_fd);
+}
+
+static void check_fork(void) {
+    assert(!caio_is_forked_child());
+    pid_t child = fork();
+    if (child == 0)
+        _exit(caio_is_forked_child() ? 0 : 1);
+    int status = -1;
+    assert(waitpid(child, &status, 0) == child && status == 0);
+}
+
+// In an empty folder.
+int main(void) {
+    caio_set_helper_limit(4);
+    int directory_fd = open(".", O_RDONLY | O_DIRECTORY);
+    int fd = open("file", O_CREAT | O_RDWR, 0600);
+    assert(directory_fd >= 0 && fd >= 0);
+    check_groups(fd);
+    check_refusal(fd);
+    check_signals(fd);
+    check_descriptors(directory_fd);
+    check_fork();
+    close(fd);
+    close(directory_fd);
+    return 0;
+}
