@@ -47,8 +47,8 @@ public final class AIOFsync: AIOOperation, AIO {
   }
 
   /// With a signal, an empty read follows the sync on the same descriptor, and the signal is its
-  /// group's: `lio_listio(3)` cannot carry a sync, and a signal of the sync's own could overwrite its
-  /// result. glibc runs the two in order.
+  /// group's: `lio_listio(3)` cannot carry a sync, and a signal of the sync's own could overwrite
+  /// its result. glibc runs the two in order.
   override func start() throws(Errno) {
     try unsafe AIOSystem.live.submitSync(block.control, dataOnly: mode == .dataSync)
     guard case .signal(let number, let value) = notification else { return }

@@ -20,9 +20,9 @@ extension AIOOperation {
   /// - Parameters:
   ///   - operations: Submitted ones, at least one and at most ``listLimit``.
   ///   - timeout: The longest to wait, by the monotonic clock; nil waits for ever.
-  /// - Throws: `EAGAIN` when the time is over; `EINTR` when a signal handler ran, and then it may be
-  ///   called again; `EINVAL` for an empty list, one that is too long, or an operation that is not in
-  ///   flight; `ENOTSUP` in a process that was forked by one which had used AIO.
+  /// - Throws: `EAGAIN` when the time is over; `EINTR` when a signal handler ran, and then it may
+  ///   be called again; `EINVAL` for an empty list, one that is too long, or an operation that is
+  ///   not in flight; `ENOTSUP` in a process that was forked by one which had used AIO.
   public static func suspend(
     _ operations: [AIOOperation], timeout: Duration? = nil
   ) throws(Errno) {
@@ -49,8 +49,8 @@ extension AIOOperation {
   ///     cannot queue.
   ///   - notification: Announces the end of all, with ``ListMode/noWait``; also of a list without
   ///     operations.
-  /// - Throws: `EINVAL` for a list that breaks the rules above, or a signal number that is none, and
-  ///   nothing was started; as with ``submit()``, `EFAULT` and `ENOTSUP`, too. `EAGAIN` if
+  /// - Throws: `EINVAL` for a list that breaks the rules above, or a signal number that is none,
+  ///   and nothing was started; as with ``submit()``, `EFAULT` and `ENOTSUP`, too. `EAGAIN` if
   ///   not all could be started: those that were have ``isInProgress``. With ``ListMode/wait`` also
   ///   `EIO` when all are finished and one has failed, which its result tells; and `EINTR` when a
   ///   signal handler ran, with all operations started and still in flight.

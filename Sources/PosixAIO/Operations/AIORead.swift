@@ -30,8 +30,8 @@ public final class AIORead: AIOBufferTransfer, AIO {
   /// - Parameters:
   ///   - fileDescriptor: Open for reading.
   ///   - offset: In bytes from the start of the file.
-  ///   - memory: Must stay allocated, and be touched by nobody else, until the operation is finished:
-  ///     also if it is dropped before.
+  ///   - memory: Must stay allocated, and be touched by nobody else, until the operation is
+  ///     finished: also if it is dropped before.
   ///   - priority: `0...20`; see ``AIOOperation/priority``.
   ///   - notification: How the end is announced.
   @unsafe

@@ -28,8 +28,8 @@ public final class AIOWritev: AIOVectorTransfer, AIO {
   ///   - fileDescriptor: Open for writing.
   ///   - offset: In bytes from the start of the file; ignored with `O_APPEND`.
   ///   - memory: At most `IOV_MAX` (1024) pieces of `SSIZE_MAX` bytes together, or submitting gives
-  ///     `EINVAL`. They must stay allocated, and unchanged, until the operation is finished: also if
-  ///     it is dropped before.
+  ///     `EINVAL`. They must stay allocated, and unchanged, until the operation is finished: also
+  ///     if it is dropped before.
   ///   - priority: `0...20`; see ``AIOOperation/priority``.
   ///   - notification: How the end is announced.
   @unsafe

@@ -8,8 +8,8 @@ internal import SystemPackage
 /// An operation holds its block. When it is dropped in flight, the ``OperationTable`` keeps the
 /// block until glibc is done with it.
 ///
-/// Sendable: one thread at a time uses a block, and the table's part of it is only touched under the
-/// table's lock.
+/// Sendable: one thread at a time uses a block, and the table's part of it is only touched under
+/// the table's lock.
 @safe
 final class ControlBlock: @unchecked Sendable {
   /// What the table knows of a block.

@@ -5,9 +5,9 @@ internal import SystemPackage
 /// The operations of this process that glibc holds.
 ///
 /// glibc keeps one table of requests for the whole process, whatever thread submitted them, and
-/// what it does to one of them depends on the others of the same descriptor number. So this table is
-/// the process's, too. It keeps alive what was dropped in flight, and tells whether a cancellation
-/// or a sync would run into glibc's traps.
+/// what it does to one of them depends on the others of the same descriptor number. So this table
+/// is the process's, too. It keeps alive what was dropped in flight, and tells whether a
+/// cancellation or a sync would run into glibc's traps.
 enum OperationTable {
   @safe
   private struct State {
@@ -73,9 +73,9 @@ enum OperationTable {
     }
   }
 
-  /// Whether an operation may stand behind this one in glibc's queue of the descriptor: one that was
-  /// submitted later, since glibc puts nothing before the first of a queue, however urgent; one that
-  /// was submitted earlier and is less urgent; or its own doorbell.
+  /// Whether an operation may stand behind this one in glibc's queue of the descriptor: one that
+  /// was submitted later, since glibc puts nothing before the first of a queue, however urgent; one
+  /// that was submitted earlier and is less urgent; or its own doorbell.
   private static func hasFollower(_ block: ControlBlock, _ state: State) -> Bool {
     guard !block.isDoorbellBusy else { return true }
     // The table's list begins with the last submitted.

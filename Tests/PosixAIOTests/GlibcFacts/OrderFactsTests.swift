@@ -95,7 +95,8 @@ final class OrderFactsTests: OperationTestCase {
     try unsafe doorbell.list(Int(LIO_READ), event: .silent)
     try saturation.add()
     try saturation.releaseOne()
-    // The helper ran the sync and took the next descriptor's turn: the read has to wait for its own.
+    // The helper ran the sync and took the next descriptor's turn: the read has to wait for its
+    // own.
     try saturation.waitUntilAddedOneRuns()
     XCTAssertEqual(sync.error, 0)
     XCTAssertEqual(doorbell.error, EINPROGRESS)

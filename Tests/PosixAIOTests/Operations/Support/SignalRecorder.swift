@@ -46,8 +46,8 @@ final class SignalRecorder {
     return record
   }
 
-  /// What has come by now. A signal of a finished operation has: it was sent before the operation
-  /// was finished, and a system call lets the handler run.
+  /// What has come by now: a signal too many, since glibc sends all before an operation is
+  /// finished.
   func rest() throws -> [Record] {
     var records: [Record] = []
     while readEnd.isReadable { records.append(try next()) }
