@@ -42,6 +42,9 @@ extension EventLoop {
   /// Calls `body` on the loop each time that the process gets `signal`. Wraps `evsignal_new`.
   ///
   /// One loop of the process can watch signals at a time: libevent sends them all to one base.
+  ///
+  /// The loop holds `body` until the watch is cancelled; where that captures the loop, cancel it, or
+  /// the two keep each other.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     checkThread()

@@ -60,7 +60,7 @@ extension EventLoop {
     return Timer(in: registry, delay: delay, interval: nil, body)
   }
 
-  /// Calls `body` again and again until the timer is cancelled.
+  /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then.
   ///
   /// - Parameter interval: More than 0. Calls that the loop was too late for are left out.
   @discardableResult

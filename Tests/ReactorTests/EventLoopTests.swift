@@ -99,11 +99,12 @@ final class EventLoopTests: XCTestCase {
     let loop = try EventLoop()
     var seen: [POSIXSignal] = []
     let first = loop.watch(.user1) { seen.append(.user1) }
-    loop.watch(.user2) {
+    let second = loop.watch(.user2) {
       seen.append(.user2)
       first.cancel()
       loop.stop()
     }
+    defer { second.cancel() }
     loop.schedule(after: .zero) {
       kill(getpid(), SIGUSR1)
       kill(getpid(), SIGUSR2)

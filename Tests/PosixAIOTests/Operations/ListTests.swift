@@ -74,13 +74,13 @@ final class ListTests: OperationTestCase {
   }
 
   func test_resultsStayRight_whenTheSignalOfTheListCannotBeQueued() throws {
-    let recorder = try SignalRecorder(64)
+    let recorder = try SignalRecorder(40)
     let file = try file()
     let writes = ["abc", "def"].enumerated().map { index, text in
       AIOWrite(file, offset: Int64(3 * index), IOBuffer(text))
     }
     try ResourceLimit.pendingSignals.lowered(to: 0) {
-      try AIOOperation.list(.noWait, writes, notification: .signal(number: 64, value: 1))
+      try AIOOperation.list(.noWait, writes, notification: .signal(number: 40, value: 1))
       for write in writes { XCTAssertEqual(try write.waitForResult(), 3) }
     }
     XCTAssertEqual(try recorder.rest(), [])

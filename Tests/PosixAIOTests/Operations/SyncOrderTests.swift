@@ -88,16 +88,16 @@ final class SyncOrderTests: OperationTestCase {
 
   func test_syncMayBeSubmittedAgain_beforeItsSignalHasCome() throws {
     // A real-time signal: two that are pending are not merged.
-    let recorder = try SignalRecorder(64)
+    let recorder = try SignalRecorder(40)
     let saturation = try saturateHelpers()
     let sync = AIOFsync(
-      try file("abc"), notification: .signal(number: 64, value: 1))
+      try file("abc"), notification: .signal(number: 40, value: 1))
     try sync.submit()
     try saturation.add()
     try saturation.releaseOne()
     try saturation.waitUntilAddedOneRuns()
     try sync.waitForResult()
-    sync.notification = .signal(number: 64, value: 2)
+    sync.notification = .signal(number: 40, value: 2)
     try sync.submit()
     try saturation.release()
     // Two threads may take one each, in any order.
