@@ -1,0 +1,93 @@
+/// One row of the benchmarks: contestants that do the same job.
+public struct Row {
+  /// Somebody who can do the row's job.
+  public struct Contestant {
+    let name: String
+    let measure: (Job) throws -> Sample
+
+    /// Names a contestant.
+    public init(_ name: String, _ measure: @escaping (Job) throws -> Sample) {
+      self.name = name
+      self.measure = measure
+    }
+  }
+
+  /// What is to be compared.
+  public struct Match {
+    let ours: String
+    let peer: String
+    let floor: Floor?
+
+    /// Sets one of ours against a peer.
+    public init(_ ours: String, against peer: String, _ floor: Floor? = nil) {
+      self.ours = ours
+      self.peer = peer
+      self.floor = floor
+    }
+  }
+
+  /// What `--only` takes.
+  public let name: String
+  let title: String
+  let job: Job
+  let contestants: [Contestant]
+  let matches: [Match]
+  let note: String?
+  let point: PlotPoint?
+
+  /// Describes a row.
+  public init(
+    _ name: String, _ title: String, _ job: Job, contestants: [Contestant], matches: [Match],
+    note: String? = nil, point: PlotPoint? = nil
+  ) {
+    self.name = name
+    self.title = title
+    self.job = job
+    self.contestants = contestants
+    self.matches = matches
+    self.note = note
+    self.point = point
+  }
+
+  /// Measures every contestant in every round. Who begins changes from round to round, so that
+  /// nobody always runs on what the same neighbour left behind.
+  ///
+  /// - Parameters:
+  ///   - settings: How long and how often.
+  ///   - chosen: The contestants to measure, by name; nil measures all.
+  public func run(_ settings: Report.Settings, chosen: String? = nil) throws -> RowResult {
+    let runners = contestants.filter { chosen == nil || $0.name == chosen }
+    var figures = [[Double]](repeating: [], count: runners.count)
+    var failed = [Int64](repeating: 0, count: runners.count)
+    var job = job
+    job.nanoseconds = Int64(settings.seconds * 1e9)
+    job.warmUpNanoseconds = job.nanoseconds / 5
+    for round in 0..<settings.rounds {
+      for turn in runners.indices {
+        let index = (turn + round) % runners.count
+        let sample = try runners[index].measure(job)
+        figures[index].append(sample.rate)
+        failed[index] += sample.failed
+      }
+    }
+    let results = runners.indices.map { index in
+      ContestantResult(
+        name: runners[index].name, figures: figures[index], failedCount: failed[index])
+    }
+    return RowResult(
+      name: name, title: title, unit: "requests/s", contestants: results,
+      comparisons: matches.compactMap { $0.compare(results) }, note: note, point: point)
+  }
+}
+
+extension Row.Match {
+  /// Nil if one of the two was not measured.
+  func compare(_ results: [ContestantResult]) -> Comparison? {
+    guard let ours = results.first(where: { $0.name == self.ours }),
+      let peer = results.first(where: { $0.name == self.peer })
+    else { return nil }
+    let ratios = zip(ours.figures, peer.figures).map { figures in figures.0 / figures.1 }
+    return Comparison(
+      ours: self.ours, peer: self.peer, ratio: Spread(of: ratios), floor: floor)
+  }
+}

@@ -1,0 +1,30 @@
+internal import CPeers
+
+/// What one measurement of one contestant gave.
+public struct Sample: Sendable {
+  /// Requests that were completed in the measured time.
+  public var count: Int64
+  /// The measured time.
+  public var nanoseconds: Int64
+  /// All requests, those before and after the measured time too.
+  public var total: Int64
+  /// Requests that failed, were short, or moved the wrong bytes.
+  public var failed: Int64
+
+  /// Requests per second.
+  public var rate: Double { Double(count) * 1e9 / Double(max(nanoseconds, 1)) }
+
+  init(_ sample: bench_sample) {
+    count = sample.count
+    nanoseconds = sample.nanoseconds
+    total = sample.total
+    failed = sample.failed
+  }
+
+  init(count: Int64, nanoseconds: Int64, total: Int64, failed: Int64) {
+    self.count = count
+    self.nanoseconds = nanoseconds
+    self.total = total
+    self.failed = failed
+  }
+}
