@@ -4,19 +4,20 @@ public import SystemPackage
 
 /// The files that are read and written, made once and kept.
 public enum WorkFile {
-  private static let chunkBlockCount: Int64 = 256
-
   /// Makes a file whose blocks each hold their own pattern, unless it is there already.
   ///
   /// - Parameters:
   ///   - path: Of the file.
   ///   - blockCount: Its size in blocks.
   ///   - isCached: Whether the page cache holds the file afterwards, or nothing of it.
-  public static func make(_ path: FilePath, blockCount: Int64, isCached: Bool) throws {
+  ///   - isReused: Whether a file that is there already will do.
+  public static func make(
+    _ path: FilePath, blockCount: Int64, isCached: Bool, isReused: Bool = true
+  ) throws {
     let file = try FileDescriptor.open(
       path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     defer { try? file.close() }
-    if try !isWhole(file, blockCount) { try fill(file, blockCount) }
+    if try !isReused || !isWhole(file, blockCount) { try fill(file, blockCount) }
     guard fdatasync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
     if isCached {
       try readWhole(file, blockCount)
@@ -64,26 +65,22 @@ public enum WorkFile {
     return true
   }
 
+  /// Block by block: larger writes would leave large folios in the page cache, in which ext4 walks
+  /// from the first block to the one that is written, and every engine would measure that walk.
   private static func fill(_ file: FileDescriptor, _ blockCount: Int64) throws {
-    let wordsPerBlock = Job.blockSize / MemoryLayout<UInt64>.size
-    var chunk = [UInt64](repeating: 0x5A5A_5A5A, count: wordsPerBlock * Int(chunkBlockCount))
-    var block: Int64 = 0
-    while block < blockCount {
-      let count = min(chunkBlockCount, blockCount - block)
-      for index in 0..<count {
-        chunk[Int(index) * wordsPerBlock] = bench_pattern(block + index)
-      }
+    guard ftruncate(file.rawValue, 0) == 0 else { throw Errno(rawValue: errno) }
+    var words = [UInt64](repeating: 0x5A5A_5A5A, count: Job.blockSize / MemoryLayout<UInt64>.size)
+    for block in 0..<blockCount {
+      words[0] = bench_pattern(block)
       let offset = block * Int64(Job.blockSize)
-      try unsafe chunk.withUnsafeBytes { bytes in
-        let bytes = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<(Int(count) * Job.blockSize)])
-        _ = try unsafe file.writeAll(toAbsoluteOffset: offset, bytes)
+      _ = try unsafe words.withUnsafeBytes { bytes in
+        try unsafe file.writeAll(toAbsoluteOffset: offset, bytes)
       }
-      block += count
     }
   }
 
   private static func readWhole(_ file: FileDescriptor, _ blockCount: Int64) throws {
-    var chunk = [UInt8](repeating: 0, count: Int(chunkBlockCount) * Job.blockSize)
+    var chunk = [UInt8](repeating: 0, count: 256 * Job.blockSize)
     var offset: Int64 = 0
     while offset < blockCount * Int64(Job.blockSize) {
       let count = try unsafe chunk.withUnsafeMutableBytes { memory in

@@ -14,7 +14,7 @@ struct PeersCommand: ParsableCommand {
       within each round; what is shown is their median and their spread.
       """)
 
-  @Option(help: "Measure only rows whose names begin so; may be given several times.")
+  @Option(help: "Measure only this row, or the rows of this kind: cached-32, or cached. May be repeated.")
   var only: [String] = []
 
   @Option(help: "Measure only the contestant of this name, as for a profile.")
@@ -53,7 +53,7 @@ struct PeersCommand: ParsableCommand {
   }
 
   private func isChosen(_ row: Row) -> Bool {
-    only.isEmpty || only.contains { row.name.hasPrefix($0) }
+    only.isEmpty || only.contains { $0 == row.name || row.name.hasPrefix($0 + "-") }
   }
 
   private func write(_ report: Report, to path: String) throws {

@@ -19,7 +19,8 @@ struct WorkFiles {
     log = directory.appending("log")
     try WorkFile.make(cached, blockCount: Self.blockCount, isCached: true)
     try WorkFile.make(direct, blockCount: Self.blockCount, isCached: false)
-    try WorkFile.make(written, blockCount: Self.writtenBlockCount, isCached: true)
+    try WorkFile.make(
+      written, blockCount: Self.writtenBlockCount, isCached: true, isReused: false)
     try WorkFile.makeEmpty(log)
   }
 }
