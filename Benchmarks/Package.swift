@@ -23,7 +23,8 @@ let reactor = Target.Dependency.product(name: "Reactor", package: "swift-aio")
 let package = Package(
   name: "Benchmarks",
   products: [
-    .executable(name: "peers", targets: ["Peers"])
+    .executable(name: "peers", targets: ["Peers"]),
+    .executable(name: "allocations", targets: ["Allocations"]),
   ],
   dependencies: [
     .package(name: "swift-aio", path: ".."),
@@ -45,9 +46,16 @@ let package = Package(
       dependencies: [
         "CPeers", "Measuring", posixAIO, reactor, systemPackage, argumentParser,
       ]),
+    // Counts allocations by standing in for libc's heap, which would slow the others down.
+    .target(name: "CAllocationCounter"),
+    .executableTarget(
+      name: "Allocations",
+      dependencies: [
+        "CAllocationCounter", "CPeers", "Measuring", posixAIO, systemPackage, argumentParser,
+      ]),
   ]
 )
 
-for target in package.targets where target.type != .system && target.name != "CPeers" {
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
   target.swiftSettings = settings
 }

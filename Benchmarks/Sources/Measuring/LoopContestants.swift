@@ -26,6 +26,13 @@ public enum LoopContestant {
       for _ in 0..<job.depth { Appender(run).appendNext() }
     }
   }
+
+  /// Asks for the file to be durable, again and again.
+  public static func sync(_ job: Job) throws -> Sample {
+    try LoopRun(job, .readWrite).run { run in
+      for _ in 0..<job.depth { run.syncNext() }
+    }
+  }
 }
 
 /// One of many that append to the same log.
@@ -99,6 +106,14 @@ private final class LoopRun {
     } catch { refused() }
   }
 
+  func syncNext() {
+    do throws(Errno) {
+      try nextFile().dataSync { [self] result in
+        if synced(result) { syncNext() }
+      }
+    } catch { refused() }
+  }
+
   func takeRecordOffset() -> Int64 {
     defer { end += Int64(Job.recordSize) }
     return end
@@ -108,7 +123,7 @@ private final class LoopRun {
     meter.failedOne()
   }
 
-  /// Counts a durable record out, and says whether to go on.
+  /// Counts a sync out, and says whether to go on.
   func synced(_ result: Result<Void, FileError>) -> Bool {
     guard case .success = result else {
       refused()

@@ -61,6 +61,24 @@ public struct RowResult: Codable, Sendable {
   }
 }
 
+extension RowResult {
+  /// A row of ours alone: each contestant's figures stand against the same number.
+  public init(
+    name: String, title: String, unit: String, figures: [(name: String, figures: [Double])],
+    floor: Floor, note: String? = nil
+  ) {
+    self.init(
+      name: name, title: title, unit: unit,
+      contestants: figures.map {
+        ContestantResult(name: $0.name, figures: $0.figures, failedCount: 0)
+      },
+      comparisons: figures.map {
+        Comparison(ours: $0.name, peer: nil, ratio: Spread(of: $0.figures), floor: floor)
+      },
+      note: note)
+  }
+}
+
 /// A row's place in a plot.
 public struct PlotPoint: Codable, Sendable {
   /// The plot's title.
@@ -93,43 +111,4 @@ public struct ContestantResult: Codable, Sendable {
 
   /// How the figures lie.
   public var spread: Spread { Spread(of: figures) }
-}
-
-/// One of ours against a peer, or against a number.
-public struct Comparison: Codable, Sendable {
-  /// The contestant of ours.
-  public var ours: String
-  /// The other one; nil where ours stands against a number alone.
-  public var peer: String?
-  /// Ours divided by the peer's, round by round; or ours alone.
-  public var ratio: Spread
-  /// What issue 4 asks for.
-  public var floor: Floor?
-
-  /// Puts a comparison together.
-  public init(ours: String, peer: String?, ratio: Spread, floor: Floor?) {
-    self.ours = ours
-    self.peer = peer
-    self.ratio = ratio
-    self.floor = floor
-  }
-
-  /// Whether the floor is met by the median; nil without a floor.
-  public var isMet: Bool? { floor.map { $0.isMet(by: ratio.median) } }
-}
-
-/// A bound that a figure has to keep.
-public enum Floor: Codable, Sendable {
-  /// More is better.
-  case atLeast(Double)
-  /// Less is better.
-  case atMost(Double)
-
-  /// Whether a figure keeps it.
-  public func isMet(by figure: Double) -> Bool {
-    switch self {
-    case .atLeast(let bound): figure >= bound
-    case .atMost(let bound): figure <= bound
-    }
-  }
 }

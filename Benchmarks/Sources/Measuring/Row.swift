@@ -17,12 +17,22 @@ public struct Row {
     let ours: String
     let peer: String
     let floor: Floor?
+    let isOfCost: Bool
 
-    /// Sets one of ours against a peer.
+    /// Sets one of ours against a peer: our requests per second, divided by the peer's.
     public init(_ ours: String, against peer: String, _ floor: Floor? = nil) {
       self.ours = ours
       self.peer = peer
       self.floor = floor
+      isOfCost = false
+    }
+
+    /// Compares what one request costs: our time, divided by the other's.
+    public init(costOf ours: String, against peer: String, _ floor: Floor? = nil) {
+      self.ours = ours
+      self.peer = peer
+      self.floor = floor
+      isOfCost = true
     }
   }
 
@@ -34,11 +44,22 @@ public struct Row {
   let matches: [Match]
   let note: String?
   let point: PlotPoint?
+  let prepare: () throws -> Void
 
   /// Describes a row.
+  ///
+  /// - Parameters:
+  ///   - name: What `--only` takes: the kind, a hyphen, and which of the kind.
+  ///   - title: What is done.
+  ///   - job: The same for all contestants.
+  ///   - contestants: Ours first.
+  ///   - matches: What is to be compared.
+  ///   - note: What a reader has to know.
+  ///   - point: The row's place in a plot.
+  ///   - prepare: Runs before each measurement.
   public init(
     _ name: String, _ title: String, _ job: Job, contestants: [Contestant], matches: [Match],
-    note: String? = nil, point: PlotPoint? = nil
+    note: String? = nil, point: PlotPoint? = nil, prepare: @escaping () throws -> Void = {}
   ) {
     self.name = name
     self.title = title
@@ -47,6 +68,7 @@ public struct Row {
     self.matches = matches
     self.note = note
     self.point = point
+    self.prepare = prepare
   }
 
   /// Measures every contestant in every round. Who begins changes from round to round, so that
@@ -65,6 +87,7 @@ public struct Row {
     for round in 0..<settings.rounds {
       for turn in runners.indices {
         let index = (turn + round) % runners.count
+        try prepare()
         let sample = try runners[index].measure(job)
         figures[index].append(sample.rate)
         failed[index] += sample.failed
@@ -86,8 +109,11 @@ extension Row.Match {
     guard let ours = results.first(where: { $0.name == self.ours }),
       let peer = results.first(where: { $0.name == self.peer })
     else { return nil }
-    let ratios = zip(ours.figures, peer.figures).map { figures in figures.0 / figures.1 }
+    let ratios = zip(ours.figures, peer.figures).map { figures in
+      isOfCost ? figures.1 / figures.0 : figures.0 / figures.1
+    }
     return Comparison(
-      ours: self.ours, peer: self.peer, ratio: Spread(of: ratios), floor: floor)
+      ours: self.ours, peer: self.peer, isOfCost: isOfCost, ratio: Spread(of: ratios),
+      floor: floor)
   }
 }

@@ -41,17 +41,17 @@ extension Row.Contestant {
 }
 
 extension Row {
-  /// All rows, in the order of the document.
+  /// All rows that are measured by time, in the order of the document.
   static func all(_ files: WorkFiles) -> [Row] {
     [
       cachedRead(files, depth: 1), cachedRead(files, depth: 32), cachedRead(files, depth: 128),
       directRead(files, depth: 1), directRead(files, depth: 4), directRead(files, depth: 32),
       write(files, depth: 1), write(files, depth: 32), write(files, depth: 128),
-      append(files),
+      append(files), fileCount(files), operation(files, .yielding), operation(files, .suspended),
     ]
   }
 
-  private static func cachedRead(_ files: WorkFiles, depth: Int) -> Row {
+  static func cachedRead(_ files: WorkFiles, depth: Int) -> Row {
     let plain = "preadv2 loop"
     let floors: (uring: Floor?, libuv: Floor?, plain: Floor?) =
       switch depth {
@@ -79,7 +79,7 @@ extension Row {
       point: PlotPoint(plot: "random 4 KiB reads, cached", depth: depth))
   }
 
-  private static func directRead(_ files: WorkFiles, depth: Int) -> Row {
+  static func directRead(_ files: WorkFiles, depth: Int) -> Row {
     var job = Job(path: files.direct, blockCount: WorkFiles.blockCount, depth: depth)
     job.isDirect = true
     job.requestsPerLook = 16
@@ -103,7 +103,7 @@ extension Row {
       point: PlotPoint(plot: "random 4 KiB reads, O_DIRECT", depth: depth))
   }
 
-  private static func write(_ files: WorkFiles, depth: Int) -> Row {
+  static func write(_ files: WorkFiles, depth: Int) -> Row {
     let plain = "pwrite loop"
     return Row(
       "write-\(depth)", "sequential 4 KiB buffered writes, depth \(depth)",
@@ -120,24 +120,5 @@ extension Row {
         Match(Name.loop, against: plain),
       ],
       point: PlotPoint(plot: "sequential 4 KiB buffered writes", depth: depth))
-  }
-
-  private static func append(_ files: WorkFiles) -> Row {
-    var job = Job(path: files.log, blockCount: 1, depth: 64)
-    job.requestsPerLook = 1
-    let plain = "pwrite of all, one fdatasync"
-    return Row(
-      "append-64", "64 appenders of 128 bytes, each waits until its record is durable", job,
-      contestants: [
-        Contestant(Name.loop, LoopContestant.append),
-        .peer(Name.uring, BENCH_URING_APPEND),
-        .peer(Name.libuv, BENCH_LIBUV_APPEND),
-        .peer(plain, BENCH_PLAIN_APPEND),
-      ],
-      matches: [
-        Match(Name.loop, against: Name.libuv, .atLeast(8)),
-        Match(Name.loop, against: Name.uring),
-        Match(Name.loop, against: plain),
-      ])
   }
 }

@@ -1,10 +1,9 @@
 internal import Foundation
-internal import Measuring
 
 /// What is printed while the benchmarks run.
-enum Table {
+public enum Table {
   /// Prints a row's figures and ratios.
-  static func show(_ row: RowResult) {
+  public static func show(_ row: RowResult) {
     print("\n\(row.name): \(row.title) (\(row.unit))")
     for contestant in row.contestants {
       let spread = contestant.spread
@@ -14,16 +13,15 @@ enum Table {
           + "   \(number(spread.minimum)) … \(number(spread.maximum))\(failures)")
     }
     for comparison in row.comparisons {
-      let pair = comparison.ours + (comparison.peer.map { " / " + $0 } ?? "")
       print(
-        "  \(pair.padded(50)) \(ratio(comparison.ratio.median).padded(7, left: true))"
+        "  \(comparison.names.padded(50)) \(ratio(comparison.ratio.median).padded(7, left: true))"
           + "   \(ratio(comparison.ratio.minimum)) … \(ratio(comparison.ratio.maximum))"
           + verdict(comparison))
     }
   }
 
   /// A number with a separator between thousands.
-  static func number(_ value: Double) -> String {
+  public static func number(_ value: Double) -> String {
     guard value >= 1000 else { return String(format: value < 10 ? "%.2f" : "%.0f", value) }
     var digits = Array(String(Int(value.rounded())))
     var position = digits.count - 3
@@ -35,7 +33,7 @@ enum Table {
   }
 
   /// A ratio with two or three figures that count.
-  static func ratio(_ value: Double) -> String {
+  public static func ratio(_ value: Double) -> String {
     value >= 1000 ? number(value) : String(format: value < 0.1 ? "%.3f" : "%.2f", value)
   }
 
@@ -47,7 +45,7 @@ enum Table {
 
 extension Floor {
   /// In words.
-  var text: String {
+  public var text: String {
     switch self {
     case .atLeast(let bound): "at least \(Table.ratio(bound))"
     case .atMost(let bound): "at most \(Table.ratio(bound))"
