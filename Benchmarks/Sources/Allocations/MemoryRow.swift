@@ -48,7 +48,7 @@ private final class PipeReader {
   func bytesPerRequest(_ count: Int) throws -> Double {
     let memories = unsafe (0..<count).map { _ in unsafe IOBuffer(capacity: 1).relinquish() }
     let before = bench_heap_bytes()
-    for index in memories.indices {
+    for index in unsafe memories.indices {
       let buffer = unsafe IOBuffer(adopting: memories[index], count: 0)
       try file.read(into: buffer, at: 0) {
         [self] result, _ in
