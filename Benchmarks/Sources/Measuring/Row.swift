@@ -71,6 +71,9 @@ public struct Row {
     self.prepare = prepare
   }
 
+  /// Whether it needs a file system that takes direct IO.
+  public var isDirect: Bool { job.isDirect }
+
   /// Measures every contestant in every round. Who begins changes from round to round, so that
   /// nobody always runs on what the same neighbour left behind.
   ///

@@ -37,6 +37,11 @@ public enum Table {
     value >= 1000 ? number(value) : String(format: value < 0.1 ? "%.3f" : "%.2f", value)
   }
 
+  /// A length in a picture.
+  static func tenth(_ value: Double) -> String {
+    String(format: "%.1f", value)
+  }
+
   private static func verdict(_ comparison: Comparison) -> String {
     guard let floor = comparison.floor, let isMet = comparison.isMet else { return "" }
     return "   \(floor.text): \(isMet ? "met" : "NOT MET")"
