@@ -9,25 +9,22 @@ enum MemoryRow {
   private static let requestCount = 10_000
 
   static func measure(rounds: Int) throws -> RowResult {
-    var waiting = CompletionQueue.Configuration()
-    waiting.waitingLimit = max(waiting.waitingLimit, requestCount)
-    var inFlight = waiting
-    inFlight.inFlightLimit = requestCount
+    let usual = CompletionQueue.Configuration()
+    var wide = usual
+    wide.inFlightLimit = requestCount
+    wide.inFlightLimitPerFile = requestCount
+    let figures = try [usual, wide].map { configuration in
+      let results = try (0..<rounds).map { _ in try PipeReader(configuration).weigh(requestCount) }
+      return (
+        name: "\(results[0].inFlightCount) in flight, \(results[0].waitingCount) waiting",
+        figures: results.map(\.bytesPerRequest)
+      )
+    }
     return RowResult(
-      name: "memory", title: "heap per request, \(requestCount) accepted, buffers aside",
-      unit: "bytes",
-      figures: [
-        (
-          "\(waiting.inFlightLimit) in flight, the others wait",
-          try (0..<rounds).map { _ in try PipeReader(waiting).bytesPerRequest(requestCount) }
-        ),
-        (
-          "all in flight",
-          try (0..<rounds).map { _ in try PipeReader(inFlight).bytesPerRequest(requestCount) }
-        ),
-      ],
-      floor: .atMost(512),
-      note: "glibc's part is in it. From mallinfo2, over all arenas.")
+      name: "memory",
+      title: "heap per request, \(Table.number(Double(requestCount))) accepted, buffers aside",
+      unit: "bytes", figures: figures, floor: .atMost(512),
+      note: "What glibc takes for them is in it. From mallinfo2, over all arenas.")
   }
 }
 
@@ -45,21 +42,29 @@ private final class PipeReader {
     writeEnd = ends.writeEnd
   }
 
-  func bytesPerRequest(_ count: Int) throws -> Double {
+  struct Weight {
+    let bytesPerRequest: Double
+    let inFlightCount: Int
+    let waitingCount: Int
+  }
+
+  func weigh(_ count: Int) throws -> Weight {
     let memories = unsafe (0..<count).map { _ in unsafe IOBuffer(capacity: 1).relinquish() }
     let before = bench_heap_bytes()
     for index in unsafe memories.indices {
       let buffer = unsafe IOBuffer(adopting: memories[index], count: 0)
-      try file.read(into: buffer, at: 0) {
-        [self] result, _ in
+      try file.read(into: buffer, at: 0) { [self] result, _ in
         precondition((try? result.get()) == 1, "PipeReader: every byte arrives")
         completedCount += 1
       }
     }
     queue.drain()
     let after = bench_heap_bytes()
+    let figures = queue.figures
     try finish(count)
-    return Double(after - before) / Double(count)
+    return Weight(
+      bytesPerRequest: Double(after - before) / Double(count),
+      inFlightCount: figures.inFlightCount, waitingCount: figures.waitingCount)
   }
 
   private func finish(_ count: Int) throws {

@@ -44,6 +44,7 @@ public struct Row {
   let matches: [Match]
   let note: String?
   let point: PlotPoint?
+  let fineness: Int
   let prepare: () throws -> Void
 
   /// Describes a row.
@@ -56,10 +57,13 @@ public struct Row {
   ///   - matches: What is to be compared.
   ///   - note: What a reader has to know.
   ///   - point: The row's place in a plot.
+  ///   - fineness: So many times as many rounds, each so many times shorter, for what is at the
+  ///     mercy of the scheduler.
   ///   - prepare: Runs before each measurement.
   public init(
     _ name: String, _ title: String, _ job: Job, contestants: [Contestant], matches: [Match],
-    note: String? = nil, point: PlotPoint? = nil, prepare: @escaping () throws -> Void = {}
+    note: String? = nil, point: PlotPoint? = nil, fineness: Int = 1,
+    prepare: @escaping () throws -> Void = {}
   ) {
     self.name = name
     self.title = title
@@ -68,6 +72,7 @@ public struct Row {
     self.matches = matches
     self.note = note
     self.point = point
+    self.fineness = fineness
     self.prepare = prepare
   }
 
@@ -85,9 +90,9 @@ public struct Row {
     var figures = [[Double]](repeating: [], count: runners.count)
     var failed = [Int64](repeating: 0, count: runners.count)
     var job = job
-    job.nanoseconds = Int64(settings.seconds * 1e9)
+    job.nanoseconds = Int64(settings.seconds * 1e9) / Int64(fineness)
     job.warmUpNanoseconds = job.nanoseconds / 5
-    for round in 0..<settings.rounds {
+    for round in 0..<(settings.rounds * fineness) {
       for turn in runners.indices {
         let index = (turn + round) % runners.count
         try prepare()

@@ -26,11 +26,12 @@ extension Row {
   static func fileCount(_ files: WorkFiles) -> Row {
     let limit = bench_raise_open_file_limit()
     let (few, many) = (FileCount.few, FileCount.many(openFileLimit: limit))
+    let all = Table.number(Double(many))
     let names = (
-      few: "ours, \(few) open", idle: "ours, \(many) open, \(few) of them read",
-      used: "ours, \(many) open, all read"
+      few: "ours, \(few) open", idle: "ours, \(all) open, \(few) read",
+      used: "ours, \(all) open, all read"
     )
-    let plain = (few: "preadv2 loop, \(few) open", used: "preadv2 loop, \(many) open, all read")
+    let plain = (few: "preadv2 loop, \(few) open", used: "preadv2 loop, \(all) open, all read")
     let peer = { (job: Job) in try PeerContestant.measure(BENCH_PLAIN_READ, job) }
     return Row(
       "files-many", "random 4 KiB reads, cached, depth 32, with many files open",
@@ -68,6 +69,7 @@ extension Row {
         Contestant("AIORead") { try OperationContestant.read($0, waiting) },
         Contestant("aio_read in C", peer),
       ],
-      matches: [Match(costOf: "AIORead", against: "aio_read in C", .atMost(1.1))])
+      matches: [Match(costOf: "AIORead", against: "aio_read in C", .atMost(1.1))],
+      fineness: 4)
   }
 }
