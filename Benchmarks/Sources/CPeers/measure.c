@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,13 @@ int64_t bench_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t bench_processor_time(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000
+           + (int64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 
 void meter_look(struct meter *m) {
@@ -33,7 +41,9 @@ void meter_finish(struct meter *m, bench_sample *sample) {
     *sample = (bench_sample){.count = m->count,
                              .nanoseconds = m->nanoseconds,
                              .total = m->total,
-                             .failed = m->failed};
+                             .failed = m->failed,
+                             .processor_nanoseconds =
+                                 bench_processor_time() - m->processor_time};
 }
 
 void *bench_allocate(int64_t byte_count) {

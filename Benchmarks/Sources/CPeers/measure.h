@@ -17,6 +17,7 @@ struct meter {
     int64_t until;
     int64_t count;
     int64_t nanoseconds;
+    int64_t processor_time;
     uint64_t random;
     /// The sum of the first words read, and what it has to be.
     uint64_t sum;
@@ -29,6 +30,7 @@ static inline void meter_start(struct meter *m, const bench_job *job) {
     memset(m, 0, sizeof *m);
     m->job = job;
     m->random = job->seed;
+    m->processor_time = bench_processor_time();
     m->until = bench_now() + job->warm_up_nanoseconds;
     m->running = true;
 }

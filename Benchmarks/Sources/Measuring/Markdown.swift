@@ -63,14 +63,15 @@ public enum Markdown {
   private static func row(_ row: RowResult) -> String {
     var lines = [
       "", "### \(row.title)", "", "`\(row.name)`" + (row.note.map { ". \($0)" } ?? ""), "",
-      "| contestant | \(row.unit) | spread | failed |", "|---|--:|--:|--:|",
+      "| contestant | \(row.unit) | spread | µs of processor for each | failed |",
+      "|---|--:|--:|--:|--:|",
     ]
     for contestant in row.contestants {
       let spread = contestant.spread
       lines.append(
         "| \(contestant.name) | \(Table.number(spread.median)) "
           + "| \(Table.number(spread.minimum))…\(Table.number(spread.maximum)) "
-          + "| \(contestant.failedCount) |")
+          + "| \(contestant.processorTime ?? "") | \(contestant.failedCount) |")
     }
     let ratios = row.comparisons.filter { $0.peer != nil }
     if !ratios.isEmpty {

@@ -16,6 +16,7 @@ public struct Meter {
   private var until: Int64
   private var count: Int64 = 0
   private var elapsed: Int64 = 0
+  private let processorTime: Int64
 
   @usableFromInline let blockCount: Int64
   @usableFromInline var random: UInt64
@@ -27,6 +28,7 @@ public struct Meter {
   public init(_ job: Job) {
     lookMask = job.requestsPerLook - 1
     nanoseconds = job.nanoseconds
+    processorTime = bench_processor_time()
     until = bench_now() + job.warmUpNanoseconds
     blockCount = job.blockCount
     random = job.seed
@@ -100,7 +102,8 @@ public struct Meter {
   /// The result, when all requests are done.
   public var sample: Sample {
     Sample(
-      count: count, nanoseconds: elapsed, total: total, failed: failed + (sum == expected ? 0 : 1))
+      count: count, nanoseconds: elapsed, total: total, failed: failed + (sum == expected ? 0 : 1),
+      processorNanoseconds: bench_processor_time() - processorTime)
   }
 }
 

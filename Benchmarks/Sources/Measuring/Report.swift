@@ -70,7 +70,7 @@ extension RowResult {
     self.init(
       name: name, title: title, unit: unit,
       contestants: figures.map {
-        ContestantResult(name: $0.name, figures: $0.figures, failedCount: 0)
+        ContestantResult(name: $0.name, figures: $0.figures)
       },
       comparisons: figures.map {
         Comparison(ours: $0.name, peer: nil, ratio: Spread(of: $0.figures), floor: floor)
@@ -99,13 +99,18 @@ public struct ContestantResult: Codable, Sendable {
   public var name: String
   /// One figure per round, in the order of the rounds.
   public var figures: [Double]
+  /// Processor time for one request in each round, over all threads, in microseconds.
+  public var processorMicroseconds: [Double]
   /// Requests that failed or moved wrong bytes: a sum over the rounds.
   public var failedCount: Int64
 
   /// Puts a contestant's result together.
-  public init(name: String, figures: [Double], failedCount: Int64) {
+  public init(
+    name: String, figures: [Double], processorMicroseconds: [Double] = [], failedCount: Int64 = 0
+  ) {
     self.name = name
     self.figures = figures
+    self.processorMicroseconds = processorMicroseconds
     self.failedCount = failedCount
   }
 

@@ -87,8 +87,7 @@ public struct Row {
   ///   - chosen: The contestants to measure, by name; nil measures all.
   public func run(_ settings: Report.Settings, chosen: String? = nil) throws -> RowResult {
     let runners = contestants.filter { chosen == nil || $0.name == chosen }
-    var figures = [[Double]](repeating: [], count: runners.count)
-    var failed = [Int64](repeating: 0, count: runners.count)
+    var results = runners.map { ContestantResult(name: $0.name, figures: []) }
     var job = job
     job.nanoseconds = Int64(settings.seconds * 1e9) / Int64(fineness)
     job.warmUpNanoseconds = job.nanoseconds / 5
@@ -97,13 +96,10 @@ public struct Row {
         let index = (turn + round) % runners.count
         try prepare()
         let sample = try runners[index].measure(job)
-        figures[index].append(sample.rate)
-        failed[index] += sample.failed
+        results[index].figures.append(sample.rate)
+        results[index].processorMicroseconds.append(sample.processorMicroseconds)
+        results[index].failedCount += sample.failed
       }
-    }
-    let results = runners.indices.map { index in
-      ContestantResult(
-        name: runners[index].name, figures: figures[index], failedCount: failed[index])
     }
     return RowResult(
       name: name, title: title, unit: "requests/s", contestants: results,

@@ -11,6 +11,14 @@ public struct Sample: Sendable {
   /// Requests that failed, were short, or moved the wrong bytes.
   public var failed: Int64
 
+  /// Processor time of all threads for all requests.
+  public var processorNanoseconds: Int64
+
+  /// Processor time for one request, in microseconds.
+  public var processorMicroseconds: Double {
+    Double(processorNanoseconds) / 1e3 / Double(max(total, 1))
+  }
+
   /// Requests per second.
   public var rate: Double { Double(count) * 1e9 / Double(max(nanoseconds, 1)) }
 
@@ -19,12 +27,16 @@ public struct Sample: Sendable {
     nanoseconds = sample.nanoseconds
     total = sample.total
     failed = sample.failed
+    processorNanoseconds = sample.processor_nanoseconds
   }
 
-  init(count: Int64, nanoseconds: Int64, total: Int64, failed: Int64) {
+  init(
+    count: Int64, nanoseconds: Int64, total: Int64, failed: Int64, processorNanoseconds: Int64
+  ) {
     self.count = count
     self.nanoseconds = nanoseconds
     self.total = total
     self.failed = failed
+    self.processorNanoseconds = processorNanoseconds
   }
 }

@@ -10,7 +10,8 @@ public enum Table {
       let failures = contestant.failedCount > 0 ? "  \(contestant.failedCount) FAILED" : ""
       print(
         "  \(contestant.name.padded(30)) \(number(spread.median).padded(12, left: true))"
-          + "   \(number(spread.minimum)) … \(number(spread.maximum))\(failures)")
+          + "   \(number(spread.minimum)) … \(number(spread.maximum))"
+          + (contestant.processorTime.map { "   \($0) µs of processor each" } ?? "") + failures)
     }
     for comparison in row.comparisons {
       print(
@@ -22,7 +23,9 @@ public enum Table {
 
   /// A number with a separator between thousands.
   public static func number(_ value: Double) -> String {
-    guard value >= 1000 else { return String(format: value < 10 ? "%.2f" : "%.0f", value) }
+    guard value >= 1000 else {
+      return String(format: value > 0 && value < 10 ? "%.2f" : "%.0f", value)
+    }
     var digits = Array(String(Int(value.rounded())))
     var position = digits.count - 3
     while position > 0 {
@@ -45,6 +48,14 @@ public enum Table {
   private static func verdict(_ comparison: Comparison) -> String {
     guard let floor = comparison.floor, let isMet = comparison.isMet else { return "" }
     return "   \(floor.text): \(isMet ? "met" : "NOT MET")"
+  }
+}
+
+extension ContestantResult {
+  /// The processor time for one request in microseconds, the median; nil where there is none.
+  var processorTime: String? {
+    guard !processorMicroseconds.isEmpty else { return nil }
+    return Table.ratio(Spread(of: processorMicroseconds).median)
   }
 }
 

@@ -58,6 +58,8 @@ typedef struct {
     int64_t total;
     /// Requests that did not move what they should, or moved the wrong bytes.
     int64_t failed;
+    /// Processor time of all threads, in user and kernel mode, for all requests.
+    int64_t processor_nanoseconds;
 } bench_sample;
 
 /// Runs a peer's measurement in a forked process, so that no thread pool outlives it. Returns 0, or
@@ -71,6 +73,9 @@ int bench_measure_here(bench_engine engine, const bench_job *_Nonnull job,
 
 /// The monotonic clock.
 int64_t bench_now(void);
+
+/// Processor time that this process has used in all its threads. Wraps getrusage(2).
+int64_t bench_processor_time(void);
 
 /// O_DIRECT, which needs _GNU_SOURCE.
 int bench_o_direct(void);
