@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// As in the root package: asked for by CI, so that a newer compiler's warning stops nobody's work.
+let warningsAsErrors = Context.environment["WARNINGS_AS_ERRORS"] != nil
+
+let settings: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+  ]
+  + ["ExistentialAny", "MemberImportVisibility", "InternalImportsByDefault"]
+  .map { .enableUpcomingFeature($0) }
+  + (warningsAsErrors ? [.treatAllWarnings(as: .error)] : [])
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let posixAIO = Target.Dependency.product(name: "PosixAIO", package: "swift-aio")
+let reactor = Target.Dependency.product(name: "Reactor", package: "swift-aio")
+
+// A package of its own, so that who uses the library never resolves or installs its peers.
+let package = Package(
+  name: "Benchmarks",
+  products: [
+    .executable(name: "peers", targets: ["Peers"]),
+    .executable(name: "allocations", targets: ["Allocations"]),
+  ],
+  dependencies: [
+    .package(name: "swift-aio", path: ".."),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    // The peers' own libraries. Only CPeers includes their headers; Swift never sees them.
+    .systemLibrary(name: "CLiburing", providers: [.apt(["liburing-dev"])]),
+    .systemLibrary(name: "CLibuv", providers: [.apt(["libuv1-dev"])]),
+    // The measured loops of the peers, in C.
+    .target(
+      name: "CPeers", dependencies: ["CLiburing", "CLibuv"],
+      linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("uv")]),
+    // Rows, statistics, and what is written down of them.
+    .target(name: "Measuring", dependencies: ["CPeers", posixAIO, reactor, systemPackage]),
+    .executableTarget(
+      name: "Peers",
+      dependencies: [
+        "CPeers", "Measuring", posixAIO, reactor, systemPackage, argumentParser,
+      ]),
+    // Counts allocations by standing in for libc's heap, which would slow the others down.
+    .target(name: "CAllocationCounter"),
+    .executableTarget(
+      name: "Allocations",
+      dependencies: [
+        "CAllocationCounter", "CPeers", "Measuring", posixAIO, systemPackage, argumentParser,
+      ]),
+  ]
+)
+
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
+  target.swiftSettings = settings
+}

@@ -1,0 +1,86 @@
+/// Writes a report as the tables of docs/benchmarks.md.
+public enum Markdown {
+  /// The line behind which a document's tables stand; what is before it is kept.
+  public static let mark = "<!-- from here on written by: peers --markdown -->"
+
+  /// The tables, with what a reader has to know about the run.
+  ///
+  /// - Parameters:
+  ///   - report: Of one run.
+  ///   - plots: Files to show, by title.
+  public static func tables(_ report: Report, plots: [(title: String, file: String)]) -> String {
+    var text = mark + "\n\n"
+    text += machine(report)
+    text += "\n## The floors\n\n" + floors(report)
+    for plot in plots {
+      text += "\n![\(plot.title)](\(plot.file))\n"
+    }
+    text += "\n## Every row\n"
+    for row in report.rows { text += self.row(row) }
+    return text
+  }
+
+  private static func machine(_ report: Report) -> String {
+    let machine = report.machine
+    let versions = machine.versions.sorted { $0.key < $1.key }
+      .map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    return """
+      Measured with \(report.settings.rounds) rounds of \(report.settings.seconds) s for each \
+      contestant, on \(machine.processorCount) processors (\(machine.processor)), \
+      \(machine.memory >> 30) GiB of memory, Linux \(machine.kernel), \(machine.fileSystem); \
+      \(versions). The load of the machine was \(Table.ratio(machine.loadAtStart)) when the run \
+      began.
+
+      """
+  }
+
+  private static func floors(_ report: Report) -> String {
+    var lines = [
+      "| row | ours | against | ours | peer | ratio | spread | floor | |",
+      "|---|---|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for row in report.rows {
+      for comparison in row.comparisons {
+        guard let floor = comparison.floor, let isMet = comparison.isMet else { continue }
+        let ratio = comparison.ratio
+        let cells = [
+          row.title, (comparison.isOfCost ? "cost of " : "") + comparison.ours,
+          comparison.peer ?? "", median(comparison.ours, row) ?? "",
+          comparison.peer.flatMap { median($0, row) } ?? "", Table.ratio(ratio.median),
+          "\(Table.ratio(ratio.minimum))…\(Table.ratio(ratio.maximum))", floor.text,
+          isMet ? "met" : "**not met**",
+        ]
+        lines.append("| " + cells.joined(separator: " | ") + " |")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func median(_ name: String, _ row: RowResult) -> String? {
+    row.contestants.first { $0.name == name }.map { Table.number($0.spread.median) }
+  }
+
+  private static func row(_ row: RowResult) -> String {
+    var lines = [
+      "", "### \(row.title)", "", "`\(row.name)`" + (row.note.map { ". \($0)" } ?? ""), "",
+      "| contestant | \(row.unit) | spread | µs of processor for each | failed |",
+      "|---|--:|--:|--:|--:|",
+    ]
+    for contestant in row.contestants {
+      let spread = contestant.spread
+      lines.append(
+        "| \(contestant.name) | \(Table.number(spread.median)) "
+          + "| \(Table.number(spread.minimum))…\(Table.number(spread.maximum)) "
+          + "| \(contestant.processorTime ?? "") | \(contestant.failedCount) |")
+    }
+    let ratios = row.comparisons.filter { $0.peer != nil }
+    if !ratios.isEmpty {
+      lines += ["", "| ratio | median | spread |", "|---|--:|--:|"]
+      lines += ratios.map { comparison in
+        "| \(comparison.names) | \(Table.ratio(comparison.ratio.median)) "
+          + "| \(Table.ratio(comparison.ratio.minimum))…\(Table.ratio(comparison.ratio.maximum)) |"
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
