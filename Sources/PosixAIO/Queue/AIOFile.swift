@@ -22,9 +22,6 @@ public final class AIOFile {
 
   let traits: FileTraits
   var lanes: Lanes
-  /// Whether reads try the page cache. Some file systems cannot say what is in it.
-  var readsCacheFirst: Bool
-
   /// Whether it is a pipe or its like that waits for another one to end.
   var isHeldBack = false
   /// Operations that glibc holds.
@@ -33,14 +30,23 @@ public final class AIOFile {
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
 
-  private(set) var isOpen = true
-
-  private let confinedBooks = Confined(Books())
+  private let confinedBooks: Confined<Books>
 
   /// What every request passes through.
   private var books: Books {
     unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
     unsafeMutableAddress { unsafe confinedBooks.address }
+  }
+
+  private(set) var isOpen: Bool {
+    get { books.isOpen }
+    set { books.isOpen = newValue }
+  }
+
+  /// Whether reads try the page cache. Some file systems cannot say what is in it.
+  var readsCacheFirst: Bool {
+    get { books.readsCacheFirst }
+    set { books.readsCacheFirst = newValue }
   }
 
   /// Accepted, not handed over, in order.
@@ -62,6 +68,8 @@ public final class AIOFile {
   }
 
   private struct Books {
+    var isOpen = true
+    var readsCacheFirst: Bool
     var waiting = RequestList()
     var isReady = false
     var unfinishedCount = 0
@@ -82,7 +90,10 @@ public final class AIOFile {
     traits = FileTraits(descriptor.rawValue)
     lanes = Lanes(
       descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
-    readsCacheFirst = queue.configuration.readsCacheFirst && traits.isRegular && !traits.isDirect
+    confinedBooks = Confined(
+      Books(
+        readsCacheFirst: queue.configuration.readsCacheFirst && traits.isRegular
+          && !traits.isDirect))
   }
 
   deinit {

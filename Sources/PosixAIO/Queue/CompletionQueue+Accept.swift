@@ -74,7 +74,7 @@ extension CompletionQueue {
   }
 
   private func take(_ kind: Request.Kind, _ file: AIOFile, _ timeout: Duration?) -> RequestRef {
-    if !isDraining { books.now = caio_now() }
+    if !books.isDraining { books.now = caio_now() }
     let request = pool.take()
     request.pointee.kind = kind
     request.pointee.file = file

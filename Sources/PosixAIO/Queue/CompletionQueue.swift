@@ -59,8 +59,6 @@ public final class CompletionQueue {
   /// Pipes and their like that wait for others to end.
   var heldBack = ReadyFiles()
   var streamCount = 0
-  private(set) var isDraining = false
-
   /// In flight, but nobody's request any more: doorbells, and what was answered early.
   var ownerlessCount = 0
 
@@ -141,9 +139,9 @@ public final class CompletionQueue {
   /// - Returns: The number of handlers called.
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {
-    precondition(!isDraining, "CompletionQueue: a completion handler must not call drain()")
+    precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     let limit = limit ?? configuration.completionsPerDrain
-    isDraining = true
+    books.isDraining = true
     books.now = caio_now()
     collect()
     var deliveredCount = 0
@@ -156,7 +154,7 @@ public final class CompletionQueue {
       deliveredCount += count
     }
     armTimer()
-    isDraining = false
+    books.isDraining = false
     if deliveredCount > 0 { books.counters.wakeCount += 1 }
     if !books.finished.isEmpty || (cachedReadBudget == 0 && !books.ready.isEmpty) {
       wake(.nextTurn)
@@ -171,7 +169,7 @@ public final class CompletionQueue {
 
   /// Sees that `drain` is called soon.
   func wake(_ time: DrainTime = .thisTurn) {
-    guard !isDraining else { return }
+    guard !books.isDraining else { return }
     if let requestDrain {
       requestDrain(time)
     } else {
@@ -201,6 +199,7 @@ public final class CompletionQueue {
     var unfinishedCount = 0
     /// Bytes in the buffers of unfinished requests.
     var heldByteCount = 0
+    var isDraining = false
     /// When the present turn began, by the queue's clock.
     var now = caio_now()
   }

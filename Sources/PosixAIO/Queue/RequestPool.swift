@@ -7,7 +7,12 @@ final class RequestPool {
   private static let slabCount = 64
 
   private var slabs: [UnsafeMutableBufferPointer<Request>] = unsafe []
-  private var free = RequestList()
+  private let confinedFree = Confined(RequestList())
+
+  private var free: RequestList {
+    unsafeAddress { unsafe UnsafePointer(confinedFree.address) }
+    unsafeMutableAddress { unsafe confinedFree.address }
+  }
 
   /// Only an idle queue goes away, so no slot is in use here.
   deinit {
