@@ -66,14 +66,18 @@ let package = Package(
       name: "AsyncMain", dependencies: ["PosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/AsyncMain"),
     .executableTarget(
+      name: "NoHelpers", dependencies: ["PosixAIO", "TestSupport", systemPackage],
+      path: "Tests/Fixtures/NoHelpers"),
+    .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
+    .executableTarget(
       name: "OperationScenario",
       dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/OperationScenario"),
     .testTarget(
       name: "PosixAIOTests",
       dependencies: [
-        "PosixAIO", "CPosixAIO", "AsyncMain", "OperationScenario", "CopyFileSnippet", "TestSupport",
-        systemPackage,
+        "PosixAIO", "CPosixAIO", "AsyncMain", "NoHelpers", "CFaults", "OperationScenario",
+        "CopyFileSnippet", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "ReactorTests",
@@ -89,6 +93,7 @@ let package = Package(
   ]
 )
 
-for target in package.targets where target.type != .system && target.name != "CPosixAIO" {
+let targetsInC: Set = ["CPosixAIO", "CFaults"]
+for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
   target.swiftSettings = settings
 }

@@ -43,7 +43,7 @@ extension CompletionQueue {
     request.pointee.handler = .sync(handler)
     request.pointee.state = .parked
     file.barrier.park(request)
-    if file.barrier.hasDue { makeReady(file) }
+    startDueSync(file)
     return RequestID(request)
   }
 
@@ -52,6 +52,15 @@ extension CompletionQueue {
     request.pointee.handler = .detach(handler)
     request.pointee.state = .parked
     file.park(detach: request)
+  }
+
+  /// Lets a sync of a file that is due wait for its hand-over, which takes the others along.
+  func startDueSync(_ file: AIOFile) {
+    guard let leader = file.barrier.takeDue() else { return }
+    leader.pointee.state = .waiting
+    // In front: it waits for no write that is waiting.
+    file.waiting.prepend(leader)
+    makeReady(file)
   }
 
   /// Lets a file take its turn.

@@ -31,7 +31,9 @@ extension CompletionQueue {
   ///     done with it and is then freed; what a write does to the file is then unknown.
   @discardableResult
   public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
-    guard let request = pool.slot(id.index), request.pointee.use == id.use else { return .allDone }
+    guard let request = pool.slot(id.index), request.pointee.use == id.use,
+      !request.pointee.isAbandoned
+    else { return .allDone }
     return cancel(request, ECANCELED, abandoning: abandoning)
   }
 
@@ -39,7 +41,11 @@ extension CompletionQueue {
   /// control block for what glibc has.
   public func cancelAll(of file: AIOFile) {
     while let request = file.waiting.first {
-      cancel(request, ECANCELED, abandoning: false)
+      if unsafe request.pointee.mergedMemory != nil {
+        separate(request, of: file)
+      } else {
+        cancel(request, ECANCELED, abandoning: false)
+      }
     }
     file.barrier.forEachParked { sync in
       file.barrier.remove(sync)
@@ -59,15 +65,26 @@ extension CompletionQueue {
     switch request.pointee.state {
     case .waiting where unsafe request.pointee.mergedMemory == nil:
       file.waiting.remove(request)
-      if request.pointee.kind.isSync { takeBackCompanions(of: request, file) }
+      let isSync = request.pointee.kind.isSync
+      if isSync { file.barrier.syncEnded() }
       end(request, errorNumber)
-      if file.barrier.hasDue { makeReady(file) }
+      if isSync { startDueSync(file) }
       return .canceled
+    case .waiting where file.waiting.first.map { $0 == request } ?? false:
+      // Elsewhere than in front, taking it apart would change the order of what is appended.
+      separate(request, of: file)
+      return cancel(request, errorNumber, abandoning: abandoning)
     case .parked where request.pointee.kind != .detach:
       file.barrier.remove(request)
       end(request, errorNumber)
       return .canceled
+    case .inFlight where harvest(request):
+      // Its result was there. Of a short write it was not the last one.
+      guard request.pointee.state == .waiting else { return .allDone }
+      return cancel(request, errorNumber, abandoning: abandoning)
     case .inFlight where cancelInGlibc(request, of: file, errorNumber):
+      // Its group may have others that run on, and is announced with the last of them.
+      _ = harvest(request)
       return .canceled
     case .waiting, .inFlight, .joined:
       guard abandoning, !request.pointee.isAbandoned else { return .notCanceled }
@@ -82,15 +99,6 @@ extension CompletionQueue {
     request.pointee.errorNumber = errorNumber
     request.pointee.wasCanceled = true
     finish(request)
-  }
-
-  private func takeBackCompanions(of leader: RequestRef, _ file: AIOFile) {
-    var companion = leader.pointee.companion
-    while let sync = companion {
-      joinedCount -= 1
-      companion = sync.pointee.companion
-    }
-    file.barrier.takeBack(companionsOf: leader)
   }
 
   /// Cancelling what stands between others can make glibc lose those, so only the last one on a

@@ -20,7 +20,7 @@ extension CompletionQueue {
       file.failureNumber = errorNumber
     }
     file.barrier.writeFinished(epoch: request.pointee.epoch)
-    if file.barrier.hasDue { makeReady(file) }
+    startDueSync(file)
   }
 
   /// Calls the handlers of the first finished requests. A slot is free before its handler runs, so

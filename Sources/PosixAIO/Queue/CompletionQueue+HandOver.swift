@@ -26,6 +26,8 @@ extension CompletionQueue {
       switch serve(file, &cachedReadBudget) {
       case .finished, .fileIsFull:
         file.isReady = false
+        // What it was to begin with was cancelled meanwhile, and its place is another's.
+        if file.traits.isStream, file.inFlightCount == 0, !file.isHeldBack { admitNextStream() }
       case .another:
         books.ready.append(file)
         isBlocked = cachedReadBudget == 0
@@ -38,7 +40,6 @@ extension CompletionQueue {
 
   private func serve(_ file: AIOFile, _ cachedReadBudget: inout Int) -> Turn {
     var share = Self.requestsPerTurn
-    startDueSync(file)
     while let request = file.waiting.first {
       guard share > 0 else { return .another }
       if request.pointee.kind == .read, file.readsCacheFirst, !request.pointee.isCold {
@@ -56,20 +57,6 @@ extension CompletionQueue {
     return .finished
   }
 
-  /// Lets the syncs of a file that are due wait for glibc, as one. Not before the file has its turn,
-  /// so that all that became due in the meantime are served by it.
-  private func startDueSync(_ file: AIOFile) {
-    guard let leader = file.barrier.takeDue() else { return }
-    var companion = leader.pointee.companion
-    while let sync = companion {
-      joinedCount += 1
-      companion = sync.pointee.companion
-    }
-    leader.pointee.state = .waiting
-    // In front: it waits for no write that is waiting.
-    file.waiting.prepend(leader)
-  }
-
   /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.
   private func admitsStream(_ file: AIOFile) -> Bool {
     guard file.traits.isStream, file.inFlightCount == 0 else { return true }
@@ -79,6 +66,15 @@ extension CompletionQueue {
       return false
     }
     return true
+  }
+
+  /// Makes ready what was held back for the longest time, when there is a place for it.
+  func admitNextStream() {
+    guard streamCount < configuration.streamLimit else { return }
+    while let file = heldBack.popFirst() {
+      file.isHeldBack = false
+      guard file.waiting.isEmpty else { return makeReady(file) }
+    }
   }
 
   /// Hands over the first of what waits, and what goes well with it.
@@ -91,7 +87,11 @@ extension CompletionQueue {
     switch request.pointee.kind {
     case .sync, .dataSync:
       return handOverSync(request, of: file)
-    case .write where !file.traits.isDirect:
+    case _ where file.traits.isStream:
+      // Each alone: the next may block for ever, and would keep the signal from this one.
+      lane = 0
+      fillBatch(file, request, limit: 1)
+    case .write where !file.traits.isDirect || file.traits.isAppending:
       lane = 0
       fillBatch(file, request, limit: Group.memberLimit)
     default:
@@ -148,13 +148,17 @@ extension CompletionQueue {
     let descriptor = file.lanes.descriptor(lane)
     unsafe caio_prepare(sync.control, Int32(LIO_NOP), descriptor, nil, 0, 0)
     do throws(Errno) {
-      try unsafe system.submitSync(sync.control, dataOnly: sync.pointee.kind == .dataSync)
+      let dataOnly = file.barrier.isDataEnough(for: sync)
+      try unsafe system.submitSync(sync.control, dataOnly: dataOnly)
     } catch {
       return refuse(sync, of: file, error)
     }
+    joinedCount += file.barrier.joinDue(to: sync)
     let doorbell = pool.take()
     doorbell.pointee.kind = .doorbell
     doorbell.pointee.file = file
+    doorbell.pointee.byteCount = 0
+    doorbell.pointee.offset = 0
     file.unfinishedCount += 1
     ownerlessCount += 1
     batch.appendStarted(sync)

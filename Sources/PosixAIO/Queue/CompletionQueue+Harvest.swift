@@ -40,7 +40,7 @@ extension CompletionQueue {
   }
 
   /// Takes a request back from glibc if that is done with it.
-  private func harvest(_ request: RequestRef) -> Bool {
+  func harvest(_ request: RequestRef) -> Bool {
     let error = unsafe system.error(of: request.control)
     guard error != EINPROGRESS else { return false }
     let result = unsafe system.result(of: request.control)
@@ -77,10 +77,7 @@ extension CompletionQueue {
     if !file.waiting.isEmpty { makeReady(file) }
     guard file.traits.isStream, file.inFlightCount == 0 else { return }
     streamCount -= 1
-    while let other = heldBack.popFirst() {
-      other.isHeldBack = false
-      guard other.waiting.isEmpty else { return makeReady(other) }
-    }
+    admitNextStream()
   }
 
   private func record(_ request: RequestRef) {
@@ -122,7 +119,9 @@ extension CompletionQueue {
   /// Ends a sync and those that it served.
   func finishSync(_ leader: RequestRef, of file: AIOFile) {
     let errorNumber = leader.pointee.errorNumber
-    if errorNumber != 0 { file.failureNumber = errorNumber }
+    if errorNumber != 0, !leader.pointee.wasCanceled, file.failureNumber == 0 {
+      file.failureNumber = errorNumber
+    }
     file.barrier.syncEnded()
     var member: RequestRef? = leader
     while let sync = member {
@@ -135,7 +134,7 @@ extension CompletionQueue {
       sync.pointee.errorNumber = errorNumber
       finish(sync)
     }
-    if file.barrier.hasDue { makeReady(file) }
+    startDueSync(file)
   }
 
   func dropDoorbell(_ doorbell: RequestRef) {

@@ -54,30 +54,40 @@ extension CompletionQueue {
     return unsafe memory
   }
 
+  /// Takes a merged write that waits apart: what is written is done, and the rest waits in its place,
+  /// each write for itself.
+  func separate(_ leader: RequestRef, of file: AIOFile) {
+    file.waiting.remove(leader)
+    endMerged(leader, of: file)
+  }
+
   /// Shares out what a merged write has moved, in order. On an error, the write at which it stopped
-  /// gets it; those behind it never had their turn, and are tried for themselves.
+  /// gets it; those behind it never had their turn, and are tried for themselves. Only a
+  /// cancellation is meant for all.
   func endMerged(_ leader: RequestRef, of file: AIOFile) {
     if let memory = unsafe leader.pointee.mergedMemory { unsafe mergeMemory.put(memory) }
     unsafe leader.pointee.mergedMemory = nil
     var rest = leader.pointee.mergedDoneCount
-    let errorNumber = leader.pointee.errorNumber
+    var errorNumber = leader.pointee.errorNumber
     leader.pointee.errorNumber = 0
-    var hasFailed = false
+    let wasCanceled = leader.pointee.wasCanceled
+    leader.pointee.wasCanceled = false
     var untried = RequestList()
     var member: RequestRef? = leader
     while let write = member {
       member = write.pointee.companion
       write.pointee.companion = nil
       if !(write == leader), !write.pointee.isAbandoned { joinedCount -= 1 }
-      if hasFailed {
-        untried.append(write)
-        continue
-      }
       write.pointee.doneCount = min(rest, write.pointee.byteCount)
       rest -= write.pointee.doneCount
       if write.pointee.doneCount < write.pointee.byteCount {
+        guard errorNumber != 0 else {
+          untried.append(write)
+          continue
+        }
         write.pointee.errorNumber = errorNumber
-        hasFailed = true
+        write.pointee.wasCanceled = wasCanceled
+        if !wasCanceled { errorNumber = 0 }
       }
       finish(write)
     }

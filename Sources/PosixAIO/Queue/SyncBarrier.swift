@@ -5,8 +5,8 @@
 /// write on another descriptor of the same file. Writes accepted after it do not wait for it.
 ///
 /// Writes between two syncs share an *epoch*. A sync parks at the end of its epoch until that epoch
-/// and all before it have no write left. Then it is *due*; and all that are due at a moment become
-/// one sync of the file, as soon as none is running.
+/// and all before it have no write left. Then it is *due*; and all that are due when one is handed to
+/// glibc become one sync of the file. None is while another runs.
 @safe
 struct SyncBarrier {
   fileprivate struct Epoch {
@@ -66,54 +66,44 @@ struct SyncBarrier {
     }
   }
 
-  /// Whether a sync could run now.
-  var hasDue: Bool { !isSyncing && !dueSyncs.isEmpty }
-
-  /// The sync to run now, with the others that it serves as its companions; nil while none is due or
-  /// one is running.
+  /// The sync to run next; nil while none is due, or the one before has not ended.
   mutating func takeDue() -> RequestRef? {
-    guard !isSyncing, let leader = mostThorough() else { return nil }
+    guard !isSyncing, let leader = dueSyncs.popFirst() else { return nil }
     isSyncing = true
-    dueSyncs.remove(leader)
+    return leader
+  }
+
+  /// Whether all that are due, and this one, ask for the data alone.
+  func isDataEnough(for leader: RequestRef) -> Bool {
+    var next: RequestRef? = leader.pointee.kind == .dataSync ? dueSyncs.first : leader
+    while let sync = next {
+      if sync.pointee.kind == .sync { return false }
+      next = sync.pointee.next
+    }
+    return true
+  }
+
+  /// Makes all that are due the companions of a sync that glibc has just got: it serves them too.
+  ///
+  /// - Returns: How many.
+  mutating func joinDue(to leader: RequestRef) -> Int {
+    let count = dueSyncs.count
     while let sync = dueSyncs.popLast() {
       sync.pointee.state = .joined
       sync.pointee.companion = leader.pointee.companion
       leader.pointee.companion = sync
     }
-    return leader
+    return count
   }
 
-  /// The sync that ``takeDue()`` gave has ended.
+  /// The sync that ``takeDue()`` gave has ended, or will not run.
   mutating func syncEnded() {
     isSyncing = false
-  }
-
-  /// Takes back the companions of a sync that will not run.
-  mutating func takeBack(companionsOf leader: RequestRef) {
-    isSyncing = false
-    var companion = leader.pointee.companion
-    leader.pointee.companion = nil
-    while let sync = companion {
-      companion = sync.pointee.companion
-      sync.pointee.companion = nil
-      sync.pointee.state = .parked
-      makeDue(sync)
-    }
   }
 
   private mutating func makeDue(_ sync: RequestRef) {
     sync.pointee.epoch = Self.due
     dueSyncs.append(sync)
-  }
-
-  /// One that syncs metadata too serves those that need the data alone.
-  private func mostThorough() -> RequestRef? {
-    var candidate = dueSyncs.first
-    while let sync = candidate {
-      if sync.pointee.kind == .sync { return sync }
-      candidate = sync.pointee.next
-    }
-    return dueSyncs.first
   }
 }
 

@@ -1,4 +1,3 @@
-import Foundation
 import PosixAIO
 import SystemPackage
 import TestSupport
@@ -8,32 +7,48 @@ struct BlocksAreWrong: Error {}
 /// A program whose main is asynchronous: its first thread parks with no signal blocked, and takes
 /// signals that nobody wants it to take.
 ///
-/// Writes 256 blocks, checks them, and prints how many signals landed on other threads.
+/// Writes 256 blocks, reads each of them, syncs now and then, checks all, and prints how many signals
+/// landed on other threads.
 @main
 struct AsyncMain {
+  static let blockCount = 256
+  static let blockByteCount = 512
+
   static func main() async throws {
     // Dispatch may run the rest on another thread after this.
     await Task.yield()
-    try await Task.detached { try writeBlocks() }.value
+    try await Task.detached { try runBlocks() }.value
   }
 
-  static func writeBlocks() throws {
+  static func runBlocks() throws {
     let folder = try TemporaryFolder()
-    let queue = try CompletionQueue()
+    var configuration = CompletionQueue.Configuration()
+    configuration.readsCacheFirst = false
+    let queue = try CompletionQueue(configuration: configuration)
     let file = AIOFile(try folder.open("blocks"), queue: queue)
-    var completions = [Int](repeating: 0, count: 256)
-    for number in 0..<256 {
-      let block = Pattern.block(number, byteCount: 512)
-      try file.write(IOBuffer(copying: block), at: Int64(number * 512)) { result, _ in
-        if case .success(512) = result { completions[number] += 1 }
+    var writes = [Int](repeating: 0, count: blockCount)
+    var reads = writes
+    var syncs = 0
+    for number in 0..<blockCount {
+      let block = Pattern.block(number, byteCount: blockByteCount)
+      let offset = Int64(number * blockByteCount)
+      try file.write(IOBuffer(copying: block), at: offset) { result, _ in
+        if case .success(blockByteCount) = result { writes[number] += 1 }
+        // A refusal leaves the count at 0.
+        _ = try? file.read(into: IOBuffer(capacity: blockByteCount), at: offset) { result, buffer in
+          if case .success(blockByteCount) = result, Array(buffer) == block { reads[number] += 1 }
+        }
+      }
+      if number % 16 == 0 {
+        try file.sync { if case .success = $0 { syncs += 1 } }
       }
       queue.drain()
     }
     try queue.runUntilIdle()
-    let expected = (0..<256).flatMap { Pattern.block($0, byteCount: 512) }
-    guard completions.allSatisfy({ $0 == 1 }), try folder.contents(of: "blocks") == expected else {
-      throw BlocksAreWrong()
-    }
+    let expected = (0..<blockCount).flatMap { Pattern.block($0, byteCount: blockByteCount) }
+    guard (writes + reads).allSatisfy({ $0 == 1 }), syncs == 16,
+      try folder.contents(of: "blocks") == expected
+    else { throw BlocksAreWrong() }
     print("ok strays=\(queue.figures.strayCount)")
   }
 }

@@ -2,7 +2,7 @@ import TestSupport
 import XCTest
 
 final class AsyncMainTests: XCTestCase {
-  func test_everyWriteCompletes_underAnAsynchronousMain() throws {
+  func test_everyRequestCompletes_underAnAsynchronousMain() throws {
     let outcome = try Program.run("AsyncMain")
     XCTAssertEqual(outcome.status, 0, outcome.errors)
     XCTAssertTrue(outcome.output.hasPrefix("ok strays="), outcome.output)

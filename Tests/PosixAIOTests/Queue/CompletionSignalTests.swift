@@ -98,4 +98,30 @@ final class CompletionSignalTests: XCTestCase {
     try queue.runUntilIdle()
     XCTAssertEqual(calls, 50)
   }
+
+  func test_descriptorFallsSilent_afterASignalThatComesWhileNothingIsInFlight() throws {
+    let folder = try TemporaryFolder()
+    var configuration = CompletionQueue.Configuration()
+    configuration.signal = caio_sigrtmax() - 4
+    let queue = try CompletionQueue(configuration: configuration)
+    let file = AIOFile(try folder.open("file"), queue: queue)
+    var calls = 0
+    try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in calls += 1 }
+    try queue.runUntilIdle()
+    for _ in 0..<3 {
+      for _ in 0..<40 { kill(getpid(), caio_sigrtmax() - 4) }
+      XCTAssertTrue(isReadable(queue))
+      queue.drain()
+      // A loop would call drain again and again.
+      XCTAssertFalse(isReadable(queue))
+    }
+    try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in calls += 1 }
+    try queue.runUntilIdle()
+    XCTAssertEqual(calls, 2)
+  }
+
+  private func isReadable(_ queue: CompletionQueue) -> Bool {
+    var polled = pollfd(fd: queue.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&polled, 1, 0) == 1
+  }
 }

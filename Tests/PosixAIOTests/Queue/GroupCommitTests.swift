@@ -1,0 +1,152 @@
+import SystemPackage
+import TestSupport
+import XCTest
+
+@testable import PosixAIO
+
+/// Contract 7, group commit, and merged writes: how many operations there are.
+final class GroupCommitTests: XCTestCase {
+  private var folder: TemporaryFolder!
+  private let ledger = Ledger()
+  private let system = ScriptedSystem()
+  private var queue: CompletionQueue!
+  private var file: AIOFile!
+
+  override func setUpWithError() throws {
+    folder = try TemporaryFolder()
+    queue = try CompletionQueue(configuration: .init(), system: system)
+    file = AIOFile(try folder.open("file"), queue: queue)
+  }
+
+  private func settle(line: UInt = #line) throws {
+    try system.runUntilIdle(queue)
+    ledger.assertEachOnce(line: line)
+    queue.assertIdle(line: line)
+  }
+
+  private var syncs: [ScriptedSystem.Operation.Kind] {
+    system.submitted.map(\.kind).filter { $0 == .sync || $0 == .dataSync }
+  }
+
+  func test_syncsOfOneTurnAreOne() throws {
+    for _ in 0..<100 { try file.sync(ledger.sync()) }
+    try settle()
+    ledger.assertAll(.done)
+    XCTAssertEqual(syncs, [.sync])
+    XCTAssertEqual(queue.figures.mergedSyncCount, 99)
+  }
+
+  func test_syncsAcceptedWhileOneRunsAreOne() throws {
+    try file.dataSync(ledger.sync())
+    queue.drain()
+    for number in 0..<50 {
+      try file.write(IOBuffer(copying: [1]), at: Int64(number * 2), ledger.transfer())
+      try file.dataSync(ledger.sync())
+    }
+    // The first one runs until the writes are done.
+    while system.endFirst(where: { $0.kind == .write }) { queue.drain() }
+    XCTAssertEqual(syncs, [.dataSync])
+    XCTAssertTrue(ledger.called.allSatisfy { $0 > 0 && $0 % 2 == 1 }, "writes alone")
+    try settle()
+    XCTAssertEqual(syncs, [.dataSync, .dataSync])
+    XCTAssertEqual(queue.figures.mergedSyncCount, 49)
+  }
+
+  func test_oneOfManyThatNeedsTheMetadataIsEnough() throws {
+    try file.dataSync(ledger.sync())
+    try settle()
+    for number in 0..<10 {
+      if number == 7 { try file.sync(ledger.sync()) } else { try file.dataSync(ledger.sync()) }
+    }
+    try settle()
+    ledger.assertAll(.done)
+    XCTAssertEqual(syncs, [.dataSync, .sync])
+  }
+
+  func test_syncDoesNotStartBeforeItsWritesHaveEnded_andNotForLaterOnes() throws {
+    try file.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())
+    try file.sync(ledger.sync())
+    try file.write(IOBuffer(copying: [2]), at: 100, ledger.transfer())
+    queue.drain()
+    XCTAssertEqual(syncs, [])
+    system.endFirst { $0.offset == 0 }
+    // Its group's other member runs on; the backstop finds it.
+    try queue.run { !syncs.isEmpty }
+    XCTAssertEqual(system.held.map(\.kind), [.write, .sync, .read])
+    system.endFirst(where: \.isSync)
+    system.endFirst(where: \.isDoorbell)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [0, 1])
+    try settle()
+  }
+
+  func test_doorbellIsEmpty_whateverItsSlotWasUsedForBefore() throws {
+    for number in 0..<20 {
+      try file.write(
+        IOBuffer(copying: bytes(1, count: 4096)), at: Int64(number * 10_000), ledger.transfer())
+    }
+    try settle()
+    try file.sync(ledger.sync())
+    try settle()
+    XCTAssertEqual(system.submitted.last?.kind, .read)
+    XCTAssertEqual(system.submitted.last?.byteCount, 0)
+    XCTAssertEqual(system.submitted.last?.offset, 0)
+  }
+
+  // MARK: Merged writes
+
+  func test_adjacentWritesAreOneOperation_eachWithItsOwnCount() throws {
+    let counts = (0..<100).map { $0 % 7 + 1 }
+    var offset: Int64 = 1000
+    for (number, count) in counts.enumerated() {
+      try file.write(
+        IOBuffer(copying: bytes(number, count: count)), at: offset, ledger.transfer())
+      offset += Int64(count)
+    }
+    try settle()
+    XCTAssertEqual(ledger.entries, counts.map { [.moved($0)] })
+    XCTAssertEqual(system.submitted.map(\.byteCount), [counts.reduce(0, +)])
+    XCTAssertEqual(queue.figures.mergedWriteCount, 99)
+    XCTAssertEqual(
+      Array(try folder.contents(of: "file").dropFirst(1000)),
+      counts.enumerated().flatMap { bytes($0.offset, count: $0.element) })
+  }
+
+  func test_shortMergedWriteGoesOn_andEachHasItsWholeCount() throws {
+    system.outcome = { _ in .short(3) }
+    for number in 0..<10 {
+      try file.write(
+        IOBuffer(copying: bytes(number, count: 10)), at: Int64(number * 10), ledger.transfer())
+    }
+    try settle()
+    ledger.assertAll(.moved(10))
+    XCTAssertEqual(system.submitted.count, 34)
+    XCTAssertEqual(
+      try folder.contents(of: "file"), (0..<10).flatMap { bytes($0, count: 10) })
+  }
+
+  func test_writesThatAreApartLargeOrEmptyAreNotMerged() throws {
+    for offset: Int64 in [0, 20, 10, 30] {
+      try file.write(IOBuffer(copying: bytes(1, count: 5)), at: offset, ledger.transfer())
+    }
+    try file.write(IOBuffer(copying: []), at: 35, ledger.transfer())
+    try file.write(IOBuffer(copying: bytes(2, count: 40_000)), at: 35, ledger.transfer())
+    try file.write(IOBuffer(copying: [3]), at: 40_035, ledger.transfer())
+    try settle()
+    XCTAssertEqual(system.submitted.map(\.byteCount), [5, 5, 5, 5, 0, 40_000, 1])
+  }
+
+  func test_mergedWriteHasALimit() throws {
+    for number in 0..<20 {
+      try file.write(
+        IOBuffer(copying: Pattern.block(number, byteCount: 32_768)), at: Int64(number * 32_768),
+        ledger.transfer())
+    }
+    try settle()
+    ledger.assertAll(.moved(32_768))
+    XCTAssertEqual(system.submitted.map(\.byteCount), [262_144, 262_144, 131_072])
+    XCTAssertTrue(
+      try folder.contents(of: "file")
+        == (0..<20).flatMap { Pattern.block($0, byteCount: 32_768) })
+  }
+}

@@ -1,0 +1,55 @@
+import CPosixAIO
+import Glibc
+import SystemPackage
+
+@testable import PosixAIO
+
+extension ScriptedSystem {
+  /// An operation as it was handed over.
+  @safe
+  struct Operation {
+    enum Kind {
+      case read, write, sync, dataSync
+    }
+
+    let kind: Kind
+    let descriptor: Int32
+    let offset: Int64
+    let byteCount: Int
+    /// Its group; a sync has none.
+    let ticket: UInt64?
+    var isRunning = false
+    private let control: AIOSystem.Control
+
+    init(_ kind: Kind, _ control: AIOSystem.Control, _ ticket: UInt64?) {
+      self.kind = kind
+      unsafe self.control = control
+      self.ticket = ticket
+      descriptor = unsafe control.pointee.aio_fildes
+      offset = unsafe Int64(control.pointee.aio_offset)
+      byteCount = unsafe control.pointee.aio_nbytes
+    }
+
+    /// Tells it from the others that are held at the same time.
+    var key: UInt { unsafe Self.key(control) }
+
+    static func key(_ control: AIOSystem.Control) -> UInt { UInt(bitPattern: control) }
+
+    var isSync: Bool { kind == .sync || kind == .dataSync }
+
+    /// Whether it is the empty read behind a sync.
+    var isDoorbell: Bool { kind == .read && byteCount == 0 }
+
+    /// Does it, for so many bytes at the most, and returns what the kernel does.
+    func perform(_ byteCount: Int) -> Int {
+      switch kind {
+      case .read:
+        unsafe pread(descriptor, control.pointee.aio_buf, byteCount, Int(offset))
+      case .write:
+        unsafe pwrite(descriptor, control.pointee.aio_buf, byteCount, Int(offset))
+      case .sync: Int(fsync(descriptor))
+      case .dataSync: Int(fdatasync(descriptor))
+      }
+    }
+  }
+}
