@@ -24,6 +24,8 @@ public final class AIOFile {
   var lanes: Lanes
   /// Whether it is a pipe or its like that waits for another one to end.
   var isHeldBack = false
+  /// Whether glibc holds a write to the end of the file.
+  var isAppending = false
   /// Operations that glibc holds.
   var inFlightCount = 0
   var barrier = SyncBarrier()

@@ -49,12 +49,18 @@ extension CompletionQueue {
         if readFromCache(request, of: file) { continue }
       }
       guard books.inFlight.count < configuration.inFlightLimit else { return .queueIsFull }
-      guard file.inFlightCount < configuration.inFlightLimitPerFile, admitsStream(file) else {
-        return .fileIsFull
-      }
+      guard file.inFlightCount < configuration.inFlightLimitPerFile, keepsOrder(request, file),
+        admitsStream(file)
+      else { return .fileIsFull }
       guard handOverFirst(of: file, &share) else { return .queueIsFull }
     }
     return .finished
+  }
+
+  /// Whether a request may be handed over before what is in flight has ended. What is appended goes
+  /// one after the other, since the rest of a short write must come before the next.
+  private func keepsOrder(_ request: RequestRef, _ file: AIOFile) -> Bool {
+    !(file.isAppending && request.pointee.kind == .write)
   }
 
   /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.
@@ -91,7 +97,10 @@ extension CompletionQueue {
       // Each alone: the next may block for ever, and would keep the signal from this one.
       lane = 0
       fillBatch(file, request, limit: 1)
-    case .write where !file.traits.isDirect || file.traits.isAppending:
+    case .write where file.traits.isAppending:
+      lane = 0
+      fillBatch(file, request, limit: 1)
+    case .write where !file.traits.isDirect:
       lane = 0
       fillBatch(file, request, limit: Group.memberLimit)
     default:
@@ -191,6 +200,7 @@ extension CompletionQueue {
     books.inFlight.append(request)
     if request.pointee.isAbandoned { ownerlessCount += 1 }
     if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
+    if request.pointee.kind == .write, file.traits.isAppending { file.isAppending = true }
     file.inFlightCount += 1
     file.lanes.handedOver(request, on: lane)
   }

@@ -72,6 +72,7 @@ extension CompletionQueue {
   private func ended(_ request: RequestRef, of file: AIOFile) {
     file.inFlightCount -= 1
     file.lanes.ended(request)
+    if request.pointee.kind == .write { file.isAppending = false }
     if request.pointee.isAbandoned { ownerlessCount -= 1 }
     if request.pointee.kind != .doorbell { record(request) }
     if !file.waiting.isEmpty { makeReady(file) }

@@ -18,6 +18,13 @@ final class CancelMergedTests: XCTestCase {
     file = AIOFile(try folder.open("file"), queue: queue)
   }
 
+  override func tearDown() {
+    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
+    folder = nil
+    queue = nil
+    file = nil
+  }
+
   /// Ten bytes each, side by side, and so one operation.
   private func writeTens(_ numbers: Range<Int>) throws -> [RequestID] {
     try numbers.map {

@@ -18,6 +18,13 @@ final class GroupCommitTests: XCTestCase {
     file = AIOFile(try folder.open("file"), queue: queue)
   }
 
+  override func tearDown() {
+    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
+    folder = nil
+    queue = nil
+    file = nil
+  }
+
   private func settle(line: UInt = #line) throws {
     try system.runUntilIdle(queue)
     ledger.assertEachOnce(line: line)

@@ -23,6 +23,12 @@ final class LanesTests: XCTestCase {
       }, system: system)
   }
 
+  override func tearDown() {
+    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
+    folder = nil
+    queue = nil
+  }
+
   private func lanes(_ kind: ScriptedSystem.Operation.Kind) -> Set<Int32> {
     Set(system.submitted.filter { $0.kind == kind && !$0.isDoorbell }.map(\.descriptor))
   }

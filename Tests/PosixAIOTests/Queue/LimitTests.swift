@@ -16,6 +16,12 @@ final class LimitTests: XCTestCase {
     folder = try TemporaryFolder()
   }
 
+  override func tearDown() {
+    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
+    folder = nil
+    queue = nil
+  }
+
   private func makeQueue(_ change: (inout CompletionQueue.Configuration) -> Void) throws {
     queue = try CompletionQueue(
       configuration: .with {

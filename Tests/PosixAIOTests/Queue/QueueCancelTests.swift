@@ -18,6 +18,13 @@ final class QueueCancelTests: XCTestCase {
     try makeQueue { _ in }
   }
 
+  override func tearDown() {
+    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
+    folder = nil
+    queue = nil
+    file = nil
+  }
+
   private func makeQueue(_ change: (inout CompletionQueue.Configuration) -> Void) throws {
     queue = try CompletionQueue(configuration: .with(change), system: system)
     file = AIOFile(try folder.open("file"), queue: queue)

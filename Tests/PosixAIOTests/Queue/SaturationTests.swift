@@ -32,6 +32,12 @@ final class SaturationTests: XCTestCase {
     queue.drain()
   }
 
+  override func tearDown() {
+    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
+    folder = nil
+    queue = nil
+  }
+
   private func release() throws {
     for pipe in pipes { try pipe.write([1]) }
     try queue.runUntilIdle()
