@@ -126,22 +126,25 @@ final class StreamTests: XCTestCase {
     XCTAssertTrue(found == [1] + large)
   }
 
-  func test_closeWaitsForABlockedRead_andAnAbandonedOneFreesItLater() throws {
+  func test_closeWaitsForABlockedWrite_andAnAbandonedOneFreesItLater() throws {
     let before = try openDescriptors()
     try {
       let queue = try CompletionQueue()
-      let pipe = try TestPipe()
-      let file = AIOFile(pipe.readEnd, queue: queue)
-      let id = try file.read(into: IOBuffer(capacity: 10), at: 0, ledger.transfer())
+      let pipe = try SmallPipe()
+      let file = AIOFile(try pipe.writeEnd.duplicate(), queue: queue)
+      let bytes = Pattern.block(1, byteCount: SmallPipe.blockingByteCount)
+      let id = try file.write(IOBuffer(copying: bytes), at: 0, ledger.transfer())
       queue.drain()
+      // The pipe has the first half, so the write runs and waits for room for the second.
+      try pipe.waitUntilReadable()
       file.close(ledger.sync())
       queue.drain()
       XCTAssertEqual(queue.cancel(id), .notCanceled)
       XCTAssertEqual(queue.cancel(id, abandoning: true), .abandoned)
       try queue.run { ledger.called == [0] }
       XCTAssertEqual(ledger[0], .failed(.canceled))
-      XCTAssertEqual(queue.books.heldByteCount, 10)
-      try pipe.write([1])
+      XCTAssertEqual(queue.books.heldByteCount, bytes.count)
+      XCTAssertEqual(try pipe.drain(bytes.count), bytes)
       try queue.runUntilIdle()
       XCTAssertEqual(ledger[1], .done)
       queue.assertIdle()
