@@ -58,6 +58,7 @@ final class SignalLossTests: XCTestCase {
     // Of each request: where it writes, or nil for a sync.
     var places: [Int?] = []
     for number in 0..<300 {
+      writes.append(ledger.entries.count)
       ids.append(
         try file.write(IOBuffer(copying: [1]), at: Int64(number * 2), ledger.transfer()))
       places.append(number * 2)
@@ -109,8 +110,8 @@ final class SignalLossTests: XCTestCase {
 
   // MARK: -
 
-  /// Writes each block, reads it from the handler of its write, syncs now and then; at most 256 at a
-  /// time. Checks every byte and every completion.
+  /// Writes each block, reads it from the handler of its write, syncs now and then; at most 256 at
+  /// a time. Checks every byte and every completion.
   private func runMixed(
     _ configuration: CompletionQueue.Configuration, _ system: AIOSystem = .live,
     requestCount: Int
