@@ -109,7 +109,7 @@ final class CompletionSignalTests: XCTestCase {
     try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in calls += 1 }
     try queue.runUntilIdle()
     for _ in 0..<3 {
-      for _ in 0..<40 { kill(getpid(), caio_sigrtmax() - 4) }
+      for _ in 0..<40 { pthread_kill(pthread_self(), caio_sigrtmax() - 4) }
       XCTAssertTrue(isReadable(queue))
       queue.drain()
       // A loop would call drain again and again.
