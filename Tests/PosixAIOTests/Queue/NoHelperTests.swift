@@ -51,15 +51,8 @@ final class NoHelperTests: XCTestCase {
     try anchor.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())
     queue.drain()
     let anchored = system.held[0].key
-    // Of a group all, none, or those behind a member: memory that has run out stays so for a while.
-    var refused: Set<UInt64> = []
-    system.refusal = { operation in
-      guard let group = operation.ticket else {
-        return random.oneIn(3) ? .resourceTemporarilyUnavailable : nil
-      }
-      if random.oneIn(3) { refused.insert(group) }
-      return refused.contains(group) ? .resourceTemporarilyUnavailable : nil
-    }
+    // Of a group, any members.
+    system.refusal = { _ in random.oneIn(3) ? .resourceTemporarilyUnavailable : nil }
     let file = AIOFile(
       try folder.open("file", options: [.create, .append]), queue: queue)
     for number in 0..<300 {

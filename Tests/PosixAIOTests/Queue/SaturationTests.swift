@@ -35,6 +35,7 @@ final class SaturationTests: XCTestCase {
   override func tearDown() {
     // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
     folder = nil
+    pipes = []
     queue = nil
   }
 

@@ -58,7 +58,6 @@ final class SignalLossTests: XCTestCase {
     // Of each request: where it writes, or nil for a sync.
     var places: [Int?] = []
     for number in 0..<300 {
-      writes.append(ledger.entries.count)
       ids.append(
         try file.write(IOBuffer(copying: [1]), at: Int64(number * 2), ledger.transfer()))
       places.append(number * 2)
