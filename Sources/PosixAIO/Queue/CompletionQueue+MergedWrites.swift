@@ -54,8 +54,8 @@ extension CompletionQueue {
     return unsafe memory
   }
 
-  /// Takes a merged write that waits apart: what is written is done, and the rest waits in its place,
-  /// each write for itself.
+  /// Takes a merged write that waits apart: what is written is done, and the rest waits in its
+  /// place, each write for itself.
   func separate(_ leader: RequestRef, of file: AIOFile) {
     file.waiting.remove(leader)
     endMerged(leader, of: file)

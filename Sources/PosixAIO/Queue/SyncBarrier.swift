@@ -5,8 +5,8 @@
 /// write on another descriptor of the same file. Writes accepted after it do not wait for it.
 ///
 /// Writes between two syncs share an *epoch*. A sync parks at the end of its epoch until that epoch
-/// and all before it have no write left. Then it is *due*; and all that are due when one is handed to
-/// glibc become one sync of the file. None is while another runs.
+/// and all before it have no write left. Then it is *due*; and all that are due when one is handed
+/// to glibc become one sync of the file. None is while another runs.
 @safe
 struct SyncBarrier {
   fileprivate struct Epoch {

@@ -2,8 +2,10 @@
 #include "CFaults.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 pid_t cfaults_fork(int (*body)(void *), void *context, unsigned seconds) {
@@ -13,6 +15,14 @@ pid_t cfaults_fork(int (*body)(void *), void *context, unsigned seconds) {
         _exit(body(context));
     }
     return child;
+}
+
+int cfaults_announce(int signo, uint64_t ticket) {
+    siginfo_t info = {.si_signo = signo, .si_code = SI_ASYNCIO};
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = (void *)(uintptr_t)ticket;
+    return (int)syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signo, &info);
 }
 
 int cfaults_small_disk(size_t byte_count) {

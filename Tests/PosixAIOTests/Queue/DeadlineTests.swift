@@ -6,7 +6,8 @@ import XCTest
 
 @testable import PosixAIO
 
-/// Contract 9, deadlines. What is to be late is held by a scripted libc, so nothing depends on speed.
+/// Contract 9, deadlines. What is to be late is held by a scripted libc, so that nothing depends on
+/// speed.
 final class DeadlineTests: XCTestCase {
   private var folder: TemporaryFolder!
   private let ledger = Ledger()

@@ -31,7 +31,7 @@ final class DescriptorShortageTests: XCTestCase {
   }
 
   func test_readsGoOnWithTheLanesThatThereAre_andOthersComeLater() throws {
-    let before = try openDescriptors()
+    let before = try ownDescriptors()
     try {
       let system = ScriptedSystem()
       let queue = try CompletionQueue(
@@ -62,7 +62,7 @@ final class DescriptorShortageTests: XCTestCase {
       XCTAssertEqual(ledger.entries.count { $0 == [.done] }, 2)
       queue.assertIdle()
     }()
-    XCTAssertEqual(try openDescriptors(), before)
+    XCTAssertEqual(try ownDescriptors(), before)
   }
 
   func test_everythingCompletes_withoutAnyLane() throws {
@@ -85,7 +85,7 @@ final class DescriptorShortageTests: XCTestCase {
   }
 
   func test_queueIsNotMade_andNothingStaysBehind_whenItsDescriptorsAreNotToBeHad() throws {
-    let before = try openDescriptors()
+    let before = try ownDescriptors()
     for count in 0..<5 {
       try withDescriptorsLeft(count) {
         XCTAssertThrowsError(try CompletionQueue()) {
@@ -93,7 +93,7 @@ final class DescriptorShortageTests: XCTestCase {
         }
       }
     }
-    XCTAssertEqual(try openDescriptors(), before)
+    XCTAssertEqual(try ownDescriptors(), before)
   }
 
   /// Runs `body` when only so many descriptors can be opened.

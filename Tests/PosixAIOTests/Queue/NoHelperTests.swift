@@ -51,6 +51,7 @@ final class NoHelperTests: XCTestCase {
     try anchor.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())
     queue.drain()
     let anchored = system.held[0].key
+    // Of a group, any members.
     system.refusal = { _ in random.oneIn(3) ? .resourceTemporarilyUnavailable : nil }
     let file = AIOFile(
       try folder.open("file", options: [.create, .append]), queue: queue)

@@ -5,8 +5,8 @@ import XCTest
 
 @testable import PosixAIO
 
-/// Cancellation in glibc itself, when every helper thread is stuck with a pipe: the state in which a
-/// careless `aio_cancel(3)` makes glibc forget operations.
+/// Cancellation in glibc itself, when every helper thread is stuck with a pipe: the state in which
+/// a careless `aio_cancel(3)` makes glibc forget operations.
 final class SaturationTests: XCTestCase {
   /// More than there can be helpers.
   private static let pipeCount = 80
@@ -35,6 +35,7 @@ final class SaturationTests: XCTestCase {
   override func tearDown() {
     // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
     folder = nil
+    pipes = []
     queue = nil
   }
 

@@ -109,8 +109,8 @@ final class SignalLossTests: XCTestCase {
 
   // MARK: -
 
-  /// Writes each block, reads it from the handler of its write, syncs now and then; at most 256 at a
-  /// time. Checks every byte and every completion.
+  /// Writes each block, reads it from the handler of its write, syncs now and then; at most 256 at
+  /// a time. Checks every byte and every completion.
   private func runMixed(
     _ configuration: CompletionQueue.Configuration, _ system: AIOSystem = .live,
     requestCount: Int

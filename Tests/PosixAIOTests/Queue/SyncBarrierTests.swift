@@ -3,7 +3,7 @@ import XCTest
 @testable import PosixAIO
 
 final class SyncBarrierTests: XCTestCase {
-  /// What has to be true, as simply as can be: who was accepted, in order, and whether it has ended.
+  /// What has to be true, as simply as can be: who was accepted, in order, and has not ended.
   private struct Model {
     var writes: [(epoch: UInt64, order: Int)] = []
     var parked: [(request: RequestRef, order: Int)] = []
