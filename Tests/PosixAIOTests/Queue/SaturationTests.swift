@@ -5,15 +5,15 @@ import XCTest
 
 @testable import PosixAIO
 
-/// Cancellation in glibc itself, when every helper thread is stuck with a pipe: the state in which
-/// a careless `aio_cancel(3)` makes glibc forget operations.
+/// Cancellation in glibc itself, when every helper thread is stuck: the state in which a careless
+/// `aio_cancel(3)` makes glibc forget operations.
 final class SaturationTests: XCTestCase {
-  /// More than there can be helpers.
-  private static let pipeCount = 80
+  private static let pipeCount = 8
   private var folder: TemporaryFolder!
   private let ledger = Ledger()
   private var queue: CompletionQueue!
   private var pipes: [TestPipe] = []
+  private var saturation: HelperSaturation?
 
   override func setUpWithError() throws {
     folder = try TemporaryFolder()
@@ -24,6 +24,7 @@ final class SaturationTests: XCTestCase {
         $0.streamLimit = Self.pipeCount
         $0.inFlightLimit = 1024
       })
+    saturation = try HelperSaturation()
     pipes = try (0..<Self.pipeCount).map { _ in try TestPipe() }
     for pipe in pipes {
       let file = AIOFile(pipe.readEnd, queue: queue)
@@ -35,11 +36,14 @@ final class SaturationTests: XCTestCase {
   override func tearDown() {
     // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
     folder = nil
+    try? saturation?.release()
+    saturation = nil
     pipes = []
     queue = nil
   }
 
   private func release() throws {
+    try saturation?.release()
     for pipe in pipes { try pipe.write([1]) }
     try queue.runUntilIdle()
     ledger.assertEachOnce()
