@@ -7,8 +7,8 @@ struct BlocksAreWrong: Error {}
 /// A program whose main is asynchronous: its first thread parks with no signal blocked, and takes
 /// signals that nobody wants it to take.
 ///
-/// Writes 256 blocks, reads each of them, syncs now and then, checks all, and prints how many signals
-/// landed on other threads.
+/// Writes 256 blocks, reads each of them, syncs now and then, checks all, and prints how many
+/// signals landed on other threads.
 @main
 struct AsyncMain {
   static let blockCount = 256
