@@ -36,10 +36,11 @@ static void deliver(int signo, siginfo_t *info, void *context) {
     struct mailbox *box = &mailboxes[signo];
     if ((atomic_fetch_add(&box->users, 1) & shut) == 0) {
         uint64_t ticket = info->si_code == SI_ASYNCIO ? (uintptr_t)info->si_value.sival_ptr : 0;
-        atomic_fetch_add(&box->strays, 1);
         // Eight bytes into a pipe are written whole or not at all.
         if (write(atomic_load(&box->pipe_write_fd), &ticket, sizeof ticket) != sizeof ticket)
             atomic_store(&box->overflow, true);
+        // Behind the write: who sees the count finds the ticket.
+        atomic_fetch_add(&box->strays, 1);
     }
     if (atomic_fetch_sub(&box->users, 1) == (shut | 1))
         close_pipe_once(box);

@@ -238,6 +238,7 @@ extension CompletionQueue {
       return false
     }
     request.pointee.errorNumber = error.rawValue
+    request.pointee.wasCanceled = true
     if request.pointee.kind.isSync {
       finishSync(request, of: file)
     } else if unsafe request.pointee.mergedMemory != nil {

@@ -52,6 +52,8 @@ extension CompletionQueue {
 }
 
 /// Is told what a queue does, for exporters of metrics. A queue without an observer pays nothing.
+///
+/// Called in the middle of a drain: it counts, and does nothing to the queue or its files.
 public protocol CompletionQueueObserver: AnyObject {
   /// An operation has come back from glibc.
   ///
