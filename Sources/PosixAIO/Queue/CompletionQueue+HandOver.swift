@@ -124,7 +124,8 @@ extension CompletionQueue {
     while true {
       if request.pointee.kind == .write { mergeFollowers(into: request, of: file) }
       batch.append(request)
-      guard batch.members.count < limit, let next = file.waiting.first,
+      // A merged write has a signal of its own: it is many requests by itself.
+      guard unsafe request.pointee.mergedMemory == nil, batch.members.count < limit, let next = file.waiting.first,
         next.pointee.kind == first.pointee.kind,
         next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
       else { return }

@@ -6,6 +6,10 @@ extension CompletionQueue {
   /// Larger writes are not worth the copy.
   private static let mergeableByteCount = 32 * 1024
 
+  /// From so many on, writes that find nothing of their file in flight become two operations, so
+  /// that the loop goes on with the first while a helper writes the second.
+  private static let divisibleCount = 16
+
   /// Copies the writes that follow on this one, in the file and among those that wait, into one
   /// piece of memory, and makes them its companions.
   func mergeFollowers(into leader: RequestRef, of file: AIOFile) {
@@ -15,7 +19,8 @@ extension CompletionQueue {
     var end = leader.pointee.offset + Int64(leader.pointee.byteCount)
     var total = leader.pointee.byteCount
     var last = leader
-    while let next = file.waiting.first, next.pointee.kind == .write, isMergeable(next),
+    var room = mostMembers(of: file) - 1
+    while room > 0, let next = file.waiting.first, next.pointee.kind == .write, isMergeable(next),
       file.traits.isAppending || next.pointee.offset == end,
       total + next.pointee.byteCount <= MergeMemory.byteCount
     {
@@ -25,6 +30,7 @@ extension CompletionQueue {
       last = next
       end += Int64(next.pointee.byteCount)
       total += next.pointee.byteCount
+      room -= 1
       joinedCount += 1
       books.counters.mergedWriteCount += 1
     }
@@ -32,6 +38,13 @@ extension CompletionQueue {
     leader.pointee.mergedByteCount = total
     leader.pointee.mergedDoneCount = 0
     unsafe leader.pointee.mergedMemory = gather(leader)
+  }
+
+  private func mostMembers(of file: AIOFile) -> Int {
+    let count = file.waiting.count + 1
+    let isDivided =
+      file.inFlightCount == 0 && !file.traits.isAppending && count >= Self.divisibleCount
+    return isDivided ? count / 2 : count
   }
 
   private func isMergeable(_ write: RequestRef) -> Bool {
