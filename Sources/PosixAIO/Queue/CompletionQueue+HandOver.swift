@@ -125,7 +125,8 @@ extension CompletionQueue {
       if request.pointee.kind == .write { mergeFollowers(into: request, of: file) }
       batch.append(request)
       // A merged write has a signal of its own: it is many requests by itself.
-      guard unsafe request.pointee.mergedMemory == nil, batch.members.count < limit, let next = file.waiting.first,
+      guard unsafe request.pointee.mergedMemory == nil, batch.members.count < limit,
+        let next = file.waiting.first,
         next.pointee.kind == first.pointee.kind,
         next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
       else { return }
