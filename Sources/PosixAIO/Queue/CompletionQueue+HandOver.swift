@@ -93,11 +93,9 @@ extension CompletionQueue {
     switch request.pointee.kind {
     case .sync, .dataSync:
       return handOverSync(request, of: file)
-    case _ where file.traits.isStream:
-      // Each alone: the next may block for ever, and would keep the signal from this one.
-      lane = 0
-      fillBatch(file, request, limit: 1)
-    case .write where file.traits.isAppending:
+    case _ where file.traits.isStream, .write where file.traits.isAppending:
+      // Each alone. On a pipe the next may block for ever, and would keep the signal from this one;
+      // what is appended waits for the end of what is before it.
       lane = 0
       fillBatch(file, request, limit: 1)
     case .write where !file.traits.isDirect:
@@ -126,8 +124,7 @@ extension CompletionQueue {
       batch.append(request)
       // A merged write has a signal of its own: it is many requests by itself.
       guard unsafe request.pointee.mergedMemory == nil, batch.members.count < limit,
-        let next = file.waiting.first,
-        next.pointee.kind == first.pointee.kind,
+        let next = file.waiting.first, next.pointee.kind == first.pointee.kind,
         next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
       else { return }
       file.waiting.remove(next)
