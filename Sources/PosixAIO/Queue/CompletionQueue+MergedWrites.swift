@@ -6,9 +6,12 @@ extension CompletionQueue {
   /// Larger writes are not worth the copy.
   private static let mergeableByteCount = 32 * 1024
 
-  /// From so many on, writes that find nothing of their file in flight become two operations, so
-  /// that the loop goes on with the first while a helper writes the second.
-  private static let divisibleCount = 16
+  /// So many operations of a file are kept in flight while there is enough to write: the helper goes
+  /// from one to the next, and the loop answers the first, without either waking the other up.
+  private static let overlappingCount = 4
+
+  /// Fewer writes than these are not divided: an operation has its own cost.
+  private static let indivisibleCount = 8
 
   /// Copies the writes that follow on this one, in the file and among those that wait, into one
   /// piece of memory, and makes them its companions.
@@ -42,9 +45,10 @@ extension CompletionQueue {
 
   private func mostMembers(of file: AIOFile) -> Int {
     let count = file.waiting.count + 1
-    let isDivided =
-      file.inFlightCount == 0 && !file.traits.isAppending && count >= Self.divisibleCount
-    return isDivided ? count / 2 : count
+    let shares = Self.overlappingCount - file.inFlightCount
+    // What is appended goes one operation after the other.
+    guard shares > 1, !file.traits.isAppending else { return count }
+    return max(count / shares, min(count, Self.indivisibleCount))
   }
 
   private func isMergeable(_ write: RequestRef) -> Bool {
