@@ -35,7 +35,7 @@ final class Helpers {
     }
     threads.run { [remote] in
       box.put(work())
-      remote.execute { loop in loop.helpers.finish(number) }
+      remote.add(.body { loop in loop.helpers.finish(number) })
     }
   }
 

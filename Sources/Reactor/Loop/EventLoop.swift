@@ -23,8 +23,24 @@ public final class EventLoop {
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
 
+    /// The most calls of other threads that the loop makes in one turn, 1 or more.
+    public var callsPerTurn = 256
+
+    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one `await`
+    /// to the next.
+    public var jobsPerTurn = 256
+
+    /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
+    public var waitingCallLimit = 1 << 20
+
     /// The limits as they are unless set.
     public init() {}
+
+    fileprivate func check() {
+      precondition(
+        callsPerTurn > 0 && jobsPerTurn > 0 && waitingCallLimit > 0,
+        "EventLoop.Configuration: limits are 1 or more")
+    }
   }
 
   /// Runs the file operations.
@@ -33,14 +49,17 @@ public final class EventLoop {
   /// Reaches the loop from other threads.
   public let remote: Remote
 
+  /// Runs tasks and actors on the loop's thread.
+  public let executor: Executor
+
   /// The limits with which the loop was made.
   public let configuration: Configuration
 
   let registry: EventRegistry
   let helpers: Helpers
-  let thread = LoopThread()
+  let hold: WorkHold
   var runState = RunState.idle
-  private let hold: WorkHold
+  private let calls: RemoteCalls
   private var isQueueBusy = false
 
   /// Makes a loop with an event base and a completion queue of its own.
@@ -74,28 +93,31 @@ public final class EventLoop {
   }
 
   private init(base: OpaquePointer?, _ configuration: Configuration) throws(Errno) {
+    configuration.check()
     self.configuration = configuration
     queue = try CompletionQueue(configuration: configuration.queue)
-    remote = try Remote()
+    remote = try Remote(waitingLimit: configuration.waitingCallLimit)
+    calls = RemoteCalls(remote)
     registry = try unsafe EventRegistry(borrowing: base)
+    executor = Executor(thread: LoopThread(), remote: remote)
     hold = WorkHold(in: registry)
     helpers = Helpers(limit: configuration.helperLimit, remote: remote, hold: hold)
     connectQueue()
-    watchDescriptor(remote.descriptor) { [unowned self] in
-      remote.runCalls(on: self)
-    }
+    connectCalls()
+    connectJobs()
   }
 
   deinit {
     queue.requestDrain = nil
-    remote.close()
+    queue.delivered = nil
+    executor.close(calls.close())
     registry.close()
   }
 
   /// Makes the calling thread the loop's, before it runs a borrowed base that another thread gave
   /// a loop. No other thread uses the loop any more.
   public func moveToCurrentThread() {
-    thread.moveHere()
+    executor.thread.moveHere()
     queue.moveToCurrentThread()
   }
 
@@ -134,16 +156,18 @@ public final class EventLoop {
   /// Traps on any thread but the loop's.
   package func checkThread() {
     precondition(
-      thread.isCurrent,
+      executor.thread.isCurrent,
       "EventLoop: used off its thread; from other threads call loop.remote.execute { … }")
   }
 
   // MARK: - Sources of work
 
   private func connectQueue() {
-    let drain = TurnEvent(in: registry) { [unowned self] in
-      queue.drain()
+    let drain = TurnEvent(in: registry, share: configuration.queue.completionsPerDrain) {
+      [unowned self] limit in
+      let count = executor.servingJobs { queue.drain(limit: limit) }
       holdWhileQueueIsBusy()
+      return count
     }
     queue.requestDrain = { time in
       switch time {
@@ -151,7 +175,8 @@ public final class EventLoop {
       case .nextTurn: drain.runNextTurn()
       }
     }
-    watchDescriptor(queue.descriptor.rawValue) { drain.runThisTurn() }
+    queue.delivered = { [executor] in executor.runReady() }
+    watchDescriptor(queue.descriptor.rawValue, drain)
   }
 
   /// Outside of a drain, a request is accepted by asking for one, which keeps a base running, too.
@@ -162,16 +187,31 @@ public final class EventLoop {
     if isBusy { hold.begin() } else { hold.end() }
   }
 
-  /// Calls `body` when a descriptor of the loop's own has something to say.
-  private func watchDescriptor(_ descriptor: Int32, _ body: @escaping () -> Void) {
-    // Where the base is borrowed, what wakes the loop does not keep it running. libevent does not
-    // count such an event as something that happened either, so the work is an event of its own.
-    let work = TurnEvent(in: registry) { [unowned self] in
-      checkThread()
-      body()
+  private func connectCalls() {
+    let work = TurnEvent(in: registry, share: configuration.callsPerTurn) { [unowned self] limit in
+      calls.run(on: self, limit: limit)
     }
+    watchDescriptor(remote.descriptor, work)
+    calls.work = work
+  }
+
+  private func connectJobs() {
+    executor.open(
+      TurnEvent(in: registry, share: configuration.jobsPerTurn) { [executor] limit in
+        executor.run(limit: limit)
+      })
+  }
+
+  /// Has work done when a descriptor of the loop's own has something to say.
+  ///
+  /// Where the base is borrowed, what wakes the loop does not keep it running. libevent does not
+  /// count such an event as something that happened either, so the work is an event of its own.
+  private func watchDescriptor(_ descriptor: Int32, _ work: TurnEvent) {
     Event(
       in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .uncounted
-    ) { work.runThisTurn() }.add()
+    ) { [unowned self] in
+      checkThread()
+      work.runThisTurn()
+    }.add()
   }
 }

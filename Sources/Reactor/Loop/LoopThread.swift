@@ -13,4 +13,9 @@ final class LoopThread: Sendable {
   func moveHere() {
     owner.store(pthread_self(), ordering: .relaxed)
   }
+
+  /// Makes it no thread's any more.
+  func leave() {
+    owner.store(0, ordering: .relaxed)
+  }
 }
