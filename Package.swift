@@ -41,7 +41,10 @@ let package = Package(
     .systemLibrary(name: "CLibeventExtra", providers: [.apt(["libc6-dev", "libevent-dev"])]),
 
     .target(name: "PosixAIO", dependencies: ["CPosixAIO", systemPackage]),
-    .target(name: "Reactor", dependencies: ["PosixAIO", "CLibevent", systemPackage]),
+    // The C side of Reactor: what needs the layout of libevent's structs.
+    .target(name: "CReactor", dependencies: ["CLibevent"]),
+    .target(
+      name: "Reactor", dependencies: ["PosixAIO", "CReactor", "CLibevent", systemPackage]),
     .target(
       name: "ReactorHTTP",
       dependencies: ["Reactor", "PosixAIO", "CLibevent", "CLibeventExtra", systemPackage]),
@@ -81,7 +84,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "ReactorTests",
-      dependencies: ["Reactor", "PosixAIO", "ReadFileSnippet", "TestSupport", systemPackage]),
+      dependencies: [
+        "Reactor", "PosixAIO", "CLibevent", "ReadFileSnippet", "TestSupport", systemPackage,
+      ]),
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
@@ -93,7 +98,7 @@ let package = Package(
   ]
 )
 
-let targetsInC: Set = ["CPosixAIO", "CFaults"]
+let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults"]
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
   target.swiftSettings = settings
 }
