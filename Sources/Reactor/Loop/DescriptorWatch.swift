@@ -62,6 +62,7 @@ extension EventLoop {
   ) throws(Errno) -> DescriptorWatch {
     checkThread()
     precondition(!events.isEmpty, "EventLoop: a watch waits for something")
+    try checkPollable(descriptor)
     let flags =
       (events.contains(.readable) ? EV_READ : 0) | (events.contains(.writable) ? EV_WRITE : 0)
     let event = Event(
@@ -76,4 +77,13 @@ extension EventLoop {
     try event.tryAdd()
     return DescriptorWatch(event)
   }
+}
+
+/// Refuses what epoll(7) would refuse. libevent would tell the standard error of that, too.
+private func checkPollable(_ descriptor: FileDescriptor) throws(Errno) {
+  var status = stat()
+  errno = 0
+  guard unsafe fstat(descriptor.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+  let kind = status.st_mode & S_IFMT
+  guard kind != S_IFREG, kind != S_IFDIR else { throw .notPermitted }
 }

@@ -16,6 +16,7 @@ final class JobQueue: @unchecked Sendable {
     var isServed = false
     var jobs: [Job] = []
     var next = 0
+    var takenCount: UInt64 = 0
     var fresh: [Awaited] = []
   }
 
@@ -23,6 +24,9 @@ final class JobQueue: @unchecked Sendable {
     unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
     unsafeMutableAddress { unsafe confinedBooks.address }
   }
+
+  /// Jobs handed out so far.
+  var takenCount: UInt64 { books.takenCount }
 
   var count: Int { books.jobs.count - books.next }
 
@@ -42,6 +46,7 @@ final class JobQueue: @unchecked Sendable {
     guard books.next < books.jobs.count else { return nil }
     let job = books.jobs[books.next]
     books.next += 1
+    books.takenCount += 1
     if books.next == books.jobs.count {
       books.jobs.removeAll(keepingCapacity: true)
       books.next = 0

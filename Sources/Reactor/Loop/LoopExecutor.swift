@@ -67,6 +67,9 @@ extension EventLoop {
 
     // MARK: - For the loop
 
+    /// Parts of tasks run so far.
+    var jobCount: UInt64 { jobs.takenCount }
+
     /// Has `work` call ``run(limit:)``.
     func open(_ work: TurnEvent) {
       jobs.open(work)
