@@ -18,20 +18,15 @@ extension File {
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending = Pending<IOBuffer, FileError>(on: loop)
+    let pending = PendingTransfer(on: loop)
     let id: RequestID
     do throws(Errno) {
       guard !Task.isCancelled else { throw .canceled }
-      id = try read(into: buffer, byteCount: byteCount, at: offset, timeout: timeout) {
-        result, buffer in
-        switch result {
-        case .success: pending.finish(.success(buffer))
-        case .failure(let error): pending.finish(.failure(error))
-        }
-      }
+      id = try read(
+        into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
     } catch {
       throw FileError(operation: .read, path: path, offset: offset, errno: error)
     }
-    return try await pending.value(cancelling: id, abandoning: true)
+    return try await pending.buffer(cancelling: id, abandoning: true)
   }
 }

@@ -58,6 +58,7 @@ public final class EventLoop {
   let registry: EventRegistry
   let helpers: Helpers
   let hold: WorkHold
+  let counters = Counters()
   var runState = RunState.idle
   private let calls: RemoteCalls
   private var isQueueBusy = false
@@ -163,7 +164,9 @@ public final class EventLoop {
   // MARK: - Sources of work
 
   private func connectQueue() {
-    let drain = TurnEvent(in: registry, share: configuration.queue.completionsPerDrain) {
+    let drain = TurnEvent(
+      in: registry, share: configuration.queue.completionsPerDrain, counters
+    ) {
       [unowned self] limit in
       let count = executor.servingJobs { queue.drain(limit: limit) }
       holdWhileQueueIsBusy()
@@ -188,8 +191,11 @@ public final class EventLoop {
   }
 
   private func connectCalls() {
-    let work = TurnEvent(in: registry, share: configuration.callsPerTurn) { [unowned self] limit in
-      calls.run(on: self, limit: limit)
+    let work = TurnEvent(in: registry, share: configuration.callsPerTurn, counters) {
+      [unowned self] limit in
+      let count = calls.run(on: self, limit: limit)
+      counters.figures.callCount += UInt64(count)
+      return count
     }
     watchDescriptor(remote.descriptor, work)
     calls.work = work
@@ -197,7 +203,7 @@ public final class EventLoop {
 
   private func connectJobs() {
     executor.open(
-      TurnEvent(in: registry, share: configuration.jobsPerTurn) { [executor] limit in
+      TurnEvent(in: registry, share: configuration.jobsPerTurn, counters) { [executor] limit in
         executor.run(limit: limit)
       })
   }
