@@ -57,7 +57,6 @@ extension Connection {
     }
     state = .closed(reason)
     stream.close()
-    sockets.remove(self)
     if isTellingLater {
       sockets.callLater { [self] in tellClosed(reason) }
     } else {
@@ -72,6 +71,7 @@ extension Connection {
   }
 
   private func tellClosed(_ reason: CloseReason) {
+    sockets.remove(self)
     let handler = onClose
     letGo()
     cancelWaiting()
@@ -100,9 +100,10 @@ extension Connection {
 
 extension Connection: OpenSocket {
   func loopIsGoing() {
-    if case .closed = state { return }
-    state = .closed(.local)
+    // It may be closed, and about to be told.
+    if closeReason == nil { state = .closed(.local) }
     stream.close()
+    // It goes, too, and may be gone.
     listener = nil
     letGo()
   }
