@@ -106,5 +106,6 @@ extension Connection: OpenSocket {
     // It goes, too, and may be gone.
     listener = nil
     letGo()
+    cancelWaiting()
   }
 }
