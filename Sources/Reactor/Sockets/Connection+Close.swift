@@ -25,6 +25,8 @@ extension Connection {
 
   func endGracefully(_ reason: CloseReason) {
     guard isOpen else { return }
+    // Both sides have ended, and it was about to close by itself.
+    let reason = input == .told && output == .ended ? .endOfInput : reason
     let timer = loop.schedule(after: configuration.closeTimeout) { [self] in
       finish(.timedOut(.output))
     }
@@ -75,15 +77,22 @@ extension Connection {
     let handler = onClose
     letGo()
     cancelWaiting()
+    resumeClosers(reason)
     handler?(self, reason)
   }
 
   /// Lets whoever waits see for themselves that there is nothing to wait for.
   private func cancelWaiting() {
-    let waiting = (reader.map { [$0] } ?? []) + writers.map(\.resume)
+    let waiting = (reader.map { [$0] } ?? []) + writers.map(\.pending)
     reader = nil
     writers = []
-    for resume in waiting { resume() }
+    for pending in waiting { pending.finish(.success(())) }
+  }
+
+  private func resumeClosers(_ reason: CloseReason) {
+    let waiting = closers
+    closers = []
+    for pending in waiting { pending.finish(.success(reason)) }
   }
 
   /// Gives back the handlers, which may hold the connection, and its place with the listener.
@@ -107,5 +116,6 @@ extension Connection: OpenSocket {
     listener = nil
     letGo()
     cancelWaiting()
+    resumeClosers(closeReason ?? .local)
   }
 }

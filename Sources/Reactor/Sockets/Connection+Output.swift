@@ -90,6 +90,6 @@ extension Connection {
     guard !writers.isEmpty else { return }
     let due = writers.filter { byteCount <= $0.byteCount }
     writers.removeAll { byteCount <= $0.byteCount }
-    for writer in due { writer.resume() }
+    for writer in due { writer.pending.finish(.success(())) }
   }
 }
