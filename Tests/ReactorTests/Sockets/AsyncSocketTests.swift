@@ -130,8 +130,9 @@ final class AsyncSocketTests: XCTestCase {
       let accept = loop.startTask {
         for try await connection in listener.connections { connection.abort() }
       }
+      let crowd = try FullBacklog(on: loop)
       let connect = loop.startTask {
-        _ = try await Connection.connect(to: "no-such-host.invalid", port: 1, on: loop)
+        _ = try await Connection.connect(to: crowd.address, on: loop)
       }
       await self.turn(loop)
       accept.cancel()
@@ -139,6 +140,7 @@ final class AsyncSocketTests: XCTestCase {
       await self.expectCanceled { try await accept.value }
       await self.expectCanceled { try await connect.value }
       listener.close()
+      crowd.listener.close()
     }
   }
 
