@@ -85,7 +85,8 @@ let package = Package(
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CLibevent", "ReadFileSnippet", "TestSupport", systemPackage,
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet", "TestSupport",
+        systemPackage,
       ]),
     .testTarget(
       name: "ReactorHTTPTests",

@@ -57,6 +57,7 @@ public final class EventLoop {
 
   let registry: EventRegistry
   let helpers: Helpers
+  let sockets: OpenSockets
   let hold: WorkHold
   let counters = Counters()
   var runState = RunState.idle
@@ -100,6 +101,7 @@ public final class EventLoop {
     remote = try Remote(waitingLimit: configuration.waitingCallLimit)
     calls = RemoteCalls(remote)
     registry = try unsafe EventRegistry(borrowing: base)
+    sockets = OpenSockets(registry)
     executor = Executor(thread: LoopThread(), remote: remote)
     hold = WorkHold(in: registry)
     helpers = Helpers(limit: configuration.helperLimit, remote: remote, hold: hold)
@@ -112,6 +114,7 @@ public final class EventLoop {
     queue.requestDrain = nil
     queue.delivered = nil
     executor.close(calls.close())
+    sockets.close()
     registry.close()
   }
 

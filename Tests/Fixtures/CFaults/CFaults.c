@@ -2,6 +2,7 @@
 #include "CFaults.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -39,4 +40,9 @@ int cfaults_small_disk(size_t byte_count) {
     close(context);
     errno = reason;
     return root;
+}
+
+size_t cfaults_heap_byte_count(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }
