@@ -8,6 +8,10 @@ internal import PosixAIO
 final class JobQueue: @unchecked Sendable {
   typealias Job = EventLoop.Executor.Job
 
+  /// The most operations that are noted, also where requests never end: a cancellation waits for no
+  /// more of them.
+  private static let freshLimit = 1024
+
   private let confinedBooks = Confined(Books())
 
   private struct Books {
@@ -63,12 +67,16 @@ final class JobQueue: @unchecked Sendable {
     books.isServed = true
   }
 
-  func endService() {
-    // None is added meanwhile: tasks that go on are run later.
-    for operation in books.fresh {
-      operation.drainEnded()
+  /// - Parameter isOver: Whether all requests had their turn; until they have, those that are new are
+  ///   likely to end without a task that can be cancelled.
+  func endService(isOver: Bool) {
+    if isOver || books.fresh.count >= Self.freshLimit {
+      // None is added meanwhile: tasks that go on are run later.
+      for operation in books.fresh {
+        operation.drainEnded()
+      }
+      books.fresh.removeAll(keepingCapacity: true)
     }
-    books.fresh.removeAll(keepingCapacity: true)
     books.isServed = false
     if count > 0 { books.work?.runThisTurn() }
   }

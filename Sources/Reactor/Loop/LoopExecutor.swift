@@ -103,10 +103,13 @@ extension EventLoop {
 
     /// Calls `body`, which calls ``runReady()`` again and again: nothing else is asked to run what
     /// becomes ready meanwhile.
-    func servingJobs<Value>(_ body: () -> Value) -> Value {
+    ///
+    /// - Parameter isOver: Whether `body` did all that there was to do.
+    func servingJobs<Value>(_ body: () -> Value, isOver: (Value) -> Bool) -> Value {
       jobs.beginService()
-      defer { jobs.endService() }
-      return body()
+      let value = body()
+      jobs.endService(isOver: isOver(value))
+      return value
     }
 
     /// Has ``Awaited/drainEnded()`` called when the drain ends that hands its request over.
