@@ -4,7 +4,7 @@ public import SystemPackage
 
 /// The file's space on the disk and in the page cache. Each call runs on a helper thread.
 extension File {
-  /// What ``allocate(_:_:_:)`` does with a range of a file.
+  /// What ``allocate(_:as:_:)`` does with a range of a file.
   public enum Allocation: Sendable {
     /// Reserves the space, so that writes there cannot fail with `ENOSPC`. The file grows if the
     /// range ends behind it.
@@ -36,14 +36,14 @@ extension File {
   /// Reserves space or gives it back. Wraps `fallocate(2)`.
   ///
   /// - Parameters:
-  ///   - kind: What happens to the range.
   ///   - range: In bytes from the file's start, not empty.
+  ///   - kind: What happens to the range.
   ///   - handler: Gets the outcome: `ENOSPC`, or `ENOTSUP` where the file system does not have it;
   ///     nothing is imitated by writing zeros.
   /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative or an empty range. Nothing was
   ///   started.
   public func allocate(
-    _ kind: Allocation = .extending, _ range: Range<Int64>,
+    _ range: Range<Int64>, as kind: Allocation = .extending,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) throws(Errno) {
     guard range.lowerBound >= 0, !range.isEmpty else { throw .invalidArgument }
@@ -62,7 +62,7 @@ extension File {
   ///   - handler: Gets the outcome. Advice that the kernel ignores is a success.
   /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative range. Nothing was started.
   public func advise(
-    _ advice: Advice, _ range: Range<Int64>? = nil,
+    _ advice: Advice, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) throws(Errno) {
     let (offset, byteCount) = try Self.extent(of: range)
@@ -82,7 +82,7 @@ extension File {
   ///   - handler: Gets the outcome.
   /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative range. Nothing was started.
   public func startWriteBack(
-    _ range: Range<Int64>? = nil,
+    in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) throws(Errno) {
     let (offset, byteCount) = try Self.extent(of: range)

@@ -34,7 +34,7 @@ extension File {
   /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative or an empty range. Nothing was
   ///   started.
   public func tryLock(
-    _ kind: LockKind, _ range: Range<Int64>? = nil,
+    _ kind: LockKind, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) throws(Errno) {
     let (offset, byteCount) = try Self.extent(of: range)
@@ -65,15 +65,15 @@ extension File {
   ///
   /// - Parameters:
   ///   - kind: Shared or exclusive.
-  ///   - range: As for ``tryLock(_:_:_:)``.
+  ///   - range: As for ``tryLock(_:in:_:)``.
   ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is the outcome.
   ///   - handler: Called once, when the lock is taken.
   /// - Returns: The request, to cancel it.
-  /// - Throws: As ``tryLock(_:_:_:)``, and `EAGAIN` if 16 requests of the loop wait already: each
+  /// - Throws: As ``tryLock(_:in:_:)``, and `EAGAIN` if 16 requests of the loop wait already: each
   ///   takes a thread. Nothing was started.
   @discardableResult
   public func lock(
-    _ kind: LockKind, _ range: Range<Int64>? = nil, timeout: Duration? = nil,
+    _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) throws(Errno) -> LockRequest {
     loop.checkThread()
@@ -103,11 +103,11 @@ extension File {
   /// Releases what the file has locked in a range.
   ///
   /// - Parameters:
-  ///   - range: As for ``tryLock(_:_:_:)``.
+  ///   - range: As for ``tryLock(_:in:_:)``.
   ///   - handler: Gets the outcome.
-  /// - Throws: As ``tryLock(_:_:_:)``.
+  /// - Throws: As ``tryLock(_:in:_:)``.
   public func unlock(
-    _ range: Range<Int64>? = nil, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
+    in range: Range<Int64>? = nil, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) throws(Errno) {
     let (offset, byteCount) = try Self.extent(of: range)
     let path = path
@@ -162,7 +162,7 @@ extension File {
       if finish(result) { return }
       guard case .success = result else { return }
       // Nobody waits for it any more. A file that is closed has released it.
-      try? file.unlock(range)
+      try? file.unlock(in: range)
     }
 
     /// - Returns: Whether somebody was told.
