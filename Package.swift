@@ -81,7 +81,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "ReactorTests",
-      dependencies: ["Reactor", "PosixAIO", "ReadFileSnippet", "TestSupport", systemPackage]),
+      dependencies: [
+        "Reactor", "PosixAIO", "CFaults", "ReadFileSnippet", "TestSupport", systemPackage,
+      ]),
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),

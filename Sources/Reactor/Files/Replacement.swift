@@ -22,11 +22,11 @@ final class Replacement: FileWork {
 
   func openedParent(_ result: Result<Directory, FileError>) {
     switch result {
-    case .failure(let error): handler(.failure(error))
+    case .failure(let error): fail(error.operation, error.errno)
     case .success(let directory):
+      guard !isCancelled else { return fail(.open, .canceled) }
       guard let name = path.lastComponent, name.kind == .regular else {
-        return handler(
-          .failure(FileError(operation: .rename, path: path, errno: .invalidArgument)))
+        return fail(.rename, .invalidArgument)
       }
       findPermissions(directory, name)
     }
@@ -43,7 +43,7 @@ final class Replacement: FileWork {
       case .failure(let error) where error.errno == .noSuchFileOrDirectory:
         makeFile(directory, name, .ownerReadWrite)
       case .failure(let error):
-        handler(.failure(error))
+        fail(error.operation, error.errno)
       }
     }
   }
@@ -61,7 +61,7 @@ final class Replacement: FileWork {
           self.write(file, directory, name)
         }
       case .failure(let error):
-        handler(.failure(error))
+        fail(error.operation, error.errno)
       }
     }
   }
@@ -122,17 +122,25 @@ final class Replacement: FileWork {
         self.wait(for: nil)
         switch result {
         case .success: next()
-        case .failure(let error): self.giveUp(file, error)
+        case .failure(let error): self.giveUp(file, error.operation, error.errno)
         }
       }
     } catch {
-      giveUp(file, FileError(operation: operation, path: path, errno: error))
+      giveUp(file, operation, error)
     }
   }
 
-  private func giveUp(_ file: TemporaryFile, _ error: FileError) {
+  private func giveUp(
+    _ file: TemporaryFile, _ operation: FileError.Operation, _ errno: Errno
+  ) {
     commit()
     // The first error is the one to report.
-    file.discard { [handler] _ in handler(.failure(error)) }
+    file.discard { [self] _ in fail(operation, errno) }
+  }
+
+  /// Names the file that was to be replaced, whatever the step was working on: of that nothing is
+  /// left, and no byte of it is in the file.
+  private func fail(_ operation: FileError.Operation, _ errno: Errno) {
+    handler(.failure(FileError(operation: operation, path: path, errno: errno)))
   }
 }

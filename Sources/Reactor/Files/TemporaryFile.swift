@@ -81,22 +81,24 @@ public final class TemporaryFile {
   ) throws(Errno) {
     let descriptor = try file.file.lendDescriptor()
     directory.offload { (directory) throws(FileError) in
+      // A file without a name can be linked once only: if the rename fails, it keeps this one.
       if !isNamed { try FileSystemCalls.link(descriptor, to: temporaryName, in: directory) }
-      do throws(FileError) {
-        return try FileSystemCalls.rename(
+      return Result { () throws(FileError) in
+        try FileSystemCalls.rename(
           .beneath(directory, temporaryName), to: .beneath(directory, name), replacing: replacing)
-      } catch {
-        // The error of the rename is the one to report.
-        if !isNamed { try? FileSystemCalls.remove(.beneath(directory, temporaryName)) }
-        throw error
       }
     } _: { [self] result in
-      if case .success = result {
+      switch result {
+      case .success(.success(let replaced)):
         state = .over
-      } else {
+        handler(.success(replaced))
+      case .success(.failure(let error)):
+        state = .named
+        handler(.failure(error))
+      case .failure(let error):
         state = isNamed ? .named : .nameless
+        handler(.failure(error))
       }
-      handler(result)
       file.file.giveBackDescriptor()
     }
   }
@@ -135,15 +137,30 @@ extension Directory {
     permissions: FilePermissions = .ownerReadWrite,
     _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
   ) {
+    temporaryFile(permissions: permissions, isNamed: false, handler)
+  }
+
+  /// - Parameter isNamed: Whether it has a name even where it needs none.
+  func temporaryFile(
+    permissions: FilePermissions, isNamed: Bool,
+    _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
+  ) {
     // Hidden, and different for every file.
     let number = String(UInt64.random(in: .min ... .max), radix: 16)
     let name = FilePath(".tmp-" + number)
     let path = path.appending(name.components)
     offload { (directory) throws(FileError) in
-      let (descriptor, isNamed) = try FileSystemCalls.openTemporary(
-        directory, name, permissions: permissions)
+      let nameless =
+        isNamed ? nil : try FileSystemCalls.openNameless(directory, path, permissions: permissions)
+      let descriptor: FileDescriptor
+      if let nameless {
+        descriptor = nameless
+      } else {
+        descriptor = try FileSystemCalls.open(
+          .beneath(directory, name), flags: O_RDWR | O_CREAT | O_EXCL, permissions: permissions)
+      }
       return TemporaryFile.Made(
-        opened: try File.Opened(descriptor, path: path), name: name, isNamed: isNamed)
+        opened: try File.Opened(descriptor, path: path), name: name, isNamed: nameless == nil)
     } _: { [self] result in
       handler(result.map { TemporaryFile($0, in: self) })
     }
@@ -151,24 +168,28 @@ extension Directory {
 }
 
 extension FileSystemCalls {
-  /// - Returns: The descriptor, and whether it has the name.
-  fileprivate static func openTemporary(
-    _ directory: FileDescriptor, _ name: FilePath, permissions: FilePermissions
-  ) throws(FileError) -> (FileDescriptor, isNamed: Bool) {
+  /// - Parameter path: For messages.
+  /// - Returns: Nil where such a file cannot be had, or could not be given a name.
+  fileprivate static func openNameless(
+    _ directory: FileDescriptor, _ path: FilePath, permissions: FilePermissions
+  ) throws(FileError) -> FileDescriptor? {
+    let flags = O_RDWR | LinuxFileCalls.temporaryFileFlag
+    let descriptor: FileDescriptor
     do throws(FileError) {
-      let flags = O_RDWR | LinuxFileCalls.temporaryFileFlag
-      let descriptor = try open(
-        .beneath(directory, "."), flags: flags, permissions: permissions)
-      // The way to its name leads through /proc.
-      if unsafe descriptorPath(descriptor).withPlatformString({ unsafe access($0, F_OK) }) == 0 {
-        return (descriptor, false)
-      }
-      try close(descriptor, path: name)
+      descriptor = try open(.beneath(directory, "."), flags: flags, permissions: permissions)
     } catch {
-      // EISDIR comes from kernels and file systems that do not know the flag.
-      guard [.notSupported, .isDirectory].contains(error.errno) else { throw error }
+      // EISDIR comes from kernels that do not know the flag.
+      guard [.notSupported, .isDirectory].contains(error.errno) else {
+        throw FileError(operation: .open, path: path, errno: error.errno)
+      }
+      return nil
     }
-    let flags = O_RDWR | O_CREAT | O_EXCL
-    return (try open(.beneath(directory, name), flags: flags, permissions: permissions), true)
+    // The way to its name leads through /proc.
+    let isInProc = unsafe descriptorPath(descriptor).withPlatformString {
+      unsafe access($0, F_OK) == 0
+    }
+    guard !isInProc else { return descriptor }
+    try close(descriptor, path: path)
+    return nil
   }
 }

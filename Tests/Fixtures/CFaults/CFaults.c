@@ -2,6 +2,7 @@
 #include "CFaults.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -39,4 +40,9 @@ int cfaults_small_disk(size_t byte_count) {
     close(context);
     errno = reason;
     return root;
+}
+
+int cfaults_make_read_only(int disk) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+    return mount_setattr(disk, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
 }

@@ -106,7 +106,7 @@ final class VectoredTests: XCTestCase {
         try loop.error { done in
           try file.write(vector(blocks), at: 100) { result, vector in
             let given = self.pieces(vector)
-        XCTAssertEqual(given, blocks)
+            XCTAssertEqual(given, blocks)
             done(result)
           }
         }

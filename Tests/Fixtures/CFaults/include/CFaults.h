@@ -16,3 +16,6 @@ int cfaults_announce(int signo, uint64_t ticket);
 /// The root directory of a new tmpfs of this size, which is attached nowhere and goes with its last
 /// open file. EPERM where mounting is not allowed.
 int cfaults_small_disk(size_t byte_count);
+
+/// mount_setattr(2): makes what cfaults_small_disk gave read-only.
+int cfaults_make_read_only(int disk);
