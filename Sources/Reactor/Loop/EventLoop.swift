@@ -38,6 +38,7 @@ public final class EventLoop {
 
   let registry: EventRegistry
   let helpers: Helpers
+  let sockets: OpenSockets
   private var owner = pthread_self()
   private var isStopping = false
 
@@ -51,6 +52,7 @@ public final class EventLoop {
     remote = try Remote()
     helpers = Helpers(limit: configuration.helperLimit, remote: remote)
     registry = try EventRegistry()
+    sockets = OpenSockets(registry)
 
     let completions = Event(
       in: registry, descriptor: queue.descriptor.rawValue, flags: EV_READ | EV_PERSIST
@@ -79,6 +81,7 @@ public final class EventLoop {
   deinit {
     queue.requestDrain = nil
     remote.close()
+    sockets.close()
     registry.close()
   }
 

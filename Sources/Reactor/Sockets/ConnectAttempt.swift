@@ -1,0 +1,225 @@
+internal import CLibevent
+internal import SystemPackage
+
+/// A connect in progress, with which it can be cancelled. It goes on, kept or not.
+///
+/// Tries the addresses of a host in turns of their families, each when the one before has failed or
+/// ``attemptDelay`` has passed; the first that answers is the connection (after RFC 8305).
+@safe
+public final class ConnectAttempt {
+  /// How long an address may take before the next one is tried beside it.
+  public static let attemptDelay = Duration.milliseconds(250)
+
+  typealias Handler = (Result<Connection, SocketError>) -> Void
+
+  private enum State {
+    case resolving
+    /// Sockets that wait for their peers, by number.
+    case connecting([Int32: Try])
+    case done
+  }
+
+  /// One socket that connects.
+  private struct Try {
+    let address: SocketAddress
+    let event: Event
+  }
+
+  private unowned let loop: EventLoop
+  private let sockets: OpenSockets
+  private let configuration: Connection.Configuration
+  private let peer: String
+  private var state: State
+  private var untried: [SocketAddress] = []
+  private var lastError: SocketError?
+  private var nextTry: EventLoop.Timer?
+  private var timeout: EventLoop.Timer?
+  private var handler: Handler?
+
+  init(
+    _ peer: String, on loop: EventLoop, timeout: Duration,
+    _ configuration: Connection.Configuration,
+    _ handler: @escaping Handler
+  ) {
+    loop.checkThread()
+    configuration.check()
+    precondition(timeout > .zero, "Connection: the time-out of a connect is more than 0")
+    self.loop = loop
+    self.configuration = configuration
+    self.peer = peer
+    self.handler = handler
+    sockets = loop.sockets
+    state = .resolving
+    sockets.insert(self)
+    self.timeout = loop.schedule(after: timeout) { [self] in
+      finish(.failure(timedOut))
+    }
+  }
+
+  /// Gives up. The handler gets `ECANCELED`, unless it has its result already.
+  public func cancel() {
+    if case .done = state { return }
+    loop.checkThread()
+    let canceled = SocketError(.connect, peer, .canceled)
+    close(keeping: nil)
+    sockets.callLater { [self] in tell(.failure(canceled)) }
+  }
+
+  /// Looks the host up on a helper thread, then connects.
+  func resolve(_ host: String, port: UInt16) {
+    loop.offload {
+      Result { () throws(NameLookup.Failure) in try NameLookup.addresses(of: host, port: port) }
+    } _: { [self] result in
+      guard case .resolving = state else { return }
+      switch result {
+      case .success(let addresses): connect(addresses.withFamiliesInTurns())
+      case .failure(let failure): finish(.failure(SocketError(.resolve, peer, failure.reason)))
+      }
+    }
+  }
+
+  /// Tries the addresses, from the next turn on.
+  func connect(_ addresses: [SocketAddress]) {
+    untried = addresses
+    sockets.callLater { [self] in
+      guard case .resolving = state else { return }
+      state = .connecting([:])
+      tryNext()
+    }
+  }
+
+  private var timedOut: SocketError { SocketError(.connect, peer, .timedOut) }
+
+  /// Begins with the next address that can be begun with.
+  private func tryNext() {
+    nextTry?.cancel()
+    while case .connecting(let tries) = state {
+      guard !untried.isEmpty else {
+        guard tries.isEmpty else { return }
+        // Without an address there was no error either.
+        let noAddress = SocketError(.connect, peer, .addressNotAvailable)
+        return finish(.failure(lastError ?? noAddress))
+      }
+      let address = untried.removeFirst()
+      do throws(Errno) {
+        try begin(address)
+        if !untried.isEmpty {
+          nextTry = loop.schedule(after: Self.attemptDelay) { [self] in tryNext() }
+        }
+        return
+      } catch {
+        lastError = SocketError(.connect, "\(address)", error)
+      }
+    }
+  }
+
+  private func begin(_ address: SocketAddress) throws(Errno) {
+    let socket = try SocketCalls.open(address.family)
+    do throws(Errno) {
+      try SocketCalls.apply(configuration.tcp, to: socket, address.family)
+      if try SocketCalls.connect(socket, to: address) { return succeed(socket, address) }
+    } catch {
+      SocketCalls.close(socket)
+      throw error
+    }
+    let event = Event(in: loop.registry, descriptor: socket, flags: EV_WRITE) { [self] in
+      answered(socket)
+    }
+    event.add()
+    guard case .connecting(var tries) = state else { return }
+    tries[socket] = Try(address: address, event: event)
+    state = .connecting(tries)
+  }
+
+  private func answered(_ socket: Int32) {
+    guard case .connecting(var tries) = state, let known = tries[socket] else { return }
+    guard let error = SocketCalls.pendingError(of: socket) else {
+      return succeed(socket, known.address)
+    }
+    tries[socket] = nil
+    state = .connecting(tries)
+    SocketCalls.close(socket)
+    lastError = SocketError(.connect, "\(known.address)", error)
+    tryNext()
+  }
+
+  private func succeed(_ socket: Int32, _ address: SocketAddress) {
+    close(keeping: socket)
+    tell(
+      .success(
+        Connection(socket, peerAddress: address, on: loop, configuration, listener: nil)))
+  }
+
+  private func finish(_ result: Result<Connection, SocketError>) {
+    close(keeping: nil)
+    tell(result)
+  }
+
+  private func close(keeping winner: Int32?) {
+    nextTry?.cancel()
+    timeout?.cancel()
+    if case .connecting(let tries) = state {
+      for (socket, attempt) in tries {
+        attempt.event.remove()
+        if socket != winner { SocketCalls.close(socket) }
+      }
+    }
+    state = .done
+    sockets.remove(self)
+  }
+
+  private func tell(_ result: Result<Connection, SocketError>) {
+    let handler = handler
+    self.handler = nil
+    handler?(result)
+  }
+}
+
+extension ConnectAttempt: OpenSocket {
+  func loopIsGoing() {
+    close(keeping: nil)
+    handler = nil
+  }
+}
+
+extension Connection {
+  /// Connects to a host, whose addresses are looked up on a helper thread. Wraps `getaddrinfo(3)`
+  /// and `connect(2)`.
+  ///
+  /// - Parameters:
+  ///   - host: A name, or a numeric address.
+  ///   - port: 1 or more.
+  ///   - loop: Whose thread this is.
+  ///   - timeout: The longest that all of it may take, more than 0.
+  ///   - configuration: What the connection is made with.
+  ///   - handler: Called once: with the connection, with the failure of the last address, or with
+  ///     `ETIMEDOUT`.
+  /// - Returns: With which to give up.
+  @discardableResult
+  public static func connect(
+    to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
+    configuration: Configuration = Configuration(),
+    _ handler: @escaping (Result<Connection, SocketError>) -> Void
+  ) -> ConnectAttempt {
+    if let address = SocketAddress(host: host, port: port) {
+      return connect(
+        to: address, on: loop, timeout: timeout, configuration: configuration, handler)
+    }
+    let attempt = ConnectAttempt(
+      "\(host):\(port)", on: loop, timeout: timeout, configuration, handler)
+    attempt.resolve(host, port: port)
+    return attempt
+  }
+
+  /// Connects to an address. As ``connect(to:port:on:timeout:configuration:_:)``.
+  @discardableResult
+  public static func connect(
+    to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
+    configuration: Configuration = Configuration(),
+    _ handler: @escaping (Result<Connection, SocketError>) -> Void
+  ) -> ConnectAttempt {
+    let attempt = ConnectAttempt("\(address)", on: loop, timeout: timeout, configuration, handler)
+    attempt.connect([address])
+    return attempt
+  }
+}

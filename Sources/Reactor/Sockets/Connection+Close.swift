@@ -1,0 +1,110 @@
+internal import SystemPackage
+
+extension Connection {
+  /// Sends what is waiting, ends this side, and closes when the peer has ended, too, or
+  /// ``Configuration/lingerTimeout`` later. What arrives meanwhile is forgotten.
+  ///
+  /// The reason is ``CloseReason/local`` when the kernel took everything;
+  /// ``CloseReason/timedOut(_:)`` when the peer did not take it in
+  /// ``Configuration/closeTimeout``, or ``CloseReason/failed(_:)``. Does nothing the second time.
+  public func close() {
+    checkThread()
+    endGracefully(.local)
+  }
+
+  /// Closes at once; what was not sent is dropped. The kernel goes on to send what it has taken.
+  ///
+  /// - Parameter resetting: Has the kernel drop that, too, and tell a TCP peer by a reset, which
+  ///   that sees as `ECONNRESET`.
+  public func abort(resetting: Bool = false) {
+    checkThread()
+    if case .closed = state { return }
+    if resetting { SocketCalls.resetOnClose(stream.descriptor) }
+    finish(.local, isTellingLater: true)
+  }
+
+  func endGracefully(_ reason: CloseReason) {
+    guard isOpen else { return }
+    let timer = loop.schedule(after: configuration.closeTimeout) { [self] in
+      finish(.timedOut(.output))
+    }
+    state = .closing(reason, timer)
+    if output == .open { output = .ending }
+    updateTimeouts()
+    // Later: input may be in use by a receive handler, and nobody is called from in here.
+    sockets.callLater { [self] in
+      guard case .closing = state else { return }
+      stream.takeInput(stream.inputByteCount)
+      updateReading()
+      outputMoved()
+      cancelWaiting()
+    }
+  }
+
+  /// Everything was sent, and this side is shut down.
+  func linger(_ reason: CloseReason) {
+    guard input == .open, configuration.lingerTimeout > .zero else { return finish(reason) }
+    let timer = loop.schedule(after: configuration.lingerTimeout) { [self] in finish(reason) }
+    state = .lingering(reason, timer)
+  }
+
+  /// Closes the socket, and tells it: now, or in the next turn where the caller is the user.
+  func finish(_ reason: CloseReason, isTellingLater: Bool = false) {
+    switch state {
+    case .closed: return
+    case .closing(_, let timer), .lingering(_, let timer): timer.cancel()
+    case .open: keepLeftInput(reason)
+    }
+    state = .closed(reason)
+    stream.close()
+    if isTellingLater {
+      sockets.callLater { [self] in tellClosed(reason) }
+    } else {
+      tellClosed(reason)
+    }
+  }
+
+  /// A reader may come for what arrived before the peer vanished.
+  private func keepLeftInput(_ reason: CloseReason) {
+    guard onReceive == nil, reason != .local else { return }
+    leftInput = stream.withInput { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+  }
+
+  private func tellClosed(_ reason: CloseReason) {
+    sockets.remove(self)
+    let handler = onClose
+    letGo()
+    cancelWaiting()
+    handler?(self, reason)
+  }
+
+  /// Lets whoever waits see for themselves that there is nothing to wait for.
+  private func cancelWaiting() {
+    let waiting = (reader.map { [$0] } ?? []) + writers.map(\.resume)
+    reader = nil
+    writers = []
+    for resume in waiting { resume() }
+  }
+
+  /// Gives back the handlers, which may hold the connection, and its place with the listener.
+  private func letGo() {
+    onReceive = nil
+    onEndOfInput = nil
+    onDrained = nil
+    onClose = nil
+    let listener = listener
+    self.listener = nil
+    listener?.connectionClosed()
+  }
+}
+
+extension Connection: OpenSocket {
+  func loopIsGoing() {
+    // It may be closed, and about to be told.
+    if closeReason == nil { state = .closed(.local) }
+    stream.close()
+    // It goes, too, and may be gone.
+    listener = nil
+    letGo()
+  }
+}

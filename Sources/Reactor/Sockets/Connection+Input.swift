@@ -1,0 +1,124 @@
+internal import SystemPackage
+
+extension Connection {
+  /// Stops calling ``onReceive`` and ``onEndOfInput``. Bytes go on to arrive up to
+  /// ``Configuration/inputHighWaterByteCount``; then the peer is held up.
+  public func pauseReceiving() {
+    checkThread()
+    isReceivingPaused = true
+    updateTimeouts()
+  }
+
+  /// Ends a pause: what has arrived is shown in the loop's next turn. Without a pause it shows again
+  /// what the receive handler has left.
+  public func resumeReceiving() {
+    checkThread()
+    isReceivingPaused = false
+    deliverLater()
+  }
+
+  /// The bytes that have arrived and were not consumed.
+  public var unreadByteCount: Int { stream.inputByteCount }
+
+  /// Shows the bytes that have arrived and were not consumed, in one piece, not copied. They stay.
+  public func withUnreadBytes<Result, Failure: Error>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    checkThread()
+    return try stream.withInput(body)
+  }
+
+  /// Calls the handlers in the next turn for what is there.
+  func deliverLater() {
+    guard isOpen else { return }
+    updateTimeouts()
+    guard onReceive != nil, stream.inputByteCount > 0 || input == .ended else { return }
+    sockets.callLater { [self] in deliver() }
+  }
+
+  func deliver() {
+    guard isOpen else { return }
+    if let reader {
+      self.reader = nil
+      updateTimeouts()
+      reader()
+    } else if !isReceivingPaused, let onReceive {
+      if stream.inputByteCount > 0 { show(to: onReceive) }
+      tellEndOfInput()
+    }
+    updateReading()
+  }
+
+  private func show(to handler: ReceiveHandler) {
+    let byteCount = stream.inputByteCount
+    let consumed = stream.withInput { handler(self, $0) }
+    precondition(
+      (0...byteCount).contains(consumed),
+      "Connection: a receive handler returns how many of the shown bytes it has consumed")
+    stream.takeInput(consumed)
+  }
+
+  /// The handler may have closed, paused, or left itself out.
+  private func tellEndOfInput() {
+    guard isOpen, input == .ended, !isReceivingPaused, onReceive != nil else { return }
+    guard let onEndOfInput else { return endGracefully(.endOfInput) }
+    noteEndOfInput()
+    onEndOfInput(self)
+  }
+
+  /// Somebody was told of the end of input. When this side has ended too, that was all.
+  func noteEndOfInput() {
+    input = .told
+    guard output == .ended else { return }
+    // Later: whoever is being told goes first.
+    sockets.callLater { [self] in
+      if isOpen { finish(.endOfInput) }
+    }
+  }
+
+  /// Reads while there is room; a connection that closes, reads and forgets.
+  func updateReading() {
+    switch state {
+    case .open:
+      stream.isReading =
+        input == .open && stream.inputByteCount < configuration.inputHighWaterByteCount
+    case .closing, .lingering: stream.isReading = input == .open
+    case .closed: break
+    }
+  }
+}
+
+extension Connection: SocketStreamOwner {
+  func bytesArrived() {
+    guard isOpen else { return stream.takeInput(stream.inputByteCount) }
+    do throws(Errno) {
+      try stream.readMore(limit: configuration.inputHighWaterByteCount)
+      deliver()
+    } catch {
+      deliver()
+      streamFailed(error)
+    }
+  }
+
+  func inputEnded() {
+    input = .ended
+    switch state {
+    case .open: deliver()
+    case .lingering(let reason, _): finish(reason)
+    case .closing, .closed: break
+    }
+  }
+
+  func streamTimedOut(_ direction: Direction) {
+    finish(.timedOut(direction))
+  }
+
+  func streamFailed(_ errno: Errno) {
+    switch state {
+    // The peer has everything, or will not take it: we were about to close.
+    case .lingering(let reason, _): finish(reason)
+    case .open, .closing: finish(.failed(errno))
+    case .closed: break
+    }
+  }
+}

@@ -1,0 +1,167 @@
+public import SystemPackage
+
+/// A stream of bytes to and from a peer, over TCP or a Unix socket.
+///
+/// ```swift
+/// listener.onConnection = { connection in
+///   connection.onReceive = { connection, bytes in
+///     try? connection.write(bytes)  // an echo
+///     return bytes.byteCount
+///   }
+/// }
+/// ```
+///
+/// Handlers run on the loop's thread, and never from inside the call that caused them. They get the
+/// connection, so that they need not hold it; those that do are let go when it has closed. They may
+/// do anything to it.
+///
+/// **Lifetime.** A connection lives as long as it is open, kept or not. It is closed by ``close()``,
+/// ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose`` is called once, as
+/// the last of its handlers. It goes with its loop, silently, if that goes first.
+///
+/// **SIGPIPE.** libevent's `writev(2)` raises it where the peer is gone. The first connection of a
+/// process ignores that signal from then on, unless a handler is installed.
+///
+/// Wraps `bufferevent`.
+@safe
+public final class Connection {
+  /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
+  ///
+  /// - Parameters:
+  ///   - connection: Whose bytes these are.
+  ///   - bytes: The memory of the input buffer, not copied; gone when the handler returns.
+  /// - Returns: How many bytes, from the first, are consumed: 0 to `bytes.byteCount`. The rest is
+  ///   shown again, when more has come behind it.
+  public typealias ReceiveHandler = (_ connection: Connection, _ bytes: RawSpan) -> Int
+
+  enum State {
+    case open
+    /// Sends what is waiting, and forgets what comes. The timer bounds it.
+    case closing(CloseReason, EventLoop.Timer)
+    /// Everything was sent and the peer told. Forgets what comes until the peer ends too.
+    case lingering(CloseReason, EventLoop.Timer)
+    case closed(CloseReason)
+  }
+
+  enum Input {
+    case open
+    /// The peer has ended its side, but nobody was told.
+    case ended
+    /// Somebody was told.
+    case told
+  }
+
+  enum Output {
+    case open
+    /// To be shut down when everything was sent.
+    case ending
+    case ended
+  }
+
+  /// The address of the other side, also when it is gone.
+  public let peerAddress: SocketAddress
+
+  /// What the connection was made with.
+  public let configuration: Configuration
+
+  /// The loop that runs it.
+  public unowned let loop: EventLoop
+
+  let sockets: OpenSockets
+  let stream: SocketStream
+  var listener: Listener?
+
+  var state = State.open
+  var input = Input.open
+  var output = Output.open
+
+  /// Whether more output waits than the high-water mark, or did and the low-water mark was not
+  /// reached since. Somebody who writes a lot pauses then, until ``onDrained``.
+  public internal(set) var isCongested = false
+
+  /// Whether ``pauseReceiving()`` was called.
+  public internal(set) var isReceivingPaused = false
+
+  /// Called when bytes have arrived. Until it is set they wait, and so does the end of input.
+  public var onReceive: ReceiveHandler? {
+    didSet { deliverLater() }
+  }
+
+  /// Called once when the peer has ended its side, after ``onReceive`` was shown the last bytes.
+  /// What that has left stays in ``withUnreadBytes(_:)``. The connection can still send.
+  ///
+  /// Without it a connection with a receive handler sends what is waiting, and closes.
+  public var onEndOfInput: ((Connection) -> Void)?
+
+  /// Called when a congested connection has come down to the low-water mark.
+  public var onDrained: ((Connection) -> Void)?
+
+  /// Called once when the connection is closed, as the last of its handlers.
+  public var onClose: ((Connection, CloseReason) -> Void)?
+
+  /// A reader that waits for bytes, the end of input or the end of the connection.
+  var reader: (() -> Void)?
+  /// Writers that wait until so many bytes, or fewer, are waiting.
+  var writers: [(byteCount: Int, resume: () -> Void)] = []
+  /// What arrived and was not read before the connection closed.
+  var leftInput: [UInt8] = []
+
+  /// Takes over a connected stream socket, such as one of a `socketpair(2)`, and makes it
+  /// non-blocking.
+  ///
+  /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)` or `setsockopt(2)`. Then
+  ///   the descriptor is still the caller's.
+  public convenience init(
+    adopting descriptor: FileDescriptor, on loop: EventLoop,
+    configuration: Configuration = Configuration()
+  ) throws(Errno) {
+    loop.checkThread()
+    let address = try SocketCalls.adopt(descriptor.rawValue, configuration.tcp)
+    self.init(descriptor.rawValue, peerAddress: address, on: loop, configuration, listener: nil)
+  }
+
+  /// Takes over a connected socket that has its options.
+  init(
+    _ socket: Int32, peerAddress: SocketAddress, on loop: EventLoop,
+    _ configuration: Configuration, listener: Listener?
+  ) {
+    configuration.check()
+    ignoreBrokenPipes()
+    self.loop = loop
+    self.configuration = configuration
+    self.peerAddress = peerAddress
+    self.listener = listener
+    sockets = loop.sockets
+    stream = unsafe SocketStream(
+      socket, base: loop.base, outputLowWaterByteCount: configuration.outputLowWaterByteCount)
+    stream.owner = self
+    sockets.insert(self)
+    updateTimeouts()
+    updateReading()
+  }
+
+  /// Whether it was not closed yet, nor asked to.
+  public var isOpen: Bool {
+    if case .open = state { true } else { false }
+  }
+
+  /// Why it was closed; nil as long as it is not, for instance while it sends the rest.
+  public var closeReason: CloseReason? {
+    if case .closed(let reason) = state { reason } else { nil }
+  }
+
+  /// Traps off the loop's thread.
+  func checkThread() {
+    // A closed connection may outlive its loop, and does nothing.
+    if case .closed = state { return }
+    loop.checkThread()
+  }
+
+  /// Time runs for input only while somebody wants it: who is busy with a request does not read the
+  /// next one, and its peer need not send it.
+  func updateTimeouts() {
+    let wantsInput = isOpen && (onReceive != nil && !isReceivingPaused || reader != nil)
+    stream.setTimeouts(
+      input: wantsInput ? configuration.inputTimeout : nil, output: configuration.outputTimeout)
+  }
+}

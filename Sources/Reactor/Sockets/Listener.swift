@@ -1,0 +1,273 @@
+internal import CLibevent
+internal import Glibc
+public import SystemPackage
+
+/// Takes in clients on an address, over TCP or a Unix socket. Wraps `evconnlistener`.
+///
+/// ```swift
+/// let listener = try Listener(on: loop, .loopback(port: 0))
+/// listener.onConnection = { connection in … }
+/// print("listening on \(listener.address)")
+/// ```
+///
+/// It lives until ``close()``, kept or not, or goes with its loop. Its connections outlive it.
+@safe
+public final class Listener {
+  /// The limits and choices of a listener.
+  public struct Configuration: Sendable {
+    /// The clients that the kernel holds until they are accepted, as in `listen(2)`; the kernel's
+    /// `somaxconn` bounds it too. 1 or more; 128 unless set.
+    public var backlog = 128
+
+    /// The connections of this listener that may be open at a time. At so many accepting rests, and
+    /// further clients wait in the kernel's queue until one closes. 1 or more; 10,000 unless set.
+    public var connectionLimit = 10_000
+
+    /// Whether the port of a listener that has just gone can be taken at once (`SO_REUSEADDR`).
+    /// True unless set.
+    public var reusesAddress = true
+
+    /// Whether several listeners, of several loops, may share the port; the kernel spreads clients
+    /// over them (`SO_REUSEPORT`). Each of them must ask for it. False unless set.
+    public var reusesPort = false
+
+    /// Whether a listener on an IPv6 address leaves IPv4 alone (`IPV6_V6ONLY`). Nil, the value
+    /// unless set, is the system's choice.
+    public var isIPv6Only: Bool?
+
+    /// How long accepting rests after it failed: a process that has used up its descriptors would
+    /// otherwise be told of the same waiting client for ever. 100 ms unless set.
+    public var retryDelay = Duration.milliseconds(100)
+
+    /// What its connections are made with.
+    public var connection = Connection.Configuration()
+
+    /// The limits as they are unless set.
+    public init() {}
+
+    func check() {
+      precondition(
+        backlog > 0 && connectionLimit > 0,
+        "Listener.Configuration: backlog and connectionLimit are 1 or more")
+      precondition(retryDelay > .zero, "Listener.Configuration: retryDelay is more than 0")
+      connection.check()
+    }
+  }
+
+  /// The most clients that are taken in one turn of the loop; libevent would go on as long as they
+  /// come, while everybody else waits.
+  static let acceptsPerTurn = 64
+
+  private enum State {
+    case open
+    /// Rests until the timer has run.
+    case failed(EventLoop.Timer)
+    case closed
+  }
+
+  /// The loop that runs it.
+  public unowned let loop: EventLoop
+
+  /// The address in use, with the real port.
+  public let address: SocketAddress
+
+  /// What the listener was made with.
+  public let configuration: Configuration
+
+  /// The connections that it has accepted and that are not closed.
+  public private(set) var connectionCount = 0
+
+  /// Whether ``pause()`` was called.
+  public private(set) var isPaused = false
+
+  /// Gets each client. Until it is set, clients wait in the kernel's queue.
+  public var onConnection: ((Connection) -> Void)? {
+    didSet { update() }
+  }
+
+  /// Told when the kernel would not accept, most likely `EMFILE`: too many open files. Accepting
+  /// goes on after ``Configuration/retryDelay``.
+  public var onError: ((SocketError) -> Void)?
+
+  private let socket: Int32
+  private let sockets: OpenSockets
+  private let file: SocketFile?
+  private var listener: OpaquePointer?
+  private var state = State.open
+  private var isAccepting = false
+  private var acceptsThisTurn = 0
+
+  /// Listens on an address. Clients are accepted from the moment that ``onConnection`` is set.
+  ///
+  /// - Throws: What `socket(2)`, `bind(2)` or `listen(2)` gives, most often `EADDRINUSE`,
+  ///   `EADDRNOTAVAIL` or `EACCES`. Nothing was started.
+  public init(
+    on loop: EventLoop, _ address: SocketAddress, configuration: Configuration = Configuration()
+  ) throws(Errno) {
+    loop.checkThread()
+    configuration.check()
+    socket = try SocketCalls.listen(on: address, configuration.socketOptions)
+    self.loop = loop
+    self.configuration = configuration
+    sockets = loop.sockets
+    do throws(Errno) {
+      self.address = try SocketCalls.localAddress(of: socket)
+    } catch {
+      preconditionFailure("Listener: a bound socket has no address: \(error)")
+    }
+    file = address.path.flatMap { SocketFile($0) }
+    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+    let flags = LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED
+    unsafe listener = evconnlistener_new(loop.base, onAccept, context, flags, 0, socket)
+    guard unsafe listener != nil else { preconditionFailure("Listener: out of memory") }
+    unsafe evconnlistener_set_error_cb(listener, onAcceptError)
+    sockets.insert(self)
+  }
+
+  deinit { tearDown() }
+
+  /// Leaves further clients in the kernel's queue. Wraps `evconnlistener_disable`.
+  public func pause() {
+    loop.checkThread()
+    isPaused = true
+    update()
+  }
+
+  /// Goes on after ``pause()``. Wraps `evconnlistener_enable`.
+  public func resume() {
+    loop.checkThread()
+    isPaused = false
+    update()
+  }
+
+  /// Stops listening, and removes the file of a Unix address, if it is still this listener's.
+  /// Clients in the kernel's queue are refused; connections go on. Wraps `evconnlistener_free`.
+  public func close() {
+    if case .closed = state { return }
+    loop.checkThread()
+    sockets.remove(self)
+    tearDown()
+    ended()
+  }
+
+  /// Called when the listener has closed, for those who wait for connections.
+  var onEnd: (() -> Void)?
+
+  private func ended() {
+    onConnection = nil
+    onError = nil
+    let handler = onEnd
+    onEnd = nil
+    handler?()
+  }
+
+  private func tearDown() {
+    if case .closed = state { return }
+    if case .failed(let timer) = state { timer.cancel() }
+    state = .closed
+    // Before the close: the number may be another socket's then.
+    unsafe evconnlistener_disable(listener)
+    unsafe evconnlistener_free(listener)
+    unsafe listener = nil
+    SocketCalls.close(socket)
+    file?.remove()
+  }
+
+  /// Accepts or rests, as everything together says.
+  private func update() {
+    guard case .open = state else { return setAccepting(false) }
+    setAccepting(
+      onConnection != nil && !isPaused && connectionCount < configuration.connectionLimit
+        && acceptsThisTurn < Self.acceptsPerTurn)
+  }
+
+  private func setAccepting(_ accepts: Bool) {
+    guard accepts != isAccepting, let listener = unsafe listener else { return }
+    isAccepting = accepts
+    if accepts {
+      unsafe evconnlistener_enable(listener)
+    } else {
+      unsafe evconnlistener_disable(listener)
+    }
+  }
+
+  fileprivate func accepted(_ socket: Int32, _ peerAddress: SocketAddress?) {
+    // On Linux the socket has its options from the listening one.
+    let connection = Connection(
+      socket, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: loop,
+      configuration.connection, listener: self)
+    connectionCount += 1
+    countAccept()
+    update()
+    onConnection?(connection)
+  }
+
+  private func countAccept() {
+    acceptsThisTurn += 1
+    guard acceptsThisTurn == 1 else { return }
+    sockets.callLater { [self] in
+      acceptsThisTurn = 0
+      update()
+    }
+  }
+
+  func connectionClosed() {
+    connectionCount -= 1
+    update()
+  }
+
+  fileprivate func failed(_ errno: Errno) {
+    guard case .open = state else { return }
+    let timer = loop.schedule(after: configuration.retryDelay) { [self] in
+      guard case .failed = state else { return }
+      state = .open
+      update()
+    }
+    state = .failed(timer)
+    update()
+    onError?(SocketError(.accept, "\(address)", errno))
+  }
+}
+
+extension Listener: OpenSocket {
+  func loopIsGoing() {
+    tearDown()
+    ended()
+  }
+}
+
+extension Listener.Configuration {
+  fileprivate var socketOptions: SocketCalls.ListenOptions {
+    var options = SocketCalls.ListenOptions()
+    options.backlog = backlog
+    options.reusesAddress = reusesAddress
+    options.reusesPort = reusesPort
+    options.isIPv6Only = isIPv6Only
+    options.tcp = connection.tcp
+    return options
+  }
+}
+
+/// The listener that a callback is for: it frees the evconnlistener before it goes. This reference
+/// keeps it while the callback runs.
+private func recover(_ context: UnsafeMutableRawPointer?) -> Listener {
+  guard let context = unsafe context else {
+    preconditionFailure("Listener: a callback lost its context")
+  }
+  return unsafe Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue()
+}
+
+private func onAccept(
+  _: OpaquePointer?, _ socket: Int32, _ address: UnsafeMutablePointer<sockaddr>?,
+  _ byteCount: Int32, _ context: UnsafeMutableRawPointer?
+) {
+  let peerAddress = unsafe address.flatMap {
+    unsafe SocketAddress($0, byteCount: socklen_t(byteCount))
+  }
+  unsafe recover(context).accepted(socket, peerAddress)
+}
+
+private func onAcceptError(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
+  let reason = Errno(rawValue: errno)
+  unsafe recover(context).failed(reason)
+}

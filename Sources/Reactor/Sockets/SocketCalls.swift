@@ -1,0 +1,170 @@
+internal import CLibevent
+internal import Glibc
+internal import PosixAIO
+package import SystemPackage
+
+/// The socket calls of libc: the one place from which the reactor makes, binds and connects
+/// sockets.
+package enum SocketCalls {
+  /// How a listening socket is made.
+  package struct ListenOptions: Sendable {
+    package var backlog = 128
+    /// Answers at once after a restart, while old connections still time out.
+    package var reusesAddress = true
+    package var reusesPort = false
+    /// Nil is the system's choice.
+    package var isIPv6Only: Bool?
+    package var tcp = TCPOptions()
+
+    package init() {}
+  }
+
+  /// What a listening socket passes on to the sockets that it accepts, on Linux.
+  package struct TCPOptions: Sendable {
+    /// Without it a small answer behind another one waits 40 ms for the peer's acknowledgement.
+    package var sendsAtOnce = true
+    /// Nil sends no probes.
+    package var keepAliveIdleTime: Duration?
+
+    package init() {}
+  }
+
+  /// Makes a socket that listens. Wraps `socket(2)`, `bind(2)` and `listen(2)`.
+  package static func listen(
+    on address: SocketAddress, _ options: ListenOptions
+  ) throws(Errno) -> Int32 {
+    let socket = try open(address.family)
+    do throws(Errno) {
+      if options.reusesAddress, address.family != .unix {
+        try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
+      }
+      if options.reusesPort { try set(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
+      if let isIPv6Only = options.isIPv6Only, address.family == .ipv6 {
+        try set(socket, Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only ? 1 : 0)
+      }
+      try apply(options.tcp, to: socket, address.family)
+      try unsafe address.withCAddress { address, byteCount throws(Errno) in
+        _ = try checked(unsafe bind(socket, address, byteCount))
+      }
+      try checked(Glibc.listen(socket, Int32(clamping: options.backlog)))
+    } catch {
+      close(socket)
+      throw error
+    }
+    return socket
+  }
+
+  /// Makes a stream socket that does not block and is closed on exec.
+  static func open(_ family: SocketAddress.Family) throws(Errno) -> Int32 {
+    let domain =
+      switch family {
+      case .ipv4: AF_INET
+      case .ipv6: AF_INET6
+      case .unix: AF_UNIX
+      }
+    let flags = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+    return try checked(socket(domain, Int32(flags), 0))
+  }
+
+  /// Begins to connect. Wraps `connect(2)`.
+  ///
+  /// - Returns: Whether it is done already.
+  static func connect(_ socket: Int32, to address: SocketAddress) throws(Errno) -> Bool {
+    do throws(Errno) {
+      try unsafe address.withCAddress { address, byteCount throws(Errno) in
+        _ = try checked(unsafe Glibc.connect(socket, address, byteCount))
+      }
+      return true
+    } catch .nowInProgress {
+      return false
+    } catch .interrupted {
+      // It goes on all the same (connect(2)).
+      return false
+    }
+  }
+
+  /// Takes the outcome of a connect that was in progress, or nil for success. Wraps `SO_ERROR`.
+  static func pendingError(of socket: Int32) -> Errno? {
+    var code: Int32 = 0
+    var byteCount = socklen_t(MemoryLayout<Int32>.size)
+    guard unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &byteCount) == 0 else {
+      return Errno(rawValue: errno)
+    }
+    return code == 0 ? nil : Errno(rawValue: code)
+  }
+
+  /// Sets what is of TCP only; does nothing to a Unix socket.
+  static func apply(
+    _ options: TCPOptions, to socket: Int32, _ family: SocketAddress.Family
+  ) throws(Errno) {
+    guard family != .unix else { return }
+    if options.sendsAtOnce { try set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+    if let idleTime = options.keepAliveIdleTime {
+      try set(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
+      let seconds = Int32(clamping: max(1, idleTime.components.seconds))
+      try set(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, seconds)
+    }
+  }
+
+  /// Readies a connected socket that somebody else has made.
+  ///
+  /// - Returns: The address of the other side.
+  static func adopt(_ socket: Int32, _ options: TCPOptions) throws(Errno) -> SocketAddress {
+    let address = try peerAddress(of: socket)
+    try apply(options, to: socket, address.family)
+    try checked(fcntl(socket, F_SETFL, try checked(fcntl(socket, F_GETFL)) | O_NONBLOCK))
+    return address
+  }
+
+  /// The socket's own address. Wraps `getsockname(2)`.
+  package static func localAddress(of socket: Int32) throws(Errno) -> SocketAddress {
+    try unsafe address { unsafe getsockname(socket, $0, $1) }
+  }
+
+  /// The address of the other side. Wraps `getpeername(2)`.
+  static func peerAddress(of socket: Int32) throws(Errno) -> SocketAddress {
+    try unsafe address { unsafe getpeername(socket, $0, $1) }
+  }
+
+  /// Says that no more is to come. Wraps `shutdown(2)`.
+  ///
+  /// An error means that the connection is gone, which reading will report.
+  static func shutdownOutput(of socket: Int32) {
+    _ = shutdown(socket, Int32(SHUT_WR))
+  }
+
+  /// Has `close` drop what is unsent, and reset the connection. Wraps `SO_LINGER`.
+  static func resetOnClose(_ socket: Int32) {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    // Fails for what is no socket only; then there is nothing to reset.
+    unsafe setsockopt(
+      socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+  }
+
+  /// Wraps `close(2)`. Linux has released the number also when this fails.
+  package static func close(_ socket: Int32) {
+    _ = Glibc.close(socket)
+  }
+
+  private static func address(
+    _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+  ) throws(Errno) -> SocketAddress {
+    var storage = sockaddr_storage()
+    var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let address = try unsafe withUnsafeMutablePointer(to: &storage) { storage throws(Errno) in
+      let plain = unsafe UnsafeMutableRawPointer(storage).assumingMemoryBound(to: sockaddr.self)
+      _ = try checked(unsafe call(plain, &byteCount))
+      return unsafe SocketAddress(plain, byteCount: byteCount)
+    }
+    guard let address else { throw .addressFamilyNotSupported }
+    return address
+  }
+
+  private static func set(
+    _ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32
+  ) throws(Errno) {
+    var value = value
+    try checked(
+      unsafe setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size)))
+  }
+}

@@ -1,0 +1,164 @@
+import Glibc
+import Reactor
+import SystemPackage
+import TestSupport
+import XCTest
+
+final class ConnectTests: XCTestCase {
+  func test_refusedConnectSaysWhereAndWhy() throws {
+    let loop = try EventLoop()
+    let listener = try Listener(on: loop, .loopback(port: 0))
+    let address = listener.address
+    listener.close()
+    let error = try failure(loop) { Connection.connect(to: address, on: loop, $0) }
+    XCTAssertEqual(error.errno, .connectionRefused)
+    XCTAssertEqual("\(error)", "connect \(address): Connection refused")
+  }
+
+  func test_missingUnixSocketIsAFailure_neverFromInsideTheCall() throws {
+    let loop = try EventLoop()
+    var isInside = true
+    let error = try failure(loop) { handler in
+      Connection.connect(to: .abstract("nobody-listens-here"), on: loop) { result in
+        XCTAssertFalse(isInside)
+        handler(result)
+      }
+      isInside = false
+    }
+    XCTAssertEqual(error.errno, .connectionRefused)
+  }
+
+  func test_unknownNameIsTheResolversError() throws {
+    let loop = try EventLoop()
+    let error = try failure(loop) {
+      Connection.connect(to: "no-such-host.invalid", port: 80, on: loop, $0)
+    }
+    guard case .resolver(_, let text) = error.reason else { return XCTFail("\(error)") }
+    XCTAssertEqual("\(error)", "resolve no-such-host.invalid:80: \(text)")
+    XCTAssertNil(error.errno)
+  }
+
+  func test_nameIsConnectedByTheAddressThatAnswers() throws {
+    let loop = try EventLoop()
+    // On IPv4 alone: where the name stands for ::1 first, that is refused and the next is tried.
+    let listener = try Listener(on: loop, .loopback(port: 0))
+    listener.onConnection = { connection in
+      expectNoThrow { try connection.write("hi".utf8) }
+      connection.close()
+    }
+    Connection.connect(to: "localhost", port: listener.address.port, on: loop) { result in
+      guard case .success(let client) = result else {
+        XCTFail("\(result)")
+        return loop.stop()
+      }
+      XCTAssertEqual(client.peerAddress, listener.address)
+      client.onReceive = { _, bytes in bytes.byteCount }
+      client.onClose = { _, _ in loop.stop() }
+    }
+    loop.runUntilStopped()
+    listener.close()
+  }
+
+  func test_peerThatDoesNotAnswerTimesOut() throws {
+    let loop = try EventLoop()
+    let crowd = try FullBacklog(on: loop)
+    let error = try failure(loop) {
+      Connection.connect(to: crowd.address, on: loop, timeout: .milliseconds(30), $0)
+    }
+    XCTAssertEqual(error.errno, .timedOut)
+    crowd.listener.close()
+  }
+
+  func test_cancelledConnectIsToldOnce() throws {
+    let loop = try EventLoop()
+    let before = try openDescriptors()
+    var crowd: FullBacklog? = try FullBacklog(on: loop)
+    let address = try XCTUnwrap(crowd).address
+    var isInside = false
+    let error = try failure(loop) { handler in
+      let attempt = Connection.connect(to: address, on: loop) { result in
+        XCTAssertFalse(isInside)
+        handler(result)
+      }
+      loop.schedule(after: .milliseconds(5)) {
+        isInside = true
+        attempt.cancel()
+        attempt.cancel()
+        isInside = false
+      }
+    }
+    XCTAssertEqual(error.errno, .canceled)
+    crowd?.listener.close()
+    crowd = nil
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  func test_lookUpIsCancelled_andItsResultForgotten() throws {
+    let loop = try EventLoop()
+    let error = try failure(loop) {
+      Connection.connect(to: "no-such-host.invalid", port: 80, on: loop, $0).cancel()
+    }
+    XCTAssertEqual(error.errno, .canceled)
+  }
+
+  func test_connectInProgressGoesWithItsLoop() throws {
+    let before = try openDescriptors()
+    do {
+      let loop = try EventLoop()
+      let crowd = try FullBacklog(on: loop)
+      Connection.connect(to: crowd.address, on: loop) { XCTFail("its loop is gone: \($0)") }
+      loop.schedule(after: .milliseconds(5)) { loop.stop() }
+      loop.runUntilStopped()
+    }
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  /// Runs a connect that must fail.
+  private func failure(
+    _ loop: EventLoop, _ connect: (@escaping (Result<Connection, SocketError>) -> Void) -> Void
+  ) throws -> SocketError {
+    var results: [Result<Connection, SocketError>] = []
+    connect { result in
+      results.append(result)
+      // A moment for a second call, which must not come.
+      loop.schedule(after: .milliseconds(2)) { loop.stop() }
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(results.count, 1)
+    var error: SocketError?
+    if case .failure(let reason)? = results.first { error = reason }
+    return try XCTUnwrap(error)
+  }
+}
+
+/// A listener that takes nobody and whose queue is full: whoever else connects gets no answer.
+private final class FullBacklog {
+  let listener: Listener
+  private let clients: [Int32]
+  var address: SocketAddress { listener.address }
+
+  init(on loop: EventLoop) throws {
+    var configuration = Listener.Configuration()
+    configuration.backlog = 1
+    listener = try Listener(on: loop, .loopback(port: 0), configuration: configuration)
+    // The kernel takes one more than asked. Further ones wait; that does no harm.
+    clients = (0..<4).map { [port = listener.address.port] _ in
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = port.bigEndian
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      let type = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue
+      let client = socket(AF_INET, Int32(type), 0)
+      _ = unsafe withUnsafePointer(to: &address) {
+        unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          unsafe connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      return client
+    }
+  }
+
+  deinit {
+    for client in clients { _ = Glibc.close(client) }
+  }
+}
