@@ -2,6 +2,6 @@ extension EventLoop {
   /// Calls `body` in the next turn of the loop: what has an answer at once does not give it from
   /// inside the call that asks.
   func later(_ body: @escaping () -> Void) {
-    Event(in: registry, descriptor: -1, flags: 0, body).add(timeout: .zero)
+    sockets.callLater(body)
   }
 }
