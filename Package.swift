@@ -41,7 +41,10 @@ let package = Package(
     .systemLibrary(name: "CLibeventExtra", providers: [.apt(["libc6-dev", "libevent-dev"])]),
 
     .target(name: "PosixAIO", dependencies: ["CPosixAIO", systemPackage]),
-    .target(name: "Reactor", dependencies: ["PosixAIO", "CLibevent", systemPackage]),
+    // The C side of Reactor: what needs the layout of libevent's structs.
+    .target(name: "CReactor", dependencies: ["CLibevent"]),
+    .target(
+      name: "Reactor", dependencies: ["PosixAIO", "CReactor", "CLibevent", systemPackage]),
     .target(
       name: "ReactorHTTP",
       dependencies: ["Reactor", "PosixAIO", "CLibevent", "CLibeventExtra", systemPackage]),
@@ -82,7 +85,8 @@ let package = Package(
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "ReadFileSnippet", "TestSupport", systemPackage,
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet", "TestSupport",
+        systemPackage,
       ]),
     .testTarget(
       name: "ReactorHTTPTests",
@@ -95,7 +99,7 @@ let package = Package(
   ]
 )
 
-let targetsInC: Set = ["CPosixAIO", "CFaults"]
+let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults"]
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
   target.swiftSettings = settings
 }

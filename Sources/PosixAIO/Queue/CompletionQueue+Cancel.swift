@@ -107,7 +107,7 @@ extension CompletionQueue {
     _ request: RequestRef, of file: AIOFile, _ errorNumber: Int32
   ) -> Bool {
     guard request.pointee.kind.isTransfer, unsafe request.pointee.mergedMemory == nil,
-      file.lanes.isNewest(request)
+      file.lanes.isLast(request)
     else { return false }
     let descriptor = file.lanes.descriptor(Int(request.pointee.lane))
     do throws(Errno) {

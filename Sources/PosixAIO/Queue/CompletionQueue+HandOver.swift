@@ -19,6 +19,11 @@ extension CompletionQueue {
   /// Requests that one file hands over before the next file has its turn.
   private static let requestsPerTurn = 64
 
+  /// Into so many groups the operations of a file are divided that run beside each other: the more
+  /// there are in flight, the more of them share a signal. Fewer groups would let a slow operation
+  /// keep the news of many others.
+  private static let groupsInFlight = 8
+
   /// Hands over as much of what waits as may be in flight.
   func handOver(_ cachedReadBudget: inout Int) {
     var isBlocked = false
@@ -89,23 +94,23 @@ extension CompletionQueue {
   private func handOverFirst(of file: AIOFile, _ share: inout Int) -> Bool {
     guard let request = file.waiting.popFirst() else { return true }
     batch.removeAll()
-    let lane: Int
+    let lane: LaneChoice
     switch request.pointee.kind {
     case .sync, .dataSync:
       return handOverSync(request, of: file)
     case _ where file.traits.isStream, .write where file.traits.isAppending:
       // Each alone. On a pipe the next may block for ever, and would keep the signal from this one;
       // what is appended waits for the end of what is before it.
-      lane = 0
+      lane = .one(0)
       fillBatch(file, request, limit: 1)
     case .write where !file.traits.isDirect:
-      lane = 0
+      lane = .one(0)
       fillBatch(file, request, limit: Group.memberLimit)
     default:
-      // Operations of one group share a signal, so they share a lane too: one after the other they
-      // end together, and none waits for a slower one elsewhere.
-      lane = file.lanes.leastBusy()
-      fillBatch(file, request, limit: file.waiting.count / (2 * configuration.lanesPerFile))
+      // The signal costs glibc more than the rest of a small read, and is sent under the lock that
+      // its helpers share. What is done before the last of its group is found in front of its lane.
+      lane = .leastBusy
+      fillBatch(file, request, limit: max(1, file.inFlightCount / Self.groupsInFlight))
     }
     share -= batch.members.count
     return submitBatch(file, lane)
@@ -135,8 +140,8 @@ extension CompletionQueue {
   private func prepareTransfer(_ request: RequestRef, _ descriptor: Int32) {
     let opcode = request.pointee.kind == .write ? LIO_WRITE : LIO_READ
     let isMerged = unsafe request.pointee.mergedMemory != nil
-    let done = isMerged ? request.pointee.mergedDoneCount : request.pointee.doneCount
-    let total = isMerged ? request.pointee.mergedByteCount : request.pointee.byteCount
+    let done = isMerged ? Int(request.pointee.mergedDoneCount) : request.pointee.doneCount
+    let total = isMerged ? Int(request.pointee.mergedByteCount) : request.pointee.byteCount
     let start = unsafe request.pointee.mergedMemory ?? request.pointee.memory?.baseAddress
     unsafe caio_prepare(
       request.control, Int32(opcode), descriptor, start.map { unsafe $0 + done }, total - done,
@@ -171,47 +176,58 @@ extension CompletionQueue {
     ownerlessCount += 1
     batch.appendStarted(sync)
     batch.append(doorbell)
-    return submitBatch(file, lane)
+    return submitBatch(file, .one(lane))
   }
 
-  private func submitBatch(_ file: AIOFile, _ lane: Int) -> Bool {
-    let descriptor = file.lanes.descriptor(lane)
-    for request in batch.members where !request.pointee.kind.isSync {
-      prepareTransfer(request, descriptor)
+  /// Where the members of a batch go.
+  private enum LaneChoice {
+    case one(Int)
+    /// Each to the lane that has the least to do then.
+    case leastBusy
+  }
+
+  private func submitBatch(_ file: AIOFile, _ choice: LaneChoice) -> Bool {
+    for request in batch.members {
+      let lane =
+        switch choice {
+        case .one(let lane): lane
+        case .leastBusy: file.lanes.leastBusy()
+        }
+      file.lanes.append(request, to: lane)
+      if !request.pointee.kind.isSync { prepareTransfer(request, file.lanes.descriptor(lane)) }
     }
     let ticket = groups.open(batch.members)
     books.counters.groupCount += 1
     do throws(Errno) {
       try unsafe system.submitGroup(batch.controls, signal: signal.number, ticket: ticket.rawValue)
     } catch {
-      return settlePartialSubmission(file, lane, error)
+      return settlePartialSubmission(file, error)
     }
     for request in batch.members {
-      started(request, of: file, lane)
+      started(request, of: file)
     }
     return true
   }
 
-  private func started(_ request: RequestRef, of file: AIOFile, _ lane: Int) {
+  private func started(_ request: RequestRef, of file: AIOFile) {
     request.pointee.state = .inFlight
-    request.pointee.lane = Int16(lane)
     request.pointee.handedOverAt = books.now
     books.inFlight.append(request)
     if request.pointee.isAbandoned { ownerlessCount += 1 }
     if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
     if request.pointee.kind == .write, file.traits.isAppending { file.isAppending = true }
     file.inFlightCount += 1
-    file.lanes.handedOver(request, on: lane)
   }
 
   /// After `lio_listio(3)` failed: some members may run, and their signal may or may not come.
-  private func settlePartialSubmission(_ file: AIOFile, _ lane: Int, _ error: Errno) -> Bool {
+  private func settlePartialSubmission(_ file: AIOFile, _ error: Errno) -> Bool {
     var refused = RequestList()
     for request in batch.members {
       if unsafe request.pointee.kind.isSync || system.wasTaken(request.control) {
-        started(request, of: file, lane)
+        started(request, of: file)
       } else {
         groups.leave(request)
+        file.lanes.remove(request)
         refused.append(request)
       }
     }

@@ -23,9 +23,19 @@ extension CompletionQueue {
 
   private func harvestGroup(_ ticket: GroupTicket) {
     var member = groups.first(of: ticket)
+    let file = member?.pointee.file
     while let request = member {
       member = request.pointee.nextInGroup
       _ = harvest(request)
+    }
+    if let file { harvestFronts(of: file) }
+  }
+
+  /// Takes back what has ended although its group has not: on each lane at most one look more than
+  /// there are such. Not syncs, which end with their doorbell.
+  private func harvestFronts(of file: AIOFile) {
+    for lane in 0..<file.lanes.count {
+      while let front = file.lanes.front(of: lane), !front.pointee.kind.isSync, harvest(front) {}
     }
   }
 
@@ -71,7 +81,7 @@ extension CompletionQueue {
   /// Counts an operation out, and lets those have their turn who waited for that.
   private func ended(_ request: RequestRef, of file: AIOFile) {
     file.inFlightCount -= 1
-    file.lanes.ended(request)
+    file.lanes.remove(request)
     if request.pointee.kind == .write { file.isAppending = false }
     if request.pointee.isAbandoned { ownerlessCount -= 1 }
     if request.pointee.kind != .doorbell { record(request) }
@@ -98,8 +108,9 @@ extension CompletionQueue {
     let done: Int
     let total: Int
     if isMerged {
-      request.pointee.mergedDoneCount += moved
-      (done, total) = (request.pointee.mergedDoneCount, request.pointee.mergedByteCount)
+      request.pointee.mergedDoneCount += Int32(moved)
+      done = Int(request.pointee.mergedDoneCount)
+      total = Int(request.pointee.mergedByteCount)
     } else {
       request.pointee.doneCount += moved
       (done, total) = (request.pointee.doneCount, request.pointee.byteCount)

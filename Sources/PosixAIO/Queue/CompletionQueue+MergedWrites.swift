@@ -6,9 +6,12 @@ extension CompletionQueue {
   /// Larger writes are not worth the copy.
   private static let mergeableByteCount = 32 * 1024
 
-  /// From so many on, writes that find nothing of their file in flight become two operations, so
-  /// that the loop goes on with the first while a helper writes the second.
-  private static let divisibleCount = 16
+  /// So many operations of a file are kept in flight while there is enough to write: the helper goes
+  /// from one to the next, and the loop answers the first, without either waking the other up.
+  private static let overlappingCount = 4
+
+  /// The fewest writes that are worth an operation of their own.
+  private static let leastShare = 8
 
   /// Copies the writes that follow on this one, in the file and among those that wait, into one
   /// piece of memory, and makes them its companions.
@@ -35,16 +38,16 @@ extension CompletionQueue {
       books.counters.mergedWriteCount += 1
     }
     guard leader.pointee.companion != nil else { return }
-    leader.pointee.mergedByteCount = total
+    leader.pointee.mergedByteCount = Int32(total)
     leader.pointee.mergedDoneCount = 0
     unsafe leader.pointee.mergedMemory = gather(leader)
   }
 
   private func mostMembers(of file: AIOFile) -> Int {
     let count = file.waiting.count + 1
-    let isDivided =
-      file.inFlightCount == 0 && !file.traits.isAppending && count >= Self.divisibleCount
-    return isDivided ? count / 2 : count
+    let shares = min(Self.overlappingCount - file.inFlightCount, count / Self.leastShare)
+    // What is appended goes one operation after the other.
+    return shares > 1 && !file.traits.isAppending ? count / shares : count
   }
 
   private func isMergeable(_ write: RequestRef) -> Bool {
@@ -80,7 +83,7 @@ extension CompletionQueue {
   func endMerged(_ leader: RequestRef, of file: AIOFile) {
     if let memory = unsafe leader.pointee.mergedMemory { unsafe mergeMemory.put(memory) }
     unsafe leader.pointee.mergedMemory = nil
-    var rest = leader.pointee.mergedDoneCount
+    var rest = Int(leader.pointee.mergedDoneCount)
     var errorNumber = leader.pointee.errorNumber
     leader.pointee.errorNumber = 0
     let wasCanceled = leader.pointee.wasCanceled

@@ -47,6 +47,10 @@ public final class CompletionQueue {
   /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time.
   package var requestDrain: ((DrainTime) -> Void)?
 
+  /// Is called after each delivery in the middle of ``drain(limit:)``: for a loop whose tasks go on
+  /// with what they waited for. What they ask for is then handed over by the same drain.
+  package var delivered: (() -> Void)?
+
   let system: AIOSystem
   let signal: CompletionSignal
   let pool = RequestPool()
@@ -152,6 +156,7 @@ public final class CompletionQueue {
       guard count > 0 else { break }
       deliver(count)
       deliveredCount += count
+      delivered?()
     }
     armTimer()
     books.isDraining = false

@@ -17,8 +17,9 @@ struct Lanes {
   fileprivate struct Lane {
     let descriptor: Int32
     var inFlightCount = 0
-    /// The last operation handed over, while it is in flight.
-    var newest: RequestRef?
+    /// The operations in flight in the order in which glibc runs them, linked by `nextOnLane`.
+    var first: RequestRef?
+    var last: RequestRef?
   }
 
   fileprivate var lanes: [Lane]
@@ -66,21 +67,55 @@ struct Lanes {
     return lanes.count - 1
   }
 
-  mutating func handedOver(_ request: RequestRef, on lane: Int) {
+  /// Counts a request in that is about to be handed over, and notes its lane in it.
+  mutating func append(_ request: RequestRef, to lane: Int) {
+    request.pointee.lane = Int16(lane)
+    request.pointee.nextOnLane = nil
+    if let last = lanes[lane].last {
+      last.pointee.nextOnLane = request
+    } else {
+      lanes[lane].first = request
+    }
+    lanes[lane].last = request
     lanes[lane].inFlightCount += 1
-    lanes[lane].newest = request
   }
 
-  mutating func ended(_ request: RequestRef) {
+  /// Counts a request out that has ended, or that glibc did not take.
+  mutating func remove(_ request: RequestRef) {
     let lane = Int(request.pointee.lane)
+    let following = request.pointee.nextOnLane
+    let preceding = predecessor(of: request, on: lane)
+    if let preceding {
+      preceding.pointee.nextOnLane = following
+    } else {
+      lanes[lane].first = following
+    }
+    if following == nil { lanes[lane].last = preceding }
+    request.pointee.nextOnLane = nil
     lanes[lane].inFlightCount -= 1
     isStarved = false
-    if let newest = lanes[lane].newest, newest == request { lanes[lane].newest = nil }
   }
 
+  /// What stands before a request. Since glibc runs a lane in order, few or none do when it ends.
+  private func predecessor(of request: RequestRef, on lane: Int) -> RequestRef? {
+    var preceding: RequestRef?
+    var current = lanes[lane].first
+    while let member = current, !(member == request) {
+      preceding = member
+      current = member.pointee.nextOnLane
+    }
+    return preceding
+  }
+
+  /// How many there are, the one for syncs included.
+  var count: Int { lanes.count }
+
+  /// What glibc runs now on a lane, or ran last if it has ended.
+  func front(of lane: Int) -> RequestRef? { lanes[lane].first }
+
   /// Whether nothing stands behind this operation on its lane.
-  func isNewest(_ request: RequestRef) -> Bool {
-    lanes[Int(request.pointee.lane)].newest.map { $0 == request } ?? false
+  func isLast(_ request: RequestRef) -> Bool {
+    lanes[Int(request.pointee.lane)].last.map { $0 == request } ?? false
   }
 
   /// Closes all but the first. Nothing may be in flight.

@@ -27,11 +27,11 @@ extension CompletionQueue {
     public var heldByteLimit = 1 << 30
 
     /// The most descriptors of one file, 1 or more: how many of its operations can run at a time.
-    /// So many of glibc's helper threads a slow file can keep, and with ``streamLimit`` all pipes,
-    /// there are still some for others. Those behind the first are duplicates, opened when they are needed. With 1 there is none: for
-    /// files that the process has locked with `fcntl(F_SETLK)`, since closing any duplicate releases
-    /// such locks.
-    public var lanesPerFile = 12
+    /// A slow file can keep so many of glibc's helper threads, and all pipes together
+    /// ``streamLimit``; ``helperLimit`` leaves some for the other files. Those behind the first are
+    /// duplicates, opened when they are needed. With 1 there is none: for files that the process has
+    /// locked with `fcntl(F_SETLK)`, since closing any duplicate releases such locks.
+    public var lanesPerFile = 16
 
     /// The most pipes, sockets and terminals that may have something in flight at a time. Each can
     /// keep a helper thread for ever, so this is well below ``helperLimit``.
@@ -41,7 +41,7 @@ extension CompletionQueue {
     /// leaves glibc's default of 20. It counts only before the first operation of the process. Not
     /// much above ``lanesPerFile``: glibc ends a helper that finds its work taken by another and
     /// makes a new one for the next, again and again where it may have many.
-    public var helperLimit: Int?
+    public var helperLimit: Int? = 28
 
     /// Whether reads are tried in the page cache first, without a helper thread. Results are the
     /// same either way.

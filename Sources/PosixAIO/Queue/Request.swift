@@ -53,6 +53,8 @@ struct Request {
 
   /// The next member of the same hand-over.
   var nextInGroup: RequestRef?
+  /// The operation behind this one on its lane.
+  var nextOnLane: RequestRef?
   /// The hand-over; meaningful in flight.
   var ticket = GroupTicket.none
 
@@ -70,10 +72,6 @@ struct Request {
   /// Bytes asked for, and bytes moved so far, each of this request alone.
   var byteCount = 0
   var doneCount = 0
-  /// The same of all companions together.
-  var mergedByteCount = 0
-  var mergedDoneCount = 0
-
   /// Which of its file's barriers it belongs to.
   var epoch: UInt64 = 0
 
@@ -83,6 +81,10 @@ struct Request {
   var deadline: UInt64 = .max
   /// Its place among the deadlines, or -1.
   var deadlineIndex: Int32 = -1
+
+  /// `byteCount` and `doneCount` of all companions together, at most ``MergeMemory/byteCount``.
+  var mergedByteCount: Int32 = 0
+  var mergedDoneCount: Int32 = 0
 
   /// An error number of 0 means success.
   var errorNumber: Int32 = 0

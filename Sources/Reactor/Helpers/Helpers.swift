@@ -13,11 +13,13 @@ final class Helpers {
   private let threads: HelperThreads
   private let lockWaiters = HelperThreads(limit: lockWaiterLimit)
   private var lockWaiterCount = 0
+  private let hold: WorkHold
   private var completions: [Int: () -> Void] = [:]
   private var nextNumber = 0
 
-  init(limit: Int, remote: EventLoop.Remote) {
+  init(limit: Int, remote: EventLoop.Remote, hold: WorkHold) {
     self.remote = remote
+    self.hold = hold
     threads = HelperThreads(limit: limit)
   }
 
@@ -53,14 +55,16 @@ final class Helpers {
     let number = nextNumber
     nextNumber += 1
     let box = ResultBox<Value>()
-    completions[number] = {
+    hold.begin()
+    completions[number] = { [hold] in
+      hold.end()
       // The work has put its result in before the loop was told.
       guard let value = box.take() else { preconditionFailure("Helpers: a result is there once") }
       completion(value)
     }
     threads.run { [remote] in
       box.put(work())
-      remote.execute { loop in loop.helpers.finish(number) }
+      remote.add(.body { loop in loop.helpers.finish(number) })
     }
   }
 

@@ -1,15 +1,27 @@
 internal import CLibevent
+internal import CReactor
 
 /// One event of libevent, and the only place where a pointer to a Swift object goes into libevent
 /// and comes back.
 ///
-/// While an event is added, the loop's registry keeps it alive; libevent's own event exists for
-/// just as long, so that nothing of ours stays in a base that outlives the loop.
+/// While libevent has an event of ours, the loop's registry keeps the object alive; libevent's own
+/// event exists for just as long, so that nothing of ours stays in a base that outlives the loop.
 @safe
 final class Event {
+  /// How long libevent's event lives.
+  enum Lifetime {
+    /// Until it fires, unless it is removed before.
+    case untilFired
+    /// Until it is removed.
+    case untilRemoved
+    /// The same, and it is not counted among what keeps a base running.
+    case uncounted
+  }
+
   private let registry: EventRegistry
   private let descriptor: Int32
   private let flags: Int16
+  private let lifetime: Lifetime
   private let body: () -> Void
   private var event: OpaquePointer?
 
@@ -17,36 +29,51 @@ final class Event {
   ///   - descriptor: A descriptor, a signal number with `EV_SIGNAL`, or -1 for a timer.
   ///   - flags: `EV_READ`, `EV_WRITE`, `EV_SIGNAL`, `EV_PERSIST`.
   init(
-    in registry: EventRegistry, descriptor: Int32, flags: Int32, _ body: @escaping () -> Void
+    in registry: EventRegistry, descriptor: Int32 = -1, flags: Int32 = 0,
+    lifetime: Lifetime = .untilFired, _ body: @escaping () -> Void
   ) {
     self.registry = registry
     self.descriptor = descriptor
     self.flags = Int16(flags)
+    self.lifetime = lifetime
     self.body = body
   }
 
+  /// Whether libevent has it.
   var isAdded: Bool { unsafe event != nil }
 
-  /// Starts to wait, after `timeout` at the latest. Wraps `event_new` and `event_add`.
-  func add(timeout: Duration? = nil) {
+  /// Has libevent know the event, without waiting for anything yet. Wraps `event_new`.
+  func prepare() {
     guard !isAdded else { return }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     guard let made = unsafe event_new(registry.base, descriptor, flags, fired, context) else {
       preconditionFailure("EventLoop: out of memory, or the loop is gone")
     }
+    if lifetime == .uncounted { unsafe creactor_leave_uncounted(made) }
     unsafe event = made
     registry.insert(self)
+  }
+
+  /// Starts to wait, after `timeout` at the latest. Wraps `event_add`.
+  func add(timeout: Duration? = nil) {
+    prepare()
     let status: Int32
     if let timeout {
       var time = timeval(timeout)
-      status = unsafe event_add(made, &time)
+      status = unsafe event_add(event, &time)
     } else {
-      status = unsafe event_add(made, nil)
+      status = unsafe event_add(event, nil)
     }
     precondition(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
   }
 
-  /// Stops to wait. Afterwards the body is not called again.
+  /// Stops to wait, and stays ready to be added again. Wraps `event_del`.
+  func pause() {
+    guard let event = unsafe event else { return }
+    unsafe event_del(event)
+  }
+
+  /// Stops to wait. Afterwards the body is not called again. Wraps `event_free`.
   func remove() {
     guard let event = unsafe event else { return }
     unsafe event_free(event)
@@ -54,14 +81,15 @@ final class Event {
     registry.remove(self)
   }
 
-  /// Has the body called in this turn or the next. Wraps `event_active`.
+  /// Has the body called in this turn, behind what is active already. Wraps `event_active`.
   func activate() {
     guard let event = unsafe event else { return }
-    unsafe event_active(event, Int32(flags), 1)
+    // Not EV_TIMEOUT: adding a timer takes that back.
+    unsafe event_active(event, EV_READ, 1)
   }
 
   fileprivate func fire() {
-    if Int32(flags) & EV_PERSIST == 0 { remove() }
+    if lifetime == .untilFired { remove() }
     body()
   }
 }

@@ -6,9 +6,9 @@ public import SystemPackage
 /// An event loop for sockets, timers, signals and files on one thread. Wraps libevent's
 /// `event_base`.
 ///
-/// The loop belongs to the thread that makes it, or to the one that runs it. Everything it offers is
-/// called on that thread, except ``remote``. Callbacks run on that thread, and never from inside the
-/// call that started the work.
+/// The loop belongs to the thread that makes it, until another one runs it or calls
+/// ``moveToCurrentThread()``. Everything it offers is called on that thread, except ``remote``.
+/// Callbacks run on that thread, and never from inside the call that started the work.
 ///
 /// Files go through the loop's ``queue``, whose descriptor is an ordinary read event of the base.
 @safe
@@ -23,8 +23,24 @@ public final class EventLoop {
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
 
+    /// The most calls of other threads that the loop makes in one turn, 1 or more.
+    public var callsPerTurn = 256
+
+    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one `await`
+    /// to the next.
+    public var jobsPerTurn = 256
+
+    /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
+    public var waitingCallLimit = 1 << 20
+
     /// The limits as they are unless set.
     public init() {}
+
+    fileprivate func check() {
+      precondition(
+        callsPerTurn > 0 && jobsPerTurn > 0 && waitingCallLimit > 0,
+        "EventLoop.Configuration: limits are 1 or more")
+    }
   }
 
   /// Runs the file operations.
@@ -33,79 +49,79 @@ public final class EventLoop {
   /// Reaches the loop from other threads.
   public let remote: Remote
 
+  /// Runs tasks and actors on the loop's thread.
+  public let executor: Executor
+
   /// The limits with which the loop was made.
   public let configuration: Configuration
 
   let registry: EventRegistry
   let helpers: Helpers
   let sockets: OpenSockets
-  private var owner = pthread_self()
-  private var isStopping = false
+  let hold: WorkHold
+  var runState = RunState.idle
+  private let calls: RemoteCalls
+  private var isQueueBusy = false
 
   /// Makes a loop with an event base and a completion queue of its own.
   ///
   /// - Throws: What ``CompletionQueue/init(configuration:)`` throws; `EMFILE` or its like for the
   ///   descriptors of the base. Nothing stays behind.
-  public init(configuration: Configuration = Configuration()) throws(Errno) {
+  public convenience init(configuration: Configuration = Configuration()) throws(Errno) {
+    try unsafe self.init(base: nil, configuration)
+  }
+
+  /// Makes a loop of an event base that somebody else made, and runs.
+  ///
+  /// The loop adds events of its own, and takes them out when it goes; it neither frees the base
+  /// nor makes its loop return. It works by whoever runs the base: ``run()`` or C's
+  /// `event_base_dispatch`, on the thread that makes this loop, or else that calls
+  /// ``moveToCurrentThread()`` first.
+  ///
+  /// What is under way keeps `event_base_dispatch` from returning: file operations, offloaded work,
+  /// tasks, timers and watches. That other threads may call ``remote`` one day does not: a base that
+  /// is to wait for them needs an event that stays.
+  ///
+  /// - Parameters:
+  ///   - base: libevent's `event_base`. It outlives the loop.
+  ///   - configuration: The limits.
+  /// - Throws: As ``init(configuration:)``. The base is as it was.
+  @unsafe
+  public convenience init(
+    borrowing base: OpaquePointer, configuration: Configuration = Configuration()
+  ) throws(Errno) {
+    try unsafe self.init(base: base, configuration)
+  }
+
+  private init(base: OpaquePointer?, _ configuration: Configuration) throws(Errno) {
+    configuration.check()
     self.configuration = configuration
     queue = try CompletionQueue(configuration: configuration.queue)
-    remote = try Remote()
-    helpers = Helpers(limit: configuration.helperLimit, remote: remote)
-    registry = try EventRegistry()
+    remote = try Remote(waitingLimit: configuration.waitingCallLimit)
+    calls = RemoteCalls(remote)
+    registry = try unsafe EventRegistry(borrowing: base)
+    executor = Executor(thread: LoopThread(), remote: remote)
     sockets = OpenSockets(registry)
-
-    let completions = Event(
-      in: registry, descriptor: queue.descriptor.rawValue, flags: EV_READ | EV_PERSIST
-    ) { [unowned self] in
-      queue.drain()
-    }
-    completions.add()
-    // A zero timer, since libevent runs what is activated in a callback within the same turn: a
-    // stream of completions would keep timers and sockets from theirs.
-    let nextTurn = Event(in: registry, descriptor: -1, flags: 0) { [unowned self] in
-      queue.drain()
-    }
-    queue.requestDrain = { time in
-      switch time {
-      case .thisTurn: completions.activate()
-      case .nextTurn: nextTurn.add(timeout: .zero)
-      }
-    }
-    let calls = Event(in: registry, descriptor: remote.descriptor, flags: EV_READ | EV_PERSIST) {
-      [unowned self] in
-      remote.runCalls(on: self)
-    }
-    calls.add()
+    hold = WorkHold(in: registry)
+    helpers = Helpers(limit: configuration.helperLimit, remote: remote, hold: hold)
+    connectQueue()
+    connectCalls()
+    connectJobs()
   }
 
   deinit {
     queue.requestDrain = nil
-    remote.close()
+    queue.delivered = nil
+    executor.close(calls.close())
     sockets.close()
     registry.close()
   }
 
-  /// Runs until ``stop()``. Wraps `event_base_loop`.
-  public func run() {
-    takeOver()
-    while !isStopping {
-      unsafe event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY)
-    }
-    isStopping = false
-  }
-
-  /// Waits until something happens, runs the callbacks of it, and returns.
-  public func runOnce() {
-    takeOver()
-    unsafe event_base_loop(base, EVLOOP_ONCE)
-  }
-
-  /// Makes ``run()`` return after the callback that is running; before `run`, makes that return at
-  /// once. Wraps `event_base_loopbreak`.
-  public func stop() {
-    checkThread()
-    isStopping = true
-    unsafe event_base_loopbreak(base)
+  /// Makes the calling thread the loop's, before it runs a borrowed base that another thread gave
+  /// a loop. No other thread uses the loop any more.
+  public func moveToCurrentThread() {
+    executor.thread.moveHere()
+    queue.moveToCurrentThread()
   }
 
   /// Runs blocking work on a helper thread, then `completion` on the loop.
@@ -143,12 +159,62 @@ public final class EventLoop {
   /// Traps on any thread but the loop's.
   package func checkThread() {
     precondition(
-      pthread_equal(owner, pthread_self()) != 0,
+      executor.thread.isCurrent,
       "EventLoop: used off its thread; from other threads call loop.remote.execute { … }")
   }
 
-  private func takeOver() {
-    owner = pthread_self()
-    queue.moveToCurrentThread()
+  // MARK: - Sources of work
+
+  private func connectQueue() {
+    let drain = TurnEvent(in: registry, share: configuration.queue.completionsPerDrain) {
+      [unowned self] limit in
+      let count = executor.servingJobs { queue.drain(limit: limit) }
+      holdWhileQueueIsBusy()
+      return count
+    }
+    queue.requestDrain = { time in
+      switch time {
+      case .thisTurn: drain.runThisTurn()
+      case .nextTurn: drain.runNextTurn()
+      }
+    }
+    queue.delivered = { [executor] in executor.runReady() }
+    watchDescriptor(queue.descriptor.rawValue, drain)
+  }
+
+  /// Outside of a drain, a request is accepted by asking for one, which keeps a base running, too.
+  private func holdWhileQueueIsBusy() {
+    let isBusy = queue.unfinishedCount > 0
+    guard isBusy != isQueueBusy else { return }
+    isQueueBusy = isBusy
+    if isBusy { hold.begin() } else { hold.end() }
+  }
+
+  private func connectCalls() {
+    let work = TurnEvent(in: registry, share: configuration.callsPerTurn) { [unowned self] limit in
+      calls.run(on: self, limit: limit)
+    }
+    watchDescriptor(remote.descriptor, work)
+    calls.work = work
+  }
+
+  private func connectJobs() {
+    executor.open(
+      TurnEvent(in: registry, share: configuration.jobsPerTurn) { [executor] limit in
+        executor.run(limit: limit)
+      })
+  }
+
+  /// Has work done when a descriptor of the loop's own has something to say.
+  ///
+  /// Where the base is borrowed, what wakes the loop does not keep it running. libevent does not
+  /// count such an event as something that happened either, so the work is an event of its own.
+  private func watchDescriptor(_ descriptor: Int32, _ work: TurnEvent) {
+    Event(
+      in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .uncounted
+    ) { [unowned self] in
+      checkThread()
+      work.runThisTurn()
+    }.add()
   }
 }

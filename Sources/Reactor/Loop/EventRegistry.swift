@@ -7,14 +7,20 @@ internal import SystemPackage
 final class EventRegistry {
   /// Nil once the loop is gone.
   private(set) var base: OpaquePointer?
+
+  /// Whether the base is the caller's, who frees it.
+  let isBorrowed: Bool
+
   private var events: [ObjectIdentifier: Event] = [:]
 
-  /// Wraps `event_base_new`. Not with a precise timer: libevent would pay for it with a system call
-  /// in every turn, whether there is a timer or not.
-  init() throws(Errno) {
+  /// - Parameter base: The caller's, or nil for one of our own. Wraps `event_base_new`, not with a
+  ///   precise timer: libevent would pay for it with a system call in every turn, whether there is
+  ///   a timer or not.
+  init(borrowing base: OpaquePointer?) throws(Errno) {
+    isBorrowed = unsafe base != nil
     errno = 0
-    unsafe base = event_base_new()
-    guard unsafe base != nil else { throw errno == 0 ? .noMemory : Errno(rawValue: errno) }
+    unsafe self.base = base ?? event_base_new()
+    guard unsafe self.base != nil else { throw errno == 0 ? .noMemory : Errno(rawValue: errno) }
   }
 
   func insert(_ event: Event) {
@@ -25,12 +31,12 @@ final class EventRegistry {
     events[ObjectIdentifier(event)] = nil
   }
 
-  /// Takes all events out of the base and frees it. Wraps `event_base_free`.
+  /// Takes all events out of the base, and frees it if it is ours. Wraps `event_base_free`.
   func close() {
     for event in events.values {
       event.remove()
     }
-    unsafe event_base_free(base)
+    if !isBorrowed { unsafe event_base_free(base) }
     unsafe base = nil
   }
 }

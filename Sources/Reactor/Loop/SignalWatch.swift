@@ -49,7 +49,8 @@ extension EventLoop {
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     checkThread()
     let event = Event(
-      in: registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST, body)
+      in: registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
+      lifetime: .untilRemoved, body)
     event.add()
     return SignalWatch(event)
   }

@@ -105,7 +105,7 @@ final class GroupCommitTests: XCTestCase {
 
   // MARK: Merged writes
 
-  func test_adjacentWritesAreTwoOperations_eachWithItsOwnCount() throws {
+  func test_adjacentWritesAreFourOperations_eachWithItsOwnCount() throws {
     let counts = (0..<100).map { $0 % 7 + 1 }
     var offset: Int64 = 1000
     for (number, count) in counts.enumerated() {
@@ -115,11 +115,11 @@ final class GroupCommitTests: XCTestCase {
     }
     try settle()
     XCTAssertEqual(ledger.entries, counts.map { [.moved($0)] })
-    // Two, so that the loop goes on with the first while a helper writes the second.
+    // Four, so that the loop goes on with the first while a helper writes the others.
     XCTAssertEqual(
       system.submitted.map(\.byteCount),
-      [counts[..<50].reduce(0, +), counts[50...].reduce(0, +)])
-    XCTAssertEqual(queue.figures.mergedWriteCount, 98)
+      stride(from: 0, to: 100, by: 25).map { counts[$0..<($0 + 25)].reduce(0, +) })
+    XCTAssertEqual(queue.figures.mergedWriteCount, 96)
     XCTAssertEqual(
       Array(try folder.contents(of: "file").dropFirst(1000)),
       counts.enumerated().flatMap { bytes($0.offset, count: $0.element) })

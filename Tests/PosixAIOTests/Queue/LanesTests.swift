@@ -97,6 +97,21 @@ final class LanesTests: XCTestCase {
       try folder.contents(of: "file"), (0..<20).flatMap { bytes($0, count: 4096) })
   }
 
+  func test_slowOperationKeepsNoOtherLanesNews_thoughTheyShareASignal() throws {
+    let file = AIOFile(try folder.open("file"), queue: queue)
+    for _ in 0..<24 { try file.read(into: IOBuffer(capacity: 1), at: 0, ledger.transfer()) }
+    queue.drain()
+    let slow = try XCTUnwrap(system.submitted.last)
+    let mates = system.submitted.filter { $0.ticket == slow.ticket }
+    XCTAssertEqual(Set(mates.map(\.descriptor)).count, mates.count, "a lane for each")
+    XCTAssertGreaterThan(mates.count, 1)
+    while system.endFirst(where: { $0.descriptor != slow.descriptor }) {}
+    XCTAssertLessThan(system.sentSignalCount, 18)
+    queue.drain()
+    XCTAssertEqual(ledger.order.count, 18, "all but those of the slow one's lane")
+    try settle()
+  }
+
   func test_directAppendsStay_andKeepTheirOrder() throws {
     let file = AIOFile(try openDirect("file", O_APPEND), queue: queue)
     for number in 0..<40 {

@@ -1,3 +1,5 @@
+import CPosixAIO
+import PosixAIO
 import SystemPackage
 import TestSupport
 
@@ -6,9 +8,13 @@ import TestSupport
 ///
 /// Call ``release()`` in the test's teardown.
 final class HelperSaturation {
-  /// How many helpers glibc may have unless it is told otherwise, which no test does: a process can
-  /// set that before its first operation only.
-  static let helperCount = 20
+  /// How many helpers glibc may have: what a queue sets it to. A process can do that before its first
+  /// operation only, so a test reads this before it begins one.
+  static let helperCount = {
+    let count = CompletionQueue.Configuration().helperLimit ?? 20
+    caio_set_helper_limit(Int32(count))
+    return count
+  }()
 
   private var running: [BlockedWrite]
   private var waiting: [BlockedWrite] = []

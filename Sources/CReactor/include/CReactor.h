@@ -1,0 +1,9 @@
+// What Reactor needs of libevent, and is only to be had with the layout of its struct, which Swift
+// is better off without: an event is an opaque pointer everywhere else.
+#pragma once
+
+struct event;
+
+/// Takes an event that is not added yet out of the count of what keeps a base running. libevent
+/// does the same with the descriptors that wake it.
+void creactor_leave_uncounted(struct event *_Nonnull event);

@@ -1,0 +1,193 @@
+extension EventLoop {
+  /// Runs tasks and actors on a loop's thread, beside its callbacks.
+  ///
+  /// As a task executor it is what ``EventLoop/startTask(_:)-…`` gives a task; child tasks inherit
+  /// it. As a serial executor it pins an actor:
+  ///
+  /// ```swift
+  /// actor Session {
+  ///   private let executor: EventLoop.Executor
+  ///   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+  /// }
+  /// ```
+  ///
+  /// A task that becomes ready on the loop's thread waits there, and is run in the same turn:
+  /// no lock, no system call. From other threads it comes through ``EventLoop/remote``.
+  ///
+  /// What becomes ready after the loop is gone is run all the same, one at a time, on a thread of
+  /// its own: a task that is dropped would never tell those who wait for it.
+  public final class Executor: SerialExecutor, TaskExecutor {
+    /// A part of a task, from one `await` to the next.
+    struct Job: Sendable {
+      let job: UnownedJob
+      /// Whether it is of an actor that is pinned to the loop.
+      let isIsolated: Bool
+    }
+
+    let thread: LoopThread
+    private let remote: Remote
+    private let jobs = JobQueue()
+    /// A thread that is started when it is needed: not before the loop is gone.
+    private let lateJobs = HelperThreads(limit: 1)
+
+    init(thread: LoopThread, remote: Remote) {
+      self.thread = thread
+      self.remote = remote
+    }
+
+    deinit {
+      lateJobs.close()
+    }
+
+    /// For the runtime: has a part of an actor run on the loop's thread. Never runs it itself.
+    public func enqueue(_ job: consuming ExecutorJob) {
+      enqueue(Job(job: UnownedJob(job), isIsolated: true))
+    }
+
+    /// For the runtime: has a part of a task run on the loop's thread. Never runs it itself.
+    ///
+    /// The runtime is to know that the task is on no actor: otherwise each call of an asynchronous
+    /// function that belongs to none would have the task queue up again. The attribute is the only
+    /// way to tell apart what the two protocols call by the same name.
+    @_implements(TaskExecutor,enqueue(_:))
+    public func enqueueTask(_ job: consuming ExecutorJob) {
+      enqueue(Job(job: UnownedJob(job), isIsolated: false))
+    }
+
+    /// For the runtime: whether the calling thread is the loop's.
+    public func isIsolatingCurrentContext() -> Bool? { thread.isCurrent }
+
+    /// For the runtime: traps on any thread but the loop's.
+    public func checkIsolated() {
+      precondition(
+        thread.isCurrent,
+        "EventLoop.Executor: expected to be on the loop's thread; await a call of its actor instead"
+      )
+    }
+
+    // MARK: - For the loop
+
+    /// Has `work` call ``run(limit:)``.
+    func open(_ work: TurnEvent) {
+      jobs.work = work
+    }
+
+    /// Takes what another thread passed on.
+    func enqueueHere(_ job: Job) {
+      if !jobs.append(job) { runLate(job) }
+    }
+
+    /// Runs what is ready, and what becomes ready meanwhile.
+    ///
+    /// - Returns: The number of parts of tasks that were run, at most `limit`.
+    func run(limit: Int) -> Int {
+      var count = 0
+      while count < limit, let job = jobs.popFirst() {
+        run(job)
+        count += 1
+      }
+      jobs.runLeftOversNextTurn()
+      return count
+    }
+
+    /// Runs what is ready now, without what becomes ready meanwhile.
+    func runReady() {
+      for _ in 0..<jobs.count {
+        guard let job = jobs.popFirst() else { return }
+        run(job)
+      }
+    }
+
+    /// Calls `body`, which calls ``runReady()`` again and again: nothing else is asked to run what
+    /// becomes ready meanwhile.
+    func servingJobs<Value>(_ body: () -> Value) -> Value {
+      jobs.isServed = true
+      defer { jobs.endService() }
+      return body()
+    }
+
+    /// Leaves what is ready, and `others` behind it, to a thread of its own, and so what becomes
+    /// ready from now on. The loop's thread is not the loop's any more.
+    func close(_ others: [Job]) {
+      thread.leave()
+      for job in jobs.close() + others {
+        runLate(job)
+      }
+    }
+
+    private func enqueue(_ job: Job) {
+      let isAccepted = thread.isCurrent ? jobs.append(job) : remote.add(.job(job))
+      if !isAccepted { runLate(job) }
+    }
+
+    private func run(_ job: Job) {
+      if job.isIsolated {
+        unsafe job.job.runSynchronously(
+          isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+      } else {
+        unsafe job.job.runSynchronously(on: asUnownedTaskExecutor())
+      }
+    }
+
+    private func runLate(_ job: Job) {
+      lateJobs.run { [self] in
+        thread.moveHere()
+        run(job)
+      }
+    }
+  }
+}
+
+/// Parts of tasks that are ready to run on the loop's thread, in order.
+///
+/// Sendable, although it is used on the loop's thread only: the executor, which threads share, looks
+/// first on which it is.
+private final class JobQueue: @unchecked Sendable {
+  /// What runs them; nil when the loop is gone.
+  var work: TurnEvent?
+
+  /// Whether they are run without being asked.
+  var isServed = false
+
+  private var jobs: [EventLoop.Executor.Job] = []
+  private var next = 0
+
+  var count: Int { jobs.count - next }
+
+  /// - Returns: False when the loop is gone.
+  func append(_ job: EventLoop.Executor.Job) -> Bool {
+    guard let work else { return false }
+    jobs.append(job)
+    if !isServed { work.runThisTurn() }
+    return true
+  }
+
+  func popFirst() -> EventLoop.Executor.Job? {
+    guard next < jobs.count else { return nil }
+    let job = jobs[next]
+    next += 1
+    if next == jobs.count {
+      jobs.removeAll(keepingCapacity: true)
+      next = 0
+    }
+    return job
+  }
+
+  func runLeftOversNextTurn() {
+    if count > 0 { work?.runNextTurn() }
+  }
+
+  func endService() {
+    isServed = false
+    if count > 0 { work?.runThisTurn() }
+  }
+
+  func close() -> [EventLoop.Executor.Job] {
+    work = nil
+    defer {
+      jobs = []
+      next = 0
+    }
+    return Array(jobs[next...])
+  }
+}

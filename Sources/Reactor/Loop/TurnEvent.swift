@@ -1,0 +1,62 @@
+internal import CLibevent
+
+/// Work that the loop does in the turn that runs, or in the next one, without a system call.
+///
+/// libevent runs what is activated in a callback within the same turn. Work without an end would
+/// keep timers and sockets from theirs, so it has a share. What is over that asks for the next turn
+/// by a zero timer, which comes behind a look at all descriptors, and brings a new share. libevent
+/// does not say when a turn begins; a share that lasts for several turns does no harm, since the
+/// timer is due at once.
+@safe
+final class TurnEvent {
+  private enum State {
+    case idle
+    case dueThisTurn
+    case dueNextTurn
+  }
+
+  private let registry: EventRegistry
+  private let share: Int
+  private let body: (Int) -> Int
+  private var left: Int
+  private var state = State.idle
+  // The registry holds it, and it holds this object.
+  private weak var event: Event?
+
+  /// - Parameters:
+  ///   - share: How much may be done before the loop has a look at everything else, 1 or more.
+  ///   - body: Gets how much it may do, 1 or more, and returns how much it did.
+  init(in registry: EventRegistry, share: Int, _ body: @escaping (_ share: Int) -> Int) {
+    self.registry = registry
+    self.share = share
+    self.body = body
+    left = share
+    let event = Event(in: registry, lifetime: .untilRemoved) { [self] in fire() }
+    event.prepare()
+    self.event = event
+  }
+
+  /// Has the work done in this turn, or in the next if none runs or the share is used up.
+  func runThisTurn() {
+    guard state == .idle else { return }
+    guard left > 0 else { return runNextTurn() }
+    state = .dueThisTurn
+    event?.activate()
+  }
+
+  /// Has the work done behind everything else of this turn.
+  func runNextTurn() {
+    guard state == .idle else { return }
+    state = .dueNextTurn
+    event?.add(timeout: .zero)
+  }
+
+  private func fire() {
+    if state == .dueNextTurn { left = share }
+    state = .idle
+    // Used up since it was asked for.
+    guard left > 0 else { return runNextTurn() }
+    let done = body(left)
+    left -= min(left, max(1, done))
+  }
+}
