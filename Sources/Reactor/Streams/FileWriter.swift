@@ -98,6 +98,8 @@ public final class FileWriter {
     loop = file.loop
   }
 
+  var chunkByteCount: Int { configuration.chunkByteCount }
+
   /// The bytes that are accepted and not written yet.
   public var bufferedByteCount: Int { Int(byteCountAccepted - byteCountWritten) }
 
