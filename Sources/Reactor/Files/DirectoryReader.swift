@@ -12,7 +12,7 @@ public final class DirectoryReader {
     case reading
   }
 
-  private let directory: Directory
+  let directory: Directory
   private let batchCount: Int
   private var state = State.unopened
 

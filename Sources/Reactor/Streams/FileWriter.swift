@@ -70,8 +70,19 @@ public final class FileWriter {
   var offset: Int64
   private var chunks = ChunkList()
   var flushes: [Flush] = []
-  private var roomWaiters: [(byteCount: Int, handler: CompletionQueue.SyncHandler)] = []
+  private var roomWaiters: [RoomWaiter] = []
   var rotation = Rotation.none
+
+  /// Somebody who waits for room.
+  final class RoomWaiter {
+    let byteCount: Int
+    fileprivate let handler: CompletionQueue.SyncHandler
+
+    fileprivate init(_ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler) {
+      self.byteCount = byteCount
+      self.handler = handler
+    }
+  }
 
   /// Somebody who waits for what was accepted before.
   struct Flush {
@@ -166,8 +177,28 @@ public final class FileWriter {
   ) {
     loop.checkThread()
     precondition(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
-    roomWaiters.append((byteCount, handler))
+    addRoomWaiter(byteCount, handler)
+  }
+
+  @discardableResult
+  func addRoomWaiter(
+    _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
+  ) -> RoomWaiter {
+    let waiter = RoomWaiter(byteCount, handler)
+    roomWaiters.append(waiter)
     loop.later { [self] in callRoomWaiters() }
+    return waiter
+  }
+
+  /// Tells somebody who does not want to wait any more so, unless they were told before.
+  func cancel(_ waiter: RoomWaiter) {
+    guard let index = roomWaiters.firstIndex(where: { $0 === waiter }) else { return }
+    roomWaiters.remove(at: index)
+    waiter.handler(.failure(FileError(operation: .write, path: file.path, errno: .canceled)))
+  }
+
+  var isOpen: Bool {
+    if case .open = state { true } else { false }
   }
 
   // MARK: - Accepting

@@ -33,6 +33,9 @@ public final class LineReader {
   }
 
   private let reader: FileReader
+
+  var loop: EventLoop { reader.file.loop }
+
   private var splitter: LineSplitter
   private var state = State.reading
 
@@ -60,9 +63,9 @@ public final class LineReader {
   /// - Parameter handler: Called once, never from inside this call. After the end and after an error
   ///   it gets the same again.
   public func next(_ handler: @escaping Handler) {
-    reader.file.loop.checkThread()
+    loop.checkThread()
     if let result = nextAtHand() {
-      reader.file.loop.later { handler(result) }
+      loop.later { handler(result) }
     } else {
       readOn(handler)
     }

@@ -73,7 +73,7 @@ extension EventLoop {
   }
 
   /// Runs the loop until a condition holds.
-  func run(until condition: @escaping () -> Bool) {
+  func wait(until condition: @escaping () -> Bool) {
     guard !condition() else { return }
     let check = schedule(every: .milliseconds(1)) { [unowned self] in
       if condition() { stop() }

@@ -95,7 +95,7 @@ final class FileLockTests: XCTestCase {
     second.close { _ in isClosed = true }
     XCTAssertFalse(isClosed)
     try loop.value { try first.unlock($0) }
-    loop.run { isClosed }
+    loop.wait { isClosed }
   }
 
   /// Takes the lock as soon as the one who gave up has released it.

@@ -219,7 +219,7 @@ final class ReplaceTests: XCTestCase {
       }
       made = nil
       try loop.value { directory.status(of: ".", $0) }
-      loop.run { (try? self.names(folder)) == [] }
+      loop.wait { (try? self.names(folder)) == [] }
     }
     XCTAssertEqual(try openDescriptors(), before)
   }

@@ -41,7 +41,8 @@ final class FileReaderTests: XCTestCase {
     let (loop, _, file) = try open(bytes)
     for range in [0..<0, 0..<1, 150..<850, 900..<1000, 950..<2000, 1000..<1001, 5000..<6000] {
       let reader = FileReader(
-        file, Int64(range.lowerBound)..<Int64(range.upperBound), configuration: configuration(64, 3))
+        file, Int64(range.lowerBound)..<Int64(range.upperBound), configuration: configuration(64, 3)
+      )
       let expected = Array(bytes[range.clamped(to: 0..<1000)])
       XCTAssertEqual(Array(try loop.chunks(of: reader).get().joined()), expected, "\(range)")
     }
@@ -53,7 +54,7 @@ final class FileReaderTests: XCTestCase {
     XCTAssertEqual(loop.queue.unfinishedCount, 0)
     for number in 1...5 {
       _ = try loop.chunk(of: reader)
-      loop.run { loop.queue.unfinishedCount == 0 }
+      loop.wait { loop.queue.unfinishedCount == 0 }
       // The one that was given, three that are at hand, and nothing else.
       XCTAssertEqual(loop.queue.figures.completedCount, UInt64(number + 3))
     }
@@ -67,7 +68,7 @@ final class FileReaderTests: XCTestCase {
     let reader = FileReader(file, configuration: configuration(100, 1))
     var read = try loop.chunk(of: reader).get() ?? []
     // The second is at hand by now, so it is delivered as it was.
-    loop.run { loop.queue.unfinishedCount == 0 }
+    loop.wait { loop.queue.unfinishedCount == 0 }
     try folder.write(bytes.prefix(250), to: "file")
     read += Array(try loop.chunks(of: reader).get().joined())
     XCTAssertEqual(read, Array(bytes.prefix(250)))

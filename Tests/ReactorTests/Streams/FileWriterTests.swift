@@ -131,7 +131,7 @@ final class FileWriterTests: XCTestCase {
       dropped = writer
       try writer.write([1, 2, 3])
     }
-    loop.run { dropped == nil }
+    loop.wait { dropped == nil }
     XCTAssertEqual(try folder.contents(of: "file"), [1, 2, 3])
     withExtendedLifetime(loop) {}
     XCTAssertNotEqual(try openDescriptors(), before)
@@ -266,7 +266,7 @@ final class FileWriterTests: XCTestCase {
       writer.reopen(folder.path.appending("second")) { _ in outcomes += 1 }
       writer.reopen(folder.path.appending("third")) { _ in outcomes += 1 }
       loop.schedule(after: .milliseconds(2)) { writer.close { _ in outcomes += 1 } }
-      loop.run { outcomes == 3 }
+      loop.wait { outcomes == 3 }
     }
     XCTAssertEqual(try openDescriptors(), before)
   }

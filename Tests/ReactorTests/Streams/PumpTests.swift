@@ -46,20 +46,21 @@ final class PumpTests: XCTestCase {
         isDone = true
       }
       // Nobody reads: the pump comes to rest, with little in memory.
-      loop.run {
+      loop.wait {
         mostPending = max(mostPending, peers.server.pendingByteCount)
         return peers.server.pendingByteCount > 0 && loop.queue.unfinishedCount == 0
       }
       XCTAssertFalse(isDone)
       peers.client.resumeReceiving()
-      loop.run {
+      loop.wait {
         mostPending = max(mostPending, peers.server.pendingByteCount)
         return isDone && record.bytes.count == bytes.count
       }
       XCTAssertTrue(record.bytes == bytes)
       let configuration = peers.server.configuration
       XCTAssertLessThanOrEqual(
-        mostPending, configuration.outputLowWaterByteCount + FileReader.Configuration().chunkByteCount)
+        mostPending,
+        configuration.outputLowWaterByteCount + FileReader.Configuration().chunkByteCount)
       peers.abort()
       try loop.close(file)
     }
@@ -80,7 +81,7 @@ final class PumpTests: XCTestCase {
     let empty = try loop.open(folder.path.appending("file"))
     XCTAssertEqual(try outcome(loop) { empty.send(to: peers.server, $0) }, .success(0))
     let expected = Array(bytes[10..<20] + bytes[500...] + bytes[990...])
-    loop.run { record.bytes.count == expected.count }
+    loop.wait { record.bytes.count == expected.count }
     XCTAssertEqual(record.bytes, expected)
     peers.abort()
   }
@@ -321,7 +322,7 @@ final class PumpTests: XCTestCase {
     // Somebody else may read from it now.
     let record = Record(of: peers.server)
     try peers.client.write(Array("def".utf8))
-    loop.run { record.text == "def" }
+    loop.wait { record.text == "def" }
     peers.abort()
   }
 
