@@ -6,7 +6,7 @@ import SystemPackage
 
 /// Writes the body of a request to a file that appears whole or not at all.
 ///
-/// The bytes go to a temporary file beside the target and are synced; then the file gets its name,
+/// The bytes go to a temporary file in the target's folder and are synced; then the file gets its name,
 /// and the folder is synced, so that what was acknowledged survives a power cut.
 final class Upload {
   private static let pieceByteCount = 256 * 1024
@@ -16,7 +16,6 @@ final class Upload {
 
   private let folder: Directory
   private let name: FilePath.Component
-  private let temporaryName: FilePath.Component
   private let body: HTTPBody
   private let responder: HTTPResponder
   private let logger: Logger
@@ -52,22 +51,10 @@ final class Upload {
     self.body = body
     self.responder = responder
     self.logger = logger
-    // Hidden from listings, and different for every upload.
-    temporaryName = Self.component(".upload-" + String(UInt64.random(in: .min ... .max), radix: 16))
-  }
-
-  private static func component(_ name: String) -> FilePath.Component {
-    guard let component = FilePath.Component(name) else {
-      preconditionFailure("Upload: a name without a slash is a path component")
-    }
-    return component
   }
 
   private func createFile() {
-    folder.openFile(
-      FilePath(temporaryName.string), .writeOnly, options: [.create, .exclusiveCreate],
-      permissions: Self.permissions
-    ) { [self] result in
+    folder.temporaryFile(permissions: Self.permissions) { [self] result in
       switch result {
       case .success(let file): writeNext(to: file, IOBuffer(capacity: Self.pieceByteCount))
       case .failure(let error): refuse(error)
@@ -75,51 +62,51 @@ final class Upload {
     }
   }
 
-  private func writeNext(to file: File, _ buffer: consuming IOBuffer) {
+  private func writeNext(to target: TemporaryFile, _ buffer: consuming IOBuffer) {
     buffer.removeAll()
-    guard body.read(into: &buffer) > 0 else { return sync(file) }
+    guard body.read(into: &buffer) > 0 else { return sync(target) }
     do throws(Errno) {
-      try file.write(buffer, at: offset) { [self] result, buffer in
+      try target.file.write(buffer, at: offset) { [self] result, buffer in
         switch result {
         case .success(let count):
           offset += Int64(count)
-          writeNext(to: file, buffer)
+          writeNext(to: target, buffer)
         case .failure(let error):
-          abandon(file, error)
+          abandon(target, error)
         }
       }
     } catch {
-      abandon(file, FileError(operation: .write, path: file.path, errno: error))
+      abandon(target, FileError(operation: .write, path: target.file.path, errno: error))
     }
   }
 
-  private func sync(_ file: File) {
+  private func sync(_ target: TemporaryFile) {
     do throws(Errno) {
-      try file.sync { [self] result in
+      try target.file.sync { [self] result in
         switch result {
-        case .success: close(file)
-        case .failure(let error): abandon(file, error)
+        case .success: publish(target)
+        case .failure(let error): abandon(target, error)
         }
       }
     } catch {
-      abandon(file, FileError(operation: .sync, path: file.path, errno: error))
+      abandon(target, FileError(operation: .sync, path: target.file.path, errno: error))
     }
   }
 
-  private func close(_ file: File) {
+  private func publish(_ target: TemporaryFile) {
+    target.publish(as: name) { [self] result in
+      switch result {
+      case .success(let replaced): close(target.file, replaced: replaced)
+      case .failure(let error): abandon(target, error)
+      }
+    }
+  }
+
+  private func close(_ file: File, replaced: Bool) {
     file.close { [self] result in
       switch result {
-      case .success: rename()
-      case .failure(let error): removeTemporaryFile(error)
-      }
-    }
-  }
-
-  private func rename() {
-    folder.rename(temporaryName, to: name) { [self] result in
-      switch result {
-      case .success(let replaced): syncFolder(replaced: replaced)
-      case .failure(let error): removeTemporaryFile(error)
+      case .success: syncFolder(replaced: replaced)
+      case .failure(let error): refuse(error)
       }
     }
   }
@@ -139,12 +126,8 @@ final class Upload {
 
   // MARK: - Failures
 
-  private func abandon(_ file: File, _ error: FileError) {
-    file.close { [self] _ in removeTemporaryFile(error) }
-  }
-
-  private func removeTemporaryFile(_ error: FileError) {
-    folder.remove(temporaryName) { [self] result in
+  private func abandon(_ target: TemporaryFile, _ error: FileError) {
+    target.discard { [self] result in
       if case .failure(let error) = result {
         logger.error("an upload left a file behind: \(error)")
       }

@@ -117,3 +117,34 @@ uint64_t caio_now(void);
 
 /// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: never leaves `directory_fd`.
 int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mode_t mode);
+
+// MARK: Names, space and locks of files (files.c)
+
+/// O_TMPFILE, which needs _GNU_SOURCE.
+int caio_o_tmpfile(void);
+
+/// renameat2(2) with RENAME_NOREPLACE: EEXIST where the new name stands for something.
+int caio_rename_exclusively(int directory_fd, const char *_Nonnull path, int new_directory_fd,
+                            const char *_Nonnull new_path);
+
+/// What caio_allocate does with a range.
+enum caio_allocation {
+    /// Reserves the space; the file grows if the range ends behind it.
+    CAIO_ALLOCATE_EXTENDING,
+    /// Reserves the space; the file's size stays.
+    CAIO_ALLOCATE_KEEPING_SIZE,
+    /// Gives the space back; the range reads as zeros, and the size stays.
+    CAIO_ALLOCATE_HOLE,
+    /// The range reads as zeros and keeps its space; the file grows if it ends behind it.
+    CAIO_ALLOCATE_ZEROS,
+};
+
+/// fallocate(2).
+int caio_allocate(int fd, enum caio_allocation kind, int64_t offset, int64_t byteCount);
+
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: starts to write, and waits for nothing.
+int caio_start_write_back(int fd, int64_t offset, int64_t byteCount);
+
+/// F_OFD_SETLK, or F_OFD_SETLKW if it is to wait: a lock that belongs to the open file. `type` is
+/// F_RDLCK, F_WRLCK or F_UNLCK; a byteCount of 0 reaches to the end, however far that moves.
+int caio_lock(int fd, int type, bool waits, int64_t offset, int64_t byteCount);

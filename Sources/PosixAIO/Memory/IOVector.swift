@@ -37,6 +37,9 @@ public struct IOVector: ~Copyable, Sendable {
   /// The number of buffers.
   public var count: Int { pieces.count }
 
+  /// The number of valid bytes of all buffers together.
+  public var byteCount: Int { pieces.reduce(0) { $0 + $1.count } }
+
   /// The memory of the buffers, all of it.
   var capacities: [UnsafeMutableRawBufferPointer] {
     unsafe pieces.map { unsafe $0.memory }

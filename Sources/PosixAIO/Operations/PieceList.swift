@@ -9,7 +9,7 @@ internal import SystemPackage
 @safe
 struct PieceList {
   /// The most bytes that the kernel moves in one call: `MAX_RW_COUNT`.
-  private static let transferLimit = 0x7FFF_F000
+  static let transferLimit = 0x7FFF_F000
 
   private let pieces: [UnsafeMutableRawBufferPointer]
 
@@ -27,14 +27,21 @@ struct PieceList {
 
   var count: Int { unsafe pieces.count }
 
+  /// The sum of the pieces.
+  ///
+  /// - Throws: `EINVAL` for more pieces or bytes than the kernel takes in one call.
+  func checkedByteCount() throws(Errno) -> Int {
+    guard count <= caio_iov_limit(), let byteCount else { throw .invalidArgument }
+    return byteCount
+  }
+
   /// Has the block's memory name the pieces themselves, or memory of its own as large as they are,
   /// filled with their bytes if those are to be written.
   ///
   /// - Returns: The bytes to move: the sum of the pieces, or what the kernel moves at most.
   /// - Throws: `EINVAL` for more pieces or bytes than the kernel takes in one call.
   func prepare(_ block: ControlBlock) throws(Errno) -> Int {
-    guard count <= caio_iov_limit(), let sum = byteCount else { throw .invalidArgument }
-    let byteCount = min(sum, Self.transferLimit)
+    let byteCount = min(try checkedByteCount(), Self.transferLimit)
     if let whole = unsafe contiguous {
       unsafe block.memory = whole
     } else {

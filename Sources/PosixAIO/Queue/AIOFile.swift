@@ -211,6 +211,26 @@ public final class AIOFile {
     queue.acceptDetach(self, handler)
   }
 
+  /// Whether writes go to the file's end, whatever offset they name.
+  package var appends: Bool { traits.isAppending }
+
+  // MARK: - Calls that the queue does not make
+
+  /// Lends the descriptor for a call on another thread: the file is not closed before
+  /// ``giveBackDescriptor()``.
+  ///
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
+  package func lendDescriptor() throws(Errno) -> FileDescriptor {
+    guard isOpen else { throw .badFileDescriptor }
+    unfinishedCount += 1
+    return FileDescriptor(rawValue: lanes.first)
+  }
+
+  /// The call that got the descriptor is over.
+  package func giveBackDescriptor() {
+    requestEnded()
+  }
+
   // MARK: - Ends
 
   /// One of the file's requests is over, its handler called.

@@ -88,9 +88,11 @@ extension CompletionQueue {
   }
 
   private func error(of request: RequestRef, _ file: AIOFile?) -> FileError {
-    FileError(
+    let isAppended = request.pointee.kind == .write && file?.traits.isAppending ?? false
+    let hasPlace = request.pointee.kind.isTransfer && !isAppended
+    return FileError(
       operation: request.operation, path: file?.path,
-      offset: request.pointee.kind.isTransfer ? request.pointee.offset : nil,
+      offset: hasPlace ? request.pointee.offset : nil,
       byteCountDone: request.pointee.doneCount,
       errno: Errno(rawValue: request.pointee.errorNumber))
   }

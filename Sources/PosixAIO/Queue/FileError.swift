@@ -30,6 +30,28 @@ public struct FileError: Error, Equatable, Sendable {
     public static let remove = Operation("remove")
     /// Reading the names in a directory.
     public static let list = Operation("list")
+    /// Making a directory.
+    public static let createDirectory = Operation("create directory")
+    /// Giving a file a further name.
+    public static let link = Operation("link")
+    /// Making a symbolic link.
+    public static let createSymbolicLink = Operation("create symbolic link")
+    /// Reading where a symbolic link leads.
+    public static let readSymbolicLink = Operation("read symbolic link")
+    /// Changing a file's size.
+    public static let truncate = Operation("truncate")
+    /// Reserving space for a file, or giving it back.
+    public static let allocate = Operation("allocate")
+    /// Telling the kernel how a file will be used.
+    public static let advise = Operation("advise")
+    /// Starting to bring data to the disk.
+    public static let startWriteBack = Operation("start write-back")
+    /// Taking or releasing a lock.
+    public static let lock = Operation("lock")
+    /// Changing who may do what with a file.
+    public static let setPermissions = Operation("set permissions")
+    /// Changing the times of a file.
+    public static let setTimes = Operation("set times")
   }
 
   /// What failed.
@@ -37,6 +59,9 @@ public struct FileError: Error, Equatable, Sendable {
 
   /// The file's path as it was opened, if it is known.
   public let path: FilePath?
+
+  /// The other path of an operation with two: the new name, or where a symbolic link leads.
+  public let otherPath: FilePath?
 
   /// Where in the file the operation began, in bytes, if it has a place.
   public let offset: Int64?
@@ -52,15 +77,17 @@ public struct FileError: Error, Equatable, Sendable {
   /// - Parameters:
   ///   - operation: What failed.
   ///   - path: The file's path, if it is known.
+  ///   - otherPath: The other path of an operation with two.
   ///   - offset: In bytes from the file's start, for an operation that has a place.
   ///   - byteCountDone: The bytes that a write had moved.
   ///   - errno: The kernel's reason.
   public init(
-    operation: Operation, path: FilePath?, offset: Int64? = nil, byteCountDone: Int = 0,
-    errno: Errno
+    operation: Operation, path: FilePath?, otherPath: FilePath? = nil, offset: Int64? = nil,
+    byteCountDone: Int = 0, errno: Errno
   ) {
     self.operation = operation
     self.path = path
+    self.otherPath = otherPath
     self.offset = offset
     self.byteCountDone = byteCountDone
     self.errno = errno
@@ -72,6 +99,7 @@ extension FileError: CustomStringConvertible {
   public var description: String {
     var text = operation.description
     if let path { text += " \"\(path)\"" }
+    if let otherPath { text += " to \"\(otherPath)\"" }
     if let offset { text += " at \(offset)" }
     text += ": \(errno)"
     if byteCountDone > 0 { text += " (\(byteCountDone) bytes done)" }

@@ -47,7 +47,7 @@ public final class Directory {
     _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
     loop.offloadCall { () throws(FileError) in
-      try FileSystemCalls.open(path, flags: directoryFlags, permissions: [])
+      try FileSystemCalls.open(.anywhere(path), flags: directoryFlags, permissions: [])
     } _: { result in
       handler(result.map { Directory($0, path: path, loop: loop) })
     }
@@ -61,10 +61,8 @@ public final class Directory {
   public func openDirectory(
     _ name: FilePath, _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
-    let descriptor = descriptor
-    loop.offloadCall { () throws(FileError) in
-      try FileSystemCalls.openBeneath(
-        descriptor, name, flags: directoryFlags, permissions: [])
+    offload { (directory) throws(FileError) in
+      try FileSystemCalls.open(.beneath(directory, name), flags: directoryFlags, permissions: [])
     } _: { [self] result in
       handler(result.map { Directory($0, path: path.appending(name.components), loop: loop) })
     }
@@ -79,58 +77,13 @@ public final class Directory {
     options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
     _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    let descriptor = descriptor
     let flags = mode.rawValue | options.rawValue
-    loop.offloadCall { () throws(FileError) in
-      let opened = try FileSystemCalls.openBeneath(
-        descriptor, name, flags: flags, permissions: permissions)
+    offload { (directory) throws(FileError) in
+      let opened = try FileSystemCalls.open(
+        .beneath(directory, name), flags: flags, permissions: permissions)
       return try File.Opened(opened, path: name)
-    } _: { [self] result in
+    } _: { [loop] result in
       handler(result.map { File($0, loop: loop) })
-    }
-  }
-
-  /// Reads the names in this directory, without `.` and `..`, in no order. Wraps `readdir(3)`.
-  public func list(_ handler: @escaping (Result<[Entry], FileError>) -> Void) {
-    let descriptor = descriptor
-    let path = path
-    loop.offloadCall { () throws(FileError) in
-      try FileSystemCalls.list(descriptor, path: path)
-    } _: { [self] result in
-      withExtendedLifetime(self) { handler(result) }
-    }
-  }
-
-  /// Gives a file in this directory another name in it; what had that name is replaced at once and
-  /// wholly. Wraps `renameat(2)`.
-  ///
-  /// - Parameters:
-  ///   - name: A single name.
-  ///   - newName: A single name.
-  ///   - handler: Gets whether something was replaced.
-  public func rename(
-    _ name: FilePath.Component, to newName: FilePath.Component,
-    _ handler: @escaping (Result<Bool, FileError>) -> Void
-  ) {
-    let descriptor = descriptor
-    loop.offloadCall { () throws(FileError) in
-      let existed = try FileSystemCalls.exists(newName, in: descriptor)
-      try FileSystemCalls.rename(name, to: newName, in: descriptor)
-      return existed
-    } _: { [self] result in
-      withExtendedLifetime(self) { handler(result) }
-    }
-  }
-
-  /// Removes a file's name from this directory. Wraps `unlinkat(2)`.
-  public func remove(
-    _ name: FilePath.Component, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
-  ) {
-    let descriptor = descriptor
-    loop.offloadCall { () throws(FileError) in
-      try FileSystemCalls.remove(name, in: descriptor)
-    } _: { [self] result in
-      withExtendedLifetime(self) { handler(result) }
     }
   }
 
@@ -141,6 +94,19 @@ public final class Directory {
   public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
     loop.checkThread()
     try file.sync(handler)
+  }
+
+  /// Runs a call on the directory's descriptor on a helper thread, which the directory outlives.
+  func offload<Value: Sendable>(
+    _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,
+    _ completion: @escaping (Result<Value, FileError>) -> Void
+  ) {
+    let descriptor = descriptor
+    loop.offloadCall { () throws(FileError) in
+      try work(descriptor)
+    } _: { [self] result in
+      withExtendedLifetime(self) { completion(result) }
+    }
   }
 }
 

@@ -1,19 +1,26 @@
 public import PosixAIO
-internal import SystemPackage
+public import SystemPackage
 
+/// Each as the callback form of its name, for a task on the loop's thread. What was refused is thrown
+/// like any failure, with the same errno; the buffer is gone then.
+///
+/// A task that is cancelled gets `ECANCELED` at once from a read, write or sync, whose buffer stays
+/// alive until the kernel is done with it; what a write does to the file is then unknown.
 extension File {
-  /// Fills a buffer from the file. As the callback form, for a task on the loop's thread.
+  /// Opens a file; see ``open(_:_:options:permissions:on:_:)``.
+  nonisolated(nonsending) public static func open(
+    _ path: FilePath, _ mode: FileDescriptor.AccessMode,
+    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    on loop: EventLoop
+  ) async throws(FileError) -> File {
+    try await loop.outcome(.open, path) { done throws(Errno) in
+      open(path, mode, options: options, permissions: permissions, on: loop, done)
+    }
+  }
+
+  /// Fills a buffer from the file; see ``read(into:byteCount:at:timeout:_:)``.
   ///
-  /// A cancelled task gets `ECANCELED` at once; its buffer stays alive until the kernel is done with
-  /// it.
-  ///
-  /// - Parameters:
-  ///   - buffer: Moves in; comes back, `count` set to the bytes read.
-  ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more.
-  ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is thrown.
   /// - Returns: The buffer, with fewer bytes than asked at the end of the file, none behind it.
-  /// - Throws: The reason, also where nothing was started, as the callback form. The buffer is gone.
   nonisolated(nonsending) public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil
@@ -28,5 +35,92 @@ extension File {
       throw FileError(operation: .read, path: path, offset: offset, errno: error)
     }
     return try await pending.buffer(cancelling: id, abandoning: true)
+  }
+
+  /// Writes the buffer's valid bytes; see ``write(_:at:timeout:_:)-(IOBuffer,_,_,_)``.
+  ///
+  /// - Returns: The buffer, unchanged.
+  @discardableResult
+  nonisolated(nonsending) public func write(
+    _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil
+  ) async throws(FileError) -> IOBuffer {
+    let pending = PendingTransfer(on: loop)
+    let id: RequestID
+    do throws(Errno) {
+      guard !Task.isCancelled else { throw .canceled }
+      id = try write(buffer, at: offset, timeout: timeout, pending.finish)
+    } catch {
+      throw FileError(
+        operation: .write, path: path, offset: file.appends ? nil : offset, errno: error)
+    }
+    return try await pending.buffer(cancelling: id, abandoning: true)
+  }
+
+  /// Adds the buffer's valid bytes at the file's end; see ``append(_:timeout:_:)``.
+  ///
+  /// - Returns: The buffer, unchanged.
+  @discardableResult
+  nonisolated(nonsending) public func append(
+    _ buffer: consuming IOBuffer, timeout: Duration? = nil
+  ) async throws(FileError) -> IOBuffer {
+    precondition(file.appends, "File: open the file with the option .append to append to it")
+    return try await write(buffer, at: 0, timeout: timeout)
+  }
+
+  /// Fills several buffers, one after the other; see ``read(into:at:timeout:_:)``.
+  ///
+  /// - Returns: The buffers, whose counts say what was read.
+  nonisolated(nonsending) public func read(
+    into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
+  ) async throws(FileError) -> IOVector {
+    let pending = Pending<IOVector, FileError>(on: loop)
+    let id: RequestID
+    do throws(Errno) {
+      guard !Task.isCancelled else { throw .canceled }
+      id = try read(into: vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
+    } catch {
+      throw FileError(operation: .read, path: path, offset: offset, errno: error)
+    }
+    return try await pending.value(cancelling: id, abandoning: true)
+  }
+
+  /// Writes the valid bytes of several buffers; see ``write(_:at:timeout:_:)-(IOVector,_,_,_)``.
+  ///
+  /// - Returns: The buffers, unchanged.
+  @discardableResult
+  nonisolated(nonsending) public func write(
+    _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
+  ) async throws(FileError) -> IOVector {
+    let pending = Pending<IOVector, FileError>(on: loop)
+    let id: RequestID
+    do throws(Errno) {
+      guard !Task.isCancelled else { throw .canceled }
+      id = try write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
+    } catch {
+      throw FileError(
+        operation: .write, path: path, offset: file.appends ? nil : offset, errno: error)
+    }
+    return try await pending.value(cancelling: id, abandoning: true)
+  }
+
+  /// Brings data and metadata to the disk; see ``sync(timeout:_:)``.
+  nonisolated(nonsending) public func sync(timeout: Duration? = nil) async throws(FileError) {
+    try await loop.outcome(.sync, path) { pending throws(Errno) in
+      try sync(timeout: timeout) { pending.finish($0) }
+    }
+  }
+
+  /// Brings data to the disk; see ``dataSync(timeout:_:)``.
+  nonisolated(nonsending) public func dataSync(timeout: Duration? = nil) async throws(FileError) {
+    try await loop.outcome(.dataSync, path) { pending throws(Errno) in
+      try dataSync(timeout: timeout) { pending.finish($0) }
+    }
+  }
+
+  /// Closes the file; see ``close(_:)``. Also in a cancelled task.
+  nonisolated(nonsending) public func close() async throws(FileError) {
+    let pending = Pending<Void, FileError>(on: loop)
+    close { pending.finish($0) }
+    try await pending.value(cancel: {})
   }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 public import PosixAIO
 public import SystemPackage
 
@@ -25,7 +24,7 @@ public final class File {
   /// The file's metadata at the moment when it was opened.
   public let openingStatus: FileStatus
 
-  private let file: AIOFile
+  let file: AIOFile
 
   /// A file as a helper thread opened it, on the way to the loop.
   struct Opened: Sendable {
@@ -68,9 +67,10 @@ public final class File {
     options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
     on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    let flags = mode.rawValue | options.rawValue | O_CLOEXEC
+    let flags = mode.rawValue | options.rawValue
     loop.offloadCall { () throws(FileError) in
-      let descriptor = try FileSystemCalls.open(path, flags: flags, permissions: permissions)
+      let descriptor = try FileSystemCalls.open(
+        .anywhere(path), flags: flags, permissions: permissions)
       return try Opened(descriptor, path: path)
     } _: { result in
       handler(result.map { File($0, loop: loop) })
@@ -168,6 +168,24 @@ public final class File {
       } _: { result in
         handler(result)
       }
+    }
+  }
+
+  /// Runs a call on the file's descriptor on a helper thread, and keeps that open meanwhile.
+  ///
+  /// - Throws: `EBADF` after ``close(_:)``.
+  func offload<Value: Sendable>(
+    _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,
+    _ completion: @escaping (Result<Value, FileError>) -> Void
+  ) throws(Errno) {
+    loop.checkThread()
+    let descriptor = try file.lendDescriptor()
+    loop.offloadCall { () throws(FileError) in
+      try work(descriptor)
+    } _: { [file] result in
+      completion(result)
+      // After the handler, so that it comes before that of a close.
+      file.giveBackDescriptor()
     }
   }
 }

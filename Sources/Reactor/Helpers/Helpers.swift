@@ -1,11 +1,18 @@
 internal import Synchronization
+internal import SystemPackage
 
 /// The loop's side of the helper threads: keeps the completions, which never leave the loop's
 /// thread. What crosses threads is the work, its result, and a number.
 @safe
 final class Helpers {
+  /// The most calls of one loop that wait for a lock at a time. They have threads of their own: what
+  /// they wait for may need one of the others.
+  static let lockWaiterLimit = 16
+
   private let remote: EventLoop.Remote
   private let threads: HelperThreads
+  private let lockWaiters = HelperThreads(limit: lockWaiterLimit)
+  private var lockWaiterCount = 0
   private let hold: WorkHold
   private var completions: [Int: () -> Void] = [:]
   private var nextNumber = 0
@@ -18,10 +25,32 @@ final class Helpers {
 
   deinit {
     threads.close()
+    lockWaiters.close()
   }
 
   func run<Value: Sendable>(
     _ work: @escaping @Sendable () -> Value, _ completion: @escaping (Value) -> Void
+  ) {
+    run(on: threads, work, completion)
+  }
+
+  /// As ``run(_:_:)``, for work that waits for a lock.
+  ///
+  /// - Throws: `EAGAIN` if ``lockWaiterLimit`` others do. Nothing was started.
+  func runLockWaiter<Value: Sendable>(
+    _ work: @escaping @Sendable () -> Value, _ completion: @escaping (Value) -> Void
+  ) throws(Errno) {
+    guard lockWaiterCount < Self.lockWaiterLimit else { throw .resourceTemporarilyUnavailable }
+    lockWaiterCount += 1
+    run(on: lockWaiters, work) { [unowned self] value in
+      lockWaiterCount -= 1
+      completion(value)
+    }
+  }
+
+  private func run<Value: Sendable>(
+    on threads: HelperThreads, _ work: @escaping @Sendable () -> Value,
+    _ completion: @escaping (Value) -> Void
   ) {
     let number = nextNumber
     nextNumber += 1

@@ -168,14 +168,12 @@ extension Connection {
     precondition(reader == nil, "Connection: one task reads at a time")
     guard !Task.isCancelled else { throw error(.read, .canceled) }
     guard isOpen, input == .open, stream.inputByteCount == 0 else { return }
-    let pending = Pending<Void, SocketError>(on: loop)
-    reader = pending
-    updateTimeouts()
-    try await pending.value { [self] in
-      guard reader === pending else { return }
+    try await wait(.read) { [self] in
       reader = nil
       updateTimeouts()
-      pending.finish(.failure(error(.read, .canceled)))
+    } until: { resume in
+      reader = resume
+      updateTimeouts()
     }
   }
 
@@ -210,15 +208,30 @@ extension Connection {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
     if isOpen, stream.outputByteCount > byteCount {
-      let pending = Pending<Void, SocketError>(on: loop)
-      writers.append((byteCount, pending))
-      try await pending.value { [self] in
-        guard let index = writers.firstIndex(where: { $0.pending === pending }) else { return }
-        writers.remove(at: index)
-        pending.finish(.failure(error(.write, .canceled)))
-      }
+      // A writer that was cancelled stays until its time comes, and is not resumed then.
+      try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
     }
     // Sent, or the connection has ended before.
     if let endErrno { throw error(.write, endErrno) }
+  }
+
+  /// Waits until what `start` is given is called, or the task is cancelled.
+  nonisolated(nonsending) private func wait(
+    _ operation: SocketError.Operation, cancel: @escaping () -> Void,
+    until start: (_ resume: @escaping () -> Void) -> Void
+  ) async throws(SocketError) {
+    let pending = Pending<Void, SocketError>(on: loop)
+    var isWaiting = true
+    start {
+      guard isWaiting else { return }
+      isWaiting = false
+      pending.finish(.success(()))
+    }
+    try await pending.value { [self] in
+      guard isWaiting else { return }
+      isWaiting = false
+      cancel()
+      pending.finish(.failure(error(operation, .canceled)))
+    }
   }
 }

@@ -83,10 +83,10 @@ extension Connection {
 
   /// Lets whoever waits see for themselves that there is nothing to wait for.
   private func cancelWaiting() {
-    let waiting = (reader.map { [$0] } ?? []) + writers.map(\.pending)
+    let waiting = (reader.map { [$0] } ?? []) + writers.map(\.resume)
     reader = nil
     writers = []
-    for pending in waiting { pending.finish(.success(())) }
+    for resume in waiting { resume() }
   }
 
   private func resumeClosers(_ reason: CloseReason) {

@@ -41,7 +41,7 @@ extension Connection {
     if let reader {
       self.reader = nil
       updateTimeouts()
-      reader.finish(.success(()))
+      reader()
     } else if !isReceivingPaused, let onReceive {
       if stream.inputByteCount > 0 { show(to: onReceive) }
       tellEndOfInput()

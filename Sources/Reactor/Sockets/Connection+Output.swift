@@ -39,7 +39,8 @@ extension Connection {
     noteWrite()
   }
 
-  /// The bytes that were written and that the kernel has not taken.
+  /// The bytes that were written and that the kernel has not taken; when the connection is closed,
+  /// those that it never will have.
   public var pendingByteCount: Int { stream.outputByteCount }
 
   /// Ends this side when everything was sent; the peer sees the end of its input. Input goes on.
@@ -90,6 +91,6 @@ extension Connection {
     guard !writers.isEmpty else { return }
     let due = writers.filter { byteCount <= $0.byteCount }
     writers.removeAll { byteCount <= $0.byteCount }
-    for writer in due { writer.pending.finish(.success(())) }
+    for writer in due { writer.resume() }
   }
 }

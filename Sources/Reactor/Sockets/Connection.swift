@@ -100,9 +100,9 @@ public final class Connection {
   public var onClose: ((Connection, CloseReason) -> Void)?
 
   /// A reader that waits for bytes, the end of input or the end of the connection.
-  var reader: Pending<Void, SocketError>?
+  var reader: (() -> Void)?
   /// Writers that wait until so many bytes, or fewer, are waiting.
-  var writers: [(byteCount: Int, pending: Pending<Void, SocketError>)] = []
+  var writers: [(byteCount: Int, resume: () -> Void)] = []
   /// Those who wait for the end of the connection.
   var closers: [Pending<CloseReason, Never>] = []
   /// What arrived and was not read before the connection closed.

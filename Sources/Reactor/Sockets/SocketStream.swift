@@ -32,6 +32,8 @@ final class SocketStream {
 
   /// -1 once closed.
   private(set) var descriptor: Int32
+  /// What was dropped when it was closed.
+  private var unsentByteCount = 0
   private var stream: OpaquePointer?
 
   /// Keeps the stream, and closes it before it goes.
@@ -114,8 +116,9 @@ final class SocketStream {
 
   private var output: OpaquePointer? { unsafe bufferevent_get_output(stream) }
 
+  /// When it is closed, what was never sent.
   var outputByteCount: Int {
-    guard unsafe stream != nil else { return 0 }
+    guard unsafe stream != nil else { return unsentByteCount }
     return unsafe evbuffer_get_length(output)
   }
 
@@ -151,6 +154,7 @@ final class SocketStream {
   /// So is input, since somebody may be looking at it. Wraps `bufferevent_free` and `close(2)`.
   func close() {
     guard let stream = unsafe stream else { return }
+    unsentByteCount = outputByteCount
     // Before the close: the number may be another socket's then.
     unsafe bufferevent_disable(stream, Int16(EV_READ | EV_WRITE))
     unsafe evbuffer_unfreeze(output, 1)

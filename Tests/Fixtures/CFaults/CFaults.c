@@ -2,6 +2,7 @@
 #include "CFaults.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,4 +46,9 @@ int cfaults_small_disk(size_t byte_count) {
 size_t cfaults_heap_byte_count(void) {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
+}
+
+int cfaults_make_read_only(int disk) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+    return mount_setattr(disk, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
 }

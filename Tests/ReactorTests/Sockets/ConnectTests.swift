@@ -102,7 +102,10 @@ final class ConnectTests: XCTestCase {
     }
     XCTAssertEqual(error.errno, .canceled)
     // Behind the look-up, which goes on: the next test counts the descriptors of the process.
-    loop.offload {} _: { loop.stop() }
+    loop.offload {
+    } _: {
+      loop.stop()
+    }
     loop.runUntilStopped()
   }
 

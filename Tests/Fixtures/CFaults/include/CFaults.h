@@ -20,3 +20,6 @@ int cfaults_small_disk(size_t byte_count);
 
 /// mallinfo2(3): the bytes of the heap that are in use, over all arenas.
 size_t cfaults_heap_byte_count(void);
+
+/// mount_setattr(2): makes what cfaults_small_disk gave read-only.
+int cfaults_make_read_only(int disk);

@@ -1,14 +1,16 @@
 import Glibc
 
 /// Random numbers that a seed repeats: SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
+public struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 
-  init(seed: UInt64) {
+  /// - Parameter seed: The same one gives the same numbers.
+  public init(seed: UInt64) {
     state = seed
   }
 
-  mutating func next() -> UInt64 {
+  /// The next number.
+  public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -17,11 +19,11 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 
   /// True once in so many times.
-  mutating func oneIn(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
+  public mutating func oneIn(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
 }
 
 /// The seed of this run: `AIO_TEST_SEED`, or another one each time. Messages of failures name it.
-func testSeed() -> UInt64 {
+public func testSeed() -> UInt64 {
   if let text = unsafe getenv("AIO_TEST_SEED"), let seed = UInt64(unsafe String(cString: text)) {
     return seed
   }

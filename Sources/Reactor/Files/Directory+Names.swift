@@ -1,0 +1,163 @@
+public import PosixAIO
+public import SystemPackage
+
+/// Names below a directory. Each path is relative to it and cannot lead out of it; each call runs on
+/// a helper thread.
+extension Directory {
+  /// The most entries that ``list(maximumCount:_:)`` gives, unless another number is asked for.
+  public static let defaultListLimit = 100_000
+
+  /// Asks for the metadata of what a path stands for. Wraps `fstat(2)` behind `openat2(2)`.
+  ///
+  /// - Parameters:
+  ///   - path: Relative to this directory; `.` is the directory itself.
+  ///   - followingLinks: Whether a symbolic link at the end of the path is followed.
+  ///   - handler: Gets the metadata.
+  public func status(
+    of path: FilePath, followingLinks: Bool = true,
+    _ handler: @escaping (Result<FileStatus, FileError>) -> Void
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.status(
+          of: .beneath(directory, path), followingLinks: followingLinks)
+      }, handler)
+  }
+
+  /// Gives a file or directory another name at once and wholly. Wraps `renameat2(2)`.
+  ///
+  /// - Parameters:
+  ///   - path: Relative to this directory.
+  ///   - newPath: Relative to this directory.
+  ///   - replacing: Whether what has the new name is replaced; if not, `EEXIST` is the outcome where
+  ///     there is something, and `EINVAL` on the few file systems that cannot tell.
+  ///   - handler: Gets whether something was replaced.
+  public func rename(
+    _ path: FilePath, to newPath: FilePath, replacing: Bool = true,
+    _ handler: @escaping (Result<Bool, FileError>) -> Void
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.rename(
+          .beneath(directory, path), to: .beneath(directory, newPath), replacing: replacing)
+      }, handler)
+  }
+
+  /// Removes a file's name; a symbolic link is removed itself. Wraps `unlinkat(2)`.
+  public func remove(
+    _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.remove(.beneath(directory, path))
+      }, handler)
+  }
+
+  /// Removes an empty directory. Wraps `unlinkat(2)` with `AT_REMOVEDIR`.
+  ///
+  /// - Parameter handler: Gets `ENOTEMPTY` if it is not empty.
+  public func removeDirectory(
+    _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.remove(.beneath(directory, path), isDirectory: true)
+      }, handler)
+  }
+
+  /// Makes a directory, whose parent must exist. Wraps `mkdirat(2)`.
+  ///
+  /// - Parameters:
+  ///   - path: Relative to this directory.
+  ///   - permissions: The process's umask is taken off.
+  ///   - handler: Gets `EEXIST` if the name stands for something.
+  public func createDirectory(
+    _ path: FilePath, permissions: FilePermissions = .directoryDefault,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.createDirectory(
+          .beneath(directory, path), permissions: permissions)
+      }, handler)
+  }
+
+  /// Gives a file a further name. Wraps `linkat(2)`; a symbolic link is not followed.
+  ///
+  /// - Parameter handler: Gets `EEXIST` if the new name stands for something.
+  public func link(
+    _ path: FilePath, to newPath: FilePath,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.link(.beneath(directory, path), to: .beneath(directory, newPath))
+      }, handler)
+  }
+
+  /// Makes a symbolic link. Wraps `symlinkat(2)`.
+  ///
+  /// - Parameters:
+  ///   - path: The link, relative to this directory.
+  ///   - goal: Any path, relative to the link. One that leads out of this directory is not followed
+  ///     by this directory.
+  ///   - handler: Gets `EEXIST` if the name stands for something.
+  public func createSymbolicLink(
+    _ path: FilePath, to goal: FilePath,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.createSymbolicLink(.beneath(directory, path), to: goal)
+      }, handler)
+  }
+
+  /// Reads where a symbolic link leads. Wraps `readlinkat(2)`.
+  ///
+  /// - Parameter handler: Gets the path as it stands in the link; `EINVAL` if it is no link.
+  public func readSymbolicLink(
+    _ path: FilePath, _ handler: @escaping (Result<FilePath, FileError>) -> Void
+  ) {
+    offload(
+      { (directory) throws(FileError) in
+        try FileSystemCalls.readSymbolicLink(.beneath(directory, path))
+      }, handler)
+  }
+
+  /// Reads the names in this directory, without `.` and `..`, in no order. Wraps `readdir(3)`.
+  ///
+  /// - Parameters:
+  ///   - maximumCount: The most entries, 1 or more; for larger directories there is
+  ///     ``batches(of:)``.
+  ///   - handler: Gets all entries; `EOVERFLOW` if there are more.
+  public func list(
+    maximumCount: Int = defaultListLimit,
+    _ handler: @escaping (Result<[Entry], FileError>) -> Void
+  ) {
+    precondition(maximumCount > 0, "Directory: maximumCount is 1 or more")
+    let path = path
+    offload(
+      { (directory) throws(FileError) in
+        let stream = try DirectoryStream(directory, path: path)
+        let entries = try stream.next(maximumCount)
+        guard try stream.next(1).isEmpty else {
+          throw FileError(operation: .list, path: path, errno: .overflow)
+        }
+        return entries
+      }, handler)
+  }
+
+  /// Reads the names in this directory a batch at a time.
+  ///
+  /// - Parameter batchCount: The entries of one batch, 1 or more.
+  public func batches(of batchCount: Int = DirectoryReader.defaultBatchCount) -> DirectoryReader {
+    DirectoryReader(self, batchCount: batchCount)
+  }
+}
+
+extension FilePermissions {
+  /// What a new directory gets: everything for its owner, and reading for all others.
+  public static let directoryDefault: FilePermissions = [
+    .ownerReadWriteExecute, .groupReadExecute, .otherReadExecute,
+  ]
+}

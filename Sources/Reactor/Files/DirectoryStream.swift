@@ -1,0 +1,66 @@
+internal import CLibevent
+internal import Glibc
+internal import PosixAIO
+internal import SystemPackage
+
+/// Reads the names of a directory a number at a time, in no order. Wraps `readdir(3)`.
+///
+/// Sendable: its owner sees to it that one thread at a time uses it.
+@safe
+final class DirectoryStream: @unchecked Sendable {
+  private let path: FilePath?
+  private let descriptor: Int32
+  private let stream: OpaquePointer
+
+  init(_ directory: FileDescriptor, path: FilePath?) throws(FileError) {
+    self.path = path
+    (descriptor, unsafe stream) = try unsafe FileSystemCalls.call(.list, path) {
+      () throws(Errno) in
+      // A descriptor of its own, since fdopendir takes it over and moves its position.
+      let descriptor = try checked(
+        unsafe openat(directory.rawValue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+      guard let stream = unsafe fdopendir(descriptor) else {
+        let reason = Errno(rawValue: errno)
+        Glibc.close(descriptor)
+        throw reason
+      }
+      return unsafe (descriptor, stream)
+    }
+  }
+
+  deinit {
+    unsafe closedir(stream)
+  }
+
+  /// The next entries, without `.` and `..`: at most `count`, and fewer only at the end.
+  func next(_ count: Int) throws(FileError) -> [Directory.Entry] {
+    try FileSystemCalls.call(.list, path) { () throws(Errno) in
+      var entries: [Directory.Entry] = []
+      while entries.count < count, let name = try nextName() {
+        var status = stat()
+        guard name.kind == .regular,
+          // An entry that went away in between is left out.
+          unsafe name.withPlatformString({
+            unsafe fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
+          }) == 0
+        else { continue }
+        entries.append(Directory.Entry(name: name, status: FileStatus(status)))
+      }
+      return entries
+    }
+  }
+
+  private func nextName() throws(Errno) -> FilePath.Component? {
+    // readdir tells its end from a failure by errno alone.
+    errno = 0
+    guard let entry = unsafe readdir(stream) else {
+      guard errno == 0 else { throw Errno(rawValue: errno) }
+      return nil
+    }
+    return unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 1) {
+        unsafe FilePath.Component(platformString: $0)
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+public import PosixAIO
+public import SystemPackage
+
+/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end once
+/// it is started; only the wait for a lock is given up when the task is cancelled.
+extension File {
+  /// Asks for the file's metadata; see ``status(_:)``.
+  nonisolated(nonsending) public func status() async throws(FileError) -> FileStatus {
+    try await loop.outcome(.status, path) { done throws(Errno) in try status(done) }
+  }
+
+  /// Makes the file end at `byteCount`; see ``truncate(to:_:)``.
+  nonisolated(nonsending) public func truncate(to byteCount: Int64) async throws(FileError) {
+    try await loop.outcome(.truncate, path) { done throws(Errno) in
+      try truncate(to: byteCount, done)
+    }
+  }
+
+  /// Changes who may do what; see ``setPermissions(_:_:)``.
+  nonisolated(nonsending) public func setPermissions(
+    _ permissions: FilePermissions
+  ) async throws(FileError) {
+    try await loop.outcome(.setPermissions, path) { done throws(Errno) in
+      try setPermissions(permissions, done)
+    }
+  }
+
+  /// Changes the file's times; see ``setTimes(accessed:modified:_:)``.
+  nonisolated(nonsending) public func setTimes(
+    accessed: FileStatus.Time? = nil, modified: FileStatus.Time? = nil
+  ) async throws(FileError) {
+    try await loop.outcome(.setTimes, path) { done throws(Errno) in
+      try setTimes(accessed: accessed, modified: modified, done)
+    }
+  }
+
+  /// Reserves space or gives it back; see ``allocate(_:as:_:)``.
+  nonisolated(nonsending) public func allocate(
+    _ range: Range<Int64>, as kind: Allocation = .extending
+  ) async throws(FileError) {
+    try await loop.outcome(.allocate, path) { done throws(Errno) in
+      try allocate(range, as: kind, done)
+    }
+  }
+
+  /// Tells the kernel how a range will be used; see ``advise(_:in:_:)``.
+  nonisolated(nonsending) public func advise(
+    _ advice: Advice, in range: Range<Int64>? = nil
+  ) async throws(FileError) {
+    try await loop.outcome(.advise, path) { done throws(Errno) in
+      try advise(advice, in: range, done)
+    }
+  }
+
+  /// Has the kernel start to write what is dirty; see ``startWriteBack(in:_:)``.
+  nonisolated(nonsending) public func startWriteBack(
+    in range: Range<Int64>? = nil
+  ) async throws(FileError) {
+    try await loop.outcome(.startWriteBack, path) { done throws(Errno) in
+      try startWriteBack(in: range, done)
+    }
+  }
+
+  /// Takes a lock if nobody is in the way; see ``tryLock(_:in:_:)``.
+  nonisolated(nonsending) public func tryLock(
+    _ kind: LockKind, in range: Range<Int64>? = nil
+  ) async throws(FileError) -> Bool {
+    try await loop.outcome(.lock, path) { done throws(Errno) in
+      try tryLock(kind, in: range, done)
+    }
+  }
+
+  /// Takes a lock, and waits for as long as somebody is in the way; see ``lock(_:in:timeout:_:)``.
+  /// A cancelled task gives up.
+  nonisolated(nonsending) public func lock(
+    _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil
+  ) async throws(FileError) {
+    let pending = Pending<Void, FileError>(on: loop)
+    let request: LockRequest
+    do throws(Errno) {
+      guard !Task.isCancelled else { throw .canceled }
+      request = try lock(kind, in: range, timeout: timeout) { pending.finish($0) }
+    } catch {
+      throw FileError(operation: .lock, path: path, offset: range?.lowerBound ?? 0, errno: error)
+    }
+    try await pending.value(cancel: { request.cancel() })
+  }
+
+  /// Releases what the file has locked in a range; see ``unlock(in:_:)``.
+  nonisolated(nonsending) public func unlock(
+    in range: Range<Int64>? = nil
+  ) async throws(FileError) {
+    try await loop.outcome(.lock, path) { done throws(Errno) in try unlock(in: range, done) }
+  }
+}

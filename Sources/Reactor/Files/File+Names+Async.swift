@@ -1,0 +1,80 @@
+public import PosixAIO
+public import SystemPackage
+
+/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end once
+/// it is started.
+extension File {
+  /// Asks for the metadata of what a path stands for; see
+  /// ``status(of:followingLinks:on:_:)``.
+  nonisolated(nonsending) public static func status(
+    of path: FilePath, followingLinks: Bool = true, on loop: EventLoop
+  ) async throws(FileError) -> FileStatus {
+    try await loop.outcome(.status, path) { done throws(Errno) in
+      status(of: path, followingLinks: followingLinks, on: loop, done)
+    }
+  }
+
+  /// Gives a file or directory another name; see ``rename(_:to:replacing:on:_:)``.
+  ///
+  /// - Returns: Whether something was replaced.
+  @discardableResult
+  nonisolated(nonsending) public static func rename(
+    _ path: FilePath, to newPath: FilePath, replacing: Bool = true, on loop: EventLoop
+  ) async throws(FileError) -> Bool {
+    try await loop.outcome(.rename, path, to: newPath) { done throws(Errno) in
+      rename(path, to: newPath, replacing: replacing, on: loop, done)
+    }
+  }
+
+  /// Removes a file's name; see ``remove(_:on:_:)``.
+  nonisolated(nonsending) public static func remove(
+    _ path: FilePath, on loop: EventLoop
+  ) async throws(FileError) {
+    try await loop.outcome(.remove, path) { done throws(Errno) in remove(path, on: loop, done) }
+  }
+
+  /// Gives a file a further name; see ``link(_:to:on:_:)``.
+  nonisolated(nonsending) public static func link(
+    _ path: FilePath, to newPath: FilePath, on loop: EventLoop
+  ) async throws(FileError) {
+    try await loop.outcome(.link, path, to: newPath) { done throws(Errno) in
+      link(path, to: newPath, on: loop, done)
+    }
+  }
+
+  /// Makes a symbolic link; see ``createSymbolicLink(_:to:on:_:)``.
+  nonisolated(nonsending) public static func createSymbolicLink(
+    _ path: FilePath, to goal: FilePath, on loop: EventLoop
+  ) async throws(FileError) {
+    try await loop.outcome(.createSymbolicLink, path, to: goal) { done throws(Errno) in
+      createSymbolicLink(path, to: goal, on: loop, done)
+    }
+  }
+
+  /// Reads where a symbolic link leads; see ``readSymbolicLink(_:on:_:)``.
+  nonisolated(nonsending) public static func readSymbolicLink(
+    _ path: FilePath, on loop: EventLoop
+  ) async throws(FileError) -> FilePath {
+    try await loop.outcome(.readSymbolicLink, path) { done throws(Errno) in
+      readSymbolicLink(path, on: loop, done)
+    }
+  }
+}
+
+extension Directory {
+  /// Makes a directory; see ``create(_:permissions:on:_:)``.
+  nonisolated(nonsending) public static func create(
+    _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop
+  ) async throws(FileError) {
+    try await loop.outcome(.createDirectory, path) { done throws(Errno) in
+      create(path, permissions: permissions, on: loop, done)
+    }
+  }
+
+  /// Removes an empty directory; see ``remove(_:on:_:)``.
+  nonisolated(nonsending) public static func remove(
+    _ path: FilePath, on loop: EventLoop
+  ) async throws(FileError) {
+    try await loop.outcome(.remove, path) { done throws(Errno) in remove(path, on: loop, done) }
+  }
+}

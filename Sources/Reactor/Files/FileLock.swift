@@ -1,0 +1,179 @@
+internal import Glibc
+public import PosixAIO
+public import SystemPackage
+
+/// Locks of ranges of a file, which every process that asks for them respects.
+///
+/// A lock belongs to the open file: two files opened from the same path exclude each other, also in
+/// one process, and closing the file releases its locks. Wraps `fcntl(2)` with `F_OFD_SETLK`, so
+/// these locks and POSIX record locks (`F_SETLK`) exclude each other, and those of `flock(2)` are
+/// apart.
+extension File {
+  /// What a lock allows others.
+  public enum LockKind: Sendable {
+    /// Others may have shared locks. The file must be open for reading.
+    case shared
+    /// Nobody else may have a lock. The file must be open for writing.
+    case exclusive
+
+    fileprivate var type: Int32 {
+      switch self {
+      case .shared: F_RDLCK
+      case .exclusive: F_WRLCK
+      }
+    }
+  }
+
+  /// Takes a lock if nobody is in the way, and waits for nobody. What the file has locked in the range
+  /// already is changed to `kind`.
+  ///
+  /// - Parameters:
+  ///   - kind: Shared or exclusive.
+  ///   - range: In bytes from the file's start; nil is all of it, however large it grows.
+  ///   - handler: Gets whether the lock was taken.
+  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative or an empty range. Nothing was
+  ///   started.
+  public func tryLock(
+    _ kind: LockKind, in range: Range<Int64>? = nil,
+    _ handler: @escaping (Result<Bool, FileError>) -> Void
+  ) throws(Errno) {
+    let (offset, byteCount) = try Self.extent(of: range)
+    let path = path
+    try offload(
+      { (descriptor) throws(FileError) in
+        do throws(FileError) {
+          try FileSystemCalls.lock(
+            descriptor, path: path, type: kind.type, waits: false, offset: offset,
+            byteCount: byteCount)
+          return true
+        } catch {
+          // POSIX allows both for a lock that somebody else has.
+          guard [.resourceTemporarilyUnavailable, .permissionDenied].contains(error.errno) else {
+            throw error
+          }
+          return false
+        }
+      }, handler)
+  }
+
+  /// Takes a lock, and waits for as long as somebody is in the way. Wraps `fcntl(2)` with
+  /// `F_OFD_SETLKW`.
+  ///
+  /// The kernel's wait cannot be broken off from here. When the request is cancelled or its time is
+  /// over, its handler is called; the lock is released as soon as it was taken after all, and until
+  /// then ``close(_:)`` of the file waits.
+  ///
+  /// - Parameters:
+  ///   - kind: Shared or exclusive.
+  ///   - range: As for ``tryLock(_:in:_:)``.
+  ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is the outcome.
+  ///   - handler: Called once, when the lock is taken.
+  /// - Returns: The request, to cancel it.
+  /// - Throws: As ``tryLock(_:in:_:)``, and `EAGAIN` if 16 requests of the loop wait already: each
+  ///   takes a thread. Nothing was started.
+  @discardableResult
+  public func lock(
+    _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) throws(Errno) -> LockRequest {
+    loop.checkThread()
+    let (offset, byteCount) = try Self.extent(of: range)
+    let request = LockRequest(self, range, handler)
+    let descriptor = try file.lendDescriptor()
+    let path = path
+    do throws(Errno) {
+      try loop.helpers.runLockWaiter {
+        Result { () throws(FileError) in
+          try FileSystemCalls.lock(
+            descriptor, path: path, type: kind.type, waits: true, offset: offset,
+            byteCount: byteCount)
+        }
+      } _: { [file] result in
+        request.ended(result)
+        file.giveBackDescriptor()
+      }
+    } catch {
+      file.giveBackDescriptor()
+      throw error
+    }
+    if let timeout { request.limit(to: timeout) }
+    return request
+  }
+
+  /// Releases what the file has locked in a range.
+  ///
+  /// - Parameters:
+  ///   - range: As for ``tryLock(_:in:_:)``.
+  ///   - handler: Gets the outcome.
+  /// - Throws: As ``tryLock(_:in:_:)``.
+  public func unlock(
+    in range: Range<Int64>? = nil, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
+  ) throws(Errno) {
+    let (offset, byteCount) = try Self.extent(of: range)
+    let path = path
+    try offload(
+      { (descriptor) throws(FileError) in
+        try FileSystemCalls.lock(
+          descriptor, path: path, type: F_UNLCK, waits: false, offset: offset,
+          byteCount: byteCount)
+      }, handler)
+  }
+
+  /// A lock that is waited for.
+  @safe
+  public final class LockRequest {
+    private enum State {
+      case waiting((Result<Void, FileError>) -> Void)
+      case over
+    }
+
+    private let file: File
+    private let range: Range<Int64>?
+    private var state: State
+    private var timer: EventLoop.Timer?
+
+    fileprivate init(
+      _ file: File, _ range: Range<Int64>?, _ handler: @escaping (Result<Void, FileError>) -> Void
+    ) {
+      self.file = file
+      self.range = range
+      state = .waiting(handler)
+    }
+
+    /// Stops to wait: the handler gets `ECANCELED`, unless it was called before.
+    public func cancel() {
+      file.loop.checkThread()
+      file.loop.later { [self] in fail(.canceled) }
+    }
+
+    fileprivate func limit(to timeout: Duration) {
+      precondition(timeout > .zero, "File: a timeout is more than 0")
+      timer = file.loop.schedule(after: timeout) { [self] in fail(.timedOut) }
+    }
+
+    private func fail(_ errno: Errno) {
+      finish(
+        .failure(
+          FileError(
+            operation: .lock, path: file.path, offset: range?.lowerBound ?? 0, errno: errno)))
+    }
+
+    fileprivate func ended(_ result: Result<Void, FileError>) {
+      if finish(result) { return }
+      guard case .success = result else { return }
+      // Nobody waits for it any more. A file that is closed has released it.
+      try? file.unlock(in: range)
+    }
+
+    /// - Returns: Whether somebody was told.
+    @discardableResult
+    private func finish(_ result: Result<Void, FileError>) -> Bool {
+      guard case .waiting(let handler) = state else { return false }
+      state = .over
+      timer?.cancel()
+      timer = nil
+      handler(result)
+      return true
+    }
+  }
+}

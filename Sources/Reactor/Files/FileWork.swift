@@ -1,0 +1,45 @@
+internal import PosixAIO
+internal import SystemPackage
+
+/// Work of several steps on files, under way.
+@safe
+public class FileWork {
+  private enum State {
+    case running(RequestID?)
+    case cancelled
+    case over
+  }
+
+  final let loop: EventLoop
+  private final var state = State.running(nil)
+
+  init(_ loop: EventLoop) {
+    self.loop = loop
+  }
+
+  /// Breaks the work off: its handler gets `ECANCELED`, unless nothing is left to be broken off.
+  ///
+  /// The handler is called when all is as it was before, so not before a call that runs on a helper
+  /// thread has returned.
+  public final func cancel() {
+    loop.checkThread()
+    guard case .running(let request) = state else { return }
+    state = .cancelled
+    if let request { loop.queue.cancel(request, abandoning: true) }
+  }
+
+  final var isCancelled: Bool {
+    if case .cancelled = state { true } else { false }
+  }
+
+  /// Notes the request that a cancellation stops.
+  final func wait(for request: RequestID?) {
+    guard case .running = state else { return }
+    state = .running(request)
+  }
+
+  /// The work is past the point at which it can be broken off.
+  final func commit() {
+    state = .over
+  }
+}

@@ -1,0 +1,42 @@
+internal import Glibc
+internal import PosixAIO
+internal import SystemPackage
+
+/// A path, and where it begins.
+enum Place: Sendable {
+  /// Absolute, or relative to the process's working directory.
+  case anywhere(FilePath)
+  /// Relative to a directory, which it cannot lead out of.
+  case beneath(FileDescriptor, FilePath)
+
+  var path: FilePath {
+    switch self {
+    case .anywhere(let path), .beneath(_, let path): path
+    }
+  }
+
+  /// Calls `body` with a directory and a path in it that the kernel's `…at` calls may be given: the
+  /// last component is the caller's, and what is before it cannot lead out.
+  ///
+  /// - Throws: `EXDEV` if the path leads outside, `EINVAL` for the directory itself, and what
+  ///   `openat2(2)` and the body give.
+  func withParent<Value>(
+    _ body: (FileDescriptor, FilePath) throws(Errno) -> Value
+  ) throws(Errno) -> Value {
+    switch self {
+    case .anywhere(let path):
+      return try body(FileDescriptor(rawValue: AT_FDCWD), path)
+    case .beneath(let directory, let path):
+      guard !path.isAbsolute, path.lastComponent?.kind != .parentDirectory else {
+        throw .improperLink
+      }
+      guard let name = path.lastComponent, name.kind == .regular else { throw .invalidArgument }
+      let parentPath = path.removingLastComponent()
+      guard !parentPath.isEmpty else { return try body(directory, path) }
+      let parent = try openBeneath(
+        directory, parentPath, flags: LinuxFileCalls.pathFlag | O_DIRECTORY, permissions: [])
+      defer { Glibc.close(parent.rawValue) }
+      return try body(parent, FilePath(root: nil, [name]))
+    }
+  }
+}

@@ -1,0 +1,146 @@
+internal import PosixAIO
+internal import SystemPackage
+
+/// Replaces a file: a temporary file is written, synced and published, and its directory synced.
+@safe
+final class Replacement: FileWork {
+  private let path: FilePath
+  private let content: Held<IOBuffer>
+  private let permissions: FilePermissions?
+  private let handler: (Result<Void, FileError>) -> Void
+
+  init(
+    _ loop: EventLoop, _ path: FilePath, _ buffer: consuming IOBuffer,
+    _ permissions: FilePermissions?, _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    self.path = path
+    content = Held(buffer)
+    self.permissions = permissions
+    self.handler = handler
+    super.init(loop)
+  }
+
+  func openedParent(_ result: Result<Directory, FileError>) {
+    switch result {
+    case .failure(let error): fail(error.operation, error.errno)
+    case .success(let directory):
+      guard !isCancelled else { return fail(.open, .canceled) }
+      guard let name = path.lastComponent, name.kind == .regular else {
+        return fail(.rename, .invalidArgument)
+      }
+      findPermissions(directory, name)
+    }
+  }
+
+  private func findPermissions(_ directory: Directory, _ name: FilePath.Component) {
+    if let permissions { return makeFile(directory, name, permissions) }
+    directory.status(of: FilePath(root: nil, [name]), followingLinks: false) { [self] result in
+      switch result {
+      case .success(let status) where status.kind == .regular:
+        makeFile(directory, name, status.permissions)
+      case .success:
+        makeFile(directory, name, .ownerReadWrite)
+      case .failure(let error) where error.errno == .noSuchFileOrDirectory:
+        makeFile(directory, name, .ownerReadWrite)
+      case .failure(let error):
+        fail(error.operation, error.errno)
+      }
+    }
+  }
+
+  private func makeFile(
+    _ directory: Directory, _ name: FilePath.Component, _ permissions: FilePermissions
+  ) {
+    // Nobody else may open it before it is what it is to be.
+    directory.temporaryFile(permissions: .ownerReadWrite) { [self] result in
+      switch result {
+      case .success(let file):
+        step(file, .setPermissions) { next throws(Errno) in
+          try file.file.setPermissions(permissions, next)
+        } then: {
+          self.write(file, directory, name)
+        }
+      case .failure(let error):
+        fail(error.operation, error.errno)
+      }
+    }
+  }
+
+  private func write(
+    _ file: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
+  ) {
+    step(file, .write) { next throws(Errno) in
+      guard let buffer = self.content.take() else { return next(.success(())) }
+      let request = try file.file.write(buffer, at: 0) { result, _ in next(result.map { _ in }) }
+      self.wait(for: request)
+    } then: {
+      self.sync(file, directory, name)
+    }
+  }
+
+  private func sync(
+    _ file: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
+  ) {
+    step(file, .sync) { next throws(Errno) in
+      self.wait(for: try file.file.sync(next))
+    } then: {
+      self.publish(file, directory, name)
+    }
+  }
+
+  private func publish(
+    _ file: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
+  ) {
+    commit()
+    step(file, .rename) { next throws(Errno) in
+      file.publish(as: name) { next($0.map { _ in }) }
+    } then: {
+      // It is in place and synced: closing it has nothing to add.
+      file.file.close { _ in self.syncDirectory(directory) }
+    }
+  }
+
+  private func syncDirectory(_ directory: Directory) {
+    do throws(Errno) {
+      try directory.sync { [self] result in
+        withExtendedLifetime(directory) { handler(result) }
+      }
+    } catch {
+      handler(.failure(FileError(operation: .sync, path: directory.path, errno: error)))
+    }
+  }
+
+  /// Does one step, and goes on with the next, or gives up.
+  private func step(
+    _ file: TemporaryFile, _ operation: FileError.Operation,
+    _ start: (@escaping (Result<Void, FileError>) -> Void) throws(Errno) -> Void,
+    then next: @escaping () -> Void
+  ) {
+    do throws(Errno) {
+      if isCancelled { throw .canceled }
+      try start { result in
+        self.wait(for: nil)
+        switch result {
+        case .success: next()
+        case .failure(let error): self.giveUp(file, error.operation, error.errno)
+        }
+      }
+    } catch {
+      giveUp(file, operation, error)
+    }
+  }
+
+  private func giveUp(
+    _ file: TemporaryFile, _ operation: FileError.Operation, _ errno: Errno
+  ) {
+    commit()
+    // The first error is the one to report.
+    file.discard { [self] _ in fail(operation, errno) }
+  }
+
+  /// Names the file that was to be replaced, whatever the step was working on: of that nothing is
+  /// left, and no byte of it is in the file.
+  private func fail(_ operation: FileError.Operation, _ errno: Errno) {
+    handler(.failure(FileError(operation: operation, path: path, errno: errno)))
+  }
+}

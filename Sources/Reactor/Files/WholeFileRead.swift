@@ -1,0 +1,115 @@
+internal import PosixAIO
+internal import SystemPackage
+
+/// Reads a file to its end, wherever that is by then.
+///
+/// The size that the file had is a hint: a file of `/proc` has none, and another may grow or shrink
+/// meanwhile. The end is where a read gives nothing, or fewer bytes than asked at the known size.
+@safe
+final class WholeFileRead: FileWork {
+  typealias Handler = (consuming Result<IOBuffer, FileError>) -> Void
+
+  /// What is read at a time behind the known size.
+  private static let pieceByteCount = 64 * 1024
+
+  private let maximumByteCount: Int
+  private let closesFile: Bool
+  private let handler: Handler
+  /// What was read. Not there before the first read has ended.
+  private var whole: IOBuffer?
+
+  init(
+    _ loop: EventLoop, maximumByteCount: Int, closesFile: Bool, _ handler: @escaping Handler
+  ) {
+    precondition(
+      maximumByteCount >= 0 && maximumByteCount < .max,
+      "File: maximumByteCount is 0 or more, and less than the largest number")
+    self.maximumByteCount = maximumByteCount
+    self.closesFile = closesFile
+    self.handler = handler
+    super.init(loop)
+  }
+
+  func opened(_ result: Result<File, FileError>) {
+    switch result {
+    case .success(let file): start(file)
+    case .failure(let error): handler(.failure(error))
+    }
+  }
+
+  func start(_ file: File) {
+    let known = file.openingStatus.byteCount
+    guard !isCancelled else { return fail(file, .canceled, at: 0) }
+    guard file.openingStatus.kind != .directory else { return fail(file, .isDirectory, at: 0) }
+    guard file.openingStatus.kind == .regular else { return fail(file, .invalidArgument, at: 0) }
+    guard known <= maximumByteCount else { return fail(file, .fileTooLarge, at: maximumByteCount) }
+    // One more than is expected, so that the end is seen by the same read.
+    let byteCount =
+      known == 0 ? min(Self.pieceByteCount, maximumByteCount + 1) : Int(known) + 1
+    read(file, IOBuffer(capacity: byteCount), at: 0)
+  }
+
+  private func read(_ file: File, _ buffer: consuming IOBuffer, at offset: Int) {
+    do throws(Errno) {
+      let request = try file.read(into: buffer, at: Int64(offset)) { [self] result, buffer in
+        switch result {
+        case .success(let count): advance(file, count, buffer, at: offset)
+        case .failure(let error): finish(file, .failure(error))
+        }
+      }
+      wait(for: request)
+    } catch {
+      fail(file, error, at: offset)
+    }
+  }
+
+  private func advance(_ file: File, _ count: Int, _ buffer: consuming IOBuffer, at offset: Int) {
+    let end = offset + count
+    guard !isCancelled else { return fail(file, .canceled, at: end) }
+    guard end <= maximumByteCount else { return fail(file, .fileTooLarge, at: maximumByteCount) }
+    let isFirst = whole == nil
+    if isFirst, count > 0, count < buffer.capacity, count == file.openingStatus.byteCount {
+      return finish(file, .success(buffer))
+    }
+    guard count > 0 else {
+      if let whole = whole.take() { return finish(file, .success(whole)) }
+      return finish(file, .success(buffer))
+    }
+    if isFirst {
+      whole = consume buffer
+      buffer = IOBuffer(capacity: min(Self.pieceByteCount, maximumByteCount + 1))
+    } else {
+      keep(buffer)
+    }
+    read(file, buffer, at: end)
+  }
+
+  private func keep(_ piece: borrowing IOBuffer) {
+    guard var whole = whole.take() else { return }
+    let byteCount = whole.count + piece.count
+    if byteCount > whole.capacity {
+      var larger = IOBuffer(capacity: max(byteCount, 2 * whole.capacity))
+      whole.withBytes { larger.append($0) }
+      whole = larger
+    }
+    piece.withBytes { whole.append($0) }
+    self.whole = consume whole
+  }
+
+  private func fail(_ file: File, _ errno: Errno, at offset: Int) {
+    finish(
+      file,
+      .failure(
+        FileError(operation: .read, path: file.path, offset: Int64(offset), errno: errno)))
+  }
+
+  private func finish(_ file: File, _ result: consuming Result<IOBuffer, FileError>) {
+    commit()
+    guard closesFile else { return handler(result) }
+    let held = Held(result)
+    // Nothing was written, so closing has nothing to tell.
+    file.close { [self] _ in
+      if let result = held.take() { handler(result) }
+    }
+  }
+}

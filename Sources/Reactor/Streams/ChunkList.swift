@@ -1,0 +1,61 @@
+internal import PosixAIO
+
+/// Bytes on their way to a file, collected in chunks.
+@safe
+struct ChunkList: ~Copyable {
+  private var sealed: [Held<IOBuffer>] = []
+  /// Takes further bytes.
+  private var open: IOBuffer?
+  private var spare: IOBuffer?
+
+  mutating func append(_ bytes: RawSpan, chunkByteCount: Int) {
+    var rest = bytes
+    while !rest.isEmpty {
+      var chunk = takeOpen(chunkByteCount)
+      let count = min(chunk.capacity - chunk.count, rest.byteCount)
+      chunk.append(rest.extracting(first: count))
+      rest = rest.extracting(droppingFirst: count)
+      if chunk.count == chunk.capacity {
+        sealed.append(Held(chunk))
+      } else {
+        open = consume chunk
+      }
+    }
+  }
+
+  mutating func append(_ buffer: consuming IOBuffer) {
+    seal()
+    sealed.append(Held(buffer))
+  }
+
+  /// What comes from now on goes to another chunk.
+  mutating func seal() {
+    if let chunk = open.take() { sealed.append(Held(chunk)) }
+  }
+
+  mutating func popFirst() -> IOBuffer? {
+    guard !sealed.isEmpty else { return open.take() }
+    return sealed.removeFirst().take()
+  }
+
+  mutating func putBack(_ buffer: consuming IOBuffer) {
+    sealed.insert(Held(buffer), at: 0)
+  }
+
+  /// Keeps the memory of a chunk for another one.
+  mutating func recycle(_ buffer: consuming IOBuffer, chunkByteCount: Int) {
+    guard buffer.capacity == chunkByteCount else { return }
+    buffer.removeAll()
+    spare = consume buffer
+  }
+
+  mutating func removeAll() {
+    sealed = []
+    open = nil
+    spare = nil
+  }
+
+  private mutating func takeOpen(_ chunkByteCount: Int) -> IOBuffer {
+    open.take() ?? spare.take() ?? IOBuffer(capacity: chunkByteCount)
+  }
+}

@@ -1,0 +1,141 @@
+public import PosixAIO
+internal import SystemPackage
+
+extension FileReader {
+  /// Waits for the next chunk; see ``next(_:)``. A cancelled task cancels the reader.
+  nonisolated(nonsending) public func next() async throws(FileError) -> IOBuffer? {
+    let pending = Pending<IOBuffer?, FileError>(on: file.loop)
+    if Task.isCancelled { cancel() }
+    next { pending.finish($0) }
+    return try await pending.value(cancel: cancel)
+  }
+}
+
+extension LineReader {
+  /// Waits for the next line; see ``next(_:)``. A cancelled task cancels the reader.
+  nonisolated(nonsending) public func next() async throws(FileError) -> [UInt8]? {
+    if Task.isCancelled { cancel() }
+    // Most lines are there: they need not wait for a turn of the loop.
+    if let result = nextAtHand() { return try result.get() }
+    let pending = Pending<[UInt8]?, FileError>(on: loop)
+    next { pending.finish($0) }
+    return try await pending.value(cancel: cancel)
+  }
+}
+
+/// A piece of a file.
+@safe
+public final class FileChunk {
+  /// Where it begins, in bytes from the file's start.
+  public let offset: Int64
+
+  private var buffer: IOBuffer
+
+  init(_ buffer: consuming IOBuffer, offset: Int64) {
+    self.buffer = buffer
+    self.offset = offset
+  }
+
+  /// The number of bytes, 1 or more, until it is taken.
+  public var byteCount: Int { buffer.count }
+
+  /// Shows the bytes, which are not copied.
+  public func withBytes<Failure: Error, Result: ~Copyable>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try buffer.withBytes(body)
+  }
+
+  /// Gives the bytes away, to be sent or written without a copy. Afterwards the chunk is empty.
+  public func take() -> IOBuffer {
+    var taken = IOBuffer(capacity: 0)
+    swap(&taken, &buffer)
+    return taken
+  }
+}
+
+/// A file, chunk by chunk; see ``File/chunks(_:configuration:)``.
+public struct FileChunks: AsyncSequence {
+  fileprivate let file: File
+  fileprivate let range: Range<Int64>?
+  fileprivate let configuration: FileReader.Configuration
+
+  /// Reads the chunks.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    fileprivate let reader: FileReader
+    fileprivate var last: FileChunk?
+
+    /// The next chunk, nil at the end. The memory of the one before is used again if nobody has kept
+    /// that.
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(FileError) -> FileChunk? {
+      if isKnownUniquelyReferenced(&last), let last { reader.recycle(last.take()) }
+      last = nil
+      let offset = reader.offset
+      guard let buffer = try await reader.next() else { return nil }
+      let chunk = FileChunk(buffer, offset: offset)
+      last = chunk
+      return chunk
+    }
+  }
+
+  /// Starts from the beginning.
+  public func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(reader: FileReader(file, range, configuration: configuration))
+  }
+}
+
+/// A file, line by line; see ``File/lines(at:configuration:)``.
+public struct FileLines: AsyncSequence {
+  fileprivate let file: File
+  fileprivate let offset: Int64
+  fileprivate let configuration: LineReader.Configuration
+
+  /// Reads the lines.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    fileprivate let reader: LineReader
+
+    /// The next line, nil at the end.
+    public func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(FileError) -> String? {
+      try await reader.next().map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
+  /// Starts from the beginning.
+  public func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(reader: LineReader(file, at: offset, configuration: configuration))
+  }
+}
+
+extension File {
+  /// The file's bytes in chunks, read ahead: `for try await chunk in file.chunks()`.
+  ///
+  /// A cancelled task gets `ECANCELED`.
+  ///
+  /// - Parameters:
+  ///   - range: In bytes from the file's start; nil is all of it.
+  ///   - configuration: The sizes.
+  public func chunks(
+    _ range: Range<Int64>? = nil,
+    configuration: FileReader.Configuration = FileReader.Configuration()
+  ) -> FileChunks {
+    FileChunks(file: self, range: range, configuration: configuration)
+  }
+
+  /// The file's lines, without their ends: `for try await line in file.lines()`.
+  ///
+  /// What is not UTF-8 becomes replacement characters; ``LineReader`` gives the bytes as they are.
+  /// A cancelled task gets `ECANCELED`.
+  ///
+  /// - Parameters:
+  ///   - offset: Where the first line begins, in bytes from the file's start.
+  ///   - configuration: The limits.
+  public func lines(
+    at offset: Int64 = 0, configuration: LineReader.Configuration = LineReader.Configuration()
+  ) -> FileLines {
+    FileLines(file: self, offset: offset, configuration: configuration)
+  }
+}

@@ -1,0 +1,241 @@
+public import PosixAIO
+internal import SystemPackage
+
+/// Reads a file from front to back, ahead of whoever uses it.
+///
+/// ```swift
+/// let reader = FileReader(file)
+/// func step() {
+///   reader.next { result in
+///     guard case .success(let chunk?) = consume result else { return }  // the end, or an error
+///     …
+///     step()
+///   }
+/// }
+/// ```
+///
+/// Chunks come in order and without gaps. As long as ``next(_:)`` is called, up to
+/// ``Configuration/chunkCount`` chunks are in memory or on their way; then the reader waits, so a
+/// slow user holds no more than that. The file stays open.
+///
+/// The end is where the file ends by then: one that grows is read further, one that is truncated ends
+/// earlier, and nothing is delivered that is not in it.
+@safe
+public final class FileReader {
+  /// The sizes of a reader.
+  public struct Configuration: Sendable {
+    /// The bytes of one chunk, 1 or more; 128 KiB unless set. Only the last may be shorter, and those
+    /// around a place where the file changed meanwhile.
+    public var chunkByteCount = 128 * 1024
+
+    /// The most chunks that are read ahead, 1 or more; 4 unless set.
+    public var chunkCount = 4
+
+    /// The sizes as they are unless set.
+    public init() {}
+
+    func check() {
+      precondition(
+        chunkByteCount > 0 && chunkCount > 0,
+        "FileReader.Configuration: chunks have 1 byte or more, and there is 1 or more of them")
+    }
+  }
+
+  /// Gets the next chunk, nil at the end, or why there is none.
+  public typealias Handler = (consuming Result<IOBuffer?, FileError>) -> Void
+
+  /// One read on its way, or its outcome.
+  private final class Chunk {
+    enum State {
+      case reading(RequestID?)
+      case read(Held<IOBuffer>, byteCount: Int)
+      case failed(FileError)
+    }
+
+    let offset: Int64
+    let byteCount: Int
+    var state = State.reading(nil)
+
+    init(offset: Int64, byteCount: Int) {
+      self.offset = offset
+      self.byteCount = byteCount
+    }
+  }
+
+  private enum State {
+    case reading
+    case ended
+    case failed(FileError)
+  }
+
+  /// What is read where the end is expected, to see whether it is there.
+  private static let probeByteCount = 4096
+
+  /// The file that is read.
+  public let file: File
+
+  /// Where the next chunk begins, in bytes from the file's start: all before it was delivered.
+  public private(set) var offset: Int64
+
+  private let configuration: Configuration
+  private let end: Int64
+  /// Where the file ends as far as is known. Behind it is read one piece at a time.
+  private var knownEnd: Int64
+  private var readOffset: Int64
+  private var state = State.reading
+  private var chunks: [Chunk] = []
+  private var spares: [Held<IOBuffer>] = []
+  private var waiting: Handler?
+
+  /// Makes a reader, which starts to read with the first ``next(_:)``.
+  ///
+  /// - Parameters:
+  ///   - file: Open for reading.
+  ///   - range: In bytes from the file's start; nil is all of it. A range may end behind the file.
+  ///   - configuration: The sizes.
+  public init(
+    _ file: File, _ range: Range<Int64>? = nil, configuration: Configuration = Configuration()
+  ) {
+    configuration.check()
+    precondition((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
+    self.file = file
+    self.configuration = configuration
+    offset = range?.lowerBound ?? 0
+    readOffset = offset
+    end = range?.upperBound ?? .max
+    knownEnd = min(end, file.openingStatus.byteCount)
+  }
+
+  /// Asks for the next chunk.
+  ///
+  /// - Parameter handler: Called once, in a later turn or this one, and never from inside this call.
+  ///   After the end and after an error it gets the same again.
+  public func next(_ handler: @escaping Handler) {
+    file.loop.checkThread()
+    precondition(waiting == nil, "FileReader: wait for the chunk before asking for the next")
+    waiting = handler
+    readAhead()
+    let isThere: Bool
+    switch (state, chunks.first?.state) {
+    case (.reading, .reading): isThere = false
+    default: isThere = true
+    }
+    if isThere { file.loop.later { [self] in deliver() } }
+  }
+
+  /// Gives back a chunk that is not needed any more, whose memory is used for another.
+  public func recycle(_ buffer: consuming IOBuffer) {
+    guard spares.count < configuration.chunkCount,
+      buffer.capacity == configuration.chunkByteCount
+    else { return }
+    spares.append(Held(buffer))
+  }
+
+  /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
+  public func cancel() {
+    file.loop.checkThread()
+    guard case .reading = state else { return }
+    state = .failed(error(.canceled, at: offset))
+    dropChunks()
+    if waiting != nil { file.loop.later { [self] in deliver() } }
+  }
+
+  // MARK: - Reading
+
+  private func readAhead() {
+    guard case .reading = state else { return }
+    while chunks.count < configuration.chunkCount, readOffset < end,
+      readOffset < knownEnd || chunks.isEmpty
+    {
+      let limit = readOffset < knownEnd ? knownEnd : readOffset + Int64(Self.probeByteCount)
+      let byteCount = Int(min(Int64(configuration.chunkByteCount), min(limit, end) - readOffset))
+      do throws(Errno) {
+        try read(byteCount)
+      } catch {
+        // What is under way makes room for more.
+        guard chunks.isEmpty else { return }
+        state = .failed(self.error(error, at: readOffset))
+        return
+      }
+    }
+    if chunks.isEmpty, readOffset >= end { state = .ended }
+  }
+
+  private func read(_ byteCount: Int) throws(Errno) {
+    let isFull = byteCount == configuration.chunkByteCount
+    let buffer = (isFull ? spares.popLast()?.take() : nil) ?? IOBuffer(capacity: byteCount)
+    let chunk = Chunk(offset: readOffset, byteCount: byteCount)
+    let request = try file.read(into: buffer, byteCount: byteCount, at: readOffset) {
+      [self] result, buffer in
+      switch result {
+      case .success(let count): chunk.state = .read(Held(buffer), byteCount: count)
+      case .failure(let error): chunk.state = .failed(error)
+      }
+      // It may have been dropped meanwhile.
+      if chunks.first === chunk { deliver() }
+    }
+    chunk.state = .reading(request)
+    chunks.append(chunk)
+    readOffset += Int64(byteCount)
+  }
+
+  /// Gives the first chunk to whoever waits, if both are there.
+  private func deliver() {
+    guard let handler = waiting else { return }
+    switch state {
+    case .ended: answer(handler, .success(nil))
+    case .failed(let error): answer(handler, .failure(error))
+    case .reading:
+      guard let chunk = chunks.first else { return }
+      switch chunk.state {
+      case .reading: return
+      case .failed(let error):
+        state = .failed(error)
+        dropChunks()
+        answer(handler, .failure(error))
+      case .read(let buffer, let byteCount):
+        chunks.removeFirst()
+        account(for: chunk, byteCount)
+        if byteCount == 0 {
+          state = .ended
+          answer(handler, .success(nil))
+        } else {
+          readAhead()
+          answer(handler, .success(buffer.take()))
+        }
+      }
+    }
+  }
+
+  private func answer(
+    _ handler: Handler, _ result: consuming Result<IOBuffer?, FileError>
+  ) {
+    waiting = nil
+    handler(result)
+  }
+
+  private func account(for chunk: Chunk, _ byteCount: Int) {
+    offset = chunk.offset + Int64(byteCount)
+    if byteCount < chunk.byteCount {
+      // It has become shorter, or is one that gives a little at a time: what was read ahead may not
+      // be what comes next.
+      dropChunks()
+      readOffset = offset
+      knownEnd = offset
+    } else if chunk.offset >= knownEnd {
+      // It goes on where the end was thought to be.
+      knownEnd = end
+    }
+  }
+
+  private func dropChunks() {
+    for case .reading(let request?) in chunks.map(\.state) {
+      file.loop.queue.cancel(request)
+    }
+    chunks = []
+  }
+
+  private func error(_ errno: Errno, at offset: Int64) -> FileError {
+    FileError(operation: .read, path: file.path, offset: offset, errno: errno)
+  }
+}

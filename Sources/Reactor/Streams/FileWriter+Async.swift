@@ -1,0 +1,116 @@
+public import PosixAIO
+public import SystemPackage
+
+extension FileWriter {
+  /// Accepts a copy of bytes, and waits for room before if there is none.
+  ///
+  /// - Throws: The writer's error; `EBADF` after ``close(durably:_:)``; `ECANCELED` in a cancelled
+  ///   task that has to wait. Then none of the bytes were accepted.
+  nonisolated(nonsending) public func write(
+    _ bytes: some Collection<UInt8>
+  ) async throws(FileError) {
+    try await makeRoom(bytes.count)
+    try accept(bytes)
+  }
+
+  /// Accepts a buffer's valid bytes, and waits for room before if there is none; see
+  /// ``write(_:)-(IOBuffer)``.
+  ///
+  /// - Throws: As for other bytes. The buffer is gone then.
+  nonisolated(nonsending) public func write(
+    _ buffer: consuming IOBuffer
+  ) async throws(FileError) {
+    try await makeRoom(buffer.count)
+    try accept(buffer)
+  }
+
+  /// Waits until everything that was accepted before is written; see ``flush(durably:_:)``.
+  nonisolated(nonsending) public func flush(durably: Bool = false) async throws(FileError) {
+    let pending = Pending<Void, FileError>(on: loop)
+    flush(durably: durably) { pending.finish($0) }
+    try await pending.value(cancel: {})
+  }
+
+  /// Writes what was accepted and closes the file; see ``close(durably:_:)``. Also in a cancelled
+  /// task.
+  nonisolated(nonsending) public func close(durably: Bool = false) async throws(FileError) {
+    let pending = Pending<Void, FileError>(on: loop)
+    close(durably: durably) { pending.finish($0) }
+    try await pending.value(cancel: {})
+  }
+
+  /// Goes on in another file; see ``reopen(_:options:permissions:_:)``.
+  nonisolated(nonsending) public func reopen(
+    _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
+    permissions: FilePermissions = .ownerReadWrite
+  ) async throws(FileError) {
+    try await loop.outcome(.open, path) { done throws(Errno) in
+      reopen(path, options: options, permissions: permissions, done)
+    }
+  }
+
+  /// Waits until there is room, or a write would fail at once.
+  nonisolated(nonsending) private func makeRoom(_ byteCount: Int) async throws(FileError) {
+    loop.checkThread()
+    // Somebody else may take the room before the task goes on.
+    while isOpen, !hasRoom(for: byteCount) {
+      let pending = Pending<Void, FileError>(on: loop)
+      guard !Task.isCancelled else {
+        throw FileError(operation: .write, path: file.path, errno: .canceled)
+      }
+      let waiter = addRoomWaiter(byteCount) { pending.finish($0) }
+      try await pending.value(cancel: { self.cancel(waiter) })
+    }
+  }
+
+  private func accept(_ bytes: some Collection<UInt8>) throws(FileError) {
+    do throws(Errno) {
+      try write(bytes)
+    } catch {
+      throw failure ?? closedError
+    }
+  }
+
+  private func accept(_ buffer: consuming IOBuffer) throws(FileError) {
+    do throws(Errno) {
+      try write(buffer)
+    } catch {
+      throw failure ?? closedError
+    }
+  }
+}
+
+extension File {
+  /// Sends the file's bytes to a connection; see ``send(_:to:configuration:_:)``. A cancelled task
+  /// stops it.
+  ///
+  /// - Returns: How many bytes the kernel took.
+  @discardableResult
+  nonisolated(nonsending) public func send(
+    _ range: Range<Int64>? = nil, to connection: Connection,
+    configuration: FileReader.Configuration = FileReader.Configuration()
+  ) async throws(PumpError) -> Int64 {
+    let pending = Pending<Int64, PumpError>(on: loop)
+    let pump = send(range, to: connection, configuration: configuration) { pending.finish($0) }
+    if Task.isCancelled { pump.cancel() }
+    return try await pending.value(cancel: pump.cancel)
+  }
+
+  /// Writes what a connection receives to the file; see
+  /// ``receive(from:byteCount:at:durably:configuration:_:)``. A cancelled task stops it.
+  ///
+  /// - Returns: How many bytes are in the file.
+  @discardableResult
+  nonisolated(nonsending) public func receive(
+    from connection: Connection, byteCount: Int64? = nil, at offset: Int64 = 0,
+    durably: Bool = false, configuration: FileWriter.Configuration = FileWriter.Configuration()
+  ) async throws(PumpError) -> Int64 {
+    let pending = Pending<Int64, PumpError>(on: loop)
+    let pump = receive(
+      from: connection, byteCount: byteCount, at: offset, durably: durably,
+      configuration: configuration
+    ) { pending.finish($0) }
+    if Task.isCancelled { pump.cancel() }
+    return try await pending.value(cancel: pump.cancel)
+  }
+}

@@ -1,0 +1,169 @@
+internal import Glibc
+public import PosixAIO
+public import SystemPackage
+
+extension FileWriter {
+  /// Waits until everything that was accepted before is written.
+  ///
+  /// - Parameters:
+  ///   - durably: Whether it is to be on the disk, too, and not only with the kernel.
+  ///   - handler: Called once. After an error of the writer it gets that.
+  public func flush(
+    durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
+  ) {
+    loop.checkThread()
+    flushes.append(Flush(goal: byteCountAccepted, isDurable: durably, handler: handler))
+    loop.later { [self] in callFlushes() }
+  }
+
+  /// Writes what was accepted and closes the file. Nothing is accepted from now on.
+  ///
+  /// - Parameters:
+  ///   - durably: Whether everything is to be on the disk before.
+  ///   - handler: Called once, when the file is closed, with the first error that there was.
+  public func close(
+    durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler = { _ in }
+  ) {
+    loop.checkThread()
+    switch state {
+    case .open: state = .closing
+    case .failed(let error): state = .closed(error)
+    case .closing, .closed:
+      preconditionFailure("FileWriter: a writer is closed only once")
+    }
+    flush(durably: durably) { [self] flushed in
+      if case .closing = state { state = .closed(nil) }
+      file.close { closed in
+        if case .failure = flushed { handler(flushed) } else { handler(closed) }
+      }
+    }
+  }
+
+  /// Goes on in another file, as log rotation wants it: opens the file anew, usually at a path that
+  /// the old one had before it was renamed.
+  ///
+  /// What was accepted when the new file is open goes to the old one, which is then synced and
+  /// closed; what is accepted later goes to the new one. Nothing is lost and nothing is written twice.
+  /// If the new file cannot be opened, the writer goes on with the old one.
+  ///
+  /// - Parameters:
+  ///   - path: Of the new file.
+  ///   - options: By default it is made if it is not there, and appended to.
+  ///   - permissions: Of a file that is made; the process's umask is taken off.
+  ///   - handler: Called once, when the old file is closed.
+  public func reopen(
+    _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
+    permissions: FilePermissions = .ownerReadWrite,
+    _ handler: @escaping CompletionQueue.SyncHandler
+  ) {
+    File.open(path, .writeOnly, options: options, permissions: permissions, on: loop) {
+      [self] result in
+      switch (result, state) {
+      case (.failure(let error), _): handler(.failure(error))
+      case (.success(let opened), .open):
+        guard case .none = rotation else {
+          return refuse(opened, handler, .failure(error(.resourceBusy, path)))
+        }
+        sealChunk()
+        rotation = .due(Successor(file: opened, goal: byteCountAccepted, handler: handler))
+        resume()
+      case (.success(let opened), .failed(let error)):
+        refuse(opened, handler, .failure(error))
+      case (.success(let opened), _):
+        refuse(opened, handler, .failure(closedError))
+      }
+    }
+  }
+
+  private func refuse(
+    _ opened: File, _ handler: @escaping CompletionQueue.SyncHandler,
+    _ result: Result<Void, FileError>
+  ) {
+    // Nothing was written to it, so closing has nothing to tell.
+    opened.close { _ in handler(result) }
+  }
+
+  private func error(_ errno: Errno, _ path: FilePath) -> FileError {
+    FileError(operation: .open, path: path, errno: errno)
+  }
+
+  /// The way from one file to the next.
+  enum Rotation {
+    case none
+    /// The old one has not everything yet.
+    case due(Successor)
+    /// The old one is being synced. Whoever wants what they wrote to be durable waits for that, too.
+    case syncingOld([Flush])
+  }
+
+  struct Successor {
+    let file: File
+    let goal: Int64
+    let handler: CompletionQueue.SyncHandler
+  }
+
+  /// Goes on with the next file when the old one has everything that was meant for it.
+  func switchIfDue() {
+    guard case .due(let next) = rotation, byteCountWritten == next.goal else { return }
+    let old = file
+    rotation = .syncingOld([])
+    file = next.file
+    offset = next.file.openingStatus.byteCount
+    sync(old) { [self] synced in
+      if case .failure(let error) = synced { fail(error) }
+      old.close { closed in
+        if case .failure = synced { next.handler(synced) } else { next.handler(closed) }
+      }
+      guard case .syncingOld(let held) = rotation else { return }
+      rotation = .none
+      for flush in held { syncNow(flush) }
+    }
+  }
+
+  /// The writer has failed before the next file had its turn.
+  func dropSuccessor(_ error: FileError) {
+    guard case .due(let next) = rotation else { return }
+    rotation = .none
+    refuse(next.file, next.handler, .failure(error))
+  }
+
+  // MARK: - Flushing
+
+  /// Answers those whose bytes are written, or never will be.
+  func callFlushes() {
+    let due =
+      failure == nil ? Array(flushes.prefix { $0.goal <= byteCountWritten }) : flushes
+    flushes.removeFirst(due.count)
+    for flush in due {
+      if flush.isDurable {
+        syncNow(flush)
+      } else if let failure, byteCountWritten < flush.goal {
+        flush.handler(.failure(failure))
+      } else {
+        flush.handler(.success(()))
+      }
+    }
+  }
+
+  private func syncNow(_ flush: Flush) {
+    if let failure { return flush.handler(.failure(failure)) }
+    if case .syncingOld(let held) = rotation {
+      rotation = .syncingOld(held + [flush])
+      return
+    }
+    sync(file) { [self] result in
+      // The file's later syncs fail with it, too.
+      if case .failure(let error) = result { fail(error) }
+      flush.handler(result)
+    }
+  }
+
+  private func sync(_ file: File, _ handler: @escaping CompletionQueue.SyncHandler) {
+    do throws(Errno) {
+      try file.dataSync(handler)
+    } catch {
+      let error = FileError(operation: .dataSync, path: file.path, errno: error)
+      loop.later { handler(.failure(error)) }
+    }
+  }
+}

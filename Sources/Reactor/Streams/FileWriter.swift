@@ -1,0 +1,315 @@
+public import PosixAIO
+public import SystemPackage
+
+/// Writes a file from front to back, behind the back of whoever has the bytes.
+///
+/// Bytes are accepted into a bounded buffer at once. Small writes are collected while one is under
+/// way, so a log line costs a copy. Everything reaches the file in order: one write at a time is
+/// under way, so after an error there is no hole, and ``byteCountWritten`` is exact.
+///
+/// **After a failure** nothing is accepted any more, and every flush, ``close(durably:_:)`` and wait
+/// gets the first error. What was accepted and is not in the file is told by
+/// ``byteCountAccepted`` and ``byteCountWritten``.
+///
+/// A writer that is dropped while bytes are in the buffer writes them; whether that worked, only
+/// ``flush(durably:_:)`` or ``close(durably:_:)`` tell.
+@safe
+public final class FileWriter {
+  /// The sizes of a writer.
+  public struct Configuration: Sendable {
+    /// The bytes of one write, 1 or more; 128 KiB unless set.
+    public var chunkByteCount = 128 * 1024
+
+    /// The most bytes that are accepted and not written yet, 1 or more; 1 MiB unless set.
+    public var bufferByteCount = 1024 * 1024
+
+    /// The sizes as they are unless set.
+    public init() {}
+
+    func check() {
+      precondition(
+        chunkByteCount > 0 && bufferByteCount > 0,
+        "FileWriter.Configuration: sizes are 1 byte or more")
+    }
+  }
+
+  enum State {
+    case open
+    /// Nothing more is accepted.
+    case closing
+    case failed(FileError)
+    /// Closed, or about to be, after it had failed.
+    case closed(FileError?)
+  }
+
+  private enum Activity {
+    case idle
+    /// To start in the next turn, so that this one's writes are collected.
+    case scheduled
+    /// Until the queue has room.
+    case heldUp
+    case writing(RequestID)
+  }
+
+  /// Where the writer waits for the queue to have room, how long it does before it looks again.
+  private static let retryInterval = Duration.milliseconds(10)
+
+  /// The file that is written now; another one after ``reopen(_:options:permissions:_:)``.
+  public internal(set) var file: File
+
+  /// The bytes that were accepted since the writer was made.
+  public private(set) var byteCountAccepted: Int64 = 0
+
+  /// Those of them that are in the file, as far as the kernel is concerned.
+  public private(set) var byteCountWritten: Int64 = 0
+
+  let loop: EventLoop
+  private let configuration: Configuration
+  var state = State.open
+  private var activity = Activity.idle
+  var offset: Int64
+  private var chunks = ChunkList()
+  var flushes: [Flush] = []
+  private var roomWaiters: [RoomWaiter] = []
+  var rotation = Rotation.none
+
+  /// Somebody who waits for room.
+  final class RoomWaiter {
+    let byteCount: Int
+    fileprivate let handler: CompletionQueue.SyncHandler
+
+    fileprivate init(_ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler) {
+      self.byteCount = byteCount
+      self.handler = handler
+    }
+  }
+
+  /// Somebody who waits for what was accepted before.
+  struct Flush {
+    let goal: Int64
+    let isDurable: Bool
+    let handler: CompletionQueue.SyncHandler
+  }
+
+  /// Makes a writer. It owns the file from here on: whoever else writes to it, does so at their own
+  /// risk.
+  ///
+  /// - Parameters:
+  ///   - file: Open for writing.
+  ///   - offset: Where the first byte goes, 0 or more. A file opened with `.append` ignores it.
+  ///   - configuration: The sizes.
+  public init(
+    _ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()
+  ) {
+    configuration.check()
+    precondition(offset >= 0, "FileWriter: a place in a file is 0 or more")
+    self.file = file
+    self.offset = offset
+    self.configuration = configuration
+    loop = file.loop
+  }
+
+  var chunkByteCount: Int { configuration.chunkByteCount }
+
+  /// The bytes that are accepted and not written yet.
+  public var bufferedByteCount: Int { Int(byteCountAccepted - byteCountWritten) }
+
+  /// The first error, after which nothing is written any more.
+  public var failure: FileError? {
+    switch state {
+    case .failed(let error), .closed(let error?): error
+    case .open, .closing, .closed(nil): nil
+    }
+  }
+
+  /// Whether a write of so many bytes would be accepted now. An empty buffer takes one of any size.
+  public func hasRoom(for byteCount: Int) -> Bool {
+    bufferedByteCount == 0 || byteCount <= configuration.bufferByteCount - bufferedByteCount
+  }
+
+  /// Accepts a copy of bytes: all of them or none.
+  ///
+  /// - Throws: `EAGAIN` if there is no room: see ``waitForRoom(_:_:)``; `EBADF` after
+  ///   ``close(durably:_:)``; the errno of ``failure``. Then none of the bytes were accepted.
+  public func write(_ bytes: RawSpan) throws(Errno) {
+    try checkWrite(bytes.byteCount)
+    chunks.append(bytes, chunkByteCount: configuration.chunkByteCount)
+    accepted(bytes.byteCount)
+  }
+
+  /// As ``write(_:)-(RawSpan)``.
+  public func write(_ bytes: some Collection<UInt8>) throws(Errno) {
+    // Checked before the bytes are looked at.
+    try checkWrite(bytes.count)
+    let isDone: Void? = bytes.withContiguousStorageIfAvailable { bytes in
+      chunks.append(
+        unsafe UnsafeRawBufferPointer(bytes).bytes, chunkByteCount: configuration.chunkByteCount)
+    }
+    if isDone == nil {
+      let copy = Array(bytes)
+      chunks.append(unsafe copy.span.bytes, chunkByteCount: configuration.chunkByteCount)
+    }
+    accepted(bytes.count)
+  }
+
+  /// Accepts a buffer's valid bytes. One of a chunk or more is not copied.
+  ///
+  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone then; ask ``hasRoom(for:)`` first to
+  ///   keep it.
+  public func write(_ buffer: consuming IOBuffer) throws(Errno) {
+    guard buffer.count >= configuration.chunkByteCount else {
+      return try buffer.withBytes { bytes throws(Errno) in try write(bytes) }
+    }
+    try checkWrite(buffer.count)
+    let byteCount = buffer.count
+    chunks.append(buffer)
+    accepted(byteCount)
+  }
+
+  /// Waits until a write of so many bytes would be accepted. Those who wait get their turns in order.
+  ///
+  /// - Parameters:
+  ///   - byteCount: 0 or more.
+  ///   - handler: Called once; what it writes in that turn is accepted. Gets the error of the
+  ///     writer, if it has failed, and `EBADF` after ``close(durably:_:)``.
+  public func waitForRoom(
+    _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
+  ) {
+    loop.checkThread()
+    precondition(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
+    addRoomWaiter(byteCount, handler)
+  }
+
+  @discardableResult
+  func addRoomWaiter(
+    _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
+  ) -> RoomWaiter {
+    let waiter = RoomWaiter(byteCount, handler)
+    roomWaiters.append(waiter)
+    loop.later { [self] in callRoomWaiters() }
+    return waiter
+  }
+
+  /// Tells somebody who does not want to wait any more so, unless they were told before.
+  func cancel(_ waiter: RoomWaiter) {
+    guard let index = roomWaiters.firstIndex(where: { $0 === waiter }) else { return }
+    roomWaiters.remove(at: index)
+    waiter.handler(.failure(FileError(operation: .write, path: file.path, errno: .canceled)))
+  }
+
+  var isOpen: Bool {
+    if case .open = state { true } else { false }
+  }
+
+  // MARK: - Accepting
+
+  private func checkWrite(_ byteCount: Int) throws(Errno) {
+    loop.checkThread()
+    switch state {
+    case .open: break
+    case .failed(let error): throw error.errno
+    case .closing, .closed: throw .badFileDescriptor
+    }
+    guard hasRoom(for: byteCount) else { throw .resourceTemporarilyUnavailable }
+  }
+
+  private func accepted(_ byteCount: Int) {
+    byteCountAccepted += Int64(byteCount)
+    guard case .idle = activity, byteCount > 0 else { return }
+    activity = .scheduled
+    loop.later { [self] in
+      activity = .idle
+      writeNext()
+    }
+  }
+
+  // MARK: - Writing
+
+  /// Starts the next write if none is under way and there is something to write.
+  private func writeNext() {
+    guard case .idle = activity, failure == nil else { return }
+    switchIfDue()
+    guard let buffer = chunks.popFirst() else { return }
+    guard loop.queue.hasRoom(forBytes: buffer.capacity) else {
+      chunks.putBack(buffer)
+      return waitForQueue()
+    }
+    do throws(Errno) {
+      activity = .writing(
+        try file.write(buffer, at: offset) { [self] result, buffer in
+          written(result, buffer)
+        })
+    } catch {
+      fail(FileError(operation: .write, path: file.path, offset: offset, errno: error))
+    }
+  }
+
+  private func waitForQueue() {
+    activity = .heldUp
+    loop.schedule(after: Self.retryInterval) { [self] in
+      activity = .idle
+      writeNext()
+    }
+  }
+
+  private func written(_ result: Result<Int, FileError>, _ buffer: consuming IOBuffer) {
+    activity = .idle
+    switch result {
+    case .success(let count):
+      byteCountWritten += Int64(count)
+      offset += Int64(count)
+      chunks.recycle(buffer, chunkByteCount: configuration.chunkByteCount)
+      writeNext()
+      callFlushes()
+      callRoomWaiters()
+    case .failure(let error):
+      byteCountWritten += Int64(error.byteCountDone)
+      fail(error)
+    }
+  }
+
+  /// The first failure is the last thing that happens.
+  func fail(_ error: FileError) {
+    guard failure == nil else { return }
+    switch state {
+    case .open, .failed: state = .failed(error)
+    case .closing, .closed: state = .closed(error)
+    }
+    chunks.removeAll()
+    dropSuccessor(error)
+    callFlushes()
+    callRoomWaiters()
+  }
+
+  /// Calls the first of those who wait for room, as many as there is room for; not those who come
+  /// meanwhile.
+  private func callRoomWaiters() {
+    for _ in roomWaiters.indices {
+      guard let first = roomWaiters.first else { return }
+      let result: Result<Void, FileError>
+      switch state {
+      case .open:
+        guard hasRoom(for: first.byteCount) else { return }
+        result = .success(())
+      case .failed(let error), .closed(let error?): result = .failure(error)
+      case .closing, .closed(nil): result = .failure(closedError)
+      }
+      roomWaiters.removeFirst()
+      first.handler(result)
+    }
+  }
+
+  var closedError: FileError {
+    FileError(operation: .write, path: file.path, errno: .badFileDescriptor)
+  }
+
+  /// Everything accepted until now goes to the present file, and nothing from now on.
+  func sealChunk() {
+    chunks.seal()
+  }
+
+  /// Has what waits go on, after something else was in the way.
+  func resume() {
+    writeNext()
+  }
+}

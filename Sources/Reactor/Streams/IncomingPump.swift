@@ -1,0 +1,109 @@
+internal import PosixAIO
+internal import SystemPackage
+
+/// From a source to a file. What has arrived stays with the source until the writer has room.
+@safe
+final class IncomingPump: Pump {
+  private enum State {
+    case running
+    /// What was accepted is being written; then that is all.
+    case flushing
+  }
+
+  private let source: any ByteSource
+  private let writer: FileWriter
+  private let mayEndEarlier: Bool
+  private let isDurable: Bool
+  private let handler: Handler
+  private var state = State.running
+  private var missingByteCount: Int64
+
+  init(
+    _ source: any ByteSource, to writer: FileWriter, byteCount: Int64, mayEndEarlier: Bool,
+    durably: Bool, _ handler: @escaping Handler
+  ) {
+    self.source = source
+    self.writer = writer
+    self.mayEndEarlier = mayEndEarlier
+    isDurable = durably
+    self.handler = handler
+    missingByteCount = byteCount
+  }
+
+  func start() {
+    writer.loop.checkThread()
+    if missingByteCount == 0 { finish(nil) } else { wait() }
+  }
+
+  override func cancel() {
+    writer.loop.checkThread()
+    guard case .running = state else { return }
+    source.stopWaiting()
+    finish(.cancelled)
+  }
+
+  private func wait() {
+    source.whenReadable { [self] in
+      if case .running = state { moveOn() }
+    }
+  }
+
+  private func moveOn() {
+    if let failure = writer.failure { return finish(.file(failure)) }
+    let readable = Int(min(Int64(source.readableByteCount), missingByteCount))
+    if readable > 0 {
+      move(readable)
+    } else if source.hasEnded {
+      source.acknowledgeEnd()
+      finish(endReason)
+    } else {
+      wait()
+    }
+  }
+
+  /// Nil if the source has ended as it should.
+  private var endReason: PumpError.Reason? {
+    let reason = source.closeReason ?? .endOfInput
+    return mayEndEarlier && reason == .endOfInput ? nil : .connection(reason)
+  }
+
+  private func move(_ byteCount: Int) {
+    // No more than a write takes, so that room for it comes soon.
+    let byteCount = min(byteCount, writer.chunkByteCount)
+    guard writer.hasRoom(for: byteCount) else {
+      return writer.waitForRoom(byteCount) { [self] _ in
+        if case .running = state { moveOn() }
+      }
+    }
+    var failure: Errno?
+    source.consume { bytes in
+      do throws(Errno) {
+        try writer.write(bytes.extracting(first: byteCount))
+        return byteCount
+      } catch {
+        failure = error
+        return 0
+      }
+    }
+    if let failure {
+      let error = FileError(operation: .write, path: writer.file.path, errno: failure)
+      return finish(.file(writer.failure ?? error))
+    }
+    missingByteCount -= Int64(byteCount)
+    if missingByteCount == 0 { finish(nil) } else { moveOn() }
+  }
+
+  /// Has what was accepted written, and says how much that was.
+  private func finish(_ reason: PumpError.Reason?) {
+    state = .flushing
+    writer.flush(durably: isDurable && reason == nil) { [self] result in
+      let done = writer.byteCountWritten
+      switch (result, reason) {
+      case (_, let reason?): handler(.failure(PumpError(reason, byteCountDone: done)))
+      case (.failure(let error), nil):
+        handler(.failure(PumpError(.file(error), byteCountDone: done)))
+      case (.success, nil): handler(.success(done))
+      }
+    }
+  }
+}

@@ -1,0 +1,111 @@
+public import PosixAIO
+
+/// Bytes on their way between a file and a connection.
+///
+/// What is in memory is bounded by the reader's or the writer's sizes and the connection's low-water
+/// mark: whoever is slow holds the other up.
+@safe
+public class Pump {
+  /// Gets the number of bytes that got there, or why it was not all of them.
+  public typealias Handler = (Result<Int64, PumpError>) -> Void
+
+  init() {}
+
+  /// Stops it. Its handler gets ``PumpError/Reason/cancelled``, unless it is done already.
+  public func cancel() {}
+}
+
+/// Why a pump stopped before its end.
+public struct PumpError: Error, Equatable, Sendable {
+  /// What was in the way.
+  public enum Reason: Equatable, Sendable {
+    /// ``Pump/cancel()``, or the task was cancelled.
+    case cancelled
+    /// The file could not be read or written.
+    case file(FileError)
+    /// The connection was closed, or its peer sent less than was asked for.
+    case connection(Connection.CloseReason)
+  }
+
+  /// The bytes that got there: into the file, or to the kernel's side of the socket.
+  public let byteCountDone: Int64
+
+  /// What was in the way.
+  public let reason: Reason
+
+  init(_ reason: Reason, byteCountDone: Int64) {
+    self.reason = reason
+    self.byteCountDone = byteCountDone
+  }
+}
+
+extension PumpError: CustomStringConvertible {
+  /// One line, such as `pump: the connection was closed: endOfInput (512 bytes done)`.
+  public var description: String {
+    let text =
+      switch reason {
+      case .cancelled: "cancelled"
+      case .file(let error): "\(error)"
+      case .connection(let reason): "the connection was closed: \(reason)"
+      }
+    return "pump: \(text) (\(byteCountDone) bytes done)"
+  }
+}
+
+extension File {
+  /// Sends the file's bytes to a connection, as fast as that takes them.
+  ///
+  /// Nobody else writes to the connection meanwhile, or the count of what got there is too low. The
+  /// connection stays open, and so does the file.
+  ///
+  /// - Parameters:
+  ///   - range: In bytes from the file's start; nil is all of it. A range that ends behind the file
+  ///     sends what there is, as the count tells.
+  ///   - connection: Of the same loop.
+  ///   - configuration: How far to read ahead.
+  ///   - handler: Called once, when the kernel has taken everything: or with what got there before
+  ///     it broke off. When cancelled, what the connection has taken already may follow still.
+  /// - Returns: The pump, to cancel it.
+  @discardableResult
+  public func send(
+    _ range: Range<Int64>? = nil, to connection: Connection,
+    configuration: FileReader.Configuration = FileReader.Configuration(),
+    _ handler: @escaping Pump.Handler
+  ) -> Pump {
+    let reader = FileReader(self, range, configuration: configuration)
+    let pump = OutgoingPump(reader, to: connection, handler)
+    pump.start()
+    return pump
+  }
+
+  /// Writes what a connection receives to the file, as fast as that takes it.
+  ///
+  /// The connection has no receive handler meanwhile. It stays open, and so does the file. What was
+  /// received and not asked for stays with the connection.
+  ///
+  /// - Parameters:
+  ///   - connection: Of the same loop.
+  ///   - byteCount: How many bytes, 0 or more; if fewer come, the outcome is a failure. Nil takes
+  ///     all until the peer ends its side.
+  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with `.append`
+  ///     ignores it.
+  ///   - durably: Whether the bytes are to be on the disk in the end.
+  ///   - configuration: How much is collected for a write, and how much may wait.
+  ///   - handler: Called once, when everything is in the file: or with what got there before it
+  ///     broke off.
+  /// - Returns: The pump, to cancel it.
+  @discardableResult
+  public func receive(
+    from connection: Connection, byteCount: Int64? = nil, at offset: Int64 = 0,
+    durably: Bool = false, configuration: FileWriter.Configuration = FileWriter.Configuration(),
+    _ handler: @escaping Pump.Handler
+  ) -> Pump {
+    precondition((byteCount ?? 0) >= 0, "File: a number of bytes is 0 or more")
+    let writer = FileWriter(self, at: offset, configuration: configuration)
+    let pump = IncomingPump(
+      connection, to: writer, byteCount: byteCount ?? .max, mayEndEarlier: byteCount == nil,
+      durably: durably, handler)
+    pump.start()
+    return pump
+  }
+}

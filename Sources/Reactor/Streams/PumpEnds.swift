@@ -1,0 +1,97 @@
+internal import PosixAIO
+internal import SystemPackage
+
+/// Where a pump puts bytes: a connection, or what a test has in its place.
+protocol ByteSink: AnyObject {
+  /// Whether it takes bytes.
+  var acceptsBytes: Bool { get }
+
+  /// Why it is closed; nil as long as it is not.
+  var closeReason: Connection.CloseReason? { get }
+
+  /// Bytes that it took and the other side has not, and never will have when it is closed.
+  var pendingByteCount: Int { get }
+
+  /// How many bytes may be pending when more are given.
+  var pumpByteCount: Int { get }
+
+  /// Takes bytes to be sent, in order.
+  func write(_ buffer: consuming IOBuffer) throws(Errno)
+
+  /// Calls `resume` once, not from inside this call: when no more bytes than that are pending, or
+  /// something has happened to the sink.
+  func whenPending(atMost byteCount: Int, _ resume: @escaping () -> Void)
+}
+
+/// Where a pump gets bytes.
+protocol ByteSource: AnyObject {
+  /// Bytes that have arrived and were not consumed.
+  var readableByteCount: Int { get }
+
+  /// Whether nothing will arrive behind them.
+  var hasEnded: Bool { get }
+
+  /// Why it is closed; nil as long as it is not.
+  var closeReason: Connection.CloseReason? { get }
+
+  /// Shows what has arrived; the body says how much of it is consumed.
+  func consume(_ body: (RawSpan) -> Int)
+
+  /// Calls `resume` once, not from inside this call: when something has arrived, or something has
+  /// happened to the source.
+  func whenReadable(_ resume: @escaping () -> Void)
+
+  /// Nobody waits any more.
+  func stopWaiting()
+
+  /// Everything was consumed, and whoever consumed it knows that it was all.
+  func acknowledgeEnd()
+}
+
+extension Connection: ByteSink {
+  var acceptsBytes: Bool { isOpen && output == .open }
+
+  /// libevent tells of nothing above this mark.
+  var pumpByteCount: Int { configuration.outputLowWaterByteCount }
+
+  func whenPending(atMost byteCount: Int, _ resume: @escaping () -> Void) {
+    if closeReason != nil || pendingByteCount <= byteCount {
+      loop.later(resume)
+    } else {
+      writers.append((byteCount, resume))
+    }
+  }
+}
+
+extension Connection: ByteSource {
+  var readableByteCount: Int { closeReason == nil ? stream.inputByteCount : leftInput.count }
+
+  var hasEnded: Bool { input != .open || !isOpen }
+
+  func consume(_ body: (RawSpan) -> Int) {
+    if closeReason == nil {
+      stream.takeInput(stream.withInput(body))
+      updateReading()
+    } else {
+      leftInput.removeFirst(unsafe leftInput.withUnsafeBytes { body(unsafe $0.bytes) })
+    }
+  }
+
+  func whenReadable(_ resume: @escaping () -> Void) {
+    precondition(
+      onReceive == nil && reader == nil,
+      "Connection: one at a time reads from it: a receive handler, a pump or a task")
+    if readableByteCount > 0 || hasEnded { return loop.later(resume) }
+    reader = resume
+    updateTimeouts()
+  }
+
+  func stopWaiting() {
+    reader = nil
+    if isOpen { updateTimeouts() }
+  }
+
+  func acknowledgeEnd() {
+    if isOpen, input == .ended { noteEndOfInput() }
+  }
+}

@@ -1,0 +1,171 @@
+import Glibc
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import XCTest
+
+/// Each call on an open file: what it does, and one failure told in full.
+final class FileMetadataTests: XCTestCase {
+  private let loop = try? EventLoop()
+  private let folder = try? TemporaryFolder()
+
+  private func make() throws -> (EventLoop, TemporaryFolder, FilePath) {
+    let folder = try XCTUnwrap(folder)
+    return (try XCTUnwrap(loop), folder, folder.path.appending("file"))
+  }
+
+  func test_statusTellsSizeKindAndTimes() throws {
+    let (loop, folder, path) = try make()
+    try folder.write([1, 2, 3], to: "file")
+    let file = try loop.open(path)
+    let moment = FileStatus.Time(seconds: 1_000_000_000, nanoseconds: 5)
+    try loop.value { try file.setTimes(accessed: nil, modified: moment, $0) }
+    let status = try loop.value { try file.status($0) }
+    XCTAssertEqual(status.byteCount, 3)
+    XCTAssertEqual(status.kind, .regular)
+    XCTAssertEqual(status.modified, moment)
+    XCTAssertEqual(status.accessed, file.openingStatus.accessed)
+    XCTAssertEqual(status.linkCount, 1)
+    XCTAssertEqual(status.inode, file.openingStatus.inode)
+    XCTAssertEqual(status.device, file.openingStatus.device)
+    XCTAssertEqual(status.owner, geteuid())
+  }
+
+  func test_truncateShortensAndLengthens() throws {
+    let (loop, folder, path) = try make()
+    try folder.write([1, 2, 3], to: "file")
+    let file = try loop.open(path)
+    try loop.value { try file.truncate(to: 2, $0) }
+    XCTAssertEqual(try folder.contents(of: "file"), [1, 2])
+    try loop.value { try file.truncate(to: 4, $0) }
+    XCTAssertEqual(try folder.contents(of: "file"), [1, 2, 0, 0])
+  }
+
+  func test_truncateOfAFileThatIsOnlyReadFails() throws {
+    let (loop, folder, path) = try make()
+    try folder.write([1], to: "file")
+    let file = try loop.open(path, .readOnly, options: [])
+    XCTAssertEqual(
+      try loop.error { try file.truncate(to: 7, $0) },
+      FileError(operation: .truncate, path: path, offset: 7, errno: .invalidArgument))
+  }
+
+  func test_allocateReservesSpace_andAHoleGivesItBack() throws {
+    let (loop, folder, path) = try make()
+    let file = try loop.open(path)
+    try loop.value { try file.allocate(0..<1_048_576, as: .keepingSize, $0) }
+    var status = try loop.value { try file.status($0) }
+    XCTAssertEqual(status.byteCount, 0)
+    XCTAssertGreaterThanOrEqual(status.allocatedByteCount, 1_048_576)
+    try loop.value { try file.allocate(0..<8192, as: .extending, $0) }
+    XCTAssertEqual(try loop.value { try file.status($0) }.byteCount, 8192)
+    try folder.write([UInt8](repeating: 1, count: 8192), to: "file")
+    try loop.value { try file.allocate(0..<4096, as: .hole, $0) }
+    status = try loop.value { try file.status($0) }
+    XCTAssertEqual(status.byteCount, 8192)
+    XCTAssertLessThan(status.allocatedByteCount, 1_048_576)
+    XCTAssertEqual(try folder.contents(of: "file").filter { $0 == 1 }.count, 4096)
+  }
+
+  func test_allocateOfAFileThatIsOnlyReadFails() throws {
+    let (loop, folder, path) = try make()
+    try folder.write([1], to: "file")
+    let file = try loop.open(path, .readOnly, options: [])
+    XCTAssertEqual(
+      try loop.error { try file.allocate(5..<10, as: .extending, $0) },
+      FileError(operation: .allocate, path: path, offset: 5, errno: .badFileDescriptor))
+  }
+
+  func test_everyAdviceIsTaken_butNotForAPipe() throws {
+    let (loop, _, path) = try make()
+    let file = try loop.open(path)
+    for advice in [File.Advice.normal, .sequential, .random, .willNeed, .dontNeed, .noReuse] {
+      try loop.value { try file.advise(advice, $0) }
+      try loop.value { try file.advise(advice, in: 10..<20, $0) }
+    }
+    let pipe = path.removingLastComponent().appending("pipe")
+    XCTAssertEqual(unsafe mkfifo(pipe.string, 0o600), 0)
+    let opened = try loop.open(pipe, options: [])
+    XCTAssertEqual(
+      try loop.error { try opened.advise(.sequential, $0) },
+      FileError(operation: .advise, path: pipe, offset: 0, errno: .illegalSeek))
+  }
+
+  func test_writeBackIsStarted_butNotOfAPipe() throws {
+    let (loop, _, path) = try make()
+    let file = try loop.open(path)
+    try loop.value { try file.startWriteBack($0) }
+    try loop.value { try file.startWriteBack(in: 0..<4096, $0) }
+    let pipe = path.removingLastComponent().appending("pipe")
+    XCTAssertEqual(unsafe mkfifo(pipe.string, 0o600), 0)
+    let opened = try loop.open(pipe, options: [])
+    XCTAssertEqual(
+      try loop.error { try opened.startWriteBack(in: 7..<8, $0) },
+      FileError(operation: .startWriteBack, path: pipe, offset: 7, errno: .illegalSeek))
+  }
+
+  func test_permissionsAreSetWithoutTheUmask() throws {
+    let (loop, _, path) = try make()
+    let file = try loop.open(path)
+    try loop.value { try file.setPermissions([.ownerReadWrite, .otherWrite], $0) }
+    XCTAssertEqual(
+      try loop.value { try file.status($0) }.permissions, [.ownerReadWrite, .otherWrite])
+  }
+
+  func test_metadataOfAReadOnlyFileSystemCannotBeChanged() throws {
+    let (loop, _, _) = try make()
+    // Files of /proc take neither times nor permissions.
+    let path = FilePath("/proc/self/stat")
+    let file = try loop.open(path, .readOnly, options: [])
+    XCTAssertEqual(
+      try loop.error { try file.setPermissions(.ownerRead, $0) },
+      FileError(operation: .setPermissions, path: path, errno: .notPermitted))
+  }
+
+  func test_callsAreRefusedAfterClose_andCloseComesBehindThoseBefore() throws {
+    let (loop, _, path) = try make()
+    let file = try loop.open(path)
+    var order: [String] = []
+    try file.status { _ in order.append("status") }
+    try file.truncate(to: 10) { _ in order.append("truncate") }
+    file.close { _ in
+      order.append("close")
+      loop.stop()
+    }
+    let calls: [() throws -> Void] = [
+      { try file.status { _ in XCTFail("refused") } },
+      { try file.truncate(to: 1) { _ in XCTFail("refused") } },
+      { try file.allocate(0..<1) { _ in XCTFail("refused") } },
+      { try file.advise(.normal) { _ in XCTFail("refused") } },
+      { try file.startWriteBack { _ in XCTFail("refused") } },
+      { try file.setTimes { _ in XCTFail("refused") } },
+      { try file.setPermissions([]) { _ in XCTFail("refused") } },
+      { try file.tryLock(.shared) { _ in XCTFail("refused") } },
+      { try file.lock(.shared) { _ in XCTFail("refused") } },
+      { try file.unlock { _ in XCTFail("refused") } },
+      { try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in XCTFail("refused") } },
+    ]
+    for call in calls {
+      XCTAssertThrowsError(try call()) { XCTAssertEqual($0 as? Errno, .badFileDescriptor) }
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(order.sorted(), ["close", "status", "truncate"])
+    XCTAssertEqual(order.last, "close")
+  }
+
+  func test_nonsenseIsRefused() throws {
+    let (loop, _, path) = try make()
+    let file = try loop.open(path)
+    let calls: [() throws -> Void] = [
+      { try file.truncate(to: -1) { _ in XCTFail("refused") } },
+      { try file.allocate(0..<0) { _ in XCTFail("refused") } },
+      { try file.allocate(-1..<1) { _ in XCTFail("refused") } },
+      { try file.advise(.normal, in: -2..<1) { _ in XCTFail("refused") } },
+      { try file.tryLock(.shared, in: 4..<4) { _ in XCTFail("refused") } },
+    ]
+    for call in calls {
+      XCTAssertThrowsError(try call()) { XCTAssertEqual($0 as? Errno, .invalidArgument) }
+    }
+  }
+}

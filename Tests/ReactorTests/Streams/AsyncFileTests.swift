@@ -1,0 +1,308 @@
+import Foundation
+import PosixAIO
+import SystemPackage
+import TestSupport
+import XCTest
+
+@testable import Reactor
+
+/// The asynchronous forms: the same work, awaited on the loop's thread, and cancelled with the task.
+final class AsyncFileTests: XCTestCase {
+  /// Runs a task on a loop of its own, and ends a test that hangs.
+  private func run(
+    _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryFolder) async throws -> Void
+  ) throws {
+    let before = try openDescriptors()
+    do {
+      let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+      let deadline = loop.schedule(after: testDeadline) { fatalError("the task hangs") }
+      try loop.run { loop in try await body(loop, folder) }
+      deadline.cancel()
+      XCTAssertEqual(loop.queue.unfinishedCount, 0)
+    }
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  /// What a call throws.
+  nonisolated(nonsending) private func error<Value, Failure: Error>(
+    _ call: nonisolated(nonsending) () async throws(Failure) -> Value
+  ) async -> Failure? {
+    do throws(Failure) {
+      _ = try await call()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  // MARK: Files
+
+  func test_fileLivesItsWholeLife() throws {
+    try run { loop, folder in
+      let path = folder.path.appending("file")
+      let file = try await File.open(path, .readWrite, options: .create, on: loop)
+      let buffer = try await file.write(IOBuffer(copying: Array("hello".utf8)), at: 0)
+      XCTAssertEqual(String(decoding: buffer), "hello")
+      try await file.sync()
+      try await file.dataSync()
+      let read = try await file.read(into: IOBuffer(capacity: 10), at: 1)
+      XCTAssertEqual(String(decoding: read), "ello")
+      var vector = IOVector()
+      vector.append(IOBuffer(capacity: 2))
+      vector.append(IOBuffer(capacity: 10))
+      let pieces = try await file.read(into: vector, at: 0)
+      XCTAssertEqual(pieces.byteCount, 5)
+      try await file.write(pieces, at: 5)
+      try await file.truncate(to: 7)
+      try await file.allocate(0..<4096, as: .keepingSize)
+      try await file.advise(.willNeed)
+      try await file.startWriteBack()
+      try await file.setPermissions(.ownerReadWrite)
+      try await file.setTimes(modified: .init(seconds: 5))
+      let isLocked = try await file.tryLock(.exclusive)
+      XCTAssertTrue(isLocked)
+      try await file.unlock()
+      try await file.lock(.shared)
+      let status = try await file.status()
+      XCTAssertEqual(status.byteCount, 7)
+      XCTAssertEqual(status.modified, .init(seconds: 5))
+      try await file.close()
+      XCTAssertEqual(try folder.contents(of: "file"), Array("hellohe".utf8))
+      let closed = await self.error { () async throws(FileError) in try await file.sync() }
+      XCTAssertEqual(
+        closed, FileError(operation: .sync, path: path, errno: .badFileDescriptor))
+      let appending = try await File.open(path, .writeOnly, options: .append, on: loop)
+      try await appending.append(IOBuffer(copying: [33]))
+      try await appending.close()
+      XCTAssertEqual(try folder.contents(of: "file"), Array("hellohe!".utf8))
+    }
+  }
+
+  func test_namesLiveTheirWholeLife() throws {
+    try run { loop, folder in
+      let directory = try await Directory.open(folder.path, on: loop)
+      try await directory.createDirectory("sub")
+      try await directory.replace("sub/file", with: IOBuffer(copying: [1, 2]))
+      try await directory.link("sub/file", to: "second")
+      try await directory.createSymbolicLink("link", to: "second")
+      let goal = try await directory.readSymbolicLink("link")
+      XCTAssertEqual(goal, "second")
+      let status = try await directory.status(of: "link")
+      XCTAssertEqual(status.linkCount, 2)
+      let replaced = try await directory.rename("sub/file", to: "third")
+      XCTAssertFalse(replaced)
+      let contents = try await directory.contents(of: "third")
+      XCTAssertEqual(Array(contents), [1, 2])
+      var names: [String] = []
+      for try await batch in directory.batches(of: 2) { names += batch.map(\.name.string) }
+      XCTAssertEqual(names.sorted(), ["link", "second", "sub", "third"])
+      let listed = try await directory.list()
+      XCTAssertEqual(listed.count, 4)
+      let file = try await directory.temporaryFile()
+      try await file.publish(as: "fourth")
+      try await file.file.close()
+      try await directory.temporaryFile().discard()
+      try await directory.sync()
+      try await directory.removeDirectory("sub")
+      for name: FilePath in ["link", "second", "third", "fourth"] {
+        try await directory.remove(name)
+      }
+      XCTAssertEqual(
+        try FileManager.default.contentsOfDirectory(atPath: folder.path.string), [])
+      let path = folder.path.appending("a")
+      try await Directory.create(path, on: loop)
+      try await Directory.remove(path, on: loop)
+      try await File.replace(path, with: IOBuffer(copying: [7]), on: loop)
+      let whole = try await File.contents(of: path, on: loop)
+      XCTAssertEqual(Array(whole), [7])
+      let missing = folder.path.appending("missing")
+      let error = await self.error { () async throws(FileError) in
+        try await File.rename(missing, to: path, on: loop)
+      }
+      XCTAssertEqual(
+        error,
+        FileError(
+          operation: .rename, path: missing, otherPath: path, errno: .noSuchFileOrDirectory))
+    }
+  }
+
+  // MARK: Streams
+
+  func test_chunksAndLinesAreIterated() throws {
+    try run { loop, folder in
+      let bytes = Pattern.block(1, byteCount: 10_000)
+      try folder.write(bytes, to: "file")
+      let file = try await File.open(folder.path.appending("file"), .readOnly, on: loop)
+      var configuration = FileReader.Configuration()
+      configuration.chunkByteCount = 999
+      var read: [UInt8] = []
+      var kept: [FileChunk] = []
+      for try await chunk in file.chunks(configuration: configuration) {
+        XCTAssertEqual(chunk.offset, Int64(read.count))
+        chunk.withBytes { read += Array($0) }
+        if kept.count < 3 { kept.append(chunk) }
+      }
+      XCTAssertTrue(read == bytes)
+      // Nobody has written over what was kept.
+      XCTAssertTrue(kept.flatMap { Array($0.take()) } == Array(bytes.prefix(2997)))
+      try await file.close()
+      try folder.write("one\ntwo\r\n\nthree".utf8, to: "text")
+      let text = try await File.open(folder.path.appending("text"), .readOnly, on: loop)
+      var lines: [String] = []
+      for try await line in text.lines() { lines.append(line) }
+      XCTAssertEqual(lines, ["one", "two\r", "", "three"])
+      try await text.close()
+    }
+  }
+
+  func test_writerHoldsItsTaskUp_andTellsTheTruth() throws {
+    try run { loop, folder in
+      let path = folder.path.appending("file")
+      let file = try await File.open(path, .writeOnly, options: .create, on: loop)
+      var configuration = FileWriter.Configuration()
+      configuration.chunkByteCount = 100
+      configuration.bufferByteCount = 250
+      let writer = FileWriter(file, configuration: configuration)
+      var expected: [UInt8] = []
+      for number in 0..<200 {
+        let bytes = Pattern.block(number, byteCount: number)
+        try await writer.write(bytes)
+        XCTAssertLessThanOrEqual(writer.bufferedByteCount, 250)
+        expected += bytes
+      }
+      try await writer.flush(durably: true)
+      XCTAssertEqual(writer.byteCountWritten, Int64(expected.count))
+      try await writer.reopen(folder.path.appending("second"))
+      try await writer.write(IOBuffer(copying: [1]))
+      try await writer.close()
+      XCTAssertTrue(try folder.contents(of: "file") == expected)
+      XCTAssertEqual(try folder.contents(of: "second"), [1])
+      let error = await self.error { () async throws(FileError) in try await writer.write([2]) }
+      XCTAssertEqual(error?.errno, .badFileDescriptor)
+    }
+  }
+
+  func test_pumpsAreAwaited() throws {
+    let loop = try EventLoop()
+    let folder = try TemporaryFolder()
+    let peers = try Peers(on: loop)
+    let bytes = Pattern.block(1, byteCount: 1_000_000)
+    try folder.write(bytes, to: "file")
+    try loop.run { loop in
+      let source = try await File.open(folder.path.appending("file"), .readOnly, on: loop)
+      let target = try await File.open(
+        folder.path.appending("copy"), .writeOnly, options: .create, on: loop)
+      let sending = loop.startTask {
+        defer { peers.client.shutdownOutput() }
+        return try await source.send(to: peers.client)
+      }
+      let received = try await target.receive(from: peers.server)
+      XCTAssertEqual(received, 1_000_000)
+      let sent = try await sending.value
+      XCTAssertEqual(sent, 1_000_000)
+      try await source.close()
+      try await target.close()
+    }
+    XCTAssertTrue(try folder.contents(of: "copy") == bytes)
+    peers.abort()
+  }
+
+  // MARK: Cancellation
+
+  func test_cancelledTaskStartsNothing() throws {
+    try run { loop, folder in
+      let path = folder.path.appending("file")
+      let file = try await File.open(path, .readWrite, options: .create, on: loop)
+      let task = loop.startTask {
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        var errors: [Errno?] = []
+        errors.append(
+          await self.error { () async throws(FileError) in try await file.status() }?.errno)
+        errors.append(
+          await self.error { () async throws(FileError) in
+            try await File.remove(path, on: loop)
+          }?.errno)
+        errors.append(
+          await self.error { () async throws(FileError) in
+            _ = try await file.write(IOBuffer(copying: [1]), at: 0)
+          }?.errno)
+        errors.append(
+          await self.error { () async throws(FileError) in
+            for try await _ in file.chunks() {}
+          }?.errno)
+        errors.append(
+          await self.error { () async throws(FileError) in
+            for try await _ in file.lines() {}
+          }?.errno)
+        errors.append(
+          await self.error { () async throws(FileError) in
+            _ = try await File.contents(of: path, on: loop)
+          }?.errno)
+        errors.append(
+          await self.error { () async throws(FileError) in
+            try await File.replace(path, with: IOBuffer(copying: [1]), on: loop)
+          }?.errno)
+        return errors
+      }
+      let errors = await task.value
+      XCTAssertEqual(errors, Array(repeating: .canceled, count: 7))
+      XCTAssertEqual(try folder.contents(of: "file"), [])
+      try await file.close()
+    }
+  }
+
+  func test_taskThatWaitsForALockGivesUp() throws {
+    try run { loop, folder in
+      let path = folder.path.appending("file")
+      let first = try await File.open(path, .readWrite, options: .create, on: loop)
+      let second = try await File.open(path, .readWrite, on: loop)
+      try await first.lock(.exclusive)
+      let task = loop.startTask {
+        await self.error { () async throws(FileError) in try await second.lock(.exclusive) }?.errno
+      }
+      task.cancel()
+      let errno = await task.value
+      XCTAssertEqual(errno, .canceled)
+      try await first.close()
+      try await second.close()
+    }
+  }
+
+  func test_taskThatWaitsForRoomGivesUp_andNothingOfItIsAccepted() throws {
+    let loop = try EventLoop()
+    let ends = try FileDescriptor.pipe()
+    let file = File(
+      try File.Opened(ends.writeEnd, path: "pipe"), loop: loop)
+    var configuration = FileWriter.Configuration()
+    configuration.bufferByteCount = 200_000
+    let writer = FileWriter(file, configuration: configuration)
+    try loop.run { loop in
+      // Nobody reads, so this much stays in the buffer.
+      try await writer.write([UInt8](repeating: 1, count: 200_000))
+      let task = loop.startTask {
+        await self.error { () async throws(FileError) in try await writer.write([2]) }?.errno
+      }
+      task.cancel()
+      let errno = await task.value
+      XCTAssertEqual(errno, .canceled)
+      XCTAssertEqual(writer.byteCountAccepted, 200_000)
+      let readEnd = ends.readEnd
+      loop.offload {
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        var byteCount = 0
+        while byteCount < 200_000,
+          let count = try? unsafe piece.withUnsafeMutableBytes({
+            try unsafe readEnd.read(into: $0)
+          })
+        {
+          byteCount += count
+        }
+        return byteCount
+      } _: {
+        XCTAssertEqual($0, 200_000)
+      }
+      try await writer.close()
+    }
+    try ends.readEnd.close()
+  }
+}
