@@ -131,7 +131,7 @@ final class BorrowedBaseTests: XCTestCase {
     try OtherThread.run {
       loop.moveToCurrentThread()
       let thread = pthread_self()
-      loop.offload {
+      try? loop.offload {
       } _: {
         isHere = pthread_equal(thread, pthread_self()) != 0
       }

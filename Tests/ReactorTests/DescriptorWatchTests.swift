@@ -73,6 +73,7 @@ final class DescriptorWatchTests: XCTestCase {
     _ = try other.writeAll([1])
     loop.runUntilStopped()
     XCTAssertFalse(fired.contains("new"), "\(fired)")
+    loop.close()
   }
 
   func test_badDescriptorsAreRefused_andNothingIsStarted() throws {

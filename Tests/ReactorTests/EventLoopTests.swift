@@ -121,7 +121,7 @@ final class EventLoopTests: XCTestCase {
     let numbers = Mutex<[Int]>([])
     let thread = pthread_self()
     let count = 1000
-    loop.offload {
+    try loop.offload {
       for number in 0..<count {
         remote.execute { _ in
           XCTAssertNotEqual(pthread_equal(thread, pthread_self()), 0)
@@ -148,7 +148,7 @@ final class EventLoopTests: XCTestCase {
     let thread = pthread_self()
     var completions = 0
     for _ in 0..<50 {
-      loop.offload {
+      try loop.offload {
         running.withLock {
           $0.now += 1; $0.most = max($0.most, $0.now)
         }

@@ -7,3 +7,9 @@ struct event;
 /// Takes an event that is not added yet out of the count of what keeps a base running. libevent
 /// does the same with the descriptors that wake it.
 void creactor_leave_uncounted(struct event *_Nonnull event);
+
+/// Begins to count forks.
+void creactor_count_forks(void);
+
+/// How many forks lie between this process and the one that began to count.
+unsigned creactor_fork_count(void);

@@ -57,6 +57,17 @@ extension CompletionQueue {
     }
   }
 
+  /// Has the handlers of all unfinished requests called by the next drains, with `ECANCELED` where
+  /// there is no result yet. Only a close waits on for the kernel.
+  package func abandonAll() {
+    var index: UInt32 = 0
+    while let request = pool.slot(index) {
+      index += 1
+      guard request.pointee.kind != .doorbell, !request.pointee.isAbandoned else { continue }
+      cancel(request, ECANCELED, abandoning: true)
+    }
+  }
+
   @discardableResult
   private func cancel(
     _ request: RequestRef, _ errorNumber: Int32, abandoning: Bool

@@ -23,6 +23,9 @@ final class Helpers {
     threads = HelperThreads(limit: limit)
   }
 
+  /// Calls whose completion was not called yet.
+  var waitingCount: Int { completions.count }
+
   deinit {
     threads.close()
     lockWaiters.close()

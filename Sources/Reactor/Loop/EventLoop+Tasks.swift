@@ -5,6 +5,10 @@ extension EventLoop {
   /// a callback does, so it may use everything that belongs to the loop. It keeps a borrowed base
   /// running until it ends.
   ///
+  /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to that
+  /// actor, whose queue nobody serves while the loop has the thread: start from a function that is
+  /// `nonisolated`, or by the static ``run(configuration:_:)``.
+  ///
   /// - Parameter body: Runs on the loop's thread, and so do its child tasks, and the actors that it
   ///   calls unless they have an executor of their own; what it captures need not be `Sendable`.
   /// - Returns: The task, to cancel it or to await its end from anywhere.
@@ -73,8 +77,10 @@ extension EventLoop {
   /// - Throws: What ``init(configuration:)`` and `body` throw.
   public static func run<Value>(
     configuration: Configuration = Configuration(),
-    _ body: nonisolated(nonsending) @escaping (EventLoop) async throws -> Value
+    _ body: nonisolated(nonsending) @escaping @Sendable (EventLoop) async throws -> Value
   ) throws -> Value {
+    // Sendable, or a closure at the top level of a program would belong to the main actor, whose
+    // queue nobody serves while the loop has the thread.
     try EventLoop(configuration: configuration).run(body)
   }
 }

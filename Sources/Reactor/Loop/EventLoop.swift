@@ -25,6 +25,9 @@ public final class EventLoop {
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
 
+    /// The most calls for them that are not done, 1 or more. Over it they are refused with `EAGAIN`.
+    public var offloadLimit = 4096
+
     /// The most calls of other threads that the loop makes in one turn, 1 or more.
     public var callsPerTurn = 256
 
@@ -46,7 +49,7 @@ public final class EventLoop {
 
     fileprivate func check() {
       precondition(
-        callsPerTurn > 0 && jobsPerTurn > 0 && waitingCallLimit > 0,
+        callsPerTurn > 0 && jobsPerTurn > 0 && waitingCallLimit > 0 && offloadLimit > 0,
         "EventLoop.Configuration: limits are 1 or more")
     }
   }
@@ -69,7 +72,7 @@ public final class EventLoop {
   let hold: WorkHold
   let counters = Counters()
   var runState = RunState.idle
-  private let calls: RemoteCalls
+  let calls: RemoteCalls
   private var isQueueBusy = false
 
   /// Makes a loop with an event base and a completion queue of its own.
@@ -106,29 +109,32 @@ public final class EventLoop {
     configuration.check()
     self.configuration = configuration
     queue = try CompletionQueue(configuration: configuration.queue)
-    remote = try Remote(waitingLimit: configuration.waitingCallLimit)
+    let thread = LoopThread()
+    remote = try Remote(thread, waitingLimit: configuration.waitingCallLimit)
     calls = RemoteCalls(remote)
     registry = try unsafe EventRegistry(borrowing: base)
     sockets = OpenSockets(registry)
-    executor = Executor(thread: LoopThread(), remote: remote)
+    executor = Executor(thread: thread, remote: remote)
     hold = WorkHold(in: registry)
     helpers = Helpers(limit: configuration.helperLimit, remote: remote, hold: hold)
     connectQueue()
     connectCalls()
     connectJobs()
+    registry.seal()
   }
 
   deinit {
-    queue.requestDrain = nil
-    queue.delivered = nil
-    executor.close(calls.close())
-    sockets.close()
-    registry.close()
+    // What a fork's child took out of its copy of the base, its parent would miss.
+    if executor.thread.isOfThisProcess { abandon() }
   }
 
   /// Makes the calling thread the loop's, before it runs a borrowed base that another thread gave
   /// a loop. No other thread uses the loop any more.
   public func moveToCurrentThread() {
+    precondition(
+      executor.thread.isOfThisProcess,
+      "EventLoop: a fork's child shares its parent's descriptors; make a loop of its own there")
+    precondition(unsafe registry.base != nil, "EventLoop: used after close()")
     guard !executor.thread.isCurrent else { return }
     executor.thread.moveHere()
     queue.moveToCurrentThread()
@@ -141,19 +147,29 @@ public final class EventLoop {
   /// - Parameters:
   ///   - work: Runs on another thread, where signals are blocked.
   ///   - completion: Gets the work's result, on the loop's thread.
+  /// - Throws: `EAGAIN` over ``Configuration/offloadLimit``. Nothing was started.
   public func offload<Value: Sendable>(
     _ work: @escaping @Sendable () -> Value, _ completion: @escaping (Value) -> Void
-  ) {
+  ) throws(Errno) {
     checkThread()
+    guard helpers.waitingCount < configuration.offloadLimit else {
+      throw .resourceTemporarilyUnavailable
+    }
     helpers.run(work, completion)
   }
 
-  /// As ``offload(_:_:)``, for work that can fail as a file operation does.
+  /// As ``offload(_:_:)``, for work that can fail as a file operation does. A refusal is reported
+  /// like any other failure, from the loop.
   func offloadCall<Value: Sendable>(
     _ work: @escaping @Sendable () throws(FileError) -> Value,
     _ completion: @escaping (Result<Value, FileError>) -> Void
   ) {
-    offload({ Result(catching: work) }, completion)
+    do throws(Errno) {
+      try offload({ Result(catching: work) }, completion)
+    } catch {
+      let refusal = FileError(operation: .helperCall, path: nil, errno: error)
+      schedule(after: .zero) { completion(.failure(refusal)) }
+    }
   }
 
   // MARK: - For the rest of the package
@@ -170,28 +186,35 @@ public final class EventLoop {
   package func checkThread() {
     precondition(
       executor.thread.isCurrent,
-      "EventLoop: used off its thread; from other threads call loop.remote.execute { … }")
+      """
+      EventLoop: used off its thread, after close() or in a fork's child; from other threads call \
+      loop.remote.execute { … }
+      """)
   }
 
   // MARK: - Sources of work
 
   private func connectQueue() {
+    var isCutShort = false
     let drain = TurnEvent(
       in: registry, share: configuration.queue.completionsPerDrain, counters
-    ) {
-      [unowned self] limit in
+    ) { [unowned self] limit in
+      isCutShort = false
       let count = executor.servingJobs {
         queue.drain(limit: limit)
       } isOver: {
-        $0 < limit
+        !isCutShort
       }
       holdWhileQueueIsBusy()
       return count
     }
     queue.requestDrain = { time in
       switch time {
-      case .thisTurn: drain.runThisTurn()
-      case .nextTurn: drain.runNextTurn()
+      case .thisTurn:
+        drain.runThisTurn()
+      case .nextTurn:
+        isCutShort = true
+        drain.runNextTurn()
       }
     }
     queue.delivered = { [executor] in executor.runReady() }
@@ -236,4 +259,9 @@ public final class EventLoop {
       work.runThisTurn()
     }.add()
   }
+}
+
+extension FileError.Operation {
+  /// Handing a call to the loop's helper threads.
+  fileprivate static let helperCall = FileError.Operation("call on a helper thread")
 }

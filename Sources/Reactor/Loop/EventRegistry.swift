@@ -12,6 +12,7 @@ final class EventRegistry {
   let isBorrowed: Bool
 
   private var events: [ObjectIdentifier: Event] = [:]
+  private var ownEvents: Set<ObjectIdentifier> = []
 
   /// - Parameter base: The caller's, or nil for one of our own. Wraps `event_base_new`, not with a
   ///   precise timer: libevent would pay for it with a system call in every turn, whether there is
@@ -29,6 +30,18 @@ final class EventRegistry {
 
   func remove(_ event: Event) {
     events[ObjectIdentifier(event)] = nil
+  }
+
+  /// Says that what is added now is the loop's own, and what comes later the user's.
+  func seal() {
+    ownEvents = Set(events.keys)
+  }
+
+  /// Takes the user's timers and watches out of the base.
+  func removeUsersEvents() {
+    for (key, event) in events where !ownEvents.contains(key) {
+      event.remove()
+    }
   }
 
   /// Takes all events out of the base, and frees it if it is ours. Wraps `event_base_free`.

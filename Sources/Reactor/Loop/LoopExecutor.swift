@@ -105,10 +105,10 @@ extension EventLoop {
     /// becomes ready meanwhile.
     ///
     /// - Parameter isOver: Whether `body` did all that there was to do.
-    func servingJobs<Value>(_ body: () -> Value, isOver: (Value) -> Bool) -> Value {
+    func servingJobs<Value>(_ body: () -> Value, isOver: () -> Bool) -> Value {
       jobs.beginService()
       let value = body()
-      jobs.endService(isOver: isOver(value))
+      jobs.endService(isOver: isOver())
       return value
     }
 

@@ -1,13 +1,23 @@
+internal import CReactor
 internal import Glibc
 internal import Synchronization
 
 /// The thread that a loop belongs to. Any thread may ask whether it is the one.
 final class LoopThread: Sendable {
   private let owner = Atomic(pthread_self())
+  private let forkCount: UInt32
+
+  init() {
+    creactor_count_forks()
+    forkCount = creactor_fork_count()
+  }
+
+  /// False in the child of a process that forked: what the two share, they share by mistake.
+  var isOfThisProcess: Bool { forkCount == creactor_fork_count() }
 
   /// Whether the calling thread is the loop's. Without an order: a thread reads what it wrote
   /// itself, or something else that is not itself.
-  var isCurrent: Bool { owner.load(ordering: .relaxed) == pthread_self() }
+  var isCurrent: Bool { owner.load(ordering: .relaxed) == pthread_self() && isOfThisProcess }
 
   /// Makes the calling thread the loop's.
   func moveHere() {

@@ -19,13 +19,15 @@ extension EventLoop {
     /// Nil when the loop is gone. The descriptor goes with it, whoever still holds the remote.
     private let door: Mutex<Door?>
 
+    private let thread: LoopThread
     private let waitingLimit: Int
 
     /// Readable when there are calls to run.
     let descriptor: Int32
 
-    init(waitingLimit: Int) throws(Errno) {
+    init(_ thread: LoopThread, waitingLimit: Int) throws(Errno) {
       let wakeUp = try WakeUp()
+      self.thread = thread
       self.waitingLimit = waitingLimit
       descriptor = wakeUp.descriptor
       door = Mutex(Door(wakeUp: wakeUp))
@@ -36,7 +38,8 @@ extension EventLoop {
     /// May be called from any thread, also from the loop's, and never calls `body` itself.
     ///
     /// - Returns: Whether the loop will get to it if it runs; false when it does not exist any more,
-    ///   or when ``Configuration/waitingCallLimit`` calls wait already. Then `body` is dropped.
+    ///   in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already. Then
+    ///   `body` is dropped.
     @discardableResult
     public func execute(_ body: @escaping @Sendable (EventLoop) -> Void) -> Bool {
       add(.body(body), limit: waitingLimit)
@@ -45,7 +48,8 @@ extension EventLoop {
     /// As ``execute(_:)``, for what is limited elsewhere and must arrive.
     @discardableResult
     func add(_ call: Call, limit: Int = .max) -> Bool {
-      door.withLock { door in
+      guard thread.isOfThisProcess else { return false }
+      return door.withLock { door in
         guard let count = door?.calls.count, count < limit else { return false }
         door?.calls.append(call)
         if count == 0 { door?.wakeUp.signal() }

@@ -64,7 +64,8 @@ extension EventLoop {
     return Timer(in: registry, counters, delay: delay, interval: nil, body)
   }
 
-  /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then.
+  /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then;
+  /// where that captures the loop, cancel the timer or close the loop, or the two keep each other.
   ///
   /// - Parameter interval: More than 0. Calls that the loop was too late for are left out.
   @discardableResult

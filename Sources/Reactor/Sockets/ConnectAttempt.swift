@@ -67,13 +67,20 @@ public final class ConnectAttempt {
 
   /// Looks the host up on a helper thread, then connects.
   func resolve(_ host: String, port: UInt16) {
-    loop.offload {
-      Result { () throws(NameLookup.Failure) in try NameLookup.addresses(of: host, port: port) }
-    } _: { [self] result in
-      guard case .resolving = state else { return }
-      switch result {
-      case .success(let addresses): connect(addresses.withFamiliesInTurns())
-      case .failure(let failure): finish(.failure(SocketError(.resolve, peer, failure.reason)))
+    do throws(Errno) {
+      try loop.offload {
+        Result { () throws(NameLookup.Failure) in try NameLookup.addresses(of: host, port: port) }
+      } _: { [self] result in
+        guard case .resolving = state else { return }
+        switch result {
+        case .success(let addresses): connect(addresses.withFamiliesInTurns())
+        case .failure(let failure): finish(.failure(SocketError(.resolve, peer, failure.reason)))
+        }
+      }
+    } catch {
+      sockets.callLater { [self] in
+        guard case .resolving = state else { return }
+        finish(.failure(SocketError(.resolve, peer, error)))
       }
     }
   }

@@ -102,7 +102,7 @@ final class ConnectTests: XCTestCase {
     }
     XCTAssertEqual(error.errno, .canceled)
     // Behind the look-up, which goes on: the next test counts the descriptors of the process.
-    loop.offload {
+    try loop.offload {
     } _: {
       loop.stop()
     }

@@ -287,7 +287,7 @@ final class AsyncFileTests: XCTestCase {
       XCTAssertEqual(errno, .canceled)
       XCTAssertEqual(writer.byteCountAccepted, 200_000)
       let readEnd = ends.readEnd
-      loop.offload {
+      try loop.offload {
         var piece = [UInt8](repeating: 0, count: 65_536)
         var byteCount = 0
         while byteCount < 200_000,
