@@ -59,6 +59,12 @@ let package = Package(
       name: "ReadFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
       path: "docs/Snippets/ReadFile"),
     .executableTarget(
+      name: "EchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/EchoServer"),
+    .executableTarget(
+      name: "AsyncEchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/AsyncEchoServer"),
+    .executableTarget(
       name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
       path: "docs/Snippets/CopyFile"),
 
@@ -85,7 +91,8 @@ let package = Package(
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet", "TestSupport",
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet",
+        "EchoServerSnippet", "AsyncEchoServerSnippet", "TestSupport",
         systemPackage,
       ]),
     .testTarget(

@@ -32,7 +32,7 @@ final class FileServer {
     weak var server: FileServer?
   }
 
-  func listen(host: String, port: UInt16) throws(HTTPServer.ListenError) -> HTTPServer.Address {
+  func listen(host: String, port: UInt16) throws(HTTPServer.ListenError) -> SocketAddress {
     try server.listen(host: host, port: port)
   }
 

@@ -1,4 +1,5 @@
 import PosixAIO
+import Reactor
 import Synchronization
 import Testing
 

@@ -25,6 +25,8 @@ extension Connection {
 
   func endGracefully(_ reason: CloseReason) {
     guard isOpen else { return }
+    // Both sides have ended, and it was about to close by itself.
+    let reason = input == .told && output == .ended ? .endOfInput : reason
     let timer = loop.schedule(after: configuration.closeTimeout) { [self] in
       finish(.timedOut(.output))
     }
@@ -75,6 +77,7 @@ extension Connection {
     let handler = onClose
     letGo()
     cancelWaiting()
+    resumeClosers(reason)
     handler?(self, reason)
   }
 
@@ -84,6 +87,12 @@ extension Connection {
     reader = nil
     writers = []
     for resume in waiting { resume() }
+  }
+
+  private func resumeClosers(_ reason: CloseReason) {
+    let waiting = closers
+    closers = []
+    for pending in waiting { pending.finish(.success(reason)) }
   }
 
   /// Gives back the handlers, which may hold the connection, and its place with the listener.
@@ -106,5 +115,7 @@ extension Connection: OpenSocket {
     // It goes, too, and may be gone.
     listener = nil
     letGo()
+    cancelWaiting()
+    resumeClosers(closeReason ?? .local)
   }
 }

@@ -103,6 +103,8 @@ public final class Connection {
   var reader: (() -> Void)?
   /// Writers that wait until so many bytes, or fewer, are waiting.
   var writers: [(byteCount: Int, resume: () -> Void)] = []
+  /// Those who wait for the end of the connection.
+  var closers: [Pending<CloseReason, Never>] = []
   /// What arrived and was not read before the connection closed.
   var leftInput: [UInt8] = []
 

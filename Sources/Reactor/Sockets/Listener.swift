@@ -150,8 +150,18 @@ public final class Listener {
     ended()
   }
 
-  /// Called when the listener has closed, for those who wait for connections.
+  /// Whether ``close()`` was not called yet.
+  public var isOpen: Bool {
+    if case .closed = state { false } else { true }
+  }
+
+  /// Called when the listener has closed, for the task that waits for clients.
   var onEnd: (() -> Void)?
+
+  /// Whether the task that takes the clients has room for more of them.
+  var hasRoom = true {
+    didSet { if hasRoom != oldValue { update() } }
+  }
 
   private func ended() {
     onConnection = nil
@@ -177,7 +187,7 @@ public final class Listener {
   private func update() {
     guard case .open = state else { return setAccepting(false) }
     setAccepting(
-      onConnection != nil && !isPaused && connectionCount < configuration.connectionLimit
+      onConnection != nil && !isPaused && hasRoom && connectionCount < configuration.connectionLimit
         && acceptsThisTurn < Self.acceptsPerTurn)
   }
 

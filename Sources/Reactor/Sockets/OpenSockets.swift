@@ -36,7 +36,7 @@ final class OpenSockets {
   /// that keep each other busy would keep timers from theirs.
   func callLater(_ call: @escaping () -> Void) {
     calls.append(call)
-    turn.add(timeout: .zero)
+    if calls.count == 1 { turn.add(timeout: .zero) }
   }
 
   /// Gives back what is open, and drops the calls.

@@ -1,20 +1,6 @@
 public import SystemPackage
 
 extension HTTPServer {
-  /// An address on which a server listens.
-  public struct Address: Sendable, Hashable, CustomStringConvertible {
-    /// The numeric IPv4 or IPv6 address.
-    public let host: String
-
-    /// The port.
-    public let port: UInt16
-
-    /// As in a URL: "127.0.0.1:8080", "[::1]:8080".
-    public var description: String {
-      host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-    }
-  }
-
   /// Why a server can't listen on an address.
   public struct ListenError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What failed.
@@ -38,7 +24,7 @@ extension HTTPServer {
 
     /// One line for people.
     public var description: String {
-      let address = Address(host: host, port: port)
+      let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
       return switch reason {
       case .unresolvedHost(let text): "cannot listen on \(address): \(text)"
       case .system(let errno): "cannot listen on \(address): \(errno)"

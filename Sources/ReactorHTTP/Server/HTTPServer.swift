@@ -181,7 +181,7 @@ extension HTTPServer {
   /// Traps after ``shutDown(_:)``. Wraps `socket`, `bind`, `listen` and
   /// `evhttp_accept_socket_with_handle`.
   @discardableResult
-  public func listen(host: String, port: UInt16) throws(ListenError) -> Address {
+  public func listen(host: String, port: UInt16) throws(ListenError) -> SocketAddress {
     loop.checkThread()
     guard case .open(let http) = state else {
       preconditionFailure("HTTPServer: listen was called after shutDown")
@@ -275,12 +275,4 @@ extension HTTPServer {
     fresh = []
     for connection in arrived { connection.adopt() }
   }
-}
-
-/// Ignores SIGPIPE for the process, unless somebody has decided on it before.
-private func ignoreBrokenPipes() {
-  var current = sigaction()
-  unsafe sigaction(SIGPIPE, nil, &current)
-  guard unsafe current.__sigaction_handler.sa_handler == nil else { return }
-  signal(SIGPIPE, SIG_IGN)
 }

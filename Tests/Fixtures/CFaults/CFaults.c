@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -40,6 +41,11 @@ int cfaults_small_disk(size_t byte_count) {
     close(context);
     errno = reason;
     return root;
+}
+
+size_t cfaults_heap_byte_count(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }
 
 int cfaults_make_read_only(int disk) {

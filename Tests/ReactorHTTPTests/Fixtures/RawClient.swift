@@ -1,4 +1,5 @@
 import Glibc
+import Reactor
 import ReactorHTTP
 
 /// A client that writes and reads bytes as a test says, blocking, with a deadline for each read.
@@ -7,7 +8,7 @@ final class RawClient {
   private var received: [UInt8] = []
 
   /// - Parameter receiveBufferByteCount: Set before connecting, for a client with a small window.
-  init(_ address: HTTPServer.Address, receiveBufferByteCount: Int32? = nil) throws {
+  init(_ address: SocketAddress, receiveBufferByteCount: Int32? = nil) throws {
     let isIPv6 = address.host.contains(":")
     socket = Glibc.socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     if var size = receiveBufferByteCount {
@@ -34,7 +35,7 @@ final class RawClient {
     close(socket)
   }
 
-  private func connect4(_ address: HTTPServer.Address) -> Int32 {
+  private func connect4(_ address: SocketAddress) -> Int32 {
     var name = sockaddr_in()
     name.sin_family = sa_family_t(AF_INET)
     name.sin_port = address.port.bigEndian
@@ -46,7 +47,7 @@ final class RawClient {
     }
   }
 
-  private func connect6(_ address: HTTPServer.Address) -> Int32 {
+  private func connect6(_ address: SocketAddress) -> Int32 {
     var name = sockaddr_in6()
     name.sin6_family = sa_family_t(AF_INET6)
     name.sin6_port = address.port.bigEndian

@@ -10,7 +10,7 @@ final class ServedLoop: Sendable {
   /// Nothing here takes longer, however busy the machine is.
   static let deadline = DispatchTimeInterval.seconds(60)
 
-  let address: HTTPServer.Address
+  let address: SocketAddress
   private let remote: EventLoop.Remote
   private let server: OnLoop<HTTPServer?>
   private let ended = DispatchSemaphore(value: 0)
@@ -49,12 +49,12 @@ final class ServedLoop: Sendable {
   }
 
   private struct Started: Sendable {
-    let address: HTTPServer.Address?
+    let address: SocketAddress?
     let remote: EventLoop.Remote
     let server: OnLoop<HTTPServer?>
 
     init(
-      _ address: HTTPServer.Address?, _ remote: EventLoop.Remote, _ server: OnLoop<HTTPServer?>
+      _ address: SocketAddress?, _ remote: EventLoop.Remote, _ server: OnLoop<HTTPServer?>
     ) {
       self.address = address
       self.remote = remote

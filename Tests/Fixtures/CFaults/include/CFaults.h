@@ -1,4 +1,5 @@
-// Faults that tests need and Swift cannot ask for: a child by fork(2), and a disk that is soon full.
+// What tests need and Swift cannot ask for: a child by fork(2), a disk that is soon full, and the size
+// of the heap.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,9 @@ int cfaults_announce(int signo, uint64_t ticket);
 /// The root directory of a new tmpfs of this size, which is attached nowhere and goes with its last
 /// open file. EPERM where mounting is not allowed.
 int cfaults_small_disk(size_t byte_count);
+
+/// mallinfo2(3): the bytes of the heap that are in use, over all arenas.
+size_t cfaults_heap_byte_count(void);
 
 /// mount_setattr(2): makes what cfaults_small_disk gave read-only.
 int cfaults_make_read_only(int disk);

@@ -1,0 +1,41 @@
+// AsyncEchoServerSnippet PORT LOG: sends each line back, and appends it to a log file.
+import Glibc
+import PosixAIO
+import Reactor
+import SystemPackage
+
+/// Everything here runs on the loop's thread; the tasks take turns at each `await`.
+nonisolated(nonsending) func serve(_ connection: Connection, _ log: File) async throws {
+  var rest: [UInt8] = []
+  for try await chunk in connection.chunks {
+    rest += chunk
+    guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
+    let lines = rest[...end]
+    try await log.append(IOBuffer(copying: lines))
+    try await connection.write(lines)  // waits while the peer takes nothing
+    rest.removeSubrange(...end)
+  }
+}
+
+try EventLoop.run { loop in
+  let port = UInt16(CommandLine.arguments[1]) ?? 0
+  let listener = try Listener(on: loop, .loopback(port: port))
+  let log = try await File.open(
+    FilePath(CommandLine.arguments[2]), .writeOnly, options: [.create, .append], on: loop)
+  let end = loop.watch(.terminate) { listener.close() }
+  print("listening on \(listener.address)")
+  fflush(nil)
+  for try await connection in listener.connections {
+    loop.startTask {
+      do {
+        try await serve(connection, log)
+        await connection.close()
+      } catch {
+        print(error)  // the peer, or the file, in one line
+        connection.abort()
+      }
+    }
+  }
+  end.cancel()
+  try await log.close()
+}
