@@ -4,10 +4,10 @@
 /// request passes through, that takes a tenth of a cached read. What is kept here is not checked:
 /// its owner sees to it that it is used on one thread, and never borrowed while a handler runs.
 @safe
-final class Confined<Value> {
-  let address: UnsafeMutablePointer<Value>
+package final class Confined<Value> {
+  package let address: UnsafeMutablePointer<Value>
 
-  init(_ value: Value) {
+  package init(_ value: Value) {
     unsafe address = .allocate(capacity: 1)
     unsafe address.initialize(to: value)
   }

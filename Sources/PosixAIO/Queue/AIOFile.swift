@@ -24,10 +24,9 @@ public final class AIOFile {
   var lanes: Lanes
   /// Whether it is a pipe or its like that waits for another one to end.
   var isHeldBack = false
-  /// Whether glibc holds a write to the end of the file.
-  var isAppending = false
-  /// Operations that glibc holds.
+  /// Operations that glibc holds, and how many of them are writes.
   var inFlightCount = 0
+  var writeInFlightCount = 0
   var barrier = SyncBarrier()
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0

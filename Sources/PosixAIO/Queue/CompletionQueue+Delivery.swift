@@ -16,10 +16,9 @@ extension CompletionQueue {
   private func writeFinished(_ request: RequestRef) {
     guard let file = request.pointee.file else { return }
     let errorNumber = request.pointee.errorNumber
-    if errorNumber != 0, !request.pointee.wasCanceled, file.failureNumber == 0 {
-      file.failureNumber = errorNumber
-    }
-    file.barrier.writeFinished(epoch: request.pointee.epoch)
+    let isFailure = errorNumber != 0 && !request.pointee.wasCanceled
+    if isFailure, file.failureNumber == 0 { file.failureNumber = errorNumber }
+    file.barrier.writeFinished(epoch: request.pointee.epoch, isFailure: isFailure)
     startDueSync(file)
   }
 

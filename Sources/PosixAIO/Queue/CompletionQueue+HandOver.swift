@@ -59,13 +59,17 @@ extension CompletionQueue {
       else { return .fileIsFull }
       guard handOverFirst(of: file, &share) else { return .queueIsFull }
     }
-    return .finished
+    return handOverSyncBehindWrites(of: file) ? .finished : .queueIsFull
   }
 
   /// Whether a request may be handed over before what is in flight has ended. What is appended goes
-  /// one after the other, since the rest of a short write must come before the next.
+  /// one after the other, since the rest of a short write must come before the next. And no write
+  /// goes behind a sync that it need not wait for: as soon as those before that have ended, it goes
+  /// elsewhere.
   private func keepsOrder(_ request: RequestRef, _ file: AIOFile) -> Bool {
-    !(file.isAppending && request.pointee.kind == .write)
+    guard request.pointee.kind == .write, file.writeInFlightCount > 0 else { return true }
+    return !file.traits.isAppending
+      && !(file.traits.keepsWritesInOrder && file.lanes.hasSyncBehindWrites)
   }
 
   /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.
@@ -98,14 +102,14 @@ extension CompletionQueue {
     switch request.pointee.kind {
     case .sync, .dataSync:
       return handOverSync(request, of: file)
-    case _ where file.traits.isStream, .write where file.traits.isAppending:
-      // Each alone. On a pipe the next may block for ever, and would keep the signal from this one;
-      // what is appended waits for the end of what is before it.
+    case _ where file.traits.isStream:
+      // Each alone: the next may block for ever, and would keep the signal from this one.
       lane = .one(0)
       fillBatch(file, request, limit: 1)
-    case .write where !file.traits.isDirect:
-      lane = .one(0)
-      fillBatch(file, request, limit: Group.memberLimit)
+    case .write where file.traits.keepsWritesInOrder:
+      lane = .one(file.lanes.forOrderedWrite(othersAreInFlight: file.writeInFlightCount > 0))
+      // What is appended waits for the end of what is before it.
+      fillBatch(file, request, limit: file.traits.isAppending ? 1 : Group.memberLimit)
     default:
       // The signal costs glibc more than the rest of a small read, and is sent under the lock that
       // its helpers share. What is done before the last of its group is found in front of its lane.
@@ -148,25 +152,58 @@ extension CompletionQueue {
       request.pointee.offset + Int64(done))
   }
 
-  /// Hands a sync over, and behind it a doorbell on the same descriptor: glibc runs them one after
-  /// the other, so the doorbell's signal says that the sync is done. Should it ever come early, the
-  /// backstop finds the sync.
+  /// Hands a sync that is due over, on a lane where it is in nobody's way.
   private func handOverSync(_ sync: RequestRef, of file: AIOFile) -> Bool {
     guard file.failureNumber == 0 else {
       sync.pointee.errorNumber = file.failureNumber
       finishSync(sync, of: file)
       return true
     }
-    let lane = file.lanes.forSync()
-    let descriptor = file.lanes.descriptor(lane)
-    unsafe caio_prepare(sync.control, Int32(LIO_NOP), descriptor, nil, 0, 0)
+    let lane = file.lanes.besideWrites()
     do throws(Errno) {
-      let dataOnly = file.barrier.isDataEnough(for: sync)
-      try unsafe system.submitSync(sync.control, dataOnly: dataOnly)
+      try submitSync(sync, of: file, lane)
     } catch {
       return refuse(sync, of: file, error)
     }
+    return submitDoorbell(behind: sync, of: file, lane)
+  }
+
+  /// Hands the syncs that wait for writes over when all of those are with glibc, on their lane and
+  /// thus behind them: the helper goes from the last write to the sync, and nobody wakes up in
+  /// between. Should a write come back short, the sync waits again for its rest.
+  ///
+  /// - Returns: Whether glibc takes more.
+  private func handOverSyncBehindWrites(of file: AIOFile) -> Bool {
+    guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder, !file.traits.isStream,
+      file.failureNumber == 0, books.inFlight.count < configuration.inFlightLimit,
+      let sync = file.barrier.takeBehindWrites()
+    else { return true }
+    batch.removeAll()
+    let lane = file.lanes.writeLane
+    do throws(Errno) {
+      try submitSync(sync, of: file, lane)
+    } catch {
+      // Tried again when the writes have ended.
+      file.barrier.syncEnded()
+      file.barrier.parkAgain(sync)
+      file.barrier.parkAgainWhatWaitsForWrites()
+      return true
+    }
+    return submitDoorbell(behind: sync, of: file, lane)
+  }
+
+  private func submitSync(_ sync: RequestRef, of file: AIOFile, _ lane: Int) throws(Errno) {
+    let descriptor = file.lanes.descriptor(lane)
+    unsafe caio_prepare(sync.control, Int32(LIO_NOP), descriptor, nil, 0, 0)
+    let dataOnly = file.barrier.isDataEnough(for: sync)
+    try unsafe system.submitSync(sync.control, dataOnly: dataOnly)
     joinedCount += file.barrier.joinDue(to: sync)
+  }
+
+  /// Puts an empty read behind a sync on the same descriptor: glibc runs them one after the other,
+  /// so the doorbell's signal says that the sync is done. Should it ever come early, the backstop
+  /// finds the sync.
+  private func submitDoorbell(behind sync: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
     let doorbell = pool.take()
     doorbell.pointee.kind = .doorbell
     doorbell.pointee.file = file
@@ -215,7 +252,7 @@ extension CompletionQueue {
     books.inFlight.append(request)
     if request.pointee.isAbandoned { ownerlessCount += 1 }
     if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
-    if request.pointee.kind == .write, file.traits.isAppending { file.isAppending = true }
+    if request.pointee.kind == .write { file.writeInFlightCount += 1 }
     file.inFlightCount += 1
   }
 

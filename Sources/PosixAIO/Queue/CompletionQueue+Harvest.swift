@@ -56,6 +56,7 @@ extension CompletionQueue {
     let result = unsafe system.result(of: request.control)
     // In flight, a request has its file.
     guard let file = request.pointee.file else { return true }
+    if request.pointee.kind.isSync { harvestWrites(before: request, of: file) }
     books.inFlight.remove(request)
     groups.leave(request)
     ended(request, of: file)
@@ -78,11 +79,19 @@ extension CompletionQueue {
     return true
   }
 
+  /// Takes back the writes behind which a sync was handed over, should their signal be late: whether
+  /// the sync is worth anything depends on them.
+  private func harvestWrites(before sync: RequestRef, of file: AIOFile) {
+    while let front = file.lanes.front(of: Int(sync.pointee.lane)), !(front == sync),
+      harvest(front)
+    {}
+  }
+
   /// Counts an operation out, and lets those have their turn who waited for that.
   private func ended(_ request: RequestRef, of file: AIOFile) {
     file.inFlightCount -= 1
     file.lanes.remove(request)
-    if request.pointee.kind == .write { file.isAppending = false }
+    if request.pointee.kind == .write { file.writeInFlightCount -= 1 }
     if request.pointee.isAbandoned { ownerlessCount -= 1 }
     if request.pointee.kind != .doorbell { record(request) }
     if !file.waiting.isEmpty { makeReady(file) }
@@ -144,9 +153,25 @@ extension CompletionQueue {
         books.counters.mergedSyncCount += 1
       }
       sync.pointee.errorNumber = errorNumber
-      finish(sync)
+      endServed(sync, of: file)
     }
     startDueSync(file)
+  }
+
+  /// Ends a sync that ran, or one that it served, unless it ran too early for that: behind writes one
+  /// of which came back short or with an error.
+  private func endServed(_ sync: RequestRef, of file: AIOFile) {
+    if sync.pointee.errorNumber == 0 {
+      switch file.barrier.outcome(of: sync) {
+      case .kept: break
+      case .isEarly where sync.pointee.isAbandoned: break
+      case .isEarly:
+        sync.pointee.state = .parked
+        return file.barrier.parkAgain(sync)
+      case .isBroken: sync.pointee.errorNumber = file.failureNumber
+      }
+    }
+    finish(sync)
   }
 
   func dropDoorbell(_ doorbell: RequestRef) {

@@ -46,8 +46,10 @@ extension CompletionQueue {
   private func mostMembers(of file: AIOFile) -> Int {
     let count = file.waiting.count + 1
     let shares = min(Self.overlappingCount - file.inFlightCount, count / Self.leastShare)
-    // What is appended goes one operation after the other.
-    return shares > 1 && !file.traits.isAppending ? count / shares : count
+    // What is appended goes one operation after the other; and where a sync waits for them all, the
+    // last of them counts.
+    guard shares > 1, !file.traits.isAppending, !file.barrier.hasParkedSyncs else { return count }
+    return count / shares
   }
 
   private func isMergeable(_ write: RequestRef) -> Bool {

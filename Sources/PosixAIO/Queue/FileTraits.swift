@@ -12,6 +12,10 @@ struct FileTraits {
   /// Whether writes go to its end, whatever offset they name.
   let isAppending: Bool
 
+  /// Whether writes run one after the other, as they were accepted. Past the page cache they gain
+  /// from company, and whoever wants order there waits for each.
+  var keepsWritesInOrder: Bool { isAppending || !isDirect }
+
   /// - Parameter descriptor: A bad one is described as a regular file; its operations fail.
   init(_ descriptor: Int32) {
     var status = stat()

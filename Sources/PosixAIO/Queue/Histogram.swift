@@ -10,7 +10,11 @@ public struct Histogram: Equatable, Sendable {
   /// The number of durations.
   public private(set) var count: UInt64 = 0
 
-  init() {}
+  package init() {}
+
+  package mutating func record(_ duration: Duration) {
+    record(duration.wholeNanoseconds)
+  }
 
   mutating func record(_ nanoseconds: UInt64) {
     counts[Self.bucket(nanoseconds)] += 1

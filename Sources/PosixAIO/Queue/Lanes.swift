@@ -9,9 +9,10 @@ internal import SystemPackage
 /// when they are needed and closed with the file.
 ///
 /// - Reads that are not in the page cache, and direct writes, go to the lane with the least to do.
-/// - Other writes stay on the first lane: in the page cache they gain nothing from company, and
-///   appends keep their order.
-/// - A sync has a lane of its own, so that writes accepted after it do not wait behind it.
+/// - Other writes stay on one lane: in the page cache they gain nothing from company, and appends
+///   keep their order.
+/// - A sync goes behind the writes that it waits for, or on another lane. Writes accepted after it
+///   go to another lane than it, as soon as those before it have ended.
 @safe
 struct Lanes {
   fileprivate struct Lane {
@@ -20,11 +21,23 @@ struct Lanes {
     /// The operations in flight in the order in which glibc runs them, linked by `nextOnLane`.
     var first: RequestRef?
     var last: RequestRef?
+
+    var hasTransfer: Bool {
+      var request = first
+      while let current = request {
+        if current.pointee.kind.isTransfer { return true }
+        request = current.pointee.nextOnLane
+      }
+      return false
+    }
   }
 
   fileprivate var lanes: [Lane]
   private let limit: Int
-  fileprivate var syncLane: Int?
+  /// The lane of the writes that are in flight, or of the last ones.
+  private(set) var writeLane = 0
+  /// The lane of the sync that is in flight: a file has one at a time.
+  private var syncLane: Int?
   /// Whether another descriptor could not be had lately; asked again when something has ended.
   private var isStarved = false
 
@@ -49,11 +62,23 @@ struct Lanes {
     return addLane() ?? best
   }
 
-  /// The lane for a sync; the first one where no other is allowed or to be had.
-  mutating func forSync() -> Int {
-    if let syncLane { return syncLane }
-    syncLane = addLane()
-    return syncLane ?? 0
+  /// The lane for a write that keeps its place among the others.
+  mutating func forOrderedWrite(othersAreInFlight: Bool) -> Int {
+    if !othersAreInFlight, writeLane == syncLane { writeLane = leastBusy() }
+    return writeLane
+  }
+
+  /// Whether what goes to the lane of the writes waits for a sync there, and need not.
+  var hasSyncBehindWrites: Bool { syncLane == writeLane && limit > 1 }
+
+  /// A lane for a sync that is in nobody's way; that of the writes where no other is to be had.
+  mutating func besideWrites() -> Int {
+    var best: Int?
+    for lane in lanes.indices where lane != writeLane {
+      if lanes[lane].inFlightCount == 0 { return lane }
+      if best.map({ lanes[lane].inFlightCount < lanes[$0].inFlightCount }) ?? true { best = lane }
+    }
+    return addLane() ?? best ?? writeLane
   }
 
   private mutating func addLane() -> Int? {
@@ -78,6 +103,7 @@ struct Lanes {
     }
     lanes[lane].last = request
     lanes[lane].inFlightCount += 1
+    if request.pointee.kind.isSync { syncLane = lane }
   }
 
   /// Counts a request out that has ended, or that glibc did not take.
@@ -93,6 +119,7 @@ struct Lanes {
     if following == nil { lanes[lane].last = preceding }
     request.pointee.nextOnLane = nil
     lanes[lane].inFlightCount -= 1
+    if request.pointee.kind.isSync { syncLane = nil }
     isStarved = false
   }
 
@@ -124,14 +151,13 @@ struct Lanes {
       close(lane.descriptor)
     }
     lanes.removeLast(lanes.count - 1)
-    syncLane = nil
+    writeLane = 0
   }
 }
 
 extension Lanes {
   /// The descriptors on which reads or writes are in flight.
   var busyTransferLanes: [Int32] {
-    lanes.indices.filter { $0 != syncLane && lanes[$0].inFlightCount > 0 }
-      .map { lanes[$0].descriptor }
+    lanes.filter(\.hasTransfer).map(\.descriptor)
   }
 }

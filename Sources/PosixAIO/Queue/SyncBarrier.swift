@@ -1,8 +1,9 @@
 /// The order between the writes and the syncs of one file.
 ///
 /// A sync promises that every write accepted before it is on the disk. It is therefore handed to
-/// glibc only when those writes are done: the remainder of a short write comes late, and so does a
-/// write on another descriptor of the same file. Writes accepted after it do not wait for it.
+/// glibc when those writes are done, since a write on another descriptor of the same file may come
+/// late; or behind them on their descriptor, and then looked at again when it has run, since the
+/// remainder of a short write comes late too. Writes accepted after it do not wait for it.
 ///
 /// Writes between two syncs share an *epoch*. A sync parks at the end of its epoch until that epoch
 /// and all before it have no write left. Then it is *due*; and all that are due when one is handed
@@ -23,6 +24,11 @@ struct SyncBarrier {
   private var firstNumber: UInt64 = 0
   fileprivate var dueSyncs = RequestList()
   private var isSyncing = false
+  /// The first epoch in which a write failed.
+  private var failedEpoch = UInt64.max
+
+  /// Whether a sync waits for writes.
+  var hasParkedSyncs: Bool { epochs.contains { !$0.syncs.isEmpty } }
 
   /// Counts a write in, and tells it its epoch.
   mutating func writeAccepted() -> UInt64 {
@@ -31,7 +37,8 @@ struct SyncBarrier {
   }
 
   /// Counts a write out.
-  mutating func writeFinished(epoch: UInt64) {
+  mutating func writeFinished(epoch: UInt64, isFailure: Bool = false) {
+    if isFailure { failedEpoch = min(failedEpoch, epoch) }
     epochs[Int(epoch - firstNumber)].unfinishedWriteCount -= 1
     while epochs.count > 1, epochs[0].unfinishedWriteCount == 0 {
       var ended = epochs.removeFirst()
@@ -71,6 +78,48 @@ struct SyncBarrier {
     guard !isSyncing, let leader = dueSyncs.popFirst() else { return nil }
     isSyncing = true
     return leader
+  }
+
+  /// As ``takeDue()``, of those that wait for writes too; all of them count as due until one is
+  /// handed over. For when glibc will have run the writes before the sync. Nil also where writes were
+  /// accepted after the last sync, which would be before it then.
+  mutating func takeBehindWrites() -> RequestRef? {
+    guard !isSyncing, epochs[epochs.count - 1].unfinishedWriteCount == 0 else { return nil }
+    for index in epochs.indices {
+      while let sync = epochs[index].syncs.popFirst() { dueSyncs.append(sync) }
+    }
+    return takeDue()
+  }
+
+  /// What a sync that has run is worth.
+  enum Outcome {
+    case kept
+    /// A write before it was not whole.
+    case isEarly
+    /// A write before it has failed.
+    case isBroken
+  }
+
+  func outcome(of sync: RequestRef) -> Outcome {
+    guard sync.pointee.epoch != Self.due else { return .kept }
+    if sync.pointee.epoch >= failedEpoch { return .isBroken }
+    return sync.pointee.epoch < firstNumber ? .kept : .isEarly
+  }
+
+  /// Has a sync wait again for the writes for which it waited before.
+  mutating func parkAgain(_ sync: RequestRef) {
+    if sync.pointee.epoch < firstNumber || sync.pointee.epoch == Self.due {
+      makeDue(sync)
+    } else {
+      epochs[Int(sync.pointee.epoch - firstNumber)].syncs.append(sync)
+    }
+  }
+
+  /// After ``takeBehindWrites()``, when nothing was handed over.
+  mutating func parkAgainWhatWaitsForWrites() {
+    var syncs = dueSyncs
+    dueSyncs = RequestList()
+    while let sync = syncs.popFirst() { parkAgain(sync) }
   }
 
   /// Whether all that are due, and this one, ask for the data alone.

@@ -25,17 +25,16 @@ extension File {
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending = Pending<IOBuffer, FileError>(on: loop)
+    let pending = PendingTransfer(on: loop)
     let id: RequestID
     do throws(Errno) {
       guard !Task.isCancelled else { throw .canceled }
-      id = try read(into: buffer, byteCount: byteCount, at: offset, timeout: timeout) {
-        pending.finish($0, $1)
-      }
+      id = try read(
+        into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
     } catch {
       throw FileError(operation: .read, path: path, offset: offset, errno: error)
     }
-    return try await pending.value(cancelling: id, abandoning: true)
+    return try await pending.buffer(cancelling: id, abandoning: true)
   }
 
   /// Writes the buffer's valid bytes; see ``write(_:at:timeout:_:)-(IOBuffer,_,_,_)``.
@@ -45,16 +44,16 @@ extension File {
   nonisolated(nonsending) public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending = Pending<IOBuffer, FileError>(on: loop)
+    let pending = PendingTransfer(on: loop)
     let id: RequestID
     do throws(Errno) {
       guard !Task.isCancelled else { throw .canceled }
-      id = try write(buffer, at: offset, timeout: timeout) { pending.finish($0, $1) }
+      id = try write(buffer, at: offset, timeout: timeout, pending.finish)
     } catch {
       throw FileError(
         operation: .write, path: path, offset: file.appends ? nil : offset, errno: error)
     }
-    return try await pending.value(cancelling: id, abandoning: true)
+    return try await pending.buffer(cancelling: id, abandoning: true)
   }
 
   /// Adds the buffer's valid bytes at the file's end; see ``append(_:timeout:_:)``.

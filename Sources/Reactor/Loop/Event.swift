@@ -1,5 +1,7 @@
 internal import CLibevent
 internal import CReactor
+internal import Glibc
+internal import SystemPackage
 
 /// One event of libevent, and the only place where a pointer to a Swift object goes into libevent
 /// and comes back.
@@ -22,21 +24,31 @@ final class Event {
   private let descriptor: Int32
   private let flags: Int16
   private let lifetime: Lifetime
-  private let body: () -> Void
+  private let body: (Int32) -> Void
   private var event: OpaquePointer?
 
   /// - Parameters:
   ///   - descriptor: A descriptor, a signal number with `EV_SIGNAL`, or -1 for a timer.
   ///   - flags: `EV_READ`, `EV_WRITE`, `EV_SIGNAL`, `EV_PERSIST`.
+  ///   - body: Gets which of the flags it is called for.
   init(
     in registry: EventRegistry, descriptor: Int32 = -1, flags: Int32 = 0,
-    lifetime: Lifetime = .untilFired, _ body: @escaping () -> Void
+    lifetime: Lifetime = .untilFired, _ body: @escaping (_ fired: Int32) -> Void
   ) {
     self.registry = registry
     self.descriptor = descriptor
     self.flags = Int16(flags)
     self.lifetime = lifetime
     self.body = body
+  }
+
+  /// As above, for what does not ask why it is called.
+  convenience init(
+    in registry: EventRegistry, descriptor: Int32 = -1, flags: Int32 = 0,
+    lifetime: Lifetime = .untilFired, _ body: @escaping () -> Void
+  ) {
+    self.init(in: registry, descriptor: descriptor, flags: flags, lifetime: lifetime) { _ in body()
+    }
   }
 
   /// Whether libevent has it.
@@ -67,6 +79,18 @@ final class Event {
     precondition(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
   }
 
+  /// Starts to wait for a descriptor that may be a bad one. Wraps `event_add`.
+  ///
+  /// - Throws: What epoll_ctl(2) said. Nothing was added.
+  func tryAdd() throws(Errno) {
+    prepare()
+    errno = 0
+    guard unsafe event_add(event, nil) != 0 else { return }
+    let reason = Errno(rawValue: errno)
+    remove()
+    throw reason
+  }
+
   /// Stops to wait, and stays ready to be added again. Wraps `event_del`.
   func pause() {
     guard let event = unsafe event else { return }
@@ -88,17 +112,17 @@ final class Event {
     unsafe event_active(event, EV_READ, 1)
   }
 
-  fileprivate func fire() {
+  fileprivate func fire(_ fired: Int32) {
     if lifetime == .untilFired { remove() }
-    body()
+    body(fired)
   }
 }
 
-private func fired(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+private func fired(_: Int32, _ fired: Int16, _ context: UnsafeMutableRawPointer?) {
   // event_new was given an Event, which the registry keeps alive while it is added; this reference
   // keeps it while its body runs.
   guard let context = unsafe context else { return }
-  unsafe Unmanaged<Event>.fromOpaque(context).takeUnretainedValue().fire()
+  unsafe Unmanaged<Event>.fromOpaque(context).takeUnretainedValue().fire(Int32(fired))
 }
 
 extension timeval {

@@ -69,6 +69,7 @@ extension EventLoop {
     guard runState != .stopping else { return false }
     runState = .running
     let status = unsafe event_base_loop(base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
+    counters.figures.turnCount += 1
     precondition(
       status >= 0, "EventLoop: the base runs already; a callback must not run it once more")
     return runState == .running

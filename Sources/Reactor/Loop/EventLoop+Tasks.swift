@@ -5,8 +5,8 @@ extension EventLoop {
   /// a callback does, so it may use everything that belongs to the loop. It keeps a borrowed base
   /// running until it ends.
   ///
-  /// - Parameter body: Runs on the loop's thread, and so do its child tasks; what it captures need
-  ///   not be `Sendable`.
+  /// - Parameter body: Runs on the loop's thread, and so do its child tasks, and the actors that it
+  ///   calls unless they have an executor of their own; what it captures need not be `Sendable`.
   /// - Returns: The task, to cancel it or to await its end from anywhere.
   @discardableResult
   public func startTask<Value: Sendable>(

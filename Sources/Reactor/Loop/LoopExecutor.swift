@@ -67,9 +67,12 @@ extension EventLoop {
 
     // MARK: - For the loop
 
+    /// Parts of tasks run so far.
+    var jobCount: UInt64 { jobs.takenCount }
+
     /// Has `work` call ``run(limit:)``.
     func open(_ work: TurnEvent) {
-      jobs.work = work
+      jobs.open(work)
     }
 
     /// Takes what another thread passed on.
@@ -100,10 +103,23 @@ extension EventLoop {
 
     /// Calls `body`, which calls ``runReady()`` again and again: nothing else is asked to run what
     /// becomes ready meanwhile.
-    func servingJobs<Value>(_ body: () -> Value) -> Value {
-      jobs.isServed = true
-      defer { jobs.endService() }
-      return body()
+    ///
+    /// - Parameter isOver: Whether `body` did all that there was to do.
+    func servingJobs<Value>(_ body: () -> Value, isOver: (Value) -> Bool) -> Value {
+      jobs.beginService()
+      let value = body()
+      jobs.endService(isOver: isOver(value))
+      return value
+    }
+
+    /// Has ``Awaited/drainEnded()`` called when the drain ends that hands its request over.
+    func noteFresh(_ operation: Awaited) {
+      jobs.noteFresh(operation)
+    }
+
+    /// For a cancellation: has `body` called on the loop, if that still is.
+    func call(_ body: @escaping @Sendable (EventLoop) -> Void) {
+      remote.add(.body(body))
     }
 
     /// Leaves what is ready, and `others` behind it, to a thread of its own, and so what becomes
@@ -135,59 +151,5 @@ extension EventLoop {
         run(job)
       }
     }
-  }
-}
-
-/// Parts of tasks that are ready to run on the loop's thread, in order.
-///
-/// Sendable, although it is used on the loop's thread only: the executor, which threads share, looks
-/// first on which it is.
-private final class JobQueue: @unchecked Sendable {
-  /// What runs them; nil when the loop is gone.
-  var work: TurnEvent?
-
-  /// Whether they are run without being asked.
-  var isServed = false
-
-  private var jobs: [EventLoop.Executor.Job] = []
-  private var next = 0
-
-  var count: Int { jobs.count - next }
-
-  /// - Returns: False when the loop is gone.
-  func append(_ job: EventLoop.Executor.Job) -> Bool {
-    guard let work else { return false }
-    jobs.append(job)
-    if !isServed { work.runThisTurn() }
-    return true
-  }
-
-  func popFirst() -> EventLoop.Executor.Job? {
-    guard next < jobs.count else { return nil }
-    let job = jobs[next]
-    next += 1
-    if next == jobs.count {
-      jobs.removeAll(keepingCapacity: true)
-      next = 0
-    }
-    return job
-  }
-
-  func runLeftOversNextTurn() {
-    if count > 0 { work?.runNextTurn() }
-  }
-
-  func endService() {
-    isServed = false
-    if count > 0 { work?.runThisTurn() }
-  }
-
-  func close() -> [EventLoop.Executor.Job] {
-    work = nil
-    defer {
-      jobs = []
-      next = 0
-    }
-    return Array(jobs[next...])
   }
 }

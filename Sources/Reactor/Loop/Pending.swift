@@ -1,38 +1,23 @@
 package import PosixAIO
 
-/// The result of one operation of a loop, for a task to await: turns a callback form into an
-/// asynchronous one.
+/// One operation of a loop that a task awaits: turns a callback form into an asynchronous one.
 ///
 /// ```swift
-/// let pending = Pending<IOBuffer, FileError>(on: loop)
-/// let id = try read(into: buffer, at: offset) { result, buffer in
-///   pending.finish(result.map { _ in buffer })
-/// }
-/// return try await pending.value(cancelling: id)
+/// let pending = Pending<Socket, ConnectError>(on: loop)
+/// let attempt = Attempt(…) { result in pending.finish(result) }
+/// return try await pending.value { attempt.cancel() }
 /// ```
 ///
 /// One object for each operation, and nothing else that is allocated: it holds the result, which may
-/// be one that cannot be copied, and the continuation, which is resumed once because handlers are
-/// called once.
-///
-/// Sendable: all of it happens on the loop's thread, where the task runs that awaits it. Only the
-/// cancellation comes from elsewhere, and that goes through the loop's door.
+/// be one that cannot be copied.
 @safe
-package final class Pending<Value: ~Copyable, Failure: Error>: @unchecked Sendable {
-  private let remote: EventLoop.Remote
+package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @unchecked Sendable {
   private var result: Result<Value, Failure>?
-  private var continuation: UnsafeContinuation<Void, Never>?
-
-  package init(on loop: EventLoop) {
-    loop.checkThread()
-    remote = loop.remote
-  }
 
   /// Passes the result on. To be called once, on the loop's thread.
   package func finish(_ result: consuming Result<Value, Failure>) {
-    precondition(self.result == nil)
     self.result = consume result
-    unsafe continuation.take()?.resume()
+    finished()
   }
 
   /// Waits for the result. A cancelled task cancels the request, and gets its result then.
@@ -43,11 +28,7 @@ package final class Pending<Value: ~Copyable, Failure: Error>: @unchecked Sendab
   nonisolated(nonsending) package func value(
     cancelling id: RequestID, abandoning: Bool
   ) async throws(Failure) -> Value {
-    await withTaskCancellationHandler {
-      await finished()
-    } onCancel: {
-      _ = remote.add(.body { loop in loop.queue.cancel(id, abandoning: abandoning) })
-    }
+    await end(cancelling: id, abandoning: abandoning)
     return try take()
   }
 
@@ -58,23 +39,8 @@ package final class Pending<Value: ~Copyable, Failure: Error>: @unchecked Sendab
   nonisolated(nonsending) package func value(
     cancel: @escaping () -> Void
   ) async throws(Failure) -> Value {
-    // On the loop's thread here, and there again.
-    nonisolated(unsafe) let cancel = cancel
-    await withTaskCancellationHandler {
-      await finished()
-    } onCancel: {
-      _ = remote.add(.body { _ in unsafe cancel() })
-    }
+    await end(cancel: cancel)
     return try take()
-  }
-
-  nonisolated(nonsending) private func finished() async {
-    // Not a checked one, which allocates: handlers are called exactly once, as is `finish`.
-    await unsafe withUnsafeContinuation { continuation in
-      // Here, since the task may have queued up once more on its way.
-      guard result == nil else { return unsafe continuation.resume() }
-      unsafe self.continuation = continuation
-    }
   }
 
   private func take() throws(Failure) -> Value {
@@ -82,5 +48,113 @@ package final class Pending<Value: ~Copyable, Failure: Error>: @unchecked Sendab
       preconditionFailure("Pending: a result is awaited once")
     }
     return try result.get()
+  }
+}
+
+/// A read or write that a task awaits. A class of its own, since a generic one asks the runtime for
+/// its layout when it goes, which takes as long as half the rest.
+@safe
+package final class PendingTransfer: Awaited, @unchecked Sendable {
+  // Unchecked as in `Awaited`.
+  @exclusivity(unchecked) private var outcome: Outcome?
+
+  private struct Outcome: ~Copyable {
+    let result: Result<Int, FileError>
+    let buffer: IOBuffer
+  }
+
+  /// Passes the outcome on. To be called once, on the loop's thread.
+  package func finish(_ result: Result<Int, FileError>, _ buffer: consuming IOBuffer) {
+    unsafe outcome = Outcome(result: result, buffer: buffer)
+    finished()
+  }
+
+  /// As ``Pending/value(cancelling:abandoning:)``.
+  ///
+  /// - Returns: The buffer. When the transfer has failed it is gone.
+  nonisolated(nonsending) package func buffer(
+    cancelling id: RequestID, abandoning: Bool
+  ) async throws(FileError) -> IOBuffer {
+    await end(cancelling: id, abandoning: abandoning)
+    guard let outcome = unsafe outcome.take() else {
+      preconditionFailure("PendingTransfer: an outcome is awaited once")
+    }
+    _ = try outcome.result.get()
+    return outcome.buffer
+  }
+}
+
+/// The end of an operation, which a task awaits and a callback brings about.
+///
+/// Sendable: all of it happens on the loop's thread, where the task runs that awaits it. Only the
+/// cancellation comes from elsewhere, and that goes through the loop's door.
+@safe
+package class Awaited: @unchecked Sendable {
+  @safe
+  private enum State {
+    case running
+    case awaited(UnsafeContinuation<Void, Never>)
+    case finished
+  }
+
+  private let executor: EventLoop.Executor
+  // Unchecked for the reason that `Confined` is, without its allocation.
+  @exclusivity(unchecked) private var state = State.running
+
+  package init(on loop: EventLoop) {
+    loop.checkThread()
+    executor = loop.executor
+  }
+
+  /// Lets the task go on that waits for the drain in which the operation could have ended.
+  final func drainEnded() {
+    guard case .awaited(let continuation) = unsafe state else { return }
+    unsafe state = .running
+    unsafe continuation.resume()
+  }
+
+  fileprivate final func finished() {
+    let former = unsafe state
+    unsafe state = .finished
+    switch former {
+    case .running: break
+    case .awaited(let continuation): unsafe continuation.resume()
+    case .finished: preconditionFailure("Awaited: an operation ends once")
+    }
+  }
+
+  /// Waits first without being able to be cancelled, for the drain that hands the request over.
+  /// What the page cache has is there by then, and is spared the runtime's locks.
+  nonisolated(nonsending) fileprivate final func end(
+    cancelling id: RequestID, abandoning: Bool
+  ) async {
+    await unsafe withUnsafeContinuation { continuation in
+      unsafe wait(continuation)
+      executor.noteFresh(self)
+    }
+    if case .finished = unsafe state { return }
+    await withTaskCancellationHandler {
+      await unsafe withUnsafeContinuation { unsafe wait($0) }
+    } onCancel: {
+      executor.call { loop in loop.queue.cancel(id, abandoning: abandoning) }
+    }
+  }
+
+  nonisolated(nonsending) fileprivate final func end(cancel: @escaping () -> Void) async {
+    // On the loop's thread here, and there again.
+    nonisolated(unsafe) let cancel = cancel
+    await withTaskCancellationHandler {
+      await unsafe withUnsafeContinuation { unsafe wait($0) }
+    } onCancel: {
+      executor.call { _ in unsafe cancel() }
+    }
+  }
+
+  /// An unsafe continuation, since a checked one allocates: it is resumed once, because the operation
+  /// ends once.
+  private func wait(_ continuation: UnsafeContinuation<Void, Never>) {
+    // The task may have queued up on its way, and the operation may have ended meanwhile.
+    if case .finished = unsafe state { return unsafe continuation.resume() }
+    unsafe state = .awaited(continuation)
   }
 }

@@ -1,10 +1,12 @@
 internal import CLibevent
+internal import PosixAIO
 
 extension EventLoop {
   /// A timer of a loop. It lives as long as it is running, kept or not.
   @safe
   public final class Timer {
     private let registry: EventRegistry
+    private let counters: Counters
     private let interval: Duration?
     private let body: () -> Void
     private var due: SuspendingClock.Instant
@@ -12,10 +14,11 @@ extension EventLoop {
     private weak var event: Event?
 
     fileprivate init(
-      in registry: EventRegistry, delay: Duration, interval: Duration?,
+      in registry: EventRegistry, _ counters: Counters, delay: Duration, interval: Duration?,
       _ body: @escaping () -> Void
     ) {
       self.registry = registry
+      self.counters = counters
       self.interval = interval
       self.body = body
       due = .now + delay
@@ -40,6 +43,7 @@ extension EventLoop {
     private func fire() {
       let now = SuspendingClock.now
       guard due <= now else { return wait(due - now) }
+      counters.figures.timerLags.record(now - due)
       if let interval {
         due += interval
         if due <= now { due = now + interval }
@@ -57,7 +61,7 @@ extension EventLoop {
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
     checkThread()
     precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
-    return Timer(in: registry, delay: delay, interval: nil, body)
+    return Timer(in: registry, counters, delay: delay, interval: nil, body)
   }
 
   /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then.
@@ -67,6 +71,6 @@ extension EventLoop {
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
     checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
-    return Timer(in: registry, delay: interval, interval: interval, body)
+    return Timer(in: registry, counters, delay: interval, interval: interval, body)
   }
 }

@@ -1,4 +1,5 @@
 internal import CLibevent
+internal import PosixAIO
 
 /// Work that the loop does in the turn that runs, or in the next one, without a system call.
 ///
@@ -12,11 +13,12 @@ final class TurnEvent {
   private enum State {
     case idle
     case dueThisTurn
-    case dueNextTurn
+    case dueNextTurn(since: SuspendingClock.Instant)
   }
 
   private let registry: EventRegistry
   private let share: Int
+  private let counters: EventLoop.Counters
   private let body: (Int) -> Int
   private var left: Int
   private var state = State.idle
@@ -26,9 +28,13 @@ final class TurnEvent {
   /// - Parameters:
   ///   - share: How much may be done before the loop has a look at everything else, 1 or more.
   ///   - body: Gets how much it may do, 1 or more, and returns how much it did.
-  init(in registry: EventRegistry, share: Int, _ body: @escaping (_ share: Int) -> Int) {
+  init(
+    in registry: EventRegistry, share: Int, _ counters: EventLoop.Counters,
+    _ body: @escaping (_ share: Int) -> Int
+  ) {
     self.registry = registry
     self.share = share
+    self.counters = counters
     self.body = body
     left = share
     let event = Event(in: registry, lifetime: .untilRemoved) { [self] in fire() }
@@ -38,7 +44,7 @@ final class TurnEvent {
 
   /// Has the work done in this turn, or in the next if none runs or the share is used up.
   func runThisTurn() {
-    guard state == .idle else { return }
+    guard case .idle = state else { return }
     guard left > 0 else { return runNextTurn() }
     state = .dueThisTurn
     event?.activate()
@@ -46,13 +52,16 @@ final class TurnEvent {
 
   /// Has the work done behind everything else of this turn.
   func runNextTurn() {
-    guard state == .idle else { return }
-    state = .dueNextTurn
+    guard case .idle = state else { return }
+    state = .dueNextTurn(since: .now)
     event?.add(timeout: .zero)
   }
 
   private func fire() {
-    if state == .dueNextTurn { left = share }
+    if case .dueNextTurn(let start) = state {
+      left = share
+      counters.figures.busyTurnTimes.record(.now - start)
+    }
     state = .idle
     // Used up since it was asked for.
     guard left > 0 else { return runNextTurn() }
