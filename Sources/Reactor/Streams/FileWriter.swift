@@ -67,6 +67,8 @@ public final class FileWriter {
   private let configuration: Configuration
   var state = State.open
   private var activity = Activity.idle
+  /// Called behind everybody else, for who does not wait for the writer at the moment.
+  var onFailure: (() -> Void)?
   var offset: Int64
   private var chunks = ChunkList()
   var flushes: [Flush] = []
@@ -279,6 +281,7 @@ public final class FileWriter {
     dropSuccessor(error)
     callFlushes()
     callRoomWaiters()
+    onFailure?()
   }
 
   /// Calls the first of those who wait for room, as many as there is room for; not those who come

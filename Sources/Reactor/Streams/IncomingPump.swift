@@ -32,6 +32,8 @@ final class IncomingPump: Pump {
 
   func start() {
     writer.loop.checkThread()
+    // Until it is done, the pump and the writer keep each other.
+    writer.onFailure = { [self] in writerFailed() }
     if missingByteCount == 0 { finish(nil) } else { wait() }
   }
 
@@ -40,6 +42,13 @@ final class IncomingPump: Pump {
     guard case .running = state else { return }
     source.stopWaiting()
     finish(.cancelled)
+  }
+
+  /// The peer may have nothing more to send, or be held up, and would not be heard of again.
+  private func writerFailed() {
+    guard case .running = state, let failure = writer.failure else { return }
+    source.stopWaiting()
+    finish(.file(failure))
   }
 
   private func wait() {
@@ -96,6 +105,7 @@ final class IncomingPump: Pump {
   /// Has what was accepted written, and says how much that was.
   private func finish(_ reason: PumpError.Reason?) {
     state = .flushing
+    writer.onFailure = nil
     writer.flush(durably: isDurable && reason == nil) { [self] result in
       let done = writer.byteCountWritten
       switch (result, reason) {

@@ -12,15 +12,24 @@ final class AsyncFileTests: XCTestCase {
   private func run(
     _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryFolder) async throws -> Void
   ) throws {
+    // Once more if they did not come back: in the first test of a process, XCTest's own threads
+    // open some meanwhile.
     let before = try openDescriptors()
-    do {
-      let (folder, loop) = (try TemporaryFolder(), try EventLoop())
-      let deadline = loop.schedule(after: testDeadline) { fatalError("the task hangs") }
-      try loop.run { loop in try await body(loop, folder) }
-      deadline.cancel()
-      XCTAssertEqual(loop.queue.unfinishedCount, 0)
-    }
-    XCTAssertEqual(try openDescriptors(), before)
+    try runOnce(body)
+    guard try openDescriptors() != before else { return }
+    let beforeAgain = try openDescriptors()
+    try runOnce(body)
+    XCTAssertEqual(try openDescriptors(), beforeAgain)
+  }
+
+  private func runOnce(
+    _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryFolder) async throws -> Void
+  ) throws {
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let deadline = loop.schedule(after: testDeadline) { fatalError("the task hangs") }
+    try loop.run { loop in try await body(loop, folder) }
+    deadline.cancel()
+    XCTAssertEqual(loop.queue.unfinishedCount, 0)
   }
 
   /// What a call throws.

@@ -140,7 +140,12 @@ final class PumpTests: XCTestCase {
       let peers = try Peers(on: loop)
       let result = try outcome(loop) { done in
         let pump = file.send(to: peers.server, done)
-        loop.schedule(after: .milliseconds(5)) {
+        var ticker: EventLoop.Timer?
+        ticker = loop.schedule(every: .milliseconds(1)) {
+          guard peers.server.pendingByteCount > 0 else { return }
+          ticker?.cancel()
+          // It holds this closure, and that holds it.
+          ticker = nil
           pump.cancel()
           pump.cancel()
         }
@@ -230,6 +235,20 @@ final class PumpTests: XCTestCase {
 
   // MARK: Connection to file
 
+  /// Calls `body` when the file has a text.
+  private func whenWritten(
+    _ text: String, _ folder: TemporaryFolder, _ loop: EventLoop, _ body: @escaping () -> Void
+  ) {
+    var ticker: EventLoop.Timer?
+    ticker = loop.schedule(every: .milliseconds(1)) {
+      guard (try? folder.contents(of: "file")) == Array(text.utf8) else { return }
+      ticker?.cancel()
+      // It holds this closure, and that holds it.
+      ticker = nil
+      body()
+    }
+  }
+
   func test_everythingIsReceivedUntilThePeerEnds() throws {
     let before = try openDescriptors()
     do {
@@ -283,7 +302,7 @@ final class PumpTests: XCTestCase {
     try peers.client.write(Array("short".utf8))
     let result = try outcome(loop) { done in
       file.receive(from: peers.server, done)
-      loop.schedule(after: .milliseconds(20)) { peers.client.abort(resetting: true) }
+      whenWritten("short", folder, loop) { peers.client.abort(resetting: true) }
     }
     XCTAssertEqual(
       result, .failure(PumpError(.connection(.failed(.connectionReset)), byteCountDone: 5)))
@@ -314,7 +333,7 @@ final class PumpTests: XCTestCase {
     var pump: Pump?
     let result = try outcome(loop) { done in
       pump = file.receive(from: peers.server, done)
-      loop.schedule(after: .milliseconds(20)) { pump?.cancel() }
+      whenWritten("abc", folder, loop) { pump?.cancel() }
     }
     XCTAssertEqual(result, .failure(PumpError(.cancelled, byteCountDone: 3)))
     pump?.cancel()
