@@ -33,7 +33,7 @@ final class AwaitedReadTests: XCTestCase {
       } catch {
         errors.append(error.errno)
       }
-      file.close()
+      try await file.close()
       do throws(FileError) {
         _ = try await file.read(into: IOBuffer(capacity: 1), at: 0)
       } catch {
