@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// Ignores SIGPIPE for the process from the first call on, unless somebody has decided on it before.
+/// Ignores SIGPIPE for the process from the first call on, unless somebody has decided on it
+/// before.
 ///
 /// libevent writes with `writev(2)`, which raises that signal where the peer is gone and, unlike
 /// `send(2)`, cannot be told not to. Ignored, the write fails with `EPIPE`. A handler that was

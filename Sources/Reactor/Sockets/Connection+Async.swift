@@ -99,8 +99,9 @@ extension Connection {
     try await waitForOutput(atMost: 0)
   }
 
-  /// Sends what is waiting and closes, as the callback form, and waits for that. A cancellation does
-  /// not shorten it; ``Configuration/closeTimeout`` and ``Configuration/lingerTimeout`` bound it.
+  /// Sends what is waiting and closes, as the callback form, and waits for that. A cancellation
+  /// does not shorten it; ``Configuration/closeTimeout`` and ``Configuration/lingerTimeout`` bound
+  /// it.
   ///
   /// - Returns: Why the connection is closed.
   @discardableResult

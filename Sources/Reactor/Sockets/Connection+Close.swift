@@ -59,6 +59,7 @@ extension Connection {
     }
     state = .closed(reason)
     stream.close()
+    dropHandlers()
     if isTellingLater {
       sockets.callLater { [self] in tellClosed(reason) }
     } else {
@@ -95,11 +96,16 @@ extension Connection {
     for pending in waiting { pending.finish(.success(reason)) }
   }
 
-  /// Gives back the handlers, which may hold the connection, and its place with the listener.
-  private func letGo() {
+  /// Gives back all handlers but the one that is still to be called.
+  private func dropHandlers() {
     onReceive = nil
     onEndOfInput = nil
     onDrained = nil
+  }
+
+  /// Gives back the handlers, which may hold the connection, and its place with the listener.
+  private func letGo() {
+    dropHandlers()
     onClose = nil
     let listener = listener
     self.listener = nil

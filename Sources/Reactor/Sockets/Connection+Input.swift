@@ -9,8 +9,8 @@ extension Connection {
     updateTimeouts()
   }
 
-  /// Ends a pause: what has arrived is shown in the loop's next turn. Without a pause it shows again
-  /// what the receive handler has left.
+  /// Ends a pause: what has arrived is shown in the loop's next turn. Without a pause it shows
+  /// again what the receive handler has left.
   public func resumeReceiving() {
     checkThread()
     isReceivingPaused = false

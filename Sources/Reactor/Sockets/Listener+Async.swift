@@ -3,9 +3,9 @@ internal import SystemPackage
 extension Listener {
   /// The clients, as they come, until the listener is closed.
   ///
-  /// One task takes them, instead of ``onConnection``. It is given each with what has arrived so far;
-  /// while it does not ask, ``Connections/readyLimit`` are accepted and further ones wait in the
-  /// kernel's queue. When it ends, those that it did not take are cut.
+  /// One task takes them, instead of ``onConnection``. It is given each with what has arrived so
+  /// far; while it does not ask, ``Connections/readyLimit`` are accepted and further ones wait in
+  /// the kernel's queue. When it ends, those that it did not take are cut.
   ///
   /// ```swift
   /// for try await connection in listener.connections {
@@ -31,8 +31,8 @@ extension Listener {
       /// Waits for a client.
       ///
       /// - Returns: Nil when the listener is closed.
-      /// - Throws: `ECANCELED` when the task is cancelled. That the kernel would not accept is told to
-      ///   ``Listener/onError`` and ends nothing.
+      /// - Throws: `ECANCELED` when the task is cancelled. That the kernel would not accept is told
+      ///   to ``Listener/onError`` and ends nothing.
       public mutating func next(
         isolation actor: isolated (any Actor)?
       ) async throws(SocketError) -> Connection? {

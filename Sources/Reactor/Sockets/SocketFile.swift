@@ -15,8 +15,8 @@ struct SocketFile {
     number = status.st_ino
   }
 
-  /// Wraps `unlink(2)`. A failure means that the file is gone, or may not be removed; it is harmless
-  /// and stays.
+  /// Wraps `unlink(2)`. A failure means that the file is gone, or may not be removed; it is
+  /// harmless and stays.
   func remove() {
     guard let status = Self.status(path), status.st_dev == device, status.st_ino == number else {
       return

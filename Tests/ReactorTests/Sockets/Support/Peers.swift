@@ -41,10 +41,14 @@ struct Peers {
     server = try XCTUnwrap(ends.server)
   }
 
-  /// Closes both, so that nothing stays open behind the test.
+  /// Closes both, so that nothing stays open behind the test, and has that told: handlers that are
+  /// still owed a call and capture the loop would keep it, and with it one of the few signals.
   func abort() {
+    let loop = client.loop
     client.abort()
     server.abort()
+    loop.schedule(after: .zero) {}
+    loop.runOnce()
   }
 }
 
