@@ -17,7 +17,7 @@ nonisolated(nonsending) func serve(_ connection: Connection, _ log: File) async 
   }
 }
 
-nonisolated(nonsending) func run(on loop: EventLoop) async throws {
+try EventLoop.run { loop in
   let port = UInt16(CommandLine.arguments[1]) ?? 0
   let listener = try Listener(on: loop, .loopback(port: port))
   let log = try await File.open(
@@ -39,6 +39,3 @@ nonisolated(nonsending) func run(on loop: EventLoop) async throws {
   end.cancel()
   try await log.close()
 }
-
-// A closure here would belong to the main actor, which does not run while the loop does.
-try EventLoop.run(run)
