@@ -7,8 +7,19 @@ import XCTest
 
 /// Each call on an open file: what it does, and one failure told in full.
 final class FileMetadataTests: XCTestCase {
-  private let loop = try? EventLoop()
-  private let folder = try? TemporaryFolder()
+  // XCTest keeps its test cases to the end, and a loop its signal as long as it lives.
+  private var loop: EventLoop?
+  private var folder: TemporaryFolder?
+
+  override func setUpWithError() throws {
+    loop = try EventLoop()
+    folder = try TemporaryFolder()
+  }
+
+  override func tearDown() {
+    loop = nil
+    folder = nil
+  }
 
   private func make() throws -> (EventLoop, TemporaryFolder, FilePath) {
     let folder = try XCTUnwrap(folder)
