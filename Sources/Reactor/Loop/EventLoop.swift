@@ -18,21 +18,22 @@ public final class EventLoop {
     /// The limits of the file operations. ``CompletionQueue/Configuration/completionsPerDrain``
     /// bounds the file completions in one turn of the loop, so that a flood of them leaves sockets
     /// and timers their share. Here it is 16 unless set: with cached reads of 4 KiB that is 12
-    /// microseconds, as long as a socket's round trip takes. Where latency does not matter, 256 gives
-    /// a tenth more.
+    /// microseconds, as long as a socket's round trip takes. Where latency does not matter, 256
+    /// gives a tenth more.
     public var queue = Self.queueOfALoop
 
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
 
-    /// The most calls for them that are not done, 1 or more. Over it they are refused with `EAGAIN`.
+    /// The most calls for them that are not done, 1 or more. Over it they are refused with
+    /// `EAGAIN`.
     public var offloadLimit = 4096
 
     /// The most calls of other threads that the loop makes in one turn, 1 or more.
     public var callsPerTurn = 256
 
-    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one `await`
-    /// to the next.
+    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one
+    /// `await` to the next.
     public var jobsPerTurn = 256
 
     /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
@@ -91,8 +92,8 @@ public final class EventLoop {
   /// ``moveToCurrentThread()`` first.
   ///
   /// What is under way keeps `event_base_dispatch` from returning: file operations, offloaded work,
-  /// tasks, timers and watches. That other threads may call ``remote`` one day does not: a base that
-  /// is to wait for them needs an event that stays.
+  /// tasks, timers and watches. That other threads may call ``remote`` one day does not: a base
+  /// that is to wait for them needs an event that stays.
   ///
   /// - Parameters:
   ///   - base: libevent's `event_base`. It outlives the loop.

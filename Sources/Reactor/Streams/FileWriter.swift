@@ -7,8 +7,8 @@ public import SystemPackage
 /// way, so a log line costs a copy. Everything reaches the file in order: one write at a time is
 /// under way, so after an error there is no hole, and ``byteCountWritten`` is exact.
 ///
-/// **After a failure** nothing is accepted any more, and every flush, ``close(durably:_:)`` and wait
-/// gets the first error. What was accepted and is not in the file is told by
+/// **After a failure** nothing is accepted any more, and every flush, ``close(durably:_:)`` and
+/// wait gets the first error. What was accepted and is not in the file is told by
 /// ``byteCountAccepted`` and ``byteCountWritten``.
 ///
 /// A writer that is dropped while bytes are in the buffer writes them; whether that worked, only
@@ -168,7 +168,8 @@ public final class FileWriter {
     accepted(byteCount)
   }
 
-  /// Waits until a write of so many bytes would be accepted. Those who wait get their turns in order.
+  /// Waits until a write of so many bytes would be accepted. Those who wait get their turns in
+  /// order.
   ///
   /// - Parameters:
   ///   - byteCount: 0 or more.
