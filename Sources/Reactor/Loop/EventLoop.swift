@@ -75,6 +75,7 @@ public final class EventLoop {
   var runState = RunState.idle
   let calls: RemoteCalls
   private var isQueueBusy = false
+  private var queueWaiters: [() -> Void] = []
 
   /// Makes a loop with an event base and a completion queue of its own.
   ///
@@ -207,6 +208,7 @@ public final class EventLoop {
         !isCutShort
       }
       holdWhileQueueIsBusy()
+      callQueueWaiters()
       return count
     }
     queue.requestDrain = { time in
@@ -228,6 +230,19 @@ public final class EventLoop {
     guard isBusy != isQueueBusy else { return }
     isQueueBusy = isBusy
     if isBusy { hold.begin() } else { hold.end() }
+  }
+
+  /// Calls `body` once when the queue takes requests again, which it does not now. Others may be
+  /// called first, and use the room up.
+  func whenQueueHasRoom(_ body: @escaping () -> Void) {
+    queueWaiters.append(body)
+  }
+
+  private func callQueueWaiters() {
+    guard !queueWaiters.isEmpty, queue.hasRoom() else { return }
+    let due = queueWaiters
+    queueWaiters = []
+    for body in due { body() }
   }
 
   private func connectCalls() {
