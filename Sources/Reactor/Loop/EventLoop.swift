@@ -196,16 +196,14 @@ public final class EventLoop {
 
   private func connectQueue() {
     var isCutShort = false
-    let drain = TurnEvent(
-      in: registry, share: configuration.queue.completionsPerDrain, counters
-    ) { [unowned self] limit in
+    let drain = turnEvent(share: configuration.queue.completionsPerDrain) { loop, limit in
       isCutShort = false
-      let count = executor.servingJobs {
-        queue.drain(limit: limit)
+      let count = loop.executor.servingJobs {
+        loop.queue.drain(limit: limit)
       } isOver: {
         !isCutShort
       }
-      holdWhileQueueIsBusy()
+      loop.holdWhileQueueIsBusy()
       return count
     }
     queue.requestDrain = { time in
@@ -230,10 +228,9 @@ public final class EventLoop {
   }
 
   private func connectCalls() {
-    let work = TurnEvent(in: registry, share: configuration.callsPerTurn, counters) {
-      [unowned self] limit in
-      let count = calls.run(on: self, limit: limit)
-      counters.figures.callCount += UInt64(count)
+    let work = turnEvent(share: configuration.callsPerTurn) { loop, limit in
+      let count = loop.calls.run(on: loop, limit: limit)
+      loop.counters.figures.callCount += UInt64(count)
       return count
     }
     watchDescriptor(remote.descriptor, work)
@@ -242,9 +239,18 @@ public final class EventLoop {
 
   private func connectJobs() {
     executor.open(
-      TurnEvent(in: registry, share: configuration.jobsPerTurn, counters) { [executor] limit in
-        executor.run(limit: limit)
+      turnEvent(share: configuration.jobsPerTurn) { loop, limit in
+        loop.executor.run(limit: limit)
       })
+  }
+
+  /// Work keeps the loop until it returns: a callback may let go of the last reference.
+  private func turnEvent(
+    share: Int, _ work: @escaping (_ loop: EventLoop, _ share: Int) -> Int
+  ) -> TurnEvent {
+    TurnEvent(in: registry, share: share, counters) { [unowned self] share in
+      withExtendedLifetime(self) { work(self, share) }
+    }
   }
 
   /// Has work done when a descriptor of the loop's own has something to say.
