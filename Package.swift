@@ -67,6 +67,13 @@ let package = Package(
     .executableTarget(
       name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
       path: "docs/Snippets/CopyFile"),
+    .executableTarget(
+      name: "EmbedInCSnippet",
+      dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/EmbedInC"),
+    .executableTarget(
+      name: "PollLoopSnippet", dependencies: ["PosixAIO", systemPackage],
+      path: "docs/Snippets/PollLoop"),
 
     // Shared by the test targets; not a product.
     .target(
@@ -78,6 +85,9 @@ let package = Package(
       name: "NoHelpers", dependencies: ["PosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/NoHelpers"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
+    // A server that was there before any Swift, with an event base of its own.
+    .target(
+      name: "CLineServer", dependencies: ["CLibevent"], path: "Tests/Fixtures/CLineServer"),
     .executableTarget(
       name: "OperationScenario",
       dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage],
@@ -96,6 +106,11 @@ let package = Package(
         systemPackage,
       ]),
     .testTarget(
+      name: "EmbeddingTests",
+      dependencies: [
+        "EmbedInCSnippet", "PollLoopSnippet", "Reactor", "TestSupport", systemPackage,
+      ]),
+    .testTarget(
       name: "ReactorHTTPTests",
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
     .testTarget(
@@ -106,7 +121,7 @@ let package = Package(
   ]
 )
 
-let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults"]
+let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults", "CLineServer"]
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
   target.swiftSettings = settings
 }
