@@ -1,5 +1,5 @@
 // EmbedInCSnippet PORT: the file IO of a server in C, whose main loop and event base are C's.
-public import CLineServer
+import CLineServer
 import Glibc
 import PosixAIO
 import Reactor
@@ -8,14 +8,14 @@ import SystemPackage
 // CLineServer.h declares the three, and the compiler compares. C calls them on its base's thread.
 
 @c @implementation
-public func files_open(_ base: OpaquePointer) -> OpaquePointer? {
+func files_open(_ base: OpaquePointer) -> OpaquePointer? {
   // The header has C keep the base for as long as the loop needs it.
   guard let loop = try? unsafe EventLoop(borrowing: base) else { return nil }
   return unsafe OpaquePointer(Unmanaged.passRetained(loop).toOpaque())
 }
 
 @c @implementation
-public func files_read(
+func files_read(
   _ files: OpaquePointer, _ path: UnsafePointer<CChar>, _ done: files_done,
   _ context: UnsafeMutableRawPointer?
 ) {
@@ -34,7 +34,7 @@ public func files_read(
 }
 
 @c @implementation
-public func files_close(_ files: OpaquePointer) {
+func files_close(_ files: OpaquePointer) {
   // The loop goes when the last read is done, and takes its events out of the base.
   unsafe Unmanaged<EventLoop>.fromOpaque(UnsafeRawPointer(files)).release()
 }
