@@ -106,6 +106,7 @@ let package = Package(
       name: "ProgramTests",
       dependencies: [
         "FileServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
+        argumentParser,
       ]),
   ]
 )

@@ -57,7 +57,7 @@ final class Session {
     } catch {
       // Half a file is of no use, and a full disk is to be had back.
       if file.isNew { removeIfOurs() }
-      throw isInterrupted ? StressFailure("interrupted before the load") : error
+      throw error
     }
   }
 

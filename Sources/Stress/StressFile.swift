@@ -108,11 +108,15 @@ final class StressFile {
       throw StressFailure("\"\(path)\" is not a regular file")
     }
     guard !overwriting else { return }
-    let buffer = try await file.read(into: IOBuffer(capacity: Self.headingByteCount), at: 0)
-    guard Array(buffer).starts(with: Self.heading.utf8) else {
+    guard try await hasHeading(file) else {
       throw StressFailure(
         "\"\(path)\" was not made by aio-stress; --overwrite takes it all the same")
     }
+  }
+
+  nonisolated(nonsending) private func hasHeading(_ file: File) async throws -> Bool {
+    let buffer = try await file.read(into: IOBuffer(capacity: Self.headingByteCount), at: 0)
+    return Array(buffer).starts(with: Self.heading.utf8)
   }
 
   nonisolated(nonsending) private func fill(_ file: File, _ progress: (Int) -> Void) async throws {
@@ -162,7 +166,12 @@ final class StressFile {
     try await close()
     let file = try await open([])
     opened = file
+    let (found, right) = (file.openingStatus.byteCount, offset(of: blockCount))
+    guard found == right else {
+      throw StressFailure("the file has \(found) bytes instead of \(right)")
+    }
     try await file.advise(.dontNeed)
+    guard try await hasHeading(file) else { throw StressFailure("the heading is damaged") }
   }
 
   /// Reads everything.
