@@ -6,7 +6,7 @@ extension Report {
 
   /// For people.
   var table: String {
-    let counts = result.counts
+    let tally = result.tally
     var lines = [
       row("", ["completed", "each second", "MiB/s"] + Self.percentiles.map(\.name) + ["max"])
     ]
@@ -15,10 +15,10 @@ extension Report {
     }
     lines.append("")
     lines.append(
-      row("ended", ["\(counts.started)", "in \(tenths(result.seconds)) s"]))
+      row("ended", ["\(tally.startedCount)", "in \(tenths(result.seconds)) s"]))
     for (name, count) in [
-      ("with a result", counts.completed), ("cancelled", counts.canceled),
-      ("timed out", counts.timedOut), ("waited for their block", counts.waited),
+      ("with a result", tally.completedCount), ("cancelled", tally.canceledCount),
+      ("timed out", tally.timedOutCount), ("waited for their block", tally.waitCount),
     ] {
       lines.append(row("  \(name)", ["\(count)"]))
     }
