@@ -1,14 +1,14 @@
 import PosixAIO
 
 extension Report {
-  private static let labelWidth = 28
-  private static let columnWidth = 11
+  private static let labelWidth = 26
+  private static let columnWidth = 9
 
   /// For people.
   var table: String {
     let tally = result.tally
     var lines = [
-      row("", ["completed", "each second", "MiB/s"] + Self.percentiles.map(\.name) + ["max"])
+      row("", ["count", "per s", "MiB/s"] + Self.percentiles.map(\.name) + ["max"])
     ]
     for (name, latencies, byteCount) in result.latencies {
       lines.append(latencyRow(name, latencies, byteCount))
