@@ -32,6 +32,17 @@ final class Findings {
     }
     onFinding()
   }
+
+  func add(_ what: String, _ operation: Operation, of file: StressFile) {
+    switch operation.kind {
+    case .read(let block):
+      add("read: \(what)", operation: operation.number, offset: file.offset(of: block))
+    case .write(let block):
+      add("write: \(what)", operation: operation.number, offset: file.offset(of: block))
+    case .sync:
+      add("sync: \(what)", operation: operation.number)
+    }
+  }
 }
 
 extension BlockFormat {

@@ -2,13 +2,10 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// Starts the operations in their order, as many as may be unfinished at a time, and holds what
-/// becomes of each against what may.
+/// Starts the operations in their order, as many as may be unfinished at a time, and holds each
+/// completion against what was asked for.
 ///
-/// An operation waits, and those behind it, while its block is in use: a write has its block alone.
-/// Only reads may join others, and then may see a mixture of what stood there and what is being
-/// written. A block whose write was abandoned belongs to the kernel until a sync that was asked for
-/// after that is done.
+/// An operation that its block is not free for waits, and so do those behind it.
 final class Load {
   /// How the load goes on.
   private enum Phase {
@@ -17,22 +14,7 @@ final class Load {
     case draining
   }
 
-  /// How many of the operations had which end.
-  struct Counts {
-    var started = 0
-    var completed = 0
-    var canceled = 0
-    var timedOut = 0
-    var readByteCount = 0
-    var writtenByteCount = 0
-    /// Waits of an operation for its block, or for room in the queue.
-    var waited = 0
-  }
-
-  private(set) var counts = Counts()
-  private(set) var reads = Latencies()
-  private(set) var writes = Latencies()
-  private(set) var syncs = Latencies()
+  private(set) var tally = Tally()
 
   private let file: StressFile
   private let queue: CompletionQueue
@@ -40,7 +22,7 @@ final class Load {
   private let depth: Int
   private let operationLimit: Int
   private var sequence: OperationSequence
-  private var blocks: [BlockState]
+  private let blocks: BlockBooks
   private var phase = Phase.running
   /// Drawn, and not started yet.
   private var held: Operation?
@@ -49,8 +31,6 @@ final class Load {
   private var laterCancels: [Int: [(request: Request, id: RequestID, abandoning: Bool)]] = [:]
   /// Whether one of the calls of the queue is on the stack, from inside which no handler is called.
   private var isInsideCall = false
-  /// With the number of the write that was abandoned.
-  private var unseenBlocks: [(block: Int, number: Int)] = []
   /// Since when a sync is under way that the sequence did not ask for.
   private var settlingSince: SuspendingClock.Instant?
 
@@ -65,7 +45,7 @@ final class Load {
     self.operationLimit = operationLimit
     self.findings = findings
     queue = file.file.loop.queue
-    blocks = Array(repeating: BlockState(version: 0), count: file.blockCount)
+    blocks = BlockBooks(of: file, findings: findings)
   }
 
   var digest: UInt64 { sequence.digest }
@@ -84,20 +64,18 @@ final class Load {
     return (request.operation, request.startedAt)
   }
 
-  /// What each block may hold; strict after a sync of the whole file.
-  func expected(in block: Int) -> BlockState.Content {
-    var state = blocks[block]
-    state.settle()
-    return state.expected
+  /// What a block may hold when the whole file was synced at the end.
+  func expectedAtTheEnd(in block: Int) -> BlockState.Content {
+    blocks.expectedAtTheEnd(in: block)
   }
 
   /// Starts as much as may be unfinished.
   func start() {
     while case .running = phase, unfinishedCount < depth {
-      if held == nil, counts.started == operationLimit { return end() }
+      if held == nil, tally.startedCount == operationLimit { return end() }
       let operation = held ?? sequence.next()
       guard begin(operation) else {
-        if held == nil { counts.waited += 1 }
+        if held == nil { tally.waitCount += 1 }
         held = operation
         return
       }
@@ -117,12 +95,15 @@ final class Load {
 
   /// - Returns: Whether it was started; if not, something that runs is to end first.
   private func begin(_ operation: Operation) -> Bool {
-    if case .write(let block) = operation.kind, !blocks[block].isFree {
-      if blocks[block].hasUnseenWriter { settle() }
+    switch blocks.permission(for: operation) {
+    case .granted: break
+    case .whenSynced:
+      settle()
       return false
+    case .later: return false
     }
     let request = idle.popLast() ?? makeRequest(operation)
-    request.begin(operation, expected: expectation(of: operation))
+    request.begin(operation, expected: blocks.expected(by: operation))
     do throws(Errno) {
       isInsideCall = true
       defer { isInsideCall = false }
@@ -131,8 +112,8 @@ final class Load {
       giveUp(request, error)
       return false
     }
-    counts.started += 1
-    blockWasTaken(by: operation)
+    tally.startedCount += 1
+    blocks.began(operation)
     arrangeCancellation(of: request)
     return true
   }
@@ -141,19 +122,6 @@ final class Load {
     let request = Request(operation)
     requests.append(request)
     return request
-  }
-
-  private func expectation(of operation: Operation) -> BlockState.Content {
-    guard case .read(let block) = operation.kind else { return .version(0) }
-    return blocks[block].expected
-  }
-
-  private func blockWasTaken(by operation: Operation) {
-    switch operation.kind {
-    case .read(let block): blocks[block].beginRead()
-    case .write(let block): blocks[block].beginWrite(version: UInt64(operation.number))
-    case .sync: break
-    }
   }
 
   private func submit(_ request: Request) throws(Errno) -> RequestID {
@@ -199,18 +167,18 @@ final class Load {
     request.end()
     idle.append(request)
     guard error != .resourceTemporarilyUnavailable || unfinishedCount == 0 else { return }
-    report("was refused: \(error)", operation)
+    findings.add("was refused: \(error)", operation, of: file)
   }
 
   /// Asks for the sync that ends the doubt about abandoned writes, unless one is under way.
   private func settle() {
     guard settlingSince == nil else { return }
-    let next = counts.started + 1
+    let next = tally.startedCount + 1
     do throws(Errno) {
       try file.file.dataSync { [self] result in
         settlingSince = nil
         switch result {
-        case .success: settleBlocks(writtenBefore: next)
+        case .success: blocks.settle(writtenBefore: next)
         case .failure(let error): findings.add("a sync after abandoned writes failed: \(error)")
         }
         start()
@@ -264,27 +232,13 @@ final class Load {
   ) {
     let isBufferBack = buffer.capacity > 0
     guard isRight(request, number, result, isBufferBack: isBufferBack) else { return }
-    let operation = request.operation
-    switch operation.kind {
-    case .read(let block):
-      blocks[block].endRead()
-      if case .success(let byteCount) = result {
-        verifyRead(request, block, byteCount, buffer)
-        reads.record(.now - request.startedAt)
-        counts.readByteCount += byteCount
-      }
-    case .write(let block):
-      if isBufferBack { verifyUnchanged(buffer, operation, block) }
-      endWrite(operation, block, result, isBufferBack: isBufferBack)
-      if case .success(let byteCount) = result {
-        writes.record(.now - request.startedAt)
-        counts.writtenByteCount += byteCount
-      }
-    case .sync:
-      break
+    if case .read = request.operation.kind {
+      blocks.readEnded(request, result, buffer)
+    } else {
+      blocks.writeEnded(request.operation, result, buffer)
     }
     if isBufferBack { request.buffer = consume buffer }
-    retire(request, result.map { _ in () })
+    retire(request, result)
   }
 
   private func ended(_ request: Request, _ number: Int, _ result: Result<Void, FileError>) {
@@ -292,11 +246,10 @@ final class Load {
     let isAbandoned = if case .unfinished(.abandoned?) = request.phase { true } else { false }
     guard isRight(request, number, result.map { 0 }, isBufferBack: !isAbandoned) else { return }
     if case .success = result {
-      syncs.record(.now - request.startedAt)
       verifyOrder(of: request.operation)
-      settleBlocks(writtenBefore: number)
+      blocks.settle(writtenBefore: number)
     }
-    retire(request, result)
+    retire(request, result.map { 0 })
   }
 
   /// Whether a completion may come now, and is this request's; reports what is wrong with it.
@@ -307,99 +260,26 @@ final class Load {
       findings.add("completed more than once", operation: number)
       return false
     }
-    if isInsideCall { report("completed inside a call", request.operation) }
+    if isInsideCall { findings.add("completed inside a call", request.operation, of: file) }
     if let fault = request.fault(in: result, isBufferBack: isBufferBack) {
-      report(fault, request.operation)
+      findings.add(fault, request.operation, of: file)
     }
     return true
-  }
-
-  private func retire(_ request: Request, _ result: Result<Void, FileError>) {
-    switch result {
-    case .success: counts.completed += 1
-    case .failure(let error) where error.errno == .timedOut: counts.timedOut += 1
-    case .failure: counts.canceled += 1
-    }
-    request.end()
-    idle.append(request)
-    start()
-  }
-
-  private func endWrite(
-    _ operation: Operation, _ block: Int, _ result: Result<Int, FileError>, isBufferBack: Bool
-  ) {
-    let outcome: BlockState.WriteOutcome
-    switch result {
-    case .success(let byteCount):
-      if byteCount != file.format.blockByteCount { report("wrote \(byteCount) bytes", operation) }
-      outcome = .whole
-    case .failure where !isBufferBack:
-      unseenBlocks.append((block, operation.number))
-      outcome = .unseen
-    case .failure(let error):
-      outcome = error.byteCountDone == 0 ? .notBegun : .partly
-    }
-    blocks[block].endWrite(outcome)
-  }
-
-  /// A sync is done that was asked for before the operation `next` and after those before that: what
-  /// they wrote is over.
-  private func settleBlocks(writtenBefore next: Int) {
-    unseenBlocks.removeAll { block, number in
-      guard number < next else { return false }
-      blocks[block].settle()
-      return true
-    }
-  }
-
-  // MARK: - Verifying
-
-  private func verifyRead(
-    _ request: Request, _ block: Int, _ byteCount: Int, _ buffer: borrowing IOBuffer
-  ) {
-    guard byteCount == file.format.blockByteCount, buffer.count == byteCount else {
-      return report("read \(byteCount) bytes, and has \(buffer.count)", request.operation)
-    }
-    let offset = file.offset(of: block)
-    let fault = buffer.withBytes { bytes in
-      file.format.fault(in: bytes, offset: offset, expected: request.expected)
-    }
-    if let fault { return report("the block \(fault)", request.operation) }
-    guard case .oneOf = request.expected else { return }
-    if let heading = buffer.withBytes({ file.format.heading(of: $0) }) {
-      blocks[block].found(heading.version)
-    }
-  }
-
-  /// Memory that was written to the file comes back as it went.
-  private func verifyUnchanged(
-    _ buffer: borrowing IOBuffer, _ operation: Operation, _ block: Int
-  ) {
-    let isSame =
-      buffer.count == file.format.blockByteCount
-      && buffer.withBytes { bytes in
-        file.format.matches(
-          bytes, offset: file.offset(of: block), version: UInt64(operation.number))
-      }
-    if !isSame { report("the buffer of a write came back changed", operation) }
   }
 
   /// A sync comes after every write that was accepted before it.
   private func verifyOrder(of sync: Operation) {
     for request in requests where request.isUnfinished && request.operation.number < sync.number {
       guard case .write = request.operation.kind else { continue }
-      report("was not done when the later sync \(sync.number) was", request.operation)
+      findings.add(
+        "was not done when the later sync \(sync.number) was", request.operation, of: file)
     }
   }
 
-  private func report(_ what: String, _ operation: Operation) {
-    switch operation.kind {
-    case .read(let block):
-      findings.add("read: \(what)", operation: operation.number, offset: file.offset(of: block))
-    case .write(let block):
-      findings.add("write: \(what)", operation: operation.number, offset: file.offset(of: block))
-    case .sync:
-      findings.add("sync: \(what)", operation: operation.number)
-    }
+  private func retire(_ request: Request, _ result: Result<Int, FileError>) {
+    tally.count(request, result)
+    request.end()
+    idle.append(request)
+    start()
   }
 }

@@ -1,24 +1,24 @@
 import PosixAIO
 
 extension Report {
-  private static let labelWidth = 28
-  private static let columnWidth = 11
+  private static let labelWidth = 26
+  private static let columnWidth = 9
 
   /// For people.
   var table: String {
-    let counts = result.counts
+    let tally = result.tally
     var lines = [
-      row("", ["completed", "each second", "MiB/s"] + Self.percentiles.map(\.name) + ["max"])
+      row("", ["count", "per s", "MiB/s"] + Self.percentiles.map(\.name) + ["max"])
     ]
     for (name, latencies, byteCount) in result.latencies {
       lines.append(latencyRow(name, latencies, byteCount))
     }
     lines.append("")
     lines.append(
-      row("ended", ["\(counts.started)", "in \(tenths(result.seconds)) s"]))
+      row("ended", ["\(tally.startedCount)", "in \(tenths(result.seconds)) s"]))
     for (name, count) in [
-      ("with a result", counts.completed), ("cancelled", counts.canceled),
-      ("timed out", counts.timedOut), ("waited for their block", counts.waited),
+      ("with a result", tally.completedCount), ("cancelled", tally.canceledCount),
+      ("timed out", tally.timedOutCount), ("waited for their block", tally.waitCount),
     ] {
       lines.append(row("  \(name)", ["\(count)"]))
     }

@@ -2,25 +2,26 @@ import PosixAIO
 
 /// What the load did.
 struct LoadResult {
-  let counts: Load.Counts
-  let latencies: [(name: String, latencies: Latencies, byteCount: Int)]
+  let tally: Tally
   let took: Duration
   let figures: CompletionQueue.Figures
   let digest: UInt64
 
   init(_ load: Load, took: Duration, queue: CompletionQueue) {
-    counts = load.counts
-    latencies = [
-      ("reads", load.reads, load.counts.readByteCount),
-      ("writes", load.writes, load.counts.writtenByteCount),
-      ("syncs", load.syncs, 0),
-    ]
+    tally = load.tally
     self.took = took
     figures = queue.figures
     digest = load.digest
   }
 
   var seconds: Double { max(took / .seconds(1), 1e-9) }
+
+  var latencies: [(name: String, latencies: Latencies, byteCount: Int)] {
+    [
+      ("reads", tally.reads, tally.readByteCount), ("writes", tally.writes, tally.writtenByteCount),
+      ("syncs", tally.syncs, 0),
+    ]
+  }
 }
 
 /// What came of a run, for people and for programs.
@@ -56,7 +57,7 @@ struct Report {
 
 extension Report {
   var json: JSON {
-    let counts = result.counts
+    let tally = result.tally
     return .object([
       ("verified", .bool(isVerified)),
       ("interrupted", .bool(isInterrupted)),
@@ -64,11 +65,11 @@ extension Report {
       ("command", .string(options.replay(seed: seed))),
       ("sequenceDigest", .string(String(result.digest, radix: 16))),
       ("seconds", .number(result.seconds)),
-      ("operations", .integer(counts.started)),
-      ("completed", .integer(counts.completed)),
-      ("canceled", .integer(counts.canceled)),
-      ("timedOut", .integer(counts.timedOut)),
-      ("waited", .integer(counts.waited)),
+      ("operations", .integer(tally.startedCount)),
+      ("completed", .integer(tally.completedCount)),
+      ("canceled", .integer(tally.canceledCount)),
+      ("timedOut", .integer(tally.timedOutCount)),
+      ("waited", .integer(tally.waitCount)),
       ("verifiedBlocks", .integer(verifiedBlockCount)),
       ("latencies", .object(result.latencies.map { ($0.name, json($0.latencies, $0.byteCount)) })),
       ("queue", .object(queueJSON)),

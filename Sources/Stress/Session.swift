@@ -65,7 +65,7 @@ final class Session {
   private func run(_ load: Load) -> Duration {
     findings.onFinding = { load.end() }
     watchdog?.watch { load.oldest }
-    progress.begin("loading", of: options.ops, time: options.loadTime) { load.counts.completed }
+    progress.begin("loading", of: options.ops, time: options.loadTime) { load.tally.completedCount }
     interruption = { load.end() }
     let timer = options.loadTime.map { time in loop.schedule(after: time) { load.end() } }
     let start = SuspendingClock.now
@@ -89,7 +89,7 @@ final class Session {
         try await file.readAll { block, bytes, start in
           let offset = file.offset(of: block)
           let fault = file.format.fault(
-            in: bytes, from: start, offset: offset, expected: load.expected(in: block))
+            in: bytes, from: start, offset: offset, expected: load.expectedAtTheEnd(in: block))
           if let fault { findings.add("at the end the block \(fault)", offset: offset) }
           rightCount += fault == nil ? 1 : 0
           watchdog?.note("reading the file back")
