@@ -72,6 +72,23 @@ final class BorrowedBaseTests: XCTestCase {
         try file.write(IOBuffer(copying: [4]), at: 0) { _, _ in letGo() }
       },
       { loop, letGo in loop.startTask { letGo() } },
+      { loop, letGo in
+        let listener = try Listener(on: loop, .loopback(port: 0))
+        listener.onConnection = { _ in letGo() }
+        Connection.connect(to: listener.address, on: loop) { _ in }
+      },
+      { loop, letGo in
+        let listener = try Listener(on: loop, .loopback(port: 0))
+        listener.onConnection = { connection in
+          connection.onReceive = { _, bytes in
+            letGo()
+            return bytes.byteCount
+          }
+        }
+        Connection.connect(to: listener.address, on: loop) { result in
+          expectNoThrow { try result.get().write("a line".utf8) }
+        }
+      },
     ]
     for (number, way) in ways.enumerated() {
       var loop: EventLoop? = try base.loop()

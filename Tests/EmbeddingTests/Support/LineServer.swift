@@ -11,10 +11,12 @@ final class LineServer {
 
   /// Starts the program and waits until it listens.
   init() throws {
-    // It passes the polite signal on, and ends a server that hangs.
+    // It passes the polite signal on, once, and ends a server that hangs.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
     let seconds = "\(testDeadline.components.seconds)"
-    process.arguments = ["--signal=KILL", seconds, try Program.url("EmbedInCSnippet").path, "0"]
+    process.arguments = [
+      "--foreground", "--signal=KILL", seconds, try Program.url("EmbedInCSnippet").path, "0",
+    ]
     process.standardOutput = output
     try process.run()
     let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
