@@ -19,6 +19,14 @@ final class FolderTests: SiteTestCase {
     }
   }
 
+  func test_listingIsSent_whereTheIndexIsAFolder() throws {
+    let site = try serve()
+    try site.makeFolder("index.html")
+    let answer = try site.get("/")
+    XCTAssertEqual(answer.code, 200)
+    XCTAssertTrue(Self.links(in: answer.text).contains("index.html/"))
+  }
+
   func test_listingLinksLeadToWhatIsThere_whateverItsName() throws {
     let site = try serve()
     let names = [
