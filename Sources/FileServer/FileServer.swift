@@ -8,19 +8,29 @@ import SystemPackage
 final class FileServer {
   private let folder: Directory
   private let logger: Logger
-  private let allowsUploads: Bool
+  private let configuration: Configuration
+  private let log: ((String) -> Void)?
   private let server: HTTPServer
 
+  /// What a server does beside sending files, and its limits.
+  struct Configuration {
+    var allowsUploads = false
+    var http = HTTPServer.Configuration()
+  }
+
   /// - Parameters:
-  ///   - maximumUploadByteCount: Nil does not allow uploads.
-  init(folder: Directory, maximumUploadByteCount: Int?, logger: Logger) {
+  ///   - log: Gets a line for each request, when its answer has ended; nil keeps no log.
+  init(
+    folder: Directory, _ configuration: Configuration, logger: Logger, log: ((String) -> Void)?
+  ) {
     self.folder = folder
+    self.configuration = configuration
     self.logger = logger
-    allowsUploads = maximumUploadByteCount != nil
-    var configuration = HTTPServer.Configuration()
-    if let maximumUploadByteCount { configuration.maximumBodyByteCount = maximumUploadByteCount }
+    self.log = log
     let answerer = Answerer()
-    server = HTTPServer(loop: folder.loop, configuration: configuration) { request, responder in
+    server = HTTPServer(
+      loop: folder.loop, configuration: configuration.http
+    ) { request, responder in
       answerer.server?.answer(request, responder)
     }
     answerer.server = self
@@ -42,15 +52,19 @@ final class FileServer {
   }
 
   private func answer(_ request: HTTPRequest, _ responder: HTTPResponder) {
+    if let log {
+      let line = LogLine(request)
+      responder.onEnd { log(line.text($0, at: .now)) }
+    }
     switch request.method {
     case .get, .head:
       guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
       sendFile(path, request, responder)
-    case .put where allowsUploads:
+    case .put where configuration.allowsUploads:
       guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
       receive(path, request, responder)
     default:
-      let methods = allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
+      let methods = configuration.allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
       responder.refuse(.methodNotAllowed, headers: ["Allow": methods])
     }
   }
@@ -112,37 +126,41 @@ final class FileServer {
       switch result {
       case .success(let file) where file.openingStatus.kind == .directory:
         file.close()
-        sendListing(path, responder)
+        sendListing(path, request, responder)
       case .success(let file):
         send(file, request, responder)
       case .failure(let error) where error.errno == .noSuchFileOrDirectory:
-        sendListing(path, responder)
+        sendListing(path, request, responder)
       case .failure(let error):
         refuse(responder, error)
       }
     }
   }
 
-  private func sendListing(_ path: RequestPath, _ responder: HTTPResponder) {
+  private func sendListing(
+    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+  ) {
     folder.openDirectory(path.path) { [self] result in
       switch result {
       case .failure(let error): refuse(responder, error)
-      case .success(let listed): sendListing(of: listed, path, responder)
+      case .success(let listed):
+        let listing = FolderListing(
+          path: path.path, order: ListingOrder(query: request.query),
+          allowsUploads: configuration.allowsUploads)
+        send(listing, of: listed, responder)
       }
     }
   }
 
-  private func sendListing(
-    of listed: Directory, _ path: RequestPath, _ responder: HTTPResponder
+  private func send(
+    _ listing: FolderListing, of listed: Directory, _ responder: HTTPResponder
   ) {
     listed.list { [self] result in
       switch result {
       case .failure(let error):
         refuse(responder, error)
       case .success(let entries):
-        responder.send(
-          .ok, headers: ["Content-Type": "text/html; charset=utf-8"],
-          body: FolderListing.page(title: path.path.string, entries).utf8)
+        responder.send(.ok, headers: listing.headers, body: listing.page(entries).utf8)
       }
     }
   }

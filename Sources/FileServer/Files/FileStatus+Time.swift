@@ -10,5 +10,5 @@ extension FileStatus.Time {
 
 extension HTTPDate {
   /// The present second.
-  static var now: HTTPDate { HTTPDate(secondsSinceEpoch: Int64(unsafe time(nil))) }
+  static var now: HTTPDate { HTTPDate(secondsSinceEpoch: Int64(time(nil))) }
 }
