@@ -48,7 +48,9 @@ let package = Package(
       name: "Reactor", dependencies: ["PosixAIO", "CReactor", "CLibevent", systemPackage]),
     .target(
       name: "ReactorHTTP",
-      dependencies: ["Reactor", "PosixAIO", "CLibevent", "CLibeventExtra", systemPackage]),
+      dependencies: [
+        "Reactor", "PosixAIO", "CReactor", "CLibevent", "CLibeventExtra", systemPackage,
+      ]),
     .executableTarget(
       name: "FileServer",
       dependencies: [
