@@ -26,6 +26,7 @@ let package = Package(
     .library(name: "Reactor", targets: ["Reactor"]),
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
+    .executable(name: "aio-stress", targets: ["Stress"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -47,12 +48,17 @@ let package = Package(
       name: "Reactor", dependencies: ["PosixAIO", "CReactor", "CLibevent", systemPackage]),
     .target(
       name: "ReactorHTTP",
-      dependencies: ["Reactor", "PosixAIO", "CLibevent", "CLibeventExtra", systemPackage]),
+      dependencies: [
+        "Reactor", "PosixAIO", "CReactor", "CLibevent", "CLibeventExtra", systemPackage,
+      ]),
     .executableTarget(
       name: "FileServer",
       dependencies: [
         "PosixAIO", "Reactor", "ReactorHTTP", systemPackage, argumentParser, logging,
       ]),
+    .executableTarget(
+      name: "Stress",
+      dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
 
     // The programs that the documents show; a test runs each of them.
     .executableTarget(
@@ -67,6 +73,13 @@ let package = Package(
     .executableTarget(
       name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
       path: "docs/Snippets/CopyFile"),
+    .executableTarget(
+      name: "EmbedInCSnippet",
+      dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/EmbedInC"),
+    .executableTarget(
+      name: "PollLoopSnippet", dependencies: ["PosixAIO", systemPackage],
+      path: "docs/Snippets/PollLoop"),
 
     // Shared by the test targets; not a product.
     .target(
@@ -78,6 +91,9 @@ let package = Package(
       name: "NoHelpers", dependencies: ["PosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/NoHelpers"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
+    // A server that was there before any Swift, with an event base of its own.
+    .target(
+      name: "CLineServer", dependencies: ["CLibevent"], path: "Tests/Fixtures/CLineServer"),
     .executableTarget(
       name: "OperationScenario",
       dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage],
@@ -96,17 +112,23 @@ let package = Package(
         systemPackage,
       ]),
     .testTarget(
+      name: "EmbeddingTests",
+      dependencies: [
+        "EmbedInCSnippet", "PollLoopSnippet", "Reactor", "TestSupport", systemPackage,
+      ]),
+    .testTarget(
       name: "ReactorHTTPTests",
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
+        "FileServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
+        argumentParser,
       ]),
   ]
 )
 
-let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults"]
+let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults", "CLineServer"]
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
   target.swiftSettings = settings
 }

@@ -25,11 +25,13 @@ let package = Package(
   products: [
     .executable(name: "peers", targets: ["Peers"]),
     .executable(name: "allocations", targets: ["Allocations"]),
+    .executable(name: "nio-embedding", targets: ["NIOEmbedding"]),
   ],
   dependencies: [
     .package(name: "swift-aio", path: ".."),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
     // The peers' own libraries. Only CPeers includes their headers; Swift never sees them.
@@ -52,6 +54,14 @@ let package = Package(
       name: "Allocations",
       dependencies: [
         "CAllocationCounter", "CPeers", "Measuring", posixAIO, systemPackage, argumentParser,
+      ]),
+    // The completion queue on SwiftNIO's event loop. Here, so that the library never resolves NIO.
+    .executableTarget(
+      name: "NIOEmbedding",
+      dependencies: [
+        posixAIO, reactor, systemPackage,
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ]),
   ]
 )

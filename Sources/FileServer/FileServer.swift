@@ -8,19 +8,29 @@ import SystemPackage
 final class FileServer {
   private let folder: Directory
   private let logger: Logger
-  private let allowsUploads: Bool
+  private let configuration: Configuration
+  private let log: ((String) -> Void)?
   private let server: HTTPServer
 
+  /// What a server does beside sending files, and its limits.
+  struct Configuration {
+    var allowsUploads = false
+    var http = HTTPServer.Configuration()
+  }
+
   /// - Parameters:
-  ///   - maximumUploadByteCount: Nil does not allow uploads.
-  init(folder: Directory, maximumUploadByteCount: Int?, logger: Logger) {
+  ///   - log: Gets a line for each request, when its answer has ended; nil keeps no log.
+  init(
+    folder: Directory, _ configuration: Configuration, logger: Logger, log: ((String) -> Void)?
+  ) {
     self.folder = folder
+    self.configuration = configuration
     self.logger = logger
-    allowsUploads = maximumUploadByteCount != nil
-    var configuration = HTTPServer.Configuration()
-    if let maximumUploadByteCount { configuration.maximumBodyByteCount = maximumUploadByteCount }
+    self.log = log
     let answerer = Answerer()
-    server = HTTPServer(loop: folder.loop, configuration: configuration) { request, responder in
+    server = HTTPServer(
+      loop: folder.loop, configuration: configuration.http
+    ) { request, responder in
       answerer.server?.answer(request, responder)
     }
     answerer.server = self
@@ -42,15 +52,19 @@ final class FileServer {
   }
 
   private func answer(_ request: HTTPRequest, _ responder: HTTPResponder) {
+    if let log {
+      let line = LogLine(request)
+      responder.onEnd { log(line.text($0, at: .now)) }
+    }
     switch request.method {
     case .get, .head:
       guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
       sendFile(path, request, responder)
-    case .put where allowsUploads:
+    case .put where configuration.allowsUploads:
       guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
-      Upload.begin(path, request.body, in: folder, responder, logger)
+      receive(path, request, responder)
     default:
-      let methods = allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
+      let methods = configuration.allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
       responder.refuse(.methodNotAllowed, headers: ["Allow": methods])
     }
   }
@@ -79,41 +93,74 @@ final class FileServer {
     }
   }
 
+  /// Takes an upload, if its conditions hold.
+  private func receive(
+    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+  ) {
+    // A part must not replace the whole (RFC 9110, section 14.5).
+    guard request.headers["Content-Range"] == nil else { return responder.refuse(.badRequest) }
+    let conditions = Conditions(request.headers)
+    guard conditions.concernWriting else {
+      return Upload.begin(path, request.body, in: folder, responder, logger)
+    }
+    open(path.path) { [self] result in
+      var current: Conditions.Current?
+      switch result {
+      case .success(let file):
+        current = Representation(file).current
+        file.close()
+      case .failure(let error) where error.errno == .noSuchFileOrDirectory: break
+      case .failure(let error): return refuse(responder, error)
+      }
+      guard conditions.outcome(current, isReading: false) == .proceed else {
+        return responder.refuse(.preconditionFailed)
+      }
+      Upload.begin(path, request.body, in: folder, responder, logger)
+    }
+  }
+
   private func sendFolder(
     _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
   ) {
     open(path.appending("index.html")) { [self] result in
       switch result {
+      case .success(let file) where file.openingStatus.kind == .directory:
+        file.close()
+        sendListing(path, request, responder)
       case .success(let file):
         send(file, request, responder)
       case .failure(let error) where error.errno == .noSuchFileOrDirectory:
-        sendListing(path, responder)
+        sendListing(path, request, responder)
       case .failure(let error):
         refuse(responder, error)
       }
     }
   }
 
-  private func sendListing(_ path: RequestPath, _ responder: HTTPResponder) {
+  private func sendListing(
+    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+  ) {
     folder.openDirectory(path.path) { [self] result in
       switch result {
       case .failure(let error): refuse(responder, error)
-      case .success(let listed): sendListing(of: listed, path, responder)
+      case .success(let listed):
+        let listing = FolderListing(
+          path: path.path, order: ListingOrder(query: request.query),
+          allowsUploads: configuration.allowsUploads)
+        send(listing, of: listed, responder)
       }
     }
   }
 
-  private func sendListing(
-    of listed: Directory, _ path: RequestPath, _ responder: HTTPResponder
+  private func send(
+    _ listing: FolderListing, of listed: Directory, _ responder: HTTPResponder
   ) {
     listed.list { [self] result in
       switch result {
       case .failure(let error):
         refuse(responder, error)
       case .success(let entries):
-        responder.send(
-          .ok, headers: ["Content-Type": "text/html; charset=utf-8"],
-          body: FolderListing.page(title: path.path.string, entries).utf8)
+        responder.send(.ok, headers: listing.headers, body: listing.page(entries).utf8)
       }
     }
   }
@@ -124,7 +171,57 @@ final class FileServer {
       file.close()
       return responder.refuse(.forbidden)
     }
-    FileAnswer.begin(file, isHead: request.method == .head, responder, logger)
+    let plain = Representation(file)
+    guard mayPreferGzip(plain, request) else {
+      return FileAnswer.begin(plain, request, responder, logger)
+    }
+    openSibling(of: file) { [self] sibling in
+      FileAnswer.begin(choose(plain, sibling, request), request, responder, logger)
+    }
+  }
+
+  // MARK: - Precompressed files
+
+  private func mayPreferGzip(_ plain: Representation, _ request: HTTPRequest) -> Bool {
+    plain.mediaType.isCompressible
+      && AcceptedEncodings(request.headers.list("Accept-Encoding")).preferGzip
+  }
+
+  /// Opens `NAME.gz`; gives nil where it is none to send, or is older than the file itself and so
+  /// perhaps not the same any more.
+  private func openSibling(of file: File, _ handler: @escaping (File?) -> Void) {
+    guard let name = file.path.lastComponent,
+      let siblingName = FilePath.Component(name.string + ".gz"),
+      // Only where the name is text, which file names need not be.
+      siblingName.bytes == name.bytes + Array(".gz".utf8)
+    else { return handler(nil) }
+    open(file.path.removingLastComponent().appending(siblingName)) { result in
+      guard case .success(let sibling) = result else { return handler(nil) }
+      let status = sibling.openingStatus
+      guard status.kind == .regular, !status.modified.isBefore(file.openingStatus.modified) else {
+        sibling.close()
+        return handler(nil)
+      }
+      handler(sibling)
+    }
+  }
+
+  /// Closes what is not chosen.
+  ///
+  /// Who asks for a range means the file's own bytes, unless it continues a compressed one, which
+  /// it names in `If-Range`.
+  private func choose(
+    _ plain: Representation, _ sibling: File?, _ request: HTTPRequest
+  ) -> Representation {
+    guard let sibling else { return plain }
+    let gzip = Representation(gzip: sibling, of: plain.file)
+    let isForRange = request.method == .get && request.headers["Range"] != nil
+    guard !isForRange || Conditions(request.headers).rangeNames(gzip.tag) else {
+      sibling.close()
+      return plain
+    }
+    plain.file.close()
+    return gzip
   }
 
   /// Opens without waiting for the other end, should the name be a pipe's.
@@ -138,43 +235,5 @@ final class FileServer {
     let status = HTTPStatus(readingFailedWith: error.errno)
     if status == .internalServerError { logger.error("\(error)") }
     responder.refuse(status)
-  }
-}
-
-extension HTTPResponder {
-  /// Answers with a status and its name as text.
-  func refuse(_ status: HTTPStatus, headers: HTTPFields = [:]) {
-    var headers = headers
-    headers["Content-Type"] = "text/plain; charset=utf-8"
-    send(status, headers: headers, body: "\(status.reason)\n".utf8)
-  }
-}
-
-extension HTTPStatus {
-  /// What a client is told when a file could not be opened or read. A path that leads out of the
-  /// root names nothing.
-  init(readingFailedWith errno: Errno) {
-    self =
-      switch errno {
-      case .noSuchFileOrDirectory, .notDirectory, .improperLink, .tooManySymbolicLinkLevels,
-        .fileNameTooLong, .noSuchAddressOrDevice:
-        .notFound
-      case .permissionDenied, .notPermitted: .forbidden
-      case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .resourceTemporarilyUnavailable:
-        .serviceUnavailable
-      default: .internalServerError
-      }
-  }
-
-  /// What a client is told when an upload failed.
-  init(writingFailedWith errno: Errno) {
-    self =
-      switch errno {
-      case .noSpace, .diskQuotaExceeded: .insufficientStorage
-      case .fileTooLarge: .contentTooLarge
-      case .isDirectory, .noSuchFileOrDirectory, .notDirectory: .conflict
-      case .readOnlyFileSystem: .forbidden
-      default: HTTPStatus(readingFailedWith: errno)
-      }
   }
 }

@@ -33,6 +33,13 @@ struct FileServerCommand: ParsableCommand {
       """)
   var maxUpload = 64 * 1024 * 1024
 
+  @Option(
+    help: """
+      A file to append a line for each request to, in the Combined Log Format. Opened anew on \
+      SIGHUP.
+      """)
+  var accessLog: String?
+
   /// No machine holds more in memory; and sums with what is near the largest number overflow.
   private static let maximumMaxUpload = 1 << 40
 
@@ -66,40 +73,70 @@ struct FileServerCommand: ParsableCommand {
     } catch {
       throw StartFailure("cannot make an event loop: \(error)")
     }
+    let logger = Logger(label: "aio-fileserver")
     let folder = try openRoot(on: loop)
+    let log = try openAccessLog(on: loop, logger)
     let server = FileServer(
-      folder: folder, maximumUploadByteCount: upload ? maxUpload : nil,
-      logger: Logger(label: "aio-fileserver"))
+      folder: folder, serverConfiguration, logger: logger, log: log.map { $0.add })
     let address = try server.listen(host: host, port: port)
-    endPolitely(server, loop)
+    // Also without a log, so that the habit of sending it does no harm.
+    loop.watch(.hangUp) { log?.reopen() }
+    endPolitely(server, log, loop)
     // The one line of standard output says that clients are welcome, so nothing may hold it back.
     print("listening on http://\(address)")
     fflush(nil)
     loop.run()
   }
 
+  private var serverConfiguration: FileServer.Configuration {
+    var configuration = FileServer.Configuration()
+    configuration.allowsUploads = upload
+    if upload { configuration.http.maximumBodyByteCount = maxUpload }
+    return configuration
+  }
+
   private func openRoot(on loop: EventLoop) throws -> Directory {
-    var opened: Result<Directory, FileError>?
-    Directory.open(FilePath(root), on: loop) { result in
+    try opened("cannot serve \"\(root)\"", on: loop) { handler in
+      Directory.open(FilePath(root), on: loop, handler)
+    }
+  }
+
+  private func openAccessLog(on loop: EventLoop, _ logger: Logger) throws -> AccessLog? {
+    guard let accessLog else { return nil }
+    return try opened("cannot write \"\(accessLog)\"", on: loop) { handler in
+      AccessLog.open(FilePath(accessLog), on: loop, logger, handler)
+    }
+  }
+
+  /// Waits for something to be opened, before there is anything else to do.
+  private func opened<Value>(
+    _ complaint: String, on loop: EventLoop,
+    _ open: (@escaping (Result<Value, FileError>) -> Void) -> Void
+  ) throws -> Value {
+    var opened: Result<Value, FileError>?
+    open { result in
       opened = result
       loop.stop()
     }
     loop.run()
     switch opened {
-    case .success(let folder): return folder
-    case .failure(let error): throw StartFailure("cannot serve \"\(root)\": \(error.errno)")
-    case nil: throw StartFailure("cannot serve \"\(root)\": the loop was stopped")
+    case .success(let value): return value
+    case .failure(let error): throw StartFailure("\(complaint): \(error.errno)")
+    case nil: throw StartFailure("\(complaint): the loop was stopped")
     }
   }
 
   /// The first signal lets running answers end; the second one does not wait for them.
-  private func endPolitely(_ server: FileServer, _ loop: EventLoop) {
+  private func endPolitely(_ server: FileServer, _ log: AccessLog?, _ loop: EventLoop) {
     var isEnding = false
     for signal in [POSIXSignal.interrupt, .terminate] {
       loop.watch(signal) {
         guard !isEnding else { return loop.stop() }
         isEnding = true
-        server.shutDown { loop.stop() }
+        server.shutDown {
+          guard let log else { return loop.stop() }
+          log.close { loop.stop() }
+        }
       }
     }
   }

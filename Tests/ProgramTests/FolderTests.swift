@@ -19,6 +19,14 @@ final class FolderTests: SiteTestCase {
     }
   }
 
+  func test_listingIsSent_whereTheIndexIsAFolder() throws {
+    let site = try serve()
+    try site.makeFolder("index.html")
+    let answer = try site.get("/")
+    XCTAssertEqual(answer.code, 200)
+    XCTAssertTrue(Self.links(in: answer.text).contains("index.html/"))
+  }
+
   func test_listingLinksLeadToWhatIsThere_whateverItsName() throws {
     let site = try serve()
     let names = [
@@ -60,8 +68,8 @@ final class FolderTests: SiteTestCase {
     }
     let page = try site.get("/sub/").text
     XCTAssertEqual(Self.links(in: page), ["../", "z/", "a"])
-    XCTAssertTrue(page.contains("<td>4</td>"))
-    XCTAssertTrue(page.contains("<h1>/sub/</h1>"))
+    XCTAssertTrue(page.contains("<td title=\"4 bytes\">4 B</td>"))
+    XCTAssertTrue(page.contains("<h1><a href=\"/\">root</a><span> / </span>sub</h1>"))
     XCTAssertFalse(page.contains("hidden"))
     XCTAssertEqual(Self.links(in: try site.get("/").text), ["sub/"])
   }
@@ -111,9 +119,41 @@ final class FolderTests: SiteTestCase {
     }
   }
 
-  /// The links of a page, in order.
+  func test_listingIsSorted_byTheQuery() throws {
+    let site = try serve()
+    try site.makeFolder("folder")
+    for (name, text) in [("b", "1"), ("a", "333"), ("c", "22")] {
+      try site.write(text.utf8, to: name)
+    }
+    for (query, links) in [
+      ("", ["folder/", "a", "b", "c"]), ("?sort=name&order=desc", ["folder/", "c", "b", "a"]),
+      ("?sort=size", ["folder/", "b", "c", "a"]),
+      ("?sort=size&order=desc", ["folder/", "a", "c", "b"]),
+      ("?sort=<script>&order=%00", ["folder/", "a", "b", "c"]),
+    ] {
+      let answer = try site.get("/\(query)")
+      XCTAssertEqual(Self.links(in: answer.text), links, query)
+      XCTAssertFalse(answer.text.contains("<script"))
+    }
+  }
+
+  func test_pageMayDoNothingButWhatItIsFor() throws {
+    let plain = try serve().get("/")
+    let policy = try XCTUnwrap(plain["Content-Security-Policy"])
+    XCTAssertTrue(policy.hasPrefix("default-src 'none'; style-src 'sha256-"), policy)
+    XCTAssertFalse(policy.contains("script-src"), policy)
+    XCTAssertFalse(plain.text.contains("<form"))
+    let upload = try serve("--upload").get("/")
+    let wider = try XCTUnwrap(upload["Content-Security-Policy"])
+    XCTAssertTrue(wider.contains("script-src 'sha256-"), wider)
+    XCTAssertFalse(wider.contains("unsafe"), wider)
+    XCTAssertTrue(upload.text.contains("<input type=\"file\" multiple>"))
+  }
+
+  /// The links of a page's names, in order.
   private static func links(in page: String) -> [String] {
-    page.components(separatedBy: "href=\"").dropFirst().map {
+    let names = page.components(separatedBy: "<tbody>").last ?? ""
+    return names.components(separatedBy: "href=\"").dropFirst().map {
       String($0.prefix { $0 != "\"" })
     }
   }

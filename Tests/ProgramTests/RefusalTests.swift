@@ -18,7 +18,7 @@ final class RefusalTests: SiteTestCase {
   func test_methodIsRefusedWithThoseThatAreAllowed_whenUploadsAre() throws {
     let site = try serve("--upload")
     try site.write("here".utf8, to: "file")
-    for method in ["DELETE", "POST", "PATCH", "FROBNICATE"] {
+    for method in ["DELETE", "POST", "PATCH", "MKCOL", "FROBNICATE"] {
       let answer = try site.ask(method, "/file")
       XCTAssertEqual(answer.code, 405, method)
       XCTAssertEqual(answer["Allow"], "GET, HEAD, PUT", method)

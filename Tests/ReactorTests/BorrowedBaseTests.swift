@@ -50,6 +50,58 @@ final class BorrowedBaseTests: XCTestCase {
     XCTAssertEqual(base.dispatch(), nothingAdded)
   }
 
+  func test_loopMayGoInACallbackOfItsOwn_andTheBaseIsAsItWas() throws {
+    let (base, folder) = (try ForeignBase(), try TemporaryFolder())
+    try folder.write([1, 2, 3], to: "file")
+    let path = folder.path.appending("file")
+    /// Each has a callback let go of the last reference.
+    let ways: [(EventLoop, @escaping () -> Void) throws -> Void] = [
+      { loop, letGo in loop.schedule(after: .zero, letGo) },
+      { loop, letGo in
+        nonisolated(unsafe) let letGo = letGo
+        loop.remote.execute { _ in unsafe letGo() }
+      },
+      { loop, letGo in try loop.offload({}, letGo) },
+      { loop, letGo in File.contents(of: path, on: loop) { _ in letGo() } },
+      { loop, letGo in
+        let file = AIOFile(try .open(path, .readOnly), queue: loop.queue)
+        try file.read(into: IOBuffer(capacity: 3), at: 0) { _, _ in letGo() }
+      },
+      { loop, letGo in
+        let file = AIOFile(try .open(path, .readWrite), queue: loop.queue)
+        try file.write(IOBuffer(copying: [4]), at: 0) { _, _ in letGo() }
+      },
+      { loop, letGo in loop.startTask { letGo() } },
+      { loop, letGo in
+        let listener = try Listener(on: loop, .loopback(port: 0))
+        listener.onConnection = { _ in letGo() }
+        Connection.connect(to: listener.address, on: loop) { _ in }
+      },
+      { loop, letGo in
+        let listener = try Listener(on: loop, .loopback(port: 0))
+        listener.onConnection = { connection in
+          connection.onReceive = { _, bytes in
+            letGo()
+            return bytes.byteCount
+          }
+        }
+        Connection.connect(to: listener.address, on: loop) { result in
+          expectNoThrow { try result.get().write("a line".utf8) }
+        }
+      },
+    ]
+    for (number, way) in ways.enumerated() {
+      var loop: EventLoop? = try base.loop()
+      weak let weakLoop = loop
+      // Keeps the base running until the loop has gone.
+      loop?.schedule(every: .milliseconds(1)) {}
+      if let held = loop { try way(held) { loop = nil } }
+      XCTAssertEqual(base.dispatch(), nothingAdded)
+      XCTAssertNil(weakLoop, "way \(number)")
+      XCTAssertEqual(base.addedCount, 0, "way \(number)")
+    }
+  }
+
   func test_dispatchReturnsAtOnce_whenTheLoopHasNothingToDo() throws {
     let base = try ForeignBase()
     let loop = try base.loop()

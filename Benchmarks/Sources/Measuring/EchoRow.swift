@@ -22,6 +22,7 @@ public struct EchoRow: Measurable {
 
   private static let quantiles = [("median", 0.5), ("99 of 100", 0.99)]
 
+  /// What `--only` takes.
   public let name: String
   private let title: String
   private let circumstances: [Circumstance]
@@ -50,6 +51,7 @@ public struct EchoRow: Measurable {
     self.note = note
   }
 
+  /// Whether one of the circumstances needs a file system that takes direct IO.
   public var isDirect: Bool { circumstances.contains { $0.flood?.isDirect ?? false } }
 
   /// Measures every circumstance in every round.
@@ -91,7 +93,9 @@ public struct EchoRow: Measurable {
 
 /// A row that weighs connections that nobody uses at the moment.
 public struct ConnectionMemoryRow: Measurable {
+  /// What `--only` takes.
   public let name = "connections-memory"
+  /// No file is involved.
   public let isDirect = false
   private let count: Int
 

@@ -36,6 +36,7 @@ public struct Row: Measurable {
     }
   }
 
+  /// What `--only` takes.
   public let name: String
   let title: String
   let job: Job
@@ -75,6 +76,7 @@ public struct Row: Measurable {
     self.prepare = prepare
   }
 
+  /// Whether it needs a file system that takes direct IO.
   public var isDirect: Bool { job.isDirect }
 
   /// Measures every contestant in every round. Who begins changes from round to round, so that

@@ -13,3 +13,8 @@ void creactor_count_forks(void);
 
 /// How many forks lie between this process and the one that began to count.
 unsigned creactor_fork_count(void);
+
+struct evhttp_request;
+
+/// The minor version of a request of HTTP/1.
+int creactor_minor_version(const struct evhttp_request *_Nonnull request);

@@ -204,17 +204,15 @@ public final class EventLoop {
 
   private func connectQueue() {
     var isCutShort = false
-    let drain = TurnEvent(
-      in: registry, share: { [unowned self] in completionsPerTurn }, counters
-    ) { [unowned self] limit in
+    let drain = turnEvent(share: { $0.completionsPerTurn }) { loop, limit in
       isCutShort = false
-      let count = executor.servingJobs {
-        queue.drain(limit: limit)
+      let count = loop.executor.servingJobs {
+        loop.queue.drain(limit: limit)
       } isOver: {
         !isCutShort
       }
-      holdWhileQueueIsBusy()
-      callQueueWaiters()
+      loop.holdWhileQueueIsBusy()
+      loop.callQueueWaiters()
       return count
     }
     queue.requestDrain = { time in
@@ -257,10 +255,9 @@ public final class EventLoop {
   }
 
   private func connectCalls() {
-    let share = configuration.callsPerTurn
-    let work = TurnEvent(in: registry, share: { share }, counters) { [unowned self] limit in
-      let count = calls.run(on: self, limit: limit)
-      counters.figures.callCount += UInt64(count)
+    let work = turnEvent(share: { $0.configuration.callsPerTurn }) { loop, limit in
+      let count = loop.calls.run(on: loop, limit: limit)
+      loop.counters.figures.callCount += UInt64(count)
       return count
     }
     watchDescriptor(remote.descriptor, work)
@@ -268,11 +265,20 @@ public final class EventLoop {
   }
 
   private func connectJobs() {
-    let share = configuration.jobsPerTurn
     executor.open(
-      TurnEvent(in: registry, share: { share }, counters) { [executor] limit in
-        executor.run(limit: limit)
+      turnEvent(share: { $0.configuration.jobsPerTurn }) { loop, limit in
+        loop.executor.run(limit: limit)
       })
+  }
+
+  /// Work keeps the loop until it returns: a callback may let go of the last reference.
+  private func turnEvent(
+    share: @escaping (EventLoop) -> Int,
+    _ work: @escaping (_ loop: EventLoop, _ share: Int) -> Int
+  ) -> TurnEvent {
+    TurnEvent(in: registry, share: { [unowned self] in share(self) }, counters) {
+      [unowned self] share in withExtendedLifetime(self) { work(self, share) }
+    }
   }
 
   /// Has work done when a descriptor of the loop's own has something to say.

@@ -40,6 +40,11 @@ final class Exchange {
   private var link: Link
   private var phase = Phase.waiting
   private var lossAction: (() -> Void)?
+  private var endAction: ((HTTPResponder.Outcome) -> Void)?
+  private var status: HTTPStatus?
+
+  /// What the kernel has taken of the body, by whole pieces.
+  private var bodyByteCount: Int64 = 0
 
   /// Set where the connection must not serve another request.
   var closesConnection = false
@@ -71,6 +76,7 @@ final class Exchange {
     let output = unsafe evhttp_request_get_output_buffer(request)
     if status.allowsBody && method != .head {
       let bytes = ContiguousArray(body)
+      bodyByteCount = Int64(bytes.count)
       _ = unsafe bytes.withUnsafeBytes { unsafe evbuffer_add(output, $0.baseAddress, $0.count) }
     }
     // evhttp sends what is in the output buffer behind the header, whatever the method is.
@@ -101,7 +107,7 @@ final class Exchange {
     let byteCount = buffer.count
     let piece = OutgoingPiece(buffer, self, completion)
     guard let (_, connection) = unsafe openLink, framing != .omitted, byteCount > 0 else {
-      return piece.released()
+      return piece.skipped()
     }
     // Not evhttp_send_reply_chunk: it does the same, and has epoll add and remove the read event
     // each time. Writing is on since `start`, so adding bytes is enough.
@@ -139,6 +145,17 @@ final class Exchange {
     }
   }
 
+  func onEnd(_ action: @escaping (HTTPResponder.Outcome) -> Void) {
+    endAction = action
+    if case .open = link { return }
+    callEndAction()
+  }
+
+  /// The kernel has taken a piece of the body.
+  func sent(byteCount: Int) {
+    bodyByteCount += Int64(byteCount)
+  }
+
   /// The handler let go of its responder.
   func abandoned() {
     switch phase {
@@ -156,6 +173,7 @@ extension Exchange {
     guard case .open(_, let connection) = link else { return }
     link = .completed
     lossAction = nil
+    callEndAction()
     connection.finish()
     // evhttp never closes behind a CONNECT by itself.
     if method == .connect { connection.cutLater() }
@@ -172,6 +190,16 @@ extension Exchange {
       lossAction = nil
       deferred.add(action)
     }
+    callEndAction()
+  }
+
+  private func callEndAction() {
+    guard let action = endAction else { return }
+    endAction = nil
+    let isComplete = if case .completed = link { true } else { false }
+    let outcome = HTTPResponder.Outcome(
+      status: status, bodyByteCount: bodyByteCount, isComplete: isComplete)
+    deferred.add { action(outcome) }
   }
 }
 
@@ -187,6 +215,7 @@ extension Exchange {
   private func begin(_ status: HTTPStatus, _ headers: HTTPFields) {
     precondition(!isStarted, "HTTPResponder: a request is answered once")
     precondition(status.code >= 200, "HTTPResponder: an answer's status is 200 or more")
+    self.status = status
     precondition(
       headers["Content-Length"] == nil && headers["Transfer-Encoding"] == nil,
       "HTTPResponder: the length of an answer is set by the responder, not by its headers")

@@ -24,6 +24,19 @@ public final class HTTPResponder {
     case connectionLost
   }
 
+  /// What became of an answer.
+  public struct Outcome: Sendable {
+    /// Nil if the connection ended before the answer began.
+    public let status: HTTPStatus?
+
+    /// The bytes of the body that the kernel has taken: exact where the answer is complete,
+    /// otherwise by whole pieces.
+    public let bodyByteCount: Int64
+
+    /// Whether the kernel has taken all of it, and neither side ended the connection before.
+    public let isComplete: Bool
+  }
+
   private let exchange: Exchange
 
   init(_ exchange: Exchange) {
@@ -104,6 +117,12 @@ public final class HTTPResponder {
   /// ``cut()``.
   public func onConnectionLost(_ action: @escaping () -> Void) {
     exchange.onConnectionLost(action)
+  }
+
+  /// Has `action` called once by the loop when the answer is out or the connection has ended, for
+  /// logs and figures; replaces the action of an earlier call that was not called yet.
+  public func onEnd(_ action: @escaping (Outcome) -> Void) {
+    exchange.onEnd(action)
   }
 
   /// Whether the connection has ended before the answer was out.

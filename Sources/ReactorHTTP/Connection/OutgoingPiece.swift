@@ -32,6 +32,12 @@ final class OutgoingPiece {
 
   /// libevent lets go of the memory, perhaps in the middle of something.
   func released() {
+    if !exchange.isConnectionLost { exchange.sent(byteCount: count) }
+    skipped()
+  }
+
+  /// There is nobody to send it to, or nothing to send.
+  func skipped() {
     let delivery: HTTPResponder.Delivery = exchange.isConnectionLost ? .connectionLost : .sent
     exchange.deferred.add { self.finish(delivery) }
   }

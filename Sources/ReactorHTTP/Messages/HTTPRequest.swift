@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import CLibeventExtra
+internal import CReactor
 
 /// A request that has arrived completely, with its body.
 public struct HTTPRequest {
@@ -15,6 +16,9 @@ public struct HTTPRequest {
 
   /// What follows the target's question mark, still percent-encoded; nil without one.
   public let query: String?
+
+  /// The minor version of HTTP/1 that the client speaks: 1, or 0 for old programs.
+  public let minorVersion: Int
 
   /// The header. The trailer of a chunked body follows in it; evhttp does not tell them apart.
   public let headers: HTTPFields
@@ -44,6 +48,7 @@ public struct HTTPRequest {
       self.path = path.isEmpty && isAbsolute ? "/" : path
       query = unsafe String(evhttp: parsed.flatMap { unsafe evhttp_uri_get_query($0) })
     }
+    minorVersion = unsafe Int(creactor_minor_version(request))
     headers = unsafe HTTPFields(evhttp: evhttp_request_get_input_headers(request))
     (remoteHost, remotePort) = unsafe Self.peer(of: connection)
     body = unsafe HTTPBody(takingFrom: evhttp_request_get_input_buffer(request))

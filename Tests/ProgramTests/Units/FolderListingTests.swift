@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import SystemPackage
 import XCTest
@@ -7,41 +8,99 @@ import XCTest
 
 final class FolderListingTests: XCTestCase {
   func test_titleAndNamesAreEscaped() {
-    let page = FolderListing.page(
-      title: "<i>&\"", [entry("<td><script>&\""), entry("sub<", S_IFDIR)])
+    let page = page("<i>&\"", [entry("<td><script>&\""), entry("sub<", S_IFDIR)])
     XCTAssertTrue(page.contains("<title>/&lt;i&gt;&amp;&quot;/</title>"), page)
-    XCTAssertTrue(page.contains("<h1>/&lt;i&gt;&amp;&quot;/</h1>"), page)
+    XCTAssertTrue(page.contains("<span> / </span>&lt;i&gt;&amp;&quot;</h1>"), page)
     XCTAssertTrue(page.contains(">&lt;td&gt;&lt;script&gt;&amp;&quot;</a>"), page)
     XCTAssertTrue(page.contains("href=\"%3Ctd%3E%3Cscript%3E%26%22\""), page)
     XCTAssertTrue(page.contains("<a href=\"sub%3C/\">sub&lt;/</a>"), page)
   }
 
   func test_markupIsEscaped_underACombiningMark() {
-    let page = FolderListing.page(title: "<\u{301}", [entry("<\u{301}&\u{301}>\u{301}\"\u{301}x")])
+    let page = page("<\u{301}", [entry("<\u{301}&\u{301}>\u{301}\"\u{301}x")])
     let escaped = "&lt;\u{301}&amp;\u{301}&gt;\u{301}&quot;\u{301}x</a>"
     XCTAssertTrue(Array(page.utf8).contains(escaped), page)
-    XCTAssertTrue(Array(page.utf8).contains("<h1>/&lt;\u{301}/</h1>"), page)
+    XCTAssertTrue(Array(page.utf8).contains("&lt;\u{301}</h1>"), page)
   }
 
   func test_hiddenNamesAreLeftOut_underACombiningMarkToo() {
-    let page = FolderListing.page(
-      title: ".", [entry(".hidden"), entry(".\u{301}hidden"), entry("shown")])
+    let page = page(".", [entry(".hidden"), entry(".\u{301}hidden"), entry("shown")])
     XCTAssertFalse(page.contains("hidden"))
     XCTAssertTrue(page.contains("shown"))
   }
 
   func test_sizeIsShown_ofFilesOnly() {
-    let page = FolderListing.page(
-      title: ".",
-      [entry("file", byteCount: 1), entry("sub", S_IFDIR, byteCount: 2), entry("l", S_IFLNK)])
-    XCTAssertTrue(page.contains("file</a></td><td>1</td>"), page)
+    let page = page(
+      ".", [entry("file", byteCount: 1), entry("sub", S_IFDIR, byteCount: 2), entry("l", S_IFLNK)])
+    XCTAssertTrue(page.contains("file</a></td><td title=\"1 bytes\">1 B</td>"), page)
     XCTAssertTrue(page.contains("sub/</a></td><td></td>"), page)
     XCTAssertTrue(page.contains("l</a></td><td></td>"), page)
   }
 
   func test_wayUpIsShown_exceptInTheRoot() {
-    XCTAssertFalse(FolderListing.page(title: ".", []).contains("../"))
-    XCTAssertTrue(FolderListing.page(title: "sub", []).contains("<a href=\"../\">"))
+    XCTAssertFalse(page(".", []).contains("../"))
+    XCTAssertTrue(page("sub", []).contains("<a href=\"../\">"))
+  }
+
+  func test_linksOfTheBreadcrumbLeadUp() {
+    let page = page("a/b<c/d", [])
+    XCTAssertTrue(
+      page.contains(
+        "<a href=\"/\">root</a><span> / </span><a href=\"../../\">a</a><span> / </span>"
+          + "<a href=\"../\">b&lt;c</a><span> / </span>d</h1>"), page)
+  }
+
+  func test_sizesAreForPeople() {
+    for (byteCount, text) in [
+      (0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (1500, "1.46 KiB"), (20_480, "20.0 KiB"),
+      (1024 * 1024 - 1, "1023 KiB"), (1024 * 1024, "1.00 MiB"), (5_000_000_000, "4.65 GiB"),
+      (.max, "7.99 EiB"), (-1, "0 B"),
+    ] as [(Int64, String)] {
+      XCTAssertEqual(sizeText(byteCount), text)
+    }
+  }
+
+  func test_datesAreForPeople() {
+    XCTAssertEqual(dateText(784_111_777), "1994-11-06 08:49")
+    XCTAssertEqual(dateText(0), "1970-01-01 00:00")
+  }
+
+  func test_orderIsReadFromTheQuery() {
+    for key in ListingOrder.Key.allCases {
+      for isDescending in [true, false] {
+        let order = ListingOrder(key: key, isDescending: isDescending)
+        XCTAssertEqual(ListingOrder(query: order.query), order)
+      }
+    }
+    for query in [nil, "", "sort", "sort=&order=", "&&", "sort=%6Eame", "order=DESC"] {
+      XCTAssertEqual(ListingOrder(query: query), ListingOrder())
+    }
+  }
+
+  func test_policyHasTheHashesOfTheTexts() throws {
+    for (text, hash) in [
+      (listingStyle, listingStyleHash), (uploadScript, uploadScriptHash),
+    ] {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
+      let (input, output) = (Pipe(), Pipe())
+      process.standardInput = input
+      process.standardOutput = output
+      try process.run()
+      input.fileHandleForWriting.write(Data(text.utf8))
+      try input.fileHandleForWriting.close()
+      let digits = String(
+        decoding: output.fileHandleForReading.readDataToEndOfFile().prefix(64), as: UTF8.self)
+      process.waitUntilExit()
+      let bytes = stride(from: 0, to: 64, by: 2).compactMap { place in
+        UInt8(digits.dropFirst(place).prefix(2), radix: 16)
+      }
+      XCTAssertEqual(hash, "sha256-" + Data(bytes).base64EncodedString())
+    }
+  }
+
+  private func page(_ path: FilePath, _ entries: [Directory.Entry]) -> String {
+    FolderListing(path: path, order: ListingOrder()).page(entries)
   }
 
   private func entry(

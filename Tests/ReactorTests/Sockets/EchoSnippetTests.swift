@@ -17,11 +17,11 @@ final class EchoSnippetTests: XCTestCase {
     let folder = try TemporaryFolder()
     try folder.write("before\n".utf8, to: "log")
     let server = Process()
-    // It passes the polite signal on, and ends a server that hangs.
+    // It passes the polite signal on, once, and ends a server that hangs.
     server.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
     let seconds = "\(testDeadline.components.seconds)"
     server.arguments = [
-      "--signal=KILL", seconds, try Program.url(program).path, "0",
+      "--foreground", "--signal=KILL", seconds, try Program.url(program).path, "0",
       folder.path.appending("log").string,
     ]
     let output = Pipe()

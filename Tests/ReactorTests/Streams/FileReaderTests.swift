@@ -5,9 +5,15 @@ import TestSupport
 import XCTest
 
 final class FileReaderTests: XCTestCase {
-  private var (folder, loop) = (try? TemporaryFolder(), try? EventLoop())
+  // XCTest makes all its test cases first and keeps them to the end, and a loop its signal as long as
+  // it lives.
+  private var folder: TemporaryFolder?
+  private var loop: EventLoop?
 
-  // XCTest keeps its test cases, and a process has signals for 31 loops.
+  override func setUpWithError() throws {
+    (folder, loop) = (try TemporaryFolder(), try EventLoop())
+  }
+
   override func tearDown() {
     (folder, loop) = (nil, nil)
   }

@@ -6,7 +6,7 @@ import XCTest
 @testable import FileServer
 @testable import Reactor
 
-final class FileMetadataTests: XCTestCase {
+final class MediaTypeTests: XCTestCase {
   func test_contentTypeFollowsTheExtension_inAnyCase() {
     for (path, type) in [
       ("index.html", "text/html; charset=utf-8"), ("A.HTML", "text/html; charset=utf-8"),
@@ -14,13 +14,27 @@ final class FileMetadataTests: XCTestCase {
       ("x.json", "application/json"), ("x.png", "image/png"), ("x.JPG", "image/jpeg"),
       ("x.svg", "image/svg+xml"), ("x.wasm", "application/wasm"), ("x.tar.gz", "application/gzip"),
     ] as [(FilePath, String)] {
-      XCTAssertEqual(contentType(of: path), type, "\(path)")
+      XCTAssertEqual(MediaType(of: path).name, type, "\(path)")
     }
   }
 
   func test_contentTypeIsBytes_whenTheExtensionSaysNothing() {
     for path in ["README", "x.frob", "x.", ".html", "html", "a.html/b"] as [FilePath] {
-      XCTAssertEqual(contentType(of: path), "application/octet-stream", "\(path)")
+      XCTAssertEqual(MediaType(of: path).name, "application/octet-stream", "\(path)")
+    }
+  }
+
+  func test_textHasACharset_andWhatCompressesWellIsKnown() {
+    for (path, type, isCompressible) in [
+      ("a.txt", "text/plain; charset=utf-8", true), ("a.md", "text/markdown; charset=utf-8", true),
+      ("a.csv", "text/csv; charset=utf-8", true), ("a.svg", "image/svg+xml", true),
+      ("a.webmanifest", "application/manifest+json; charset=utf-8", true),
+      ("a.json", "application/json", true), ("a.jpg", "image/jpeg", false),
+      ("a.zip", "application/zip", false), ("a", "application/octet-stream", false),
+      ("a.wasm", "application/wasm", true), ("a.webm", "video/webm", false),
+    ] as [(FilePath, String, Bool)] {
+      XCTAssertEqual(MediaType(of: path).name, type, "\(path)")
+      XCTAssertEqual(MediaType(of: path).isCompressible, isCompressible, "\(path)")
     }
   }
 
@@ -30,7 +44,7 @@ final class FileMetadataTests: XCTestCase {
       status.st_ino = inode
       status.st_size = byteCount
       status.st_mtim = timespec(tv_sec: seconds, tv_nsec: nanoseconds)
-      return entityTag(FileStatus(status))
+      return EntityTag(FileStatus(status)).description
     }
     let tags = [
       tag(1, 2, 3, 4), tag(9, 2, 3, 4), tag(1, 9, 3, 4), tag(1, 2, 9, 4), tag(1, 2, 3, 9),

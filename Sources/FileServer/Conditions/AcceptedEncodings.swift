@@ -1,0 +1,50 @@
+/// The content encodings that a client takes, by an `Accept-Encoding` header (RFC 9110, 12.5.3).
+struct AcceptedEncodings {
+  /// From 0 to 1000, in thousandths, by the name in small letters.
+  private var weights: [String: Int] = [:]
+
+  /// - Parameter header: What is not understood in it is passed over. Nil, a client that does not
+  ///   say, takes anything by the standard; but what knows nothing of encodings says nothing, too.
+  init(_ header: String?) {
+    for element in header?.utf8.split(separator: UInt8(ascii: ",")) ?? [] {
+      let parts = element.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
+      guard let name = parts.first?.trimmed, !name.isEmpty,
+        let weight = Self.weight(parts.dropFirst())
+      else { continue }
+      weights[String(Substring(name)).lowercased()] = weight
+    }
+  }
+
+  /// Whether gzip is welcome, and no less so than the plain form.
+  var preferGzip: Bool {
+    guard let gzip = weights["gzip"] ?? weights["x-gzip"] ?? weights["*"], gzip > 0 else {
+      return false
+    }
+    return gzip >= weights["identity"] ?? weights["*"] ?? 0
+  }
+
+  /// Nil where the parameters are anything but one weight.
+  private static func weight(_ parameters: ArraySlice<Substring.UTF8View>) -> Int? {
+    guard let parameter = parameters.first?.trimmed else { return 1000 }
+    guard parameters.count == 1,
+      parameter.starts(with: "q=".utf8) || parameter.starts(with: "Q=".utf8)
+    else { return nil }
+    return thousandths(parameter.dropFirst(2))
+  }
+
+  /// "0" to "1" with at most three decimals.
+  private static func thousandths(_ text: Substring.UTF8View) -> Int? {
+    var digits = text
+    guard let whole = digits.popFirst(), whole == UInt8(ascii: "0") || whole == UInt8(ascii: "1")
+    else { return nil }
+    var number = Int(whole - UInt8(ascii: "0"))
+    if let point = digits.popFirst(), point != UInt8(ascii: ".") { return nil }
+    guard digits.count <= 3 else { return nil }
+    for _ in 0..<3 {
+      let digit = digits.popFirst() ?? UInt8(ascii: "0")
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+      number = number * 10 + Int(digit - UInt8(ascii: "0"))
+    }
+    return number <= 1000 ? number : nil
+  }
+}

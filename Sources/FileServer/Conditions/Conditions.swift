@@ -1,0 +1,97 @@
+import ReactorHTTP
+
+/// The conditions under which a client wants its request done (RFC 9110, section 13).
+struct Conditions {
+  enum Outcome: Equatable {
+    case proceed
+    /// 304: the client has it already.
+    case notModified
+    /// 412.
+    case preconditionFailed
+  }
+
+  /// What the conditions are about, as it is now.
+  struct Current {
+    let tag: EntityTag
+    let modified: HTTPDate
+  }
+
+  private let match: EntityTags?
+  private let noneMatch: EntityTags?
+  private let modifiedSince: HTTPDate?
+  private let unmodifiedSince: HTTPDate?
+  private let range: RangeCondition?
+
+  /// - Parameter headers: A date that is none is ignored, as the standard wants it.
+  init(_ headers: HTTPFields) {
+    match = headers.list("If-Match").map { EntityTags($0) }
+    noneMatch = headers.list("If-None-Match").map { EntityTags($0) }
+    modifiedSince = headers["If-Modified-Since"].flatMap { HTTPDate($0) }
+    unmodifiedSince = headers["If-Unmodified-Since"].flatMap { HTTPDate($0) }
+    range = headers["If-Range"].map { RangeCondition($0) }
+  }
+
+  /// Whether there is anything to look at before a file is written.
+  var concernWriting: Bool { match != nil || noneMatch != nil || unmodifiedSince != nil }
+
+  /// Goes in the order of section 13.2.2.
+  ///
+  /// - Parameters:
+  ///   - current: Nil if there is nothing yet.
+  ///   - isReading: Whether the method is `GET` or `HEAD`.
+  func outcome(_ current: Current?, isReading: Bool) -> Outcome {
+    if let match {
+      guard let current, match.contains(where: current.tag.matchesStrongly) else {
+        return .preconditionFailed
+      }
+    } else if let unmodifiedSince {
+      guard let current, current.modified <= unmodifiedSince else { return .preconditionFailed }
+    }
+    guard let current else { return .proceed }
+    if let noneMatch {
+      guard noneMatch.contains(where: current.tag.matchesWeakly) else { return .proceed }
+      return isReading ? .notModified : .preconditionFailed
+    }
+    if isReading, let modifiedSince, current.modified <= modifiedSince { return .notModified }
+    return .proceed
+  }
+
+  /// Whether a `Range` counts: the client has other parts of just this version, or does not ask.
+  func allowRange(of current: Current, now: HTTPDate) -> Bool {
+    switch range {
+    case nil: true
+    case .tag(let tag): tag.matchesStrongly(current.tag)
+    // The file may change twice in a second: only a date of the past tells one version. And it
+    // is compared for equality, since it stands for a version and not for an age (13.1.5).
+    case .date(let date): date == current.modified && date < now
+    case .unreadable: false
+    }
+  }
+
+  /// Whether `If-Range` names a version by this tag.
+  func rangeNames(_ tag: EntityTag) -> Bool {
+    if case .tag(let named) = range { named.matchesStrongly(tag) } else { false }
+  }
+
+  private enum RangeCondition {
+    case tag(EntityTag)
+    case date(HTTPDate)
+    case unreadable
+
+    init(_ header: String) {
+      if case .list(let tags) = EntityTags(header), tags.count == 1 {
+        self = .tag(tags[0])
+      } else {
+        self = HTTPDate(header).map { .date($0) } ?? .unreadable
+      }
+    }
+  }
+}
+
+extension HTTPFields {
+  /// The value of a header that may come in several lines, as one list; nil without any.
+  func list(_ name: String) -> String? {
+    let values = values(of: name)
+    return values.isEmpty ? nil : values.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,77 @@
+import Reactor
+
+/// What tells one version of a resource from another (RFC 9110, section 8.8.3).
+struct EntityTag: Equatable, CustomStringConvertible {
+  /// Between the quotes.
+  let opaque: String
+  let isWeak: Bool
+
+  init(_ opaque: String, isWeak: Bool = false) {
+    self.opaque = opaque
+    self.isWeak = isWeak
+  }
+
+  /// A tag that changes whenever a file's content may have: from the inode, the size and the time
+  /// of the last change, in hexadecimal.
+  ///
+  /// - Parameter suffix: Tells the forms of one resource apart.
+  init(_ status: FileStatus, suffix: String = "") {
+    let numbers = [
+      status.inode, UInt64(status.byteCount), UInt64(bitPattern: status.modified.seconds),
+      UInt64(status.modified.nanoseconds),
+    ]
+    self.init(numbers.map { String($0, radix: 16) }.joined(separator: "-") + suffix)
+  }
+
+  /// As in a header.
+  var description: String { (isWeak ? "W/" : "") + "\"\(opaque)\"" }
+
+  /// Whether both are the same, byte by byte.
+  func matchesStrongly(_ other: EntityTag) -> Bool {
+    !isWeak && !other.isWeak && opaque == other.opaque
+  }
+
+  /// Whether both mean the same.
+  func matchesWeakly(_ other: EntityTag) -> Bool {
+    opaque == other.opaque
+  }
+}
+
+/// The tags that `If-Match` or `If-None-Match` name.
+enum EntityTags: Equatable {
+  /// `*`: whatever there is.
+  case any
+  case list([EntityTag])
+
+  /// Reads a list up to where it stops to be one: what is not understood matches nothing.
+  init(_ header: String) {
+    if header.utf8[...].trimmed.elementsEqual("*".utf8) {
+      self = .any
+      return
+    }
+    var tags: [EntityTag] = []
+    var rest = header.utf8[...]
+    while let tag = Self.popTag(&rest) { tags.append(tag) }
+    self = .list(tags)
+  }
+
+  func contains(where matches: (EntityTag) -> Bool) -> Bool {
+    switch self {
+    case .any: true
+    case .list(let tags): tags.contains(where: matches)
+    }
+  }
+
+  private static func popTag(_ rest: inout Substring.UTF8View) -> EntityTag? {
+    let separators = " \t,".utf8
+    while let first = rest.first, separators.contains(first) { rest.removeFirst() }
+    let isWeak = rest.starts(with: "W/".utf8)
+    if isWeak { rest.removeFirst(2) }
+    guard rest.popFirst() == UInt8(ascii: "\""),
+      let end = rest.firstIndex(of: UInt8(ascii: "\""))
+    else { return nil }
+    let opaque = String(Substring(rest[..<end]))
+    rest = rest[rest.index(after: end)...]
+    return EntityTag(opaque, isWeak: isWeak)
+  }
+}

@@ -1,0 +1,13 @@
+extension Substring.UTF8View {
+  /// Without the spaces and tabs around it, which header values may have around their parts.
+  var trimmed: Substring.UTF8View {
+    var text = self
+    while let first = text.first, first.isBlank { text.removeFirst() }
+    while let last = text.last, last.isBlank { text.removeLast() }
+    return text
+  }
+}
+
+extension UInt8 {
+  fileprivate var isBlank: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
+}

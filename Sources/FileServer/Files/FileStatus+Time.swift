@@ -1,0 +1,14 @@
+import Glibc
+import Reactor
+import ReactorHTTP
+
+extension FileStatus.Time {
+  func isBefore(_ other: FileStatus.Time) -> Bool {
+    (seconds, nanoseconds) < (other.seconds, other.nanoseconds)
+  }
+}
+
+extension HTTPDate {
+  /// The present second.
+  static var now: HTTPDate { HTTPDate(secondsSinceEpoch: Int64(time(nil))) }
+}

@@ -1,0 +1,71 @@
+// What the pages of listings have in common. A browser runs and applies these texts alone, by their
+// hashes in the Content-Security-Policy; a test compares each hash with its text.
+
+let listingStyle = """
+  body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
+  color: #222; background: #fff }
+  h1 { font-size: 1.4rem; overflow-wrap: anywhere } h1 span { color: #999 }
+  a { color: #0645ad; text-decoration: none } a:hover { text-decoration: underline }
+  table { border-collapse: collapse; width: 100% }
+  th { text-align: left; border-bottom: 2px solid #ccc; white-space: nowrap }
+  th, td { padding: .25rem 1rem .25rem 0 } tbody tr:hover { background: #f2f5f9 }
+  td { border-bottom: 1px solid #eee; overflow-wrap: anywhere }
+  td + td, th + th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
+  .folder a { font-weight: 600 } .sum { color: #777; font-size: .9rem }
+  form { border: 2px dashed #bbb; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem }
+  form.over { border-color: #0645ad; background: #f2f5f9 }
+  form div { display: flex; gap: 1rem; align-items: center; margin-top: .5rem }
+  form div span:first-child { flex: 1; overflow-wrap: anywhere } progress { width: 12rem }
+  @media (prefers-color-scheme: dark) { body { color: #ddd; background: #16181c }
+  a { color: #8ab4f8 } th { border-color: #444 } td { border-color: #2a2d33 }
+  tbody tr:hover, form.over { background: #22252b } }
+  """
+
+let listingStyleHash = "sha256-25d135fh8oJmfSzmEYQOrP0BQ5uvEgGjiWKyGXZF828="
+
+/// Files are sent one request each, by `PUT`; a form can't do that without a script.
+let uploadForm = """
+  <form><label>Upload files: <input type="file" multiple></label> or drop them here
+  <noscript><br>This needs JavaScript. Without: curl -T FILE URL</noscript></form>
+  <script>\(uploadScript)</script>
+
+  """
+
+let uploadScript = """
+  "use strict";
+  const form = document.querySelector("form"), input = form.querySelector("input");
+  let waiting = 0, failed = 0;
+  function show(file) {
+    const row = document.createElement("div"), name = document.createElement("span");
+    const bar = document.createElement("progress"), state = document.createElement("span");
+    name.textContent = file.name; bar.max = 1; bar.value = 0; state.textContent = "waiting";
+    row.append(name, bar, state); form.append(row);
+    return { bar, state };
+  }
+  function send(file) {
+    const { bar, state } = show(file), request = new XMLHttpRequest();
+    waiting += 1;
+    request.open("PUT", new URL("./" + encodeURIComponent(file.name), location.href.split(/[?#]/)[0]));
+    request.upload.onprogress = e => {
+      if (!e.lengthComputable) return;
+      bar.value = e.loaded / e.total; state.textContent = Math.floor(bar.value * 100) + " %";
+    };
+    request.onloadend = () => {
+      const done = request.status === 201 || request.status === 204;
+      bar.value = done ? 1 : 0;
+      state.textContent = done ? "done" : "failed: " + (request.statusText || "no connection");
+      waiting -= 1; if (!done) failed += 1;
+      if (waiting === 0 && failed === 0) location.reload();
+    };
+    request.send(file);
+  }
+  input.onchange = () => { for (const file of input.files) send(file); input.value = ""; };
+  document.ondragover = e => { e.preventDefault(); form.classList.add("over"); };
+  document.ondragleave = () => form.classList.remove("over");
+  document.ondrop = e => {
+    e.preventDefault(); form.classList.remove("over");
+    for (const file of e.dataTransfer.files) send(file);
+  };
+  """
+
+let uploadScriptHash = "sha256-xX7lpdamxW1d+iKblL1obyaGqJXeWBJIUBLsf3kXo/8="

@@ -1,0 +1,52 @@
+import ReactorHTTP
+
+/// A line of an access log, in the Combined Log Format that many tools read.
+struct LogLine {
+  /// Of what a client wrote, this many bytes are logged of each of its texts.
+  static let maximumTextByteCount = 2048
+
+  private let host: String
+  private let requestLine: String
+  private let referer: String?
+  private let userAgent: String?
+
+  /// Takes what the line needs of a request, so that its body can go.
+  init(_ request: HTTPRequest) {
+    host = request.remoteHost
+    requestLine = "\(request.method) \(request.target) HTTP/1.\(request.minorVersion)"
+    referer = request.headers["Referer"]
+    userAgent = request.headers["User-Agent"]
+  }
+
+  /// The line, with its end. Status 499 stands for a client that was gone before its answer began.
+  func text(_ outcome: HTTPResponder.Outcome, at date: HTTPDate) -> String {
+    let status = outcome.status?.code ?? 499
+    let byteCount = outcome.bodyByteCount == 0 ? "-" : "\(outcome.bodyByteCount)"
+    return "\(Self.escaped(host)) - - [\(date.logged)] \"\(Self.escaped(requestLine))\" \(status) "
+      + "\(byteCount) \"\(Self.escaped(referer ?? "-"))\" \"\(Self.escaped(userAgent ?? "-"))\"\n"
+  }
+
+  /// Nothing that a client writes may end the line or its quotes, or speak to a terminal.
+  static func escaped(_ text: String) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var escaped: [UInt8] = []
+    for byte in text.utf8.prefix(maximumTextByteCount) {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): escaped += [UInt8(ascii: "\\"), byte]
+      case 0x20...0x7E: escaped.append(byte)
+      default:
+        escaped += Array("\\x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: escaped, as: UTF8.self)
+  }
+}
+
+extension HTTPDate {
+  /// As in logs: "06/Nov/1994:08:49:37 +0000".
+  fileprivate var logged: String {
+    // "Sun, 06 Nov 1994 08:49:37 GMT"
+    let words = description.split(separator: " ")
+    return "\(words[1])/\(words[2])/\(words[3]):\(words[4]) +0000"
+  }
+}

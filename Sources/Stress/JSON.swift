@@ -1,0 +1,38 @@
+/// A JSON value, written as one line.
+enum JSON: CustomStringConvertible {
+  case object([(String, JSON)])
+  case array([JSON])
+  case string(String)
+  case integer(Int)
+  case number(Double)
+  case bool(Bool)
+  case null
+
+  var description: String {
+    switch self {
+    case .object(let members):
+      "{" + members.map { "\(Self.quoted($0)):\($1)" }.joined(separator: ",") + "}"
+    case .array(let elements): "[" + elements.map(\.description).joined(separator: ",") + "]"
+    case .string(let text): Self.quoted(text)
+    case .integer(let integer): "\(integer)"
+    // JSON has no word for what is not finite.
+    case .number(let number): number.isFinite ? "\(number)" : "null"
+    case .bool(let bool): "\(bool)"
+    case .null: "null"
+    }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": quoted += "\\\(scalar)"
+      case _ where scalar.value < 0x20:
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+}

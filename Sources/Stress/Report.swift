@@ -1,0 +1,110 @@
+import PosixAIO
+
+/// What the load did.
+struct LoadResult {
+  let tally: Tally
+  let took: Duration
+  let figures: CompletionQueue.Figures
+  let digest: UInt64
+
+  init(_ load: Load, took: Duration, queue: CompletionQueue) {
+    tally = load.tally
+    self.took = took
+    figures = queue.figures
+    digest = load.digest
+  }
+
+  var seconds: Double { max(took / .seconds(1), 1e-9) }
+
+  var latencies: [(name: String, latencies: Latencies, byteCount: Int)] {
+    [
+      ("reads", tally.reads, tally.readByteCount), ("writes", tally.writes, tally.writtenByteCount),
+      ("syncs", tally.syncs, 0),
+    ]
+  }
+}
+
+/// What came of a run, for people and for programs.
+struct Report {
+  let options: StressOptions
+  let seed: Int
+  let result: LoadResult
+  let findings: Findings
+  let verifiedBlockCount: Int
+  let isInterrupted: Bool
+
+  static let percentiles: [(name: String, fraction: Double)] = [
+    ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999),
+  ]
+
+  var isVerified: Bool { findings.isEmpty && verifiedBlockCount == options.blockCount }
+
+  /// The queue's counters, each with what it is called for people and for programs.
+  var queueFigures: [(text: String, key: String, value: Int)] {
+    let figures = result.figures
+    return [
+      ("answered by the page cache", "cacheHits", Int(figures.cacheHitCount)),
+      ("merged writes", "mergedWrites", Int(figures.mergedWriteCount)),
+      ("merged syncs", "mergedSyncs", Int(figures.mergedSyncCount)),
+      ("hand-overs to glibc", "groups", Int(figures.groupCount)),
+      ("signals", "signals", Int(figures.signalCount)),
+      ("of them on other threads", "strays", Int(figures.strayCount)),
+      ("found by the backstop", "rescued", Int(figures.rescuedCount)),
+      ("answered while they ran", "abandoned", Int(figures.abandonedCount)),
+    ]
+  }
+}
+
+extension Report {
+  var json: JSON {
+    let tally = result.tally
+    return .object([
+      ("verified", .bool(isVerified)),
+      ("interrupted", .bool(isInterrupted)),
+      ("seed", .integer(seed)),
+      ("command", .string(options.replay(seed: seed))),
+      ("sequenceDigest", .string(String(result.digest, radix: 16))),
+      ("seconds", .number(result.seconds)),
+      ("operations", .integer(tally.startedCount)),
+      ("completed", .integer(tally.completedCount)),
+      ("canceled", .integer(tally.canceledCount)),
+      ("timedOut", .integer(tally.timedOutCount)),
+      ("waited", .integer(tally.waitCount)),
+      ("verifiedBlocks", .integer(verifiedBlockCount)),
+      ("latencies", .object(result.latencies.map { ($0.name, json($0.latencies, $0.byteCount)) })),
+      ("queue", .object(queueJSON)),
+      ("findingCount", .integer(findings.count)),
+      ("findings", .array(findings.first.map(json))),
+    ])
+  }
+
+  private func json(_ latencies: Latencies, _ byteCount: Int) -> JSON {
+    let percentiles = Self.percentiles.map { percentile in
+      (
+        "\(percentile.name)Microseconds",
+        latencies.percentile(percentile.fraction).map { JSON.number($0 / .microseconds(1)) }
+          ?? .null
+      )
+    }
+    let maximum = latencies.count > 0 ? JSON.number(latencies.maximum / .microseconds(1)) : .null
+    return .object(
+      [
+        ("count", .integer(latencies.count)),
+        ("bytes", .integer(byteCount)),
+        ("perSecond", .number(Double(latencies.count) / result.seconds)),
+      ] + percentiles + [("maxMicroseconds", maximum)])
+  }
+
+  private var queueJSON: [(String, JSON)] {
+    queueFigures.map { ($0.key, .integer($0.value)) }
+      + [("completionsPerWake", .number(result.figures.completionsPerWake))]
+  }
+
+  private func json(_ finding: Finding) -> JSON {
+    .object([
+      ("what", .string(finding.what)),
+      ("operation", finding.operation.map { .integer($0) } ?? .null),
+      ("offset", finding.offset.map { .integer(Int($0)) } ?? .null),
+    ])
+  }
+}

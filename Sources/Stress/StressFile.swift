@@ -1,0 +1,210 @@
+import PosixAIO
+import Reactor
+import SystemPackage
+
+/// The file that is loaded: a heading by which aio-stress knows it again, and behind it the blocks.
+final class StressFile {
+  /// Also the alignment of the first block, enough for direct IO on every common disk.
+  static let headingByteCount = 4096
+  static let heading = """
+    aio-stress file, format 1
+    This file belongs to aio-stress, which overwrites it without asking.
+
+    """
+  /// What is written and read in one piece before and after the load, in bytes.
+  private static let pieceByteCount = 1 << 20
+  /// Linux's number for it, which neither Swift's Glibc nor System shows.
+  private static let directOption: FileDescriptor.OpenOptions = {
+    #if arch(arm64) || arch(arm)
+      FileDescriptor.OpenOptions(rawValue: 0x1_0000)
+    #else
+      FileDescriptor.OpenOptions(rawValue: 0x4000)
+    #endif
+  }()
+
+  let path: FilePath
+  let format: BlockFormat
+  let blockCount: Int
+  /// Whether this run made it.
+  private(set) var isNew = false
+
+  private let isDirect: Bool
+  private let loop: EventLoop
+  private var opened: File?
+
+  init(_ options: StressOptions, format: BlockFormat, on loop: EventLoop) {
+    path = FilePath(options.file)
+    blockCount = options.blockCount
+    isDirect = options.direct
+    self.format = format
+    self.loop = loop
+  }
+
+  /// Open between ``prepare(overwriting:_:)`` and ``close()``.
+  var file: File {
+    guard let opened else { preconditionFailure("StressFile: prepare it first") }
+    return opened
+  }
+
+  func offset(of block: Int) -> Int64 {
+    Int64(Self.headingByteCount) + Int64(block) * Int64(format.blockByteCount)
+  }
+
+  // MARK: - Before the load
+
+  /// Opens or makes the file, and fills it with the first version of each block.
+  ///
+  /// - Parameter progress: Called with the number of blocks that are filled.
+  nonisolated(nonsending) func prepare(
+    overwriting: Bool, _ progress: (Int) -> Void
+  ) async throws {
+    let file = try await openOrMake()
+    opened = file
+    if !isNew { try await checkOwnership(of: file, overwriting: overwriting) }
+    guard try await file.tryLock(.exclusive) else {
+      throw StressFailure("\"\(path)\" is in use by another process")
+    }
+    try await file.truncate(to: 0)
+    try await fill(file, progress)
+    try await file.sync()
+  }
+
+  nonisolated(nonsending) private func openOrMake() async throws -> File {
+    do {
+      return try await open([])
+    } catch  where error.errno == .noSuchFileOrDirectory {
+      isNew = true
+    } catch {
+      throw refusal(error)
+    }
+    do {
+      return try await open([.create, .exclusiveCreate])
+    } catch {
+      isNew = false
+      // The name stays behind where the file system refuses nothing but direct IO.
+      if isDirect, error.errno == .invalidArgument { try await remove() }
+      throw refusal(error)
+    }
+  }
+
+  nonisolated(nonsending) private func open(
+    _ options: FileDescriptor.OpenOptions
+  ) async throws(FileError) -> File {
+    // Opening a pipe must not wait for its other end.
+    var options = options.union(.nonBlocking)
+    if isDirect { options.insert(Self.directOption) }
+    return try await File.open(path, .readWrite, options: options, on: loop)
+  }
+
+  private func refusal(_ error: FileError) -> StressFailure {
+    guard isDirect, error.errno == .invalidArgument else { return StressFailure("\(error)") }
+    return StressFailure("--direct: the file system of \"\(path)\" has no direct IO")
+  }
+
+  nonisolated(nonsending) private func checkOwnership(
+    of file: File, overwriting: Bool
+  ) async throws {
+    guard file.openingStatus.kind == .regular else {
+      throw StressFailure("\"\(path)\" is not a regular file")
+    }
+    guard !overwriting else { return }
+    guard try await hasHeading(file) else {
+      throw StressFailure(
+        "\"\(path)\" was not made by aio-stress; --overwrite takes it all the same")
+    }
+  }
+
+  nonisolated(nonsending) private func hasHeading(_ file: File) async throws -> Bool {
+    let buffer = try await file.read(into: IOBuffer(capacity: Self.headingByteCount), at: 0)
+    return Array(buffer).starts(with: Self.heading.utf8)
+  }
+
+  nonisolated(nonsending) private func fill(_ file: File, _ progress: (Int) -> Void) async throws {
+    var heading = IOBuffer(capacity: Self.headingByteCount)
+    heading.append(contentsOf: Array(Self.heading.utf8))
+    heading.append(contentsOf: [UInt8](repeating: 0, count: heading.capacity - heading.count))
+    try await write(heading, to: file, at: 0)
+    for first in stride(from: 0, to: blockCount, by: blocksPerPiece) {
+      let blocks = first..<min(first + blocksPerPiece, blockCount)
+      var piece = IOBuffer(
+        capacity: blocks.count * format.blockByteCount, alignment: IOBuffer.pageAlignment)
+      // Every byte of it is written before anything reads it.
+      unsafe piece.setCount(piece.capacity)
+      piece.withMutableBytes { bytes in
+        for block in blocks {
+          format.fill(
+            &bytes, from: (block - first) * format.blockByteCount, offset: offset(of: block),
+            version: 0)
+        }
+      }
+      try await write(piece, to: file, at: offset(of: first))
+      progress(blocks.upperBound)
+    }
+  }
+
+  nonisolated(nonsending) private func write(
+    _ buffer: consuming IOBuffer, to file: File, at offset: Int64
+  ) async throws {
+    do {
+      try await file.write(buffer, at: offset)
+    } catch  where isDirect && error.errno == .invalidArgument {
+      throw StressFailure(
+        "--direct: the disk of \"\(path)\" does not take blocks of \(format.blockByteCount) bytes")
+    } catch {
+      throw error
+    }
+  }
+
+  private var blocksPerPiece: Int { max(1, Self.pieceByteCount / format.blockByteCount) }
+
+  // MARK: - After the load
+
+  /// Syncs and closes the file, which waits for all that the kernel still does, and opens it anew
+  /// with nothing of it in the page cache.
+  nonisolated(nonsending) func reopen() async throws {
+    try await file.sync()
+    try await close()
+    let file = try await open([])
+    opened = file
+    let (found, right) = (file.openingStatus.byteCount, offset(of: blockCount))
+    guard found == right else {
+      throw StressFailure("the file has \(found) bytes instead of \(right)")
+    }
+    try await file.advise(.dontNeed)
+    guard try await hasHeading(file) else { throw StressFailure("the heading is damaged") }
+  }
+
+  /// Reads everything.
+  ///
+  /// - Parameter check: Gets a block's number, and the bytes with the place in them where it begins.
+  nonisolated(nonsending) func readAll(_ check: (Int, RawSpan, Int) -> Void) async throws {
+    for first in stride(from: 0, to: blockCount, by: blocksPerPiece) {
+      let blocks = first..<min(first + blocksPerPiece, blockCount)
+      let piece = try await read(blocks)
+      piece.withBytes { bytes in
+        for block in blocks { check(block, bytes, (block - first) * format.blockByteCount) }
+      }
+    }
+  }
+
+  nonisolated(nonsending) private func read(_ blocks: Range<Int>) async throws -> IOBuffer {
+    let byteCount = blocks.count * format.blockByteCount
+    let offset = offset(of: blocks.lowerBound)
+    let piece = IOBuffer(capacity: byteCount, alignment: IOBuffer.pageAlignment)
+    let filled = try await file.read(into: piece, at: offset)
+    guard filled.count == byteCount else {
+      throw StressFailure(
+        "of \(byteCount) bytes at offset \(offset) only \(filled.count) are there")
+    }
+    return filled
+  }
+
+  nonisolated(nonsending) func close() async throws {
+    guard let file = opened.take() else { return }
+    try await file.close()
+  }
+
+  nonisolated(nonsending) func remove() async throws {
+    try await File.remove(path, on: loop)
+  }
+}

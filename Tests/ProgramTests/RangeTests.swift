@@ -1,0 +1,203 @@
+import Foundation
+import SystemPackage
+import TestSupport
+import XCTest
+
+/// Parts of files, conditions, and precompressed files.
+final class RangeTests: SiteTestCase {
+  private let bytes = Pattern.block(3, byteCount: 300_000)
+
+  private func ask(
+    _ site: Site, _ target: String, _ headers: String..., method: String = "GET"
+  ) throws -> Answer {
+    let client = try site.client()
+    let answer = try client.ask(method, target, headers: headers)
+    // What is behind the answer would stand in front of this one.
+    XCTAssertEqual(try client.ask("HEAD", "/missing").code, 404)
+    return answer
+  }
+
+  func test_partIsSent() throws {
+    let site = try serve()
+    try site.write(bytes, to: "file.png")
+    for (header, range) in [
+      ("0-0", 0..<1), ("1-262144", 1..<262_145), ("299999-", 299_999..<300_000),
+      ("-10", 299_990..<300_000), ("0-", 0..<300_000), ("5-400000", 5..<300_000),
+      ("0-99,50-149", 0..<150),
+    ] {
+      let answer = try ask(site, "/file.png", "Range: bytes=\(header)")
+      XCTAssertEqual(answer.statusLine, "HTTP/1.1 206 Partial Content", header)
+      XCTAssertEqual(
+        answer["Content-Range"], "bytes \(range.lowerBound)-\(range.upperBound - 1)/300000")
+      XCTAssertEqual(answer["Content-Type"], "image/png")
+      XCTAssertEqual(answer["Accept-Ranges"], "bytes")
+      XCTAssertNotNil(answer["ETag"])
+      XCTAssertTrue(answer.body.elementsEqual(bytes[range]), header)
+    }
+  }
+
+  func test_severalPartsAreSent_eachWithItsHeader() throws {
+    let site = try serve()
+    try site.write(bytes, to: "file.png")
+    let answer = try ask(site, "/file.png", "Range: bytes=200000-299999, 0-9, -0, 1000-140000")
+    XCTAssertEqual(answer.code, 206)
+    XCTAssertNil(answer["Content-Range"])
+    let type = try XCTUnwrap(answer["Content-Type"])
+    let prefix = "multipart/byteranges; boundary="
+    XCTAssertTrue(type.hasPrefix(prefix), type)
+    let boundary = String(type.dropFirst(prefix.count))
+    var expected: [UInt8] = []
+    for (index, range) in [200_000..<300_000, 0..<10, 1_000..<140_001].enumerated() {
+      expected += Array(
+        """
+        \(index == 0 ? "" : "\r\n")--\(boundary)\r\nContent-Type: image/png\r\n\
+        Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)/300000\r\n\r\n
+        """.utf8)
+      expected += bytes[range]
+    }
+    expected += Array("\r\n--\(boundary)--\r\n".utf8)
+    XCTAssertTrue(answer.body == expected)
+  }
+
+  func test_nothingIsSent_ofWhatTheFileDoesNotHave() throws {
+    let site = try serve()
+    try site.write(bytes, to: "file")
+    try site.write([], to: "empty")
+    let answer = try ask(site, "/file", "Range: bytes=300000-")
+    XCTAssertEqual(answer.code, 416)
+    XCTAssertEqual(answer["Content-Range"], "bytes */300000")
+    XCTAssertEqual(try ask(site, "/empty", "Range: bytes=0-")["Content-Range"], "bytes */0")
+  }
+
+  func test_wholeIsSent_whereTheRangeDoesNotCount() throws {
+    let site = try serve()
+    try site.write(bytes, to: "file")
+    let many = "bytes=" + (0..<40).map { "\($0 * 1000)-\($0 * 1000)" }.joined(separator: ",")
+    for headers in [
+      ["Range: bytes=5-1"], ["Range: lines=0-1"], ["Range: \(many)"],
+      ["Range: bytes=0-1", "If-Range: \"another\""],
+    ] {
+      let answer = try site.client().ask("GET", "/file", headers: headers)
+      XCTAssertEqual(answer.code, 200, "\(headers)")
+      XCTAssertTrue(answer.body == bytes, "\(headers)")
+    }
+    let head = try ask(site, "/file", "Range: bytes=0-1", method: "HEAD")
+    XCTAssertEqual(head.code, 200)
+    XCTAssertEqual(head.contentLength, 300_000)
+  }
+
+  func test_downloadGoesOn_withTheVersionThatItBegan() throws {
+    let site = try serve()
+    try site.write(bytes, to: "file")
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 784_111_777)],
+      ofItemAtPath: site.path("file"))
+    let tag = try XCTUnwrap(try site.get("/file")["ETag"])
+    for condition in [tag, "Sun, 06 Nov 1994 08:49:37 GMT"] {
+      XCTAssertEqual(
+        try ask(site, "/file", "Range: bytes=9-", "If-Range: \(condition)").code, 206, condition)
+    }
+    try site.write(bytes.reversed(), to: "file")
+    for condition in [tag, "Sun, 06 Nov 1994 08:49:37 GMT"] {
+      let answer = try ask(site, "/file", "Range: bytes=9-", "If-Range: \(condition)")
+      XCTAssertEqual(answer.code, 200, condition)
+      XCTAssertTrue(answer.body.elementsEqual(bytes.reversed()))
+    }
+  }
+
+  func test_conditionsAreKept_byGetAndHeadAlike() throws {
+    let site = try serve()
+    try site.write(bytes, to: "file.css")
+    let first = try site.get("/file.css")
+    let tag = try XCTUnwrap(first["ETag"])
+    let date = try XCTUnwrap(first["Last-Modified"])
+    for method in ["GET", "HEAD"] {
+      for header in ["If-None-Match: \(tag)", "If-None-Match: *", "If-Modified-Since: \(date)"] {
+        let client = try site.client()
+        try client.begin(method, "/file.css", headers: [header, "Connection: close"])
+        let answer = try client.readHead()
+        XCTAssertEqual(answer.code, 304, header)
+        XCTAssertEqual(answer["ETag"], tag)
+        XCTAssertEqual(answer["Vary"], "Accept-Encoding")
+        XCTAssertEqual(try client.readToEnd(), [], header)
+      }
+      for header in ["If-Match: \"b\"", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"] {
+        XCTAssertEqual(try ask(site, "/file.css", header, method: method).code, 412, header)
+      }
+      XCTAssertEqual(try ask(site, "/file.css", "If-Match: \(tag)", method: method).code, 200)
+    }
+  }
+
+  func test_uploadKeepsItsConditions() throws {
+    let site = try serve("--upload")
+    func put(_ text: String, _ header: String) throws -> Int {
+      try site.client().ask("PUT", "/file", headers: [header], body: Array(text.utf8)).code
+    }
+    XCTAssertEqual(try put("none", "If-Match: *"), 412)
+    XCTAssertEqual(try put("first", "If-None-Match: *"), 201)
+    XCTAssertEqual(try put("second", "If-None-Match: *"), 412)
+    let tag = try XCTUnwrap(try site.get("/file")["ETag"])
+    XCTAssertEqual(try put("third", "If-Match: \(tag)"), 204)
+    XCTAssertEqual(try put("fourth", "If-Match: \(tag)"), 412)
+    XCTAssertEqual(try put("fifth", "Content-Range: bytes 0-4/10"), 400)
+    XCTAssertEqual(try site.text(of: "file"), "third")
+  }
+
+  func test_precompressedFileIsSent_toWhoTakesIt() throws {
+    let site = try serve()
+    try site.write("plain text".utf8, to: "a.txt")
+    try site.write("compressed".utf8 + [0], to: "a.txt.gz")
+    let plain = try site.get("/a.txt")
+    XCTAssertEqual(plain.text, "plain text")
+    XCTAssertNil(plain["Content-Encoding"])
+    XCTAssertEqual(plain["Vary"], "Accept-Encoding")
+    let gzip = try ask(site, "/a.txt", "Accept-Encoding: br, gzip")
+    XCTAssertEqual(gzip.text, "compressed\0")
+    XCTAssertEqual(gzip["Content-Encoding"], "gzip")
+    XCTAssertEqual(gzip["Content-Type"], "text/plain; charset=utf-8")
+    XCTAssertEqual(gzip["Vary"], "Accept-Encoding")
+    let tag = try XCTUnwrap(gzip["ETag"])
+    XCTAssertNotEqual(tag, plain["ETag"])
+    let head = try ask(site, "/a.txt", "Accept-Encoding: gzip", method: "HEAD")
+    XCTAssertEqual(head["ETag"], tag)
+    XCTAssertEqual(head.contentLength, 11)
+    XCTAssertEqual(try ask(site, "/a.txt", "Accept-Encoding: gzip;q=0").text, "plain text")
+    XCTAssertEqual(try site.get("/a.txt.gz")["Content-Type"], "application/gzip")
+  }
+
+  func test_rangeIsOfThePlainFile_unlessTheCompressedOneIsNamed() throws {
+    let site = try serve()
+    try site.write("plain text".utf8, to: "a.txt")
+    try site.write("compressed".utf8, to: "a.txt.gz")
+    let accept = "Accept-Encoding: gzip"
+    let tag = try XCTUnwrap(try ask(site, "/a.txt", accept)["ETag"])
+    let plain = try ask(site, "/a.txt", accept, "Range: bytes=0-3")
+    XCTAssertEqual(plain.text, "plai")
+    XCTAssertNil(plain["Content-Encoding"])
+    let gzip = try ask(site, "/a.txt", accept, "Range: bytes=0-3", "If-Range: \(tag)")
+    XCTAssertEqual(gzip.text, "comp")
+    XCTAssertEqual(gzip["Content-Encoding"], "gzip")
+  }
+
+  func test_precompressedFileIsLeftOut_whereItIsNoneOrOld() throws {
+    let site = try serve()
+    try site.write("plain".utf8, to: "old.txt")
+    try site.write("compressed".utf8, to: "old.txt.gz")
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 784_111_777)],
+      ofItemAtPath: site.path("old.txt.gz"))
+    try site.write("plain".utf8, to: "folder.txt")
+    try site.makeFolder("folder.txt.gz")
+    try site.write("plain".utf8, to: "link.txt")
+    try site.makeLink("link.txt.gz", to: "\(site.outside)/secret")
+    try site.write("plain".utf8, to: "picture.png")
+    try site.write("compressed".utf8, to: "picture.png.gz")
+    try site.write("compressed".utf8, to: "alone.txt.gz")
+    for name in ["old.txt", "folder.txt", "link.txt", "picture.png"] {
+      XCTAssertEqual(try ask(site, "/\(name)", "Accept-Encoding: gzip").text, "plain", name)
+    }
+    XCTAssertEqual(try ask(site, "/alone.txt", "Accept-Encoding: gzip").code, 404)
+    XCTAssertFalse(
+      try site.server.descriptors().contains { $0.hasPrefix(site.root.string + "/") })
+  }
+}

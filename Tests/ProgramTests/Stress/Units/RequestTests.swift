@@ -1,0 +1,55 @@
+import PosixAIO
+import SystemPackage
+import XCTest
+
+@testable import Stress
+
+/// What is held against the queue's answers.
+final class RequestTests: XCTestCase {
+  private func request(
+    _ status: CompletionQueue.CancelStatus?, _ cancellation: Stress.Operation.Cancellation? = nil
+  ) -> Request {
+    let operation = Stress.Operation(
+      number: 1, kind: .read(block: 0), cancellation: cancellation)
+    let request = Request(operation)
+    request.begin(operation, expected: .version(0))
+    if let status { request.wasCancelled(status) }
+    return request
+  }
+
+  private func failure(_ errno: Errno) -> Result<Int, FileError> {
+    .failure(FileError(operation: .read, path: nil, errno: errno))
+  }
+
+  func test_answersThatFitAreRight() {
+    for status: CompletionQueue.CancelStatus? in [nil, .notCanceled, .allDone] {
+      XCTAssertNil(request(status).fault(in: .success(64), isBufferBack: true))
+    }
+    XCTAssertNil(request(.canceled).fault(in: failure(.canceled), isBufferBack: true))
+    XCTAssertNil(request(.abandoned).fault(in: failure(.canceled), isBufferBack: false))
+    let late = request(nil, .deadline(.nanoseconds(1)))
+    XCTAssertNil(late.fault(in: failure(.timedOut), isBufferBack: true))
+    XCTAssertNil(late.fault(in: failure(.timedOut), isBufferBack: false))
+  }
+
+  func test_answersThatDoNotFitAreFound() {
+    XCTAssertNotNil(request(.canceled).fault(in: .success(64), isBufferBack: true))
+    XCTAssertNotNil(request(.abandoned).fault(in: .success(64), isBufferBack: true))
+    XCTAssertNotNil(request(nil).fault(in: .success(64), isBufferBack: false))
+    XCTAssertNotNil(request(nil).fault(in: failure(.canceled), isBufferBack: true))
+    XCTAssertNotNil(request(.notCanceled).fault(in: failure(.canceled), isBufferBack: true))
+    XCTAssertNotNil(request(.canceled).fault(in: failure(.canceled), isBufferBack: false))
+    XCTAssertNotNil(request(.abandoned).fault(in: failure(.canceled), isBufferBack: true))
+    XCTAssertNotNil(request(nil).fault(in: failure(.timedOut), isBufferBack: true))
+    XCTAssertNotNil(request(nil).fault(in: failure(.ioError), isBufferBack: true))
+    let early = request(nil, .deadline(.seconds(1000)))
+    XCTAssertNotNil(early.fault(in: failure(.timedOut), isBufferBack: true))
+  }
+
+  func test_secondAnswerIsFound() {
+    let request = request(nil)
+    request.end()
+    XCTAssertEqual(
+      request.fault(in: .success(64), isBufferBack: true), "completed more than once")
+  }
+}

@@ -1,0 +1,78 @@
+import Dispatch
+import PosixAIO
+import Synchronization
+import Testing
+
+@testable import ReactorHTTP
+
+@Suite struct OutcomeTests {
+  private final class Outcomes: Sendable {
+    private let list = Mutex<[HTTPResponder.Outcome]>([])
+
+    private let arrival = DispatchSemaphore(value: 0)
+
+    func add(_ outcome: HTTPResponder.Outcome) {
+      list.withLock { $0.append(outcome) }
+      arrival.signal()
+    }
+
+    func waitForNext() throws { try arrival.waitOrFail("an answer did not end") }
+    var all: [HTTPResponder.Outcome] { list.withLock { $0 } }
+  }
+
+  @Test func theEndOfEachAnswerIsTold_withItsStatusAndTheBytesOfItsBody() throws {
+    let outcomes = Outcomes()
+    let served = try ServedLoop { request, responder in
+      responder.onEnd(outcomes.add)
+      switch request.path {
+      case "/small": responder.send(.notFound, body: "Hello".utf8)
+      case "/empty": responder.send(.noContent)
+      default:
+        responder.start(.ok, contentLength: 300_000)
+        streamPattern(responder, from: 0, to: 300_000, pieceByteCount: 70_000)
+      }
+    }
+    let client = try RawClient(served.address)
+    for path in ["/small", "/empty", "/large"] {
+      client.send("GET \(path) HTTP/1.1\r\n\r\n")
+      _ = try client.readAnswer()
+    }
+    client.send("HEAD /small HTTP/1.1\r\nConnection: close\r\n\r\n")
+    _ = try client.readToEnd()
+    for _ in 1...4 { try outcomes.waitForNext() }
+    try served.stop()
+    #expect(outcomes.all.map(\.status?.code) == [404, 204, 200, 404])
+    #expect(outcomes.all.map(\.bodyByteCount) == [5, 0, 300_000, 0])
+    #expect(outcomes.all.map(\.isComplete) == [true, true, true, true])
+  }
+
+  @Test func theEndIsTold_whenTheAnswerIsCut() throws {
+    let outcomes = Outcomes()
+    let served = try ServedLoop { _, responder in
+      responder.onEnd(outcomes.add)
+      responder.start(.ok, contentLength: 10)
+      responder.write(IOBuffer(copying: "1234".utf8)) { _, _ in responder.cut() }
+    }
+    let client = try RawClient(served.address)
+    client.send("GET / HTTP/1.1\r\n\r\n")
+    _ = try client.readToEnd()
+    try outcomes.waitForNext()
+    try served.stop()
+    #expect(outcomes.all.map(\.status?.code) == [200])
+    #expect(outcomes.all.map(\.bodyByteCount) == [4])
+    #expect(outcomes.all.map(\.isComplete) == [false])
+  }
+
+  @Test func theVersionOfTheClientIsKnown() throws {
+    let served = try ServedLoop { request, responder in
+      responder.send(.ok, body: "1.\(request.minorVersion)".utf8)
+    }
+    for version in ["1.1", "1.0"] {
+      let client = try RawClient(served.address)
+      client.send("GET / HTTP/\(version)\r\n\r\n")
+      let answer = try client.readAnswer()
+      #expect(answer.text == version)
+    }
+    try served.stop()
+  }
+}
