@@ -84,7 +84,8 @@ final class Connection {
   /// Closes the connection at once, whatever it does. Wraps `evhttp_connection_free`.
   func cut() {
     guard let evhttpConnection = unsafe evhttpConnection else { return }
-    phase = .cut
+    // An exchange is told by `closed()`, which must find it.
+    if case .receiving = phase { phase = .cut }
     unsafe evhttp_connection_free(evhttpConnection)
   }
 
