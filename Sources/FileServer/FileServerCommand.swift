@@ -62,6 +62,9 @@ struct FileServerCommand: ParsableCommand {
   /// Each loop takes one of 31 real-time signals.
   private static let maximumThreadCount = 16
 
+  /// As many as Linux has descriptors for one process, unless it is told otherwise.
+  private static let maximumMaxConnections = 1 << 20
+
   /// A thousand clients may come in the same moment.
   private static let backlog = 4096
 
@@ -75,6 +78,9 @@ struct FileServerCommand: ParsableCommand {
     }
     guard (1...Self.maximumThreadCount).contains(threads) else {
       throw ValidationError("--threads is 1 to \(Self.maximumThreadCount)")
+    }
+    guard maxConnections <= Self.maximumMaxConnections else {
+      throw ValidationError("--max-connections is at most \(Self.maximumMaxConnections)")
     }
     guard maxConnections > 0, idleTimeout > 0, requestTimeout > 0, minUploadRate > 0 else {
       throw ValidationError(
@@ -102,7 +108,7 @@ struct FileServerCommand: ParsableCommand {
     raiseDescriptorLimit()
     let loop: EventLoop
     do throws(Errno) {
-      loop = try EventLoop()
+      loop = try EventLoop(configuration: loopConfiguration)
     } catch {
       throw StartFailure("cannot make an event loop: \(error)")
     }
@@ -126,6 +132,23 @@ struct FileServerCommand: ParsableCommand {
     fflush(nil)
     loop.run()
   }
+
+  /// All clients may ask for a file in the same moment, and none is to be refused for that.
+  private var loopConfiguration: EventLoop.Configuration {
+    var configuration = EventLoop.Configuration()
+    let callLimit = Self.callsPerConnection * maxConnections
+    configuration.offloadLimit = max(configuration.offloadLimit, callLimit)
+    let byteLimit = Self.byteCountPerConnection * maxConnections
+    configuration.queue.heldByteLimit = max(
+      configuration.queue.heldByteLimit, byteLimit)
+    return configuration
+  }
+
+  /// Opening a file while the ones before are being closed.
+  private static let callsPerConnection = 4
+
+  /// A piece of a download, or one of an upload.
+  private static let byteCountPerConnection = 256 * 1024
 
   private var serverConfiguration: FileServer.Configuration {
     var configuration = FileServer.Configuration()
@@ -178,7 +201,7 @@ struct FileServerCommand: ParsableCommand {
     let outcome = Handed(Outcome())
     try startThread { [self] in
       let result = Result<(EventLoop, ServerGroup.Member), any Error> {
-        let loop = try EventLoop()
+        let loop = try EventLoop(configuration: loopConfiguration)
         let server = try makeServer(on: loop, outlets)
         _ = try server.listen(host: host, port: port)
         return (loop, ServerGroup.Member(remote: loop.remote, server: Handed(server)))
