@@ -52,7 +52,7 @@ final class TurnTests: XCTestCase {
   func test_socketGetsItsTurnAmongCompletionsThatNeverEnd_calledOrAwaited() throws {
     for isAwaited in [false, true] {
       var configuration = EventLoop.Configuration()
-      configuration.queue.completionsPerDrain = 16
+      configuration.completionsPerSharedTurn = 16
       let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
       try folder.write([1], to: "file")
       let flood = Flood(loop)
@@ -85,6 +85,38 @@ final class TurnTests: XCTestCase {
     }
   }
 
+  func test_completionsHaveALargerShareOfTheTurn_whileNobodyElseIsWatched() throws {
+    var configuration = EventLoop.Configuration()
+    configuration.queue.completionsPerDrain = 50
+    configuration.completionsPerSharedTurn = 3
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+    try folder.write([1], to: "file")
+    var file: File?
+    File.open(folder.path.appending("file"), .readOnly, on: loop) { file = try? $0.get() }
+    XCTAssertTrue(loop.run(until: { file != nil }, timeout: testDeadline))
+    let flood = Flood(loop)
+    for _ in 0..<64 { flood.read(try XCTUnwrap(file), IOBuffer(capacity: 1)) }
+    // A timer and a signal wait for milliseconds, not for microseconds.
+    let timer = loop.schedule(after: testDeadline) {}
+    let signal = loop.watch(.user2) {}
+    XCTAssertEqual(flood.completionsOfTurns(2), [50, 50])
+    let ends = try FileDescriptor.pipe()
+    let watch = try loop.watch(ends.readEnd, for: .readable) { _ in }
+    XCTAssertEqual(flood.completionsOfTurns(3).suffix(2), [3, 3])
+    watch.cancel()
+    XCTAssertEqual(flood.completionsOfTurns(3).suffix(2), [50, 50])
+    let listener = try Listener(on: loop, .loopback(port: 0))
+    listener.onConnection = { _ in }
+    XCTAssertEqual(flood.completionsOfTurns(3).suffix(2), [3, 3])
+    listener.close()
+    timer.cancel()
+    signal.cancel()
+    XCTAssertEqual(flood.completionsOfTurns(3).suffix(2), [50, 50])
+    flood.isOver = true
+    XCTAssertTrue(loop.run(until: { flood.runningCount == 0 }, timeout: testDeadline))
+    for end in [ends.readEnd, ends.writeEnd] { try end.close() }
+  }
+
   func test_figuresCountWhatWasDone() throws {
     let loop = try EventLoop()
     for _ in 0..<3 { loop.remote.execute { _ in } }
@@ -115,6 +147,13 @@ private final class Flood {
   func takeCount() -> Int {
     defer { count = 0 }
     return count
+  }
+
+  func completionsOfTurns(_ count: Int) -> [Int] {
+    (0..<count).map { _ in
+      loop.runOnce()
+      return takeCount()
+    }
   }
 
   func read(_ file: File, _ buffer: consuming IOBuffer) {

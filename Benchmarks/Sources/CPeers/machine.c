@@ -1,9 +1,11 @@
 // What the figures were measured on, and with.
+#define _GNU_SOURCE
 #include "measure.h"
 
 #include <gnu/libc-version.h>
 #include <linux/magic.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
@@ -16,6 +18,18 @@ int64_t bench_raise_open_file_limit(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     return (int64_t)limit.rlim_cur;
+}
+
+int bench_stay_on_processor(bool stays) {
+    cpu_set_t processors;
+    CPU_ZERO(&processors);
+    if (stays) {
+        CPU_SET(sched_getcpu(), &processors);
+    } else {
+        for (int number = 0; number < CPU_SETSIZE; number++)
+            CPU_SET(number, &processors);
+    }
+    return sched_setaffinity(0, sizeof processors, &processors);
 }
 
 int64_t bench_heap_bytes(void) {

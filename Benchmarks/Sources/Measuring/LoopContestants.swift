@@ -13,6 +13,13 @@ public enum LoopContestant {
     }
   }
 
+  /// Reads random blocks in as many tasks, each of which awaits its reads.
+  public static func awaitedRead(_ job: Job) throws -> Sample {
+    try LoopRun(job, .readOnly).run { run in
+      for _ in 0..<job.depth { run.awaitReads() }
+    }
+  }
+
   /// Writes blocks one after the other.
   public static func write(_ job: Job) throws -> Sample {
     try LoopRun(job, .readWrite).run { run in
@@ -93,6 +100,19 @@ private final class LoopRun {
         if meter.isRunning { readNext(into: buffer) } else { ended() }
       }
     } catch { refused() }
+  }
+
+  func awaitReads() {
+    loop.startTask { [self] in
+      do throws(FileError) {
+        var buffer = IOBuffer(capacity: Job.blockSize)
+        while meter.isRunning {
+          buffer = try await nextFile().read(into: buffer, at: meter.randomOffset())
+          meter.read(.success(buffer.count), buffer)
+        }
+        ended()
+      } catch { refused() }
+    }
   }
 
   func writeNext(_ buffer: consuming IOBuffer) {

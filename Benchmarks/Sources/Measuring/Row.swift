@@ -1,5 +1,5 @@
 /// One row of the benchmarks: contestants that do the same job.
-public struct Row {
+public struct Row: Measurable {
   /// Somebody who can do the row's job.
   public struct Contestant {
     let name: String
@@ -81,11 +81,7 @@ public struct Row {
 
   /// Measures every contestant in every round. Who begins changes from round to round, so that
   /// nobody always runs on what the same neighbour left behind.
-  ///
-  /// - Parameters:
-  ///   - settings: How long and how often.
-  ///   - chosen: The contestants to measure, by name; nil measures all.
-  public func run(_ settings: Report.Settings, chosen: String? = nil) throws -> RowResult {
+  public func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult {
     let runners = contestants.filter { chosen == nil || $0.name == chosen }
     var results = runners.map { ContestantResult(name: $0.name, figures: []) }
     var job = job

@@ -54,7 +54,7 @@ struct PeersCommand: ParsableCommand {
 
   private func measure(into report: inout Report) throws {
     let files = try WorkFiles(in: FilePath(directory))
-    for row in Row.all(files) where isChosen(row.name) {
+    for row in Rows.all(files) where isChosen(row.name) {
       guard !row.isDirect || WorkFile.takesDirectIO(files.direct) else {
         print("\n\(row.name): left out, since this file system does not take O_DIRECT")
         continue

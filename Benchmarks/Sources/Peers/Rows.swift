@@ -40,17 +40,21 @@ extension Row.Contestant {
   }
 }
 
-extension Row {
-  /// All rows that are measured by time, in the order of the document.
-  static func all(_ files: WorkFiles) -> [Row] {
-    [
-      cachedRead(files, depth: 1), cachedRead(files, depth: 32), cachedRead(files, depth: 128),
-      directRead(files, depth: 1), directRead(files, depth: 4), directRead(files, depth: 32),
-      write(files, depth: 1), write(files, depth: 32), write(files, depth: 128),
-      append(files), fileCount(files), operation(files, .yielding), operation(files, .suspended),
-    ]
+enum Rows {
+  /// All rows that this program measures, in the order of the document.
+  static func all(_ files: WorkFiles) -> [any Measurable] {
+    [1, 32, 128].map { Row.cachedRead(files, depth: $0) }
+      + [1, 4, 32].map { Row.directRead(files, depth: $0) }
+      + [1, 32, 128].map { Row.write(files, depth: $0) }
+      + [Row.append(files), Row.fileCount(files)]
+      + [1, 32, 256].map { Row.awaitedRead(files, depth: $0) }
+      + [EchoRow.besideCachedReads(files), .besideDirectReads(files), .withIdleConnections()]
+      + [ConnectionMemoryRow(count: ConnectionCount.many)]
+      + [Row.operation(files, .yielding), Row.operation(files, .suspended)]
   }
+}
 
+extension Row {
   static func cachedRead(_ files: WorkFiles, depth: Int) -> Row {
     let plain = "preadv2 loop"
     let floors: (uring: Floor?, libuv: Floor?, plain: Floor?) =

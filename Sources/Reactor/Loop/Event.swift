@@ -27,6 +27,15 @@ final class Event {
   private let body: (Int32) -> Void
   private var event: OpaquePointer?
 
+  /// Whether libevent has it in its count, where that is not a descriptor that somebody may talk to:
+  /// see ``EventRegistry/watchesOthers``.
+  private var isPatient = false {
+    didSet {
+      guard isPatient != oldValue, descriptor == -1 || flags & Int16(EV_SIGNAL) != 0 else { return }
+      registry.patientCount += isPatient ? 1 : -1
+    }
+  }
+
   /// - Parameters:
   ///   - descriptor: A descriptor, a signal number with `EV_SIGNAL`, or -1 for a timer.
   ///   - flags: `EV_READ`, `EV_WRITE`, `EV_SIGNAL`, `EV_PERSIST`.
@@ -77,6 +86,7 @@ final class Event {
       status = unsafe event_add(event, nil)
     }
     precondition(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
+    isPatient = true
   }
 
   /// Starts to wait for a descriptor that may be a bad one. Wraps `event_add`.
@@ -95,6 +105,7 @@ final class Event {
   func pause() {
     guard let event = unsafe event else { return }
     unsafe event_del(event)
+    isPatient = false
   }
 
   /// Stops to wait. Afterwards the body is not called again. Wraps `event_free`.
@@ -102,6 +113,7 @@ final class Event {
     guard let event = unsafe event else { return }
     unsafe event_free(event)
     unsafe self.event = nil
+    isPatient = false
     registry.remove(self)
   }
 
@@ -110,9 +122,11 @@ final class Event {
     guard let event = unsafe event else { return }
     // Not EV_TIMEOUT: adding a timer takes that back.
     unsafe event_active(event, EV_READ, 1)
+    isPatient = true
   }
 
   fileprivate func fire(_ fired: Int32) {
+    if flags & Int16(EV_PERSIST) == 0 { isPatient = false }
     if lifetime == .untilFired { remove() }
     body(fired)
   }

@@ -11,6 +11,10 @@ final class EventRegistry {
   /// Whether the base is the caller's, who frees it.
   let isBorrowed: Bool
 
+  /// How many events of ours libevent counts that nobody awaits to the microsecond: timers, signals,
+  /// work of the next turn.
+  var patientCount = 0
+
   private var events: [ObjectIdentifier: Event] = [:]
   private var ownEvents: Set<ObjectIdentifier> = []
 
@@ -22,6 +26,12 @@ final class EventRegistry {
     errno = 0
     unsafe self.base = base ?? event_base_new()
     guard unsafe self.base != nil else { throw errno == 0 ? .noMemory : Errno(rawValue: errno) }
+  }
+
+  /// Whether somebody's descriptor is watched beside the loop's own: a socket of ours, a watch, or
+  /// anything that others have added to the base. Wraps `event_base_get_num_events`.
+  var watchesOthers: Bool {
+    unsafe event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ADDED)) > patientCount
   }
 
   func insert(_ event: Event) {

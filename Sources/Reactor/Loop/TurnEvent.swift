@@ -17,7 +17,7 @@ final class TurnEvent {
   }
 
   private let registry: EventRegistry
-  private let share: Int
+  private let share: () -> Int
   private let counters: EventLoop.Counters
   private let body: (Int) -> Int
   private var left: Int
@@ -26,17 +26,18 @@ final class TurnEvent {
   private weak var event: Event?
 
   /// - Parameters:
-  ///   - share: How much may be done before the loop has a look at everything else, 1 or more.
+  ///   - share: How much may be done before the loop has a look at everything else, 1 or more; asked
+  ///     before the work is done.
   ///   - body: Gets how much it may do, 1 or more, and returns how much it did.
   init(
-    in registry: EventRegistry, share: Int, _ counters: EventLoop.Counters,
+    in registry: EventRegistry, share: @escaping () -> Int, _ counters: EventLoop.Counters,
     _ body: @escaping (_ share: Int) -> Int
   ) {
     self.registry = registry
     self.share = share
     self.counters = counters
     self.body = body
-    left = share
+    left = share()
     let event = Event(in: registry, lifetime: .untilRemoved) { [self] in fire() }
     event.prepare()
     self.event = event
@@ -59,10 +60,11 @@ final class TurnEvent {
 
   private func fire() {
     if case .dueNextTurn(let start) = state {
-      left = share
+      left = .max
       counters.figures.busyTurnTimes.record(.now - start)
     }
     state = .idle
+    left = min(left, share())
     // Used up since it was asked for.
     guard left > 0 else { return runNextTurn() }
     let done = body(left)

@@ -71,6 +71,28 @@ int bench_measure(bench_engine engine, const bench_job *_Nonnull job,
 int bench_measure_here(bench_engine engine, const bench_job *_Nonnull job,
                        bench_sample *_Nonnull sample);
 
+/// The size of an echoed message, in bytes.
+enum { BENCH_MESSAGE_SIZE = 64 };
+
+/// Connects to a port of 127.0.0.1. Returns the socket, or -1 and errno.
+int bench_connect(int port);
+
+/// A client of an echo server, which waits for each answer.
+typedef struct bench_echo bench_echo;
+
+/// Starts a thread that sends message after message on a connected socket, notes how long each one
+/// took to come back, and in the end shuts its side down. At most `capacity` are noted. Returns
+/// NULL and errno.
+bench_echo *_Nullable bench_echo_start(int socket, int64_t warm_up_nanoseconds, int64_t nanoseconds,
+                                       int64_t *_Nonnull latencies, int64_t capacity);
+
+/// Waits for the thread's end. Returns 0, or the error number that ended it.
+int bench_echo_finish(bench_echo *_Nonnull echo, int64_t *_Nonnull count);
+
+/// Has the calling thread, and those that it starts, stay on the processor on which it is, or run on
+/// any again. Returns 0, or -1 and errno.
+int bench_stay_on_processor(bool stays);
+
 /// The monotonic clock.
 int64_t bench_now(void);
 

@@ -1,0 +1,56 @@
+internal import CPeers
+internal import Measuring
+
+extension Row {
+  static func awaitedRead(_ files: WorkFiles, depth: Int) -> Row {
+    let (awaited, called) = ("awaited", "callback")
+    return Row(
+      "awaited-\(depth)", "random 4 KiB reads, cached, by \(depth) tasks that await them",
+      Job(path: files.cached, blockCount: WorkFiles.blockCount, depth: depth),
+      contestants: [
+        Contestant(awaited, LoopContestant.awaitedRead),
+        Contestant(called, LoopContestant.read),
+      ],
+      matches: [Match(costOf: awaited, against: called, .atMost(1.5))])
+  }
+}
+
+/// How many connections are open.
+enum ConnectionCount {
+  static let few = 10
+
+  /// As many as issue 5 asks for, or as the limit of open files leaves: each has two ends here.
+  static let many = max(few, min(10_000, (Int(bench_raise_open_file_limit()) - 200) / 2))
+}
+
+extension EchoRow {
+  private static var silence: Circumstance { Circumstance("silent loop") }
+
+  static func besideCachedReads(_ files: WorkFiles) -> EchoRow {
+    let job = Job(path: files.cached, blockCount: WorkFiles.blockCount, depth: 256)
+    return EchoRow(
+      "echo-cached", "echo of 64 bytes beside 256 cached 4 KiB reads at a time",
+      [silence, Circumstance("beside reads", flood: job)], isOnOneProcessor: true,
+      floor: .atMost(2),
+      note: "The client has the loop's processor, so that none has to wake up first.")
+  }
+
+  static func besideDirectReads(_ files: WorkFiles) -> EchoRow {
+    var job = Job(path: files.direct, blockCount: WorkFiles.blockCount, depth: 32)
+    job.isDirect = true
+    return EchoRow(
+      "echo-direct", "echo of 64 bytes beside 32 O_DIRECT 4 KiB reads at a time",
+      [silence, Circumstance("beside reads", flood: job)], floor: .atMost(2))
+  }
+
+  static func withIdleConnections() -> EchoRow {
+    let (few, many) = (ConnectionCount.few, ConnectionCount.many)
+    return EchoRow(
+      "connections-echo", "echo of 64 bytes with other connections open",
+      [few, many].map {
+        Circumstance("\(Table.number(Double($0))) idle", idleCount: $0)
+      }, floor: .atMost(1.15),
+      note: many < 10_000
+        ? "The limit of open files leaves \(many) connections instead of 10,000." : nil)
+  }
+}
