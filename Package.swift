@@ -26,6 +26,7 @@ let package = Package(
     .library(name: "Reactor", targets: ["Reactor"]),
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
+    .executable(name: "aio-kv", targets: ["KeyValueServer"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -53,6 +54,9 @@ let package = Package(
       dependencies: [
         "PosixAIO", "Reactor", "ReactorHTTP", systemPackage, argumentParser, logging,
       ]),
+    .executableTarget(
+      name: "KeyValueServer",
+      dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
 
     // The programs that the documents show; a test runs each of them.
     .executableTarget(
@@ -101,7 +105,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
+        "FileServer", "KeyValueServer", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport",
+        systemPackage,
       ]),
   ]
 )
