@@ -28,8 +28,8 @@ final class FileAnswer {
       file, 0..<file.openingStatus.byteCount, configuration: configuration)
   }
 
-  /// Answers with the file's metadata and, unless the client asked for those alone, its bytes. Closes
-  /// the file.
+  /// Answers with the file's metadata and, unless the client asked for those alone, its bytes.
+  /// Closes the file.
   static func begin(_ file: File, isHead: Bool, _ responder: HTTPResponder, _ logger: Logger) {
     let answer = FileAnswer(file, responder, logger)
     responder.start(.ok, headers: answer.headers, contentLength: Int(answer.byteCount))

@@ -26,8 +26,8 @@ final class FileServer {
     answerer.server = self
   }
 
-  /// The way from the handler, which the HTTP server holds, back to the file server, which holds the
-  /// HTTP server.
+  /// The way from the handler, which the HTTP server holds, back to the file server, which holds
+  /// the HTTP server.
   private final class Answerer {
     weak var server: FileServer?
   }

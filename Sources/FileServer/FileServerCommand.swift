@@ -6,8 +6,8 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// `aio-fileserver`: serves a folder over HTTP, its files read and written by asynchronous IO on one
-/// thread.
+/// `aio-fileserver`: serves a folder over HTTP, its files read and written by asynchronous IO on
+/// one thread.
 @main
 struct FileServerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -43,8 +43,8 @@ struct FileServerCommand: ParsableCommand {
     }
   }
 
-  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server from
-  /// running.
+  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server
+  /// from running.
   static func main() {
     do {
       try parse().run()

@@ -6,8 +6,8 @@ import SystemPackage
 
 /// Writes the body of a request to a file that appears whole or not at all.
 ///
-/// The bytes go to a temporary file in the target's folder and are synced; then the file gets its name,
-/// and the folder is synced, so that what was acknowledged survives a power cut.
+/// The bytes go to a temporary file in the target's folder and are synced; then the file gets its
+/// name, and the folder is synced, so that what was acknowledged survives a power cut.
 final class Upload {
   private static let pieceByteCount = 256 * 1024
   private static let permissions: FilePermissions = [

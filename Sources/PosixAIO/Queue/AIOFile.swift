@@ -98,7 +98,8 @@ public final class AIOFile {
   }
 
   deinit {
-    // Requests hold the file, so none is unfinished. A descriptor that nobody closed is closed here.
+    // Requests hold the file, so none is unfinished. A descriptor that nobody closed is closed
+    // here.
     guard isOpen else { return }
     lanes.closeDuplicates()
     Glibc.close(lanes.first)
@@ -117,9 +118,9 @@ public final class AIOFile {
   ///     file, 0 behind it.
   /// - Returns: A name for the request, to cancel it.
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset,
-  ///   `EAGAIN` over one of the queue's limits, `ENOTSUP` in a forked child. Nothing was started, the
-  ///   handler is not called, and the buffer is gone; ask ``CompletionQueue/hasRoom(forBytes:)``
-  ///   first to keep it.
+  ///   `EAGAIN` over one of the queue's limits, `ENOTSUP` in a forked child. Nothing was started,
+  ///   the handler is not called, and the buffer is gone; ask
+  ///   ``CompletionQueue/hasRoom(forBytes:)`` first to keep it.
   @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,

@@ -79,8 +79,8 @@ extension CompletionQueue {
     return true
   }
 
-  /// Takes back the writes behind which a sync was handed over, should their signal be late: whether
-  /// the sync is worth anything depends on them.
+  /// Takes back the writes behind which a sync was handed over, should their signal be late:
+  /// whether the sync is worth anything depends on them.
   private func harvestWrites(before sync: RequestRef, of file: AIOFile) {
     while let front = file.lanes.front(of: Int(sync.pointee.lane)), !(front == sync),
       harvest(front)
@@ -158,8 +158,8 @@ extension CompletionQueue {
     startDueSync(file)
   }
 
-  /// Ends a sync that ran, or one that it served, unless it ran too early for that: behind writes one
-  /// of which came back short or with an error.
+  /// Ends a sync that ran, or one that it served, unless it ran too early for that: behind writes
+  /// one of which came back short or with an error.
   private func endServed(_ sync: RequestRef, of file: AIOFile) {
     if sync.pointee.errorNumber == 0 {
       switch file.barrier.outcome(of: sync) {

@@ -6,8 +6,8 @@ extension CompletionQueue {
   /// Larger writes are not worth the copy.
   private static let mergeableByteCount = 32 * 1024
 
-  /// So many operations of a file are kept in flight while there is enough to write: the helper goes
-  /// from one to the next, and the loop answers the first, without either waking the other up.
+  /// So many operations of a file are kept in flight while there is enough to write: the helper
+  /// goes from one to the next, and the loop answers the first, without either waking the other up.
   private static let overlappingCount = 4
 
   /// The fewest writes that are worth an operation of their own.

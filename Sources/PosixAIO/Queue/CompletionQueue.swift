@@ -135,11 +135,11 @@ public final class CompletionQueue {
   /// is done.
   ///
   /// Handlers may make requests, cancel and close; they must not call `drain`. What they ask for is
-  /// handed over before `drain` returns, and what the page cache answers at once may be delivered by
-  /// the same call.
+  /// handed over before `drain` returns, and what the page cache answers at once may be delivered
+  /// by the same call.
   ///
-  /// - Parameter limit: The most handlers to call; ``Configuration/completionsPerDrain`` unless set.
-  ///   When more is done the descriptor stays readable.
+  /// - Parameter limit: The most handlers to call; ``Configuration/completionsPerDrain`` unless
+  ///   set. When more is done the descriptor stays readable.
   /// - Returns: The number of handlers called.
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {

@@ -29,8 +29,8 @@ extension CompletionQueue {
     /// The most descriptors of one file, 1 or more: how many of its operations can run at a time.
     /// A slow file can keep so many of glibc's helper threads, and all pipes together
     /// ``streamLimit``; ``helperLimit`` leaves some for the other files. Those behind the first are
-    /// duplicates, opened when they are needed. With 1 there is none: for files that the process has
-    /// locked with `fcntl(F_SETLK)`, since closing any duplicate releases such locks.
+    /// duplicates, opened when they are needed. With 1 there is none: for files that the process
+    /// has locked with `fcntl(F_SETLK)`, since closing any duplicate releases such locks.
     public var lanesPerFile = 16
 
     /// The most pipes, sockets and terminals that may have something in flight at a time. Each can

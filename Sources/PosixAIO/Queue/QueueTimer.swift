@@ -2,8 +2,8 @@ internal import CPosixAIO
 internal import Glibc
 internal import SystemPackage
 
-/// The queue's one timer, for deadlines and the backstop. It is never moved to a later time, so that
-/// a steady stream of requests costs no system calls; when it runs out early it is armed anew.
+/// The queue's one timer, for deadlines and the backstop. It is never moved to a later time, so
+/// that a steady stream of requests costs no system calls; when it runs out early it is armed anew.
 @safe
 final class QueueTimer {
   let descriptor: Int32

@@ -101,8 +101,8 @@ struct Request {
   var kind = Kind.read
   /// Whether the page cache did not have what a read asks for.
   var isCold = false
-  /// Whether its error is not the kernel's word on the file: a cancellation of ours, or a refusal of
-  /// glibc's before anything was started.
+  /// Whether its error is not the kernel's word on the file: a cancellation of ours, or a refusal
+  /// of glibc's before anything was started.
   var wasCanceled = false
   /// Whether it was answered before glibc was done with it.
   var isAbandoned = false

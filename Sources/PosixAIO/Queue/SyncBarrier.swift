@@ -81,8 +81,8 @@ struct SyncBarrier {
   }
 
   /// As ``takeDue()``, of those that wait for writes too; all of them count as due until one is
-  /// handed over. For when glibc will have run the writes before the sync. Nil also where writes were
-  /// accepted after the last sync, which would be before it then.
+  /// handed over. For when glibc will have run the writes before the sync. Nil also where writes
+  /// were accepted after the last sync, which would be before it then.
   mutating func takeBehindWrites() -> RequestRef? {
     guard !isSyncing, epochs[epochs.count - 1].unfinishedWriteCount == 0 else { return nil }
     for index in epochs.indices {

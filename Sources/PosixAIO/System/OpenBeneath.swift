@@ -2,8 +2,8 @@ internal import CPosixAIO
 internal import Glibc
 package import SystemPackage
 
-/// Opens a file below a directory, and never one outside of it, whatever `..` and symbolic links in the
-/// path say.
+/// Opens a file below a directory, and never one outside of it, whatever `..` and symbolic links in
+/// the path say.
 ///
 /// Wraps `openat2(2)` with `RESOLVE_BENEATH`. Where a kernel before 5.6 or a container's filter has
 /// no openat2, the path is walked one component at a time, and symbolic links are refused with

@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end once
-/// it is started.
+/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end
+/// once it is started.
 extension Directory {
   /// Opens a directory; see ``open(_:on:_:)``.
   nonisolated(nonsending) public static func open(

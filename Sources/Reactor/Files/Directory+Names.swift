@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Names below a directory. Each path is relative to it and cannot lead out of it; each call runs on
-/// a helper thread.
+/// Names below a directory. Each path is relative to it and cannot lead out of it; each call runs
+/// on a helper thread.
 extension Directory {
   /// The most entries that ``list(maximumCount:_:)`` gives, unless another number is asked for.
   public static let defaultListLimit = 100_000
@@ -29,8 +29,8 @@ extension Directory {
   /// - Parameters:
   ///   - path: Relative to this directory.
   ///   - newPath: Relative to this directory.
-  ///   - replacing: Whether what has the new name is replaced; if not, `EEXIST` is the outcome where
-  ///     there is something, and `EINVAL` on the few file systems that cannot tell.
+  ///   - replacing: Whether what has the new name is replaced; if not, `EEXIST` is the outcome
+  ///     where there is something, and `EINVAL` on the few file systems that cannot tell.
   ///   - handler: Gets whether something was replaced.
   public func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true,

@@ -5,8 +5,8 @@ public import SystemPackage
 /// An open directory, and what is below it.
 ///
 /// Paths given to a directory are relative to it and cannot lead out of it: not by `..`, not by an
-/// absolute path, and not by a symbolic link; those fail with `EXDEV`. Calls run on a helper thread,
-/// their handlers on the loop.
+/// absolute path, and not by a symbolic link; those fail with `EXDEV`. Calls run on a helper
+/// thread, their handlers on the loop.
 @safe
 public final class Directory {
   /// A name in a directory.

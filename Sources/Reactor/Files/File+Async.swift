@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. What was refused is thrown
-/// like any failure, with the same errno; the buffer is gone then.
+/// Each as the callback form of its name, for a task on the loop's thread. What was refused is
+/// thrown like any failure, with the same errno; the buffer is gone then.
 ///
 /// A task that is cancelled gets `ECANCELED` at once from a read, write or sync, whose buffer stays
 /// alive until the kernel is done with it; what a write does to the file is then unknown.

@@ -11,11 +11,12 @@ extension File {
 
   /// Reads a whole file.
   ///
-  /// The file is read to where it ends by then: also one of `/proc`, whose size says 0, and one that
-  /// grows or shrinks meanwhile.
+  /// The file is read to where it ends by then: also one of `/proc`, whose size says 0, and one
+  /// that grows or shrinks meanwhile.
   ///
   /// - Parameters:
-  ///   - path: Of a regular file; of something else `EINVAL` is the outcome, `EISDIR` of a directory.
+  ///   - path: Of a regular file; of something else `EINVAL` is the outcome, `EISDIR` of a
+  ///     directory.
   ///   - maximumByteCount: The most bytes; of a larger file `EFBIG` is the outcome.
   ///   - loop: Whose thread this is.
   ///   - handler: Called once, when the file is closed again.
@@ -44,12 +45,12 @@ extension File {
     return work
   }
 
-  /// Replaces a file at once and wholly, and durably: afterwards the name stands for the old bytes or
-  /// for all of the new ones, also after a power cut.
+  /// Replaces a file at once and wholly, and durably: afterwards the name stands for the old bytes
+  /// or for all of the new ones, also after a power cut.
   ///
-  /// The bytes go to a temporary file in the same directory, which is synced and gets the name; then
-  /// the directory is synced. A symbolic link is replaced itself, and what it leads to stays as it
-  /// is. Owner, access control lists and extended attributes of the old file are not kept.
+  /// The bytes go to a temporary file in the same directory, which is synced and gets the name;
+  /// then the directory is synced. A symbolic link is replaced itself, and what it leads to stays
+  /// as it is. Owner, access control lists and extended attributes of the old file are not kept.
   ///
   /// - Parameters:
   ///   - path: Of the file, which need not exist; its directory must.

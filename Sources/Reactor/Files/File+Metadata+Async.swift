@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end once
-/// it is started; only the wait for a lock is given up when the task is cancelled.
+/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end
+/// once it is started; only the wait for a lock is given up when the task is cancelled.
 extension File {
   /// Asks for the file's metadata; see ``status(_:)``.
   nonisolated(nonsending) public func status() async throws(FileError) -> FileStatus {

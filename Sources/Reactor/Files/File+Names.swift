@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Names anywhere: paths are absolute, or relative to the process's working directory. Each call runs
-/// on a helper thread of the loop. ``Directory`` has the same calls, contained in it.
+/// Names anywhere: paths are absolute, or relative to the process's working directory. Each call
+/// runs on a helper thread of the loop. ``Directory`` has the same calls, contained in it.
 extension File {
   /// Asks for the metadata of what a path stands for. Wraps `fstatat(2)`.
   ///

@@ -3,10 +3,10 @@ public import SystemPackage
 
 /// Several buffers in one request.
 ///
-/// The kernel's asynchronous operations take one piece of memory. Several requests would not be one:
-/// a short write in the middle would leave a hole. So one request moves all bytes, through memory of
-/// its own; the copy is what it costs, and that the buffers come back whatever happens is what it
-/// gives.
+/// The kernel's asynchronous operations take one piece of memory. Several requests would not be
+/// one: a short write in the middle would leave a hole. So one request moves all bytes, through
+/// memory of its own; the copy is what it costs, and that the buffers come back whatever happens is
+/// what it gives.
 extension File {
   /// Gets the bytes moved or the error, and the buffers back.
   public typealias VectorHandler = (Result<Int, FileError>, consuming IOVector) -> Void

@@ -90,8 +90,8 @@ public final class File {
   ///     it.
   /// - Returns: A name for the request, for ``PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of
   ///   the loop's queue.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the
-  ///   queue's limits, `ENOTSUP` in a forked child. Nothing was started, and the handler is not
+  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of
+  ///   the queue's limits, `ENOTSUP` in a forked child. Nothing was started, and the handler is not
   ///   called.
   @discardableResult
   public func read(
@@ -152,7 +152,8 @@ public final class File {
     return try file.dataSync(timeout: timeout, handler)
   }
 
-  /// Closes the file when nothing of it is in flight any more, on a helper thread. Wraps `close(2)`.
+  /// Closes the file when nothing of it is in flight any more, on a helper thread. Wraps
+  /// `close(2)`.
   ///
   /// What was accepted before runs to its end, and its handlers come first. A file that is dropped
   /// without this is closed too, but on the loop.

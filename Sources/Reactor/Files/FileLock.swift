@@ -24,8 +24,8 @@ extension File {
     }
   }
 
-  /// Takes a lock if nobody is in the way, and waits for nobody. What the file has locked in the range
-  /// already is changed to `kind`.
+  /// Takes a lock if nobody is in the way, and waits for nobody. What the file has locked in the
+  /// range already is changed to `kind`.
   ///
   /// - Parameters:
   ///   - kind: Shared or exclusive.

@@ -4,9 +4,9 @@ public import SystemPackage
 
 /// A file without a name, or with one that nobody looks for, on its way to get its own.
 ///
-/// Where the file system has it (`O_TMPFILE`), the file has no name before it is published, and goes
-/// by itself with the process. Elsewhere it has a name of its own in the directory, `.tmp-` and a
-/// random number, which is removed when the file is discarded or dropped.
+/// Where the file system has it (`O_TMPFILE`), the file has no name before it is published, and
+/// goes by itself with the process. Elsewhere it has a name of its own in the directory, `.tmp-`
+/// and a random number, which is removed when the file is discarded or dropped.
 @safe
 public final class TemporaryFile {
   private enum State {

@@ -19,8 +19,8 @@ final class HelperThreads: Sendable {
 
   private let limit: Int
   private let state = Mutex(State())
-  // Counts what waits, and one more for each thread after the end. A semaphore is made to be used by
-  // several threads, and this one lives as long as the pool.
+  // Counts what waits, and one more for each thread after the end. A semaphore is made to be used
+  // by several threads, and this one lives as long as the pool.
   nonisolated(unsafe) private let wakeUps: UnsafeMutablePointer<sem_t>
 
   init(limit: Int) {

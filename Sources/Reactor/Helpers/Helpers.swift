@@ -5,8 +5,8 @@ internal import SystemPackage
 /// thread. What crosses threads is the work, its result, and a number.
 @safe
 final class Helpers {
-  /// The most calls of one loop that wait for a lock at a time. They have threads of their own: what
-  /// they wait for may need one of the others.
+  /// The most calls of one loop that wait for a lock at a time. They have threads of their own:
+  /// what they wait for may need one of the others.
   static let lockWaiterLimit = 16
 
   private let remote: EventLoop.Remote

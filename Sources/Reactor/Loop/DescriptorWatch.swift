@@ -50,8 +50,8 @@ extension EventLoop {
   ///   - descriptor: Of a socket, pipe or terminal, or of something else that epoll can watch; open
   ///     until the watch is cancelled.
   ///   - events: What to wait for, at least one of them.
-  ///   - body: Gets what the descriptor is ready for. The loop holds it until the watch is cancelled;
-  ///     where it captures the loop, cancel it, or the two keep each other.
+  ///   - body: Gets what the descriptor is ready for. The loop holds it until the watch is
+  ///     cancelled; where it captures the loop, cancel it, or the two keep each other.
   /// - Throws: `EPERM` for a regular file or a directory, which are always ready; `EBADF` if the
   ///   descriptor is not open; `ENOSPC` or `ENOMEM` if the kernel has no room for it. Nothing was
   ///   started.

@@ -4,14 +4,15 @@ extension EventLoop {
   /// Finishes what is under way, and gives everything back.
   ///
   /// In this order: listeners and connections are closed at once, timers, signal and descriptor
-  /// watches cancelled; none of them calls any more. The loop runs until all file operations and offloaded work are done and their callbacks were called,
-  /// also those that these start; so cancel first what might wait for ever, such as a read from a
-  /// pipe. Then calls of other threads are refused, and dropped if they wait; tasks that are not done
-  /// run on, on a thread of their own, where the loop is out of reach. At last its events are taken
-  /// out of the base, which is freed if it is the loop's own.
+  /// watches cancelled; none of them calls any more. The loop runs until all file operations and
+  /// offloaded work are done and their callbacks were called, also those that these start; so
+  /// cancel first what might wait for ever, such as a read from a pipe. Then calls of other threads
+  /// are refused, and dropped if they wait; tasks that are not done run on, on a thread of their
+  /// own, where the loop is out of reach. At last its events are taken out of the base, which is
+  /// freed if it is the loop's own.
   ///
-  /// Close connections before that are to send what they hold. Afterwards only ``remote`` may be used, which refuses.
-  /// Closing breaks the circles of callbacks that capture the loop.
+  /// Close connections before that are to send what they hold. Afterwards only ``remote`` may be
+  /// used, which refuses. Closing breaks the circles of callbacks that capture the loop.
   ///
   /// A loop that goes without being closed cancels what is under way: each handler is called, with
   /// `ECANCELED` where there is no result yet. A loop never goes while a file of it is open, or is

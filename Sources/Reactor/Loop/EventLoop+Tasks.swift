@@ -1,9 +1,9 @@
 extension EventLoop {
   /// Starts a task on the loop's thread, from a callback or before the loop runs.
   ///
-  /// The task begins in this turn or the next, not inside this call. Between its `await`s it runs as
-  /// a callback does, so it may use everything that belongs to the loop. It keeps a borrowed base
-  /// running until it ends.
+  /// The task begins in this turn or the next, not inside this call. Between its `await`s it runs
+  /// as a callback does, so it may use everything that belongs to the loop. It keeps a borrowed
+  /// base running until it ends.
   ///
   /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to that
   /// actor, whose queue nobody serves while the loop has the thread: start from a function that is

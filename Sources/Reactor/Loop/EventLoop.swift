@@ -18,21 +18,22 @@ public final class EventLoop {
     /// The limits of the file operations. ``CompletionQueue/Configuration/completionsPerDrain``
     /// bounds the file completions in one turn of the loop, so that a flood of them leaves sockets
     /// and timers their share. Here it is 16 unless set: with cached reads of 4 KiB that is 12
-    /// microseconds, as long as a socket's round trip takes. Where latency does not matter, 256 gives
-    /// a tenth more.
+    /// microseconds, as long as a socket's round trip takes. Where latency does not matter, 256
+    /// gives a tenth more.
     public var queue = Self.queueOfALoop
 
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
     public var helperLimit = 4
 
-    /// The most calls for them that are not done, 1 or more. Over it they are refused with `EAGAIN`.
+    /// The most calls for them that are not done, 1 or more. Over it they are refused with
+    /// `EAGAIN`.
     public var offloadLimit = 4096
 
     /// The most calls of other threads that the loop makes in one turn, 1 or more.
     public var callsPerTurn = 256
 
-    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one `await`
-    /// to the next.
+    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one
+    /// `await` to the next.
     public var jobsPerTurn = 256
 
     /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
@@ -74,6 +75,7 @@ public final class EventLoop {
   var runState = RunState.idle
   let calls: RemoteCalls
   private var isQueueBusy = false
+  private var queueWaiters: [() -> Void] = []
 
   /// Makes a loop with an event base and a completion queue of its own.
   ///
@@ -91,8 +93,8 @@ public final class EventLoop {
   /// ``moveToCurrentThread()`` first.
   ///
   /// What is under way keeps `event_base_dispatch` from returning: file operations, offloaded work,
-  /// tasks, timers and watches. That other threads may call ``remote`` one day does not: a base that
-  /// is to wait for them needs an event that stays.
+  /// tasks, timers and watches. That other threads may call ``remote`` one day does not: a base
+  /// that is to wait for them needs an event that stays.
   ///
   /// - Parameters:
   ///   - base: libevent's `event_base`. It outlives the loop.
@@ -206,6 +208,7 @@ public final class EventLoop {
         !isCutShort
       }
       holdWhileQueueIsBusy()
+      callQueueWaiters()
       return count
     }
     queue.requestDrain = { time in
@@ -227,6 +230,19 @@ public final class EventLoop {
     guard isBusy != isQueueBusy else { return }
     isQueueBusy = isBusy
     if isBusy { hold.begin() } else { hold.end() }
+  }
+
+  /// Calls `body` once when the queue takes requests again, which it does not now. Others may be
+  /// called first, and use the room up.
+  func whenQueueHasRoom(_ body: @escaping () -> Void) {
+    queueWaiters.append(body)
+  }
+
+  private func callQueueWaiters() {
+    guard !queueWaiters.isEmpty, queue.hasRoom() else { return }
+    let due = queueWaiters
+    queueWaiters = []
+    for body in due { body() }
   }
 
   private func connectCalls() {

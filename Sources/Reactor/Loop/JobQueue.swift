@@ -2,8 +2,8 @@ internal import PosixAIO
 
 /// Parts of tasks that are ready to run on the loop's thread, in order.
 ///
-/// Sendable, although it is used on the loop's thread only: the executor, which threads share, looks
-/// first on which it is.
+/// Sendable, although it is used on the loop's thread only: the executor, which threads share,
+/// looks first on which it is.
 @safe
 final class JobQueue: @unchecked Sendable {
   typealias Job = EventLoop.Executor.Job
@@ -67,8 +67,8 @@ final class JobQueue: @unchecked Sendable {
     books.isServed = true
   }
 
-  /// - Parameter isOver: Whether all requests had their turn; until they have, those that are new are
-  ///   likely to end without a task that can be cancelled.
+  /// - Parameter isOver: Whether all requests had their turn; until they have, those that are new
+  ///   are likely to end without a task that can be cancelled.
   func endService(isOver: Bool) {
     if isOver || books.fresh.count >= Self.freshLimit {
       // None is added meanwhile: tasks that go on are run later.

@@ -7,7 +7,8 @@ extension EventLoop {
   /// ```swift
   /// actor Session {
   ///   private let executor: EventLoop.Executor
-  ///   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+  ///   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor()
+  ///   }
   /// }
   /// ```
   ///

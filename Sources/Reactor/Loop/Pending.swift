@@ -8,8 +8,8 @@ package import PosixAIO
 /// return try await pending.value { attempt.cancel() }
 /// ```
 ///
-/// One object for each operation, and nothing else that is allocated: it holds the result, which may
-/// be one that cannot be copied.
+/// One object for each operation, and nothing else that is allocated: it holds the result, which
+/// may be one that cannot be copied.
 @safe
 package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @unchecked Sendable {
   private var result: Result<Value, Failure>?
@@ -150,8 +150,8 @@ package class Awaited: @unchecked Sendable {
     }
   }
 
-  /// An unsafe continuation, since a checked one allocates: it is resumed once, because the operation
-  /// ends once.
+  /// An unsafe continuation, since a checked one allocates: it is resumed once, because the
+  /// operation ends once.
   private func wait(_ continuation: UnsafeContinuation<Void, Never>) {
     // The task may have queued up on its way, and the operation may have ended meanwhile.
     if case .finished = unsafe state { return unsafe continuation.resume() }

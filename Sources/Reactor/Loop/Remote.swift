@@ -37,9 +37,9 @@ extension EventLoop {
     ///
     /// May be called from any thread, also from the loop's, and never calls `body` itself.
     ///
-    /// - Returns: Whether the loop will get to it if it runs; false when it does not exist any more,
-    ///   in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already. Then
-    ///   `body` is dropped.
+    /// - Returns: Whether the loop will get to it if it runs; false when it does not exist any
+    ///   more, in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already.
+    ///   Then `body` is dropped.
     @discardableResult
     public func execute(_ body: @escaping @Sendable (EventLoop) -> Void) -> Bool {
       add(.body(body), limit: waitingLimit)

@@ -43,8 +43,8 @@ extension EventLoop {
   ///
   /// One loop of the process can watch signals at a time: libevent sends them all to one base.
   ///
-  /// The loop holds `body` until the watch is cancelled; where that captures the loop, cancel it or close the loop, or
-  /// the two keep each other.
+  /// The loop holds `body` until the watch is cancelled; where that captures the loop, cancel it or
+  /// close the loop, or the two keep each other.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     checkThread()

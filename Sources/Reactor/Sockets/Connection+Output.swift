@@ -62,6 +62,7 @@ extension Connection {
   }
 
   private func noteWrite() {
+    if stream.beginSending() { sockets.sendLater(stream) }
     if stream.outputByteCount > configuration.outputHighWaterByteCount { isCongested = true }
   }
 

@@ -10,6 +10,13 @@ final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
   private var calls: [() -> Void] = []
   private let registry: EventRegistry
+
+  /// Streams that have something to send.
+  private var unsent: [SocketStream] = []
+  private var isSending = false
+  // The registry holds it, and it holds this object only while it is called.
+  private let sending: Event
+
   private lazy var turn = Event(in: registry, descriptor: -1, flags: 0) { [unowned self] in
     let due = calls
     calls = []
@@ -18,6 +25,15 @@ final class OpenSockets {
 
   init(_ registry: EventRegistry) {
     self.registry = registry
+    let send = SendTurn()
+    sending = Event(in: registry, lifetime: .untilRemoved) { send.body?() }
+    sending.prepare()
+    send.body = { [unowned self] in sendAll() }
+  }
+
+  /// Breaks the circle of a property whose closure needs the object that it is a property of.
+  private final class SendTurn {
+    var body: (() -> Void)?
   }
 
   /// Keeps a socket alive until ``remove(_:)``.
@@ -39,9 +55,27 @@ final class OpenSockets {
     if calls.count == 1 { turn.add(timeout: .zero) }
   }
 
+  /// Has a stream send what it holds at the end of this turn, when everybody has written to it: one
+  /// system call for all that was written, and none to ask whether the socket takes it.
+  func sendLater(_ stream: SocketStream) {
+    unsent.append(stream)
+    guard unsent.count == 1 else { return }
+    // Whoever writes when a send has ended, waits for the next turn, as the others do.
+    if isSending { sending.add(timeout: .zero) } else { sending.activate() }
+  }
+
+  private func sendAll() {
+    isSending = true
+    defer { isSending = false }
+    let due = unsent
+    unsent = []
+    for stream in due { stream.send() }
+  }
+
   /// Gives back what is open, and drops the calls.
   func close() {
     calls = []
+    unsent = []
     let open = sockets.values
     sockets = [:]
     for socket in open { socket.loopIsGoing() }

@@ -19,6 +19,10 @@ protocol SocketStreamOwner: AnyObject {
 /// the end of input of one turn become one report with the errno of the last. Without it a report
 /// comes straight from the socket's event, and libevent makes none from inside our calls.
 ///
+/// Nor does libevent send what is written as soon as it is: it would ask epoll first whether the
+/// socket takes it, and no more afterwards, at two system calls for each answer. What a turn has
+/// written is sent at its end, and libevent is left to it only where the socket does not take all.
+///
 /// Not with libevent's mark for input either: at it, the callback is called again and again until
 /// somebody takes bytes. The owner switches reading off instead.
 @safe
@@ -35,6 +39,7 @@ final class SocketStream {
   /// What was dropped when it was closed.
   private var unsentByteCount = 0
   private var stream: OpaquePointer?
+  private let outputLowWaterByteCount: Int
 
   /// Keeps the stream, and closes it before it goes.
   unowned var owner: (any SocketStreamOwner)?
@@ -42,6 +47,7 @@ final class SocketStream {
   /// Takes over a connected socket that does not block. Wraps `bufferevent_socket_new`.
   init(_ descriptor: Int32, base: OpaquePointer, outputLowWaterByteCount: Int) {
     self.descriptor = descriptor
+    self.outputLowWaterByteCount = outputLowWaterByteCount
     guard let stream = unsafe bufferevent_socket_new(base, descriptor, 0) else {
       preconditionFailure("Connection: out of memory")
     }
@@ -50,6 +56,7 @@ final class SocketStream {
     unsafe bufferevent_setcb(stream, onRead, onWrite, onEvent, context)
     unsafe bufferevent_setwatermark(stream, Int16(EV_WRITE), outputLowWaterByteCount, 0)
     unsafe bufferevent_set_max_single_write(stream, Self.byteCountPerCall)
+    unsafe bufferevent_disable(stream, Int16(EV_WRITE))
   }
 
   deinit { close() }
@@ -122,6 +129,46 @@ final class SocketStream {
     return unsafe evbuffer_get_length(output)
   }
 
+  /// What sending waits for.
+  private enum Sending {
+    case nothing
+    case endOfTurn
+    /// libevent sends as the socket takes it.
+    case socket
+  }
+
+  private var sending = Sending.nothing
+
+  /// Whether it is to be sent at the end of the turn, from now on.
+  ///
+  /// - Returns: False where it was before, or libevent does it.
+  func beginSending() -> Bool {
+    guard case .nothing = sending, unsafe stream != nil else { return false }
+    sending = .endOfTurn
+    return true
+  }
+
+  /// Hands what was written to the kernel, and the rest to libevent. Wraps `evbuffer_write_atmost`.
+  func send() {
+    guard case .endOfTurn = sending, let stream = unsafe stream else { return }
+    sending = .nothing
+    let output = unsafe output
+    unsafe evbuffer_unfreeze(output, 1)
+    errno = 0
+    let count = unsafe evbuffer_write_atmost(output, descriptor, Self.byteCountPerCall)
+    let reason = Errno(rawValue: errno)
+    unsafe evbuffer_freeze(output, 1)
+    if count < 0, reason != .wouldBlock, reason != .interrupted {
+      owner?.streamFailed(reason)
+      return
+    }
+    if outputByteCount > 0 {
+      sending = .socket
+      unsafe bufferevent_enable(stream, Int16(EV_WRITE))
+    }
+    if outputByteCount <= outputLowWaterByteCount { owner?.outputMoved() }
+  }
+
   /// Copies bytes behind what is to be sent. Wraps `bufferevent_write`.
   func write(_ bytes: UnsafeRawBufferPointer) {
     guard let stream = unsafe stream, unsafe !bytes.isEmpty else { return }
@@ -181,7 +228,14 @@ final class SocketStream {
   }
 
   fileprivate func reportInput() { owner?.bytesArrived() }
-  fileprivate func reportOutput() { owner?.outputMoved() }
+
+  fileprivate func reportOutput() {
+    if outputByteCount == 0, let stream = unsafe stream {
+      sending = .nothing
+      unsafe bufferevent_disable(stream, Int16(EV_WRITE))
+    }
+    owner?.outputMoved()
+  }
 }
 
 /// The stream that a callback is for, which its owner keeps while the bufferevent has callbacks;

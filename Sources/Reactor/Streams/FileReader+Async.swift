@@ -65,8 +65,8 @@ public struct FileChunks: AsyncSequence {
     fileprivate let reader: FileReader
     fileprivate var last: FileChunk?
 
-    /// The next chunk, nil at the end. The memory of the one before is used again if nobody has kept
-    /// that.
+    /// The next chunk, nil at the end. The memory of the one before is used again if nobody has
+    /// kept that.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> FileChunk? {

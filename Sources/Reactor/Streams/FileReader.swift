@@ -18,8 +18,8 @@ internal import SystemPackage
 /// ``Configuration/chunkCount`` chunks are in memory or on their way; then the reader waits, so a
 /// slow user holds no more than that. The file stays open.
 ///
-/// The end is where the file ends by then: one that grows is read further, one that is truncated ends
-/// earlier, and nothing is delivered that is not in it.
+/// The end is where the file ends by then: one that grows is read further, one that is truncated
+/// ends earlier, and nothing is delivered that is not in it.
 @safe
 public final class FileReader {
   /// The sizes of a reader.
@@ -29,8 +29,8 @@ public final class FileReader {
     /// around a place where the file changed meanwhile.
     public var chunkByteCount = 128 * 1024
 
-    /// The most chunks that are read ahead, 1 or more; 2 unless set. The kernel reads ahead from the
-    /// disk by itself, so more brings little.
+    /// The most chunks that are read ahead, 1 or more; 2 unless set. The kernel reads ahead from
+    /// the disk by itself, so more brings little.
     public var chunkCount = 2
 
     /// The sizes as they are unless set.
@@ -110,8 +110,8 @@ public final class FileReader {
 
   /// Asks for the next chunk.
   ///
-  /// - Parameter handler: Called once, in a later turn or this one, and never from inside this call.
-  ///   After the end and after an error it gets the same again.
+  /// - Parameter handler: Called once, in a later turn or this one, and never from inside this
+  ///   call. After the end and after an error it gets the same again.
   public func next(_ handler: @escaping Handler) {
     file.loop.checkThread()
     precondition(waiting == nil, "FileReader: wait for the chunk before asking for the next")

@@ -43,8 +43,8 @@ extension FileWriter {
   /// the old one had before it was renamed.
   ///
   /// What was accepted when the new file is open goes to the old one, which is then synced and
-  /// closed; what is accepted later goes to the new one. Nothing is lost and nothing is written twice.
-  /// If the new file cannot be opened, the writer goes on with the old one.
+  /// closed; what is accepted later goes to the new one. Nothing is lost and nothing is written
+  /// twice. If the new file cannot be opened, the writer goes on with the old one.
   ///
   /// - Parameters:
   ///   - path: Of the new file.
@@ -92,7 +92,8 @@ extension FileWriter {
     case none
     /// The old one has not everything yet.
     case due(Successor)
-    /// The old one is being synced. Whoever wants what they wrote to be durable waits for that, too.
+    /// The old one is being synced. Whoever wants what they wrote to be durable waits for that,
+    /// too.
     case syncingOld([Flush])
   }
 

@@ -7,8 +7,8 @@ public import SystemPackage
 /// way, so a log line costs a copy. Everything reaches the file in order: one write at a time is
 /// under way, so after an error there is no hole, and ``byteCountWritten`` is exact.
 ///
-/// **After a failure** nothing is accepted any more, and every flush, ``close(durably:_:)`` and wait
-/// gets the first error. What was accepted and is not in the file is told by
+/// **After a failure** nothing is accepted any more, and every flush, ``close(durably:_:)`` and
+/// wait gets the first error. What was accepted and is not in the file is told by
 /// ``byteCountAccepted`` and ``byteCountWritten``.
 ///
 /// A writer that is dropped while bytes are in the buffer writes them; whether that worked, only
@@ -51,9 +51,6 @@ public final class FileWriter {
     case writing(RequestID)
   }
 
-  /// Where the writer waits for the queue to have room, how long it does before it looks again.
-  private static let retryInterval = Duration.milliseconds(10)
-
   /// The file that is written now; another one after ``reopen(_:options:permissions:_:)``.
   public internal(set) var file: File
 
@@ -72,19 +69,8 @@ public final class FileWriter {
   var offset: Int64
   private var chunks = ChunkList()
   var flushes: [Flush] = []
-  private var roomWaiters: [RoomWaiter] = []
+  var roomWaiters: [RoomWaiter] = []
   var rotation = Rotation.none
-
-  /// Somebody who waits for room.
-  final class RoomWaiter {
-    let byteCount: Int
-    fileprivate let handler: CompletionQueue.SyncHandler
-
-    fileprivate init(_ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler) {
-      self.byteCount = byteCount
-      self.handler = handler
-    }
-  }
 
   /// Somebody who waits for what was accepted before.
   struct Flush {
@@ -168,37 +154,6 @@ public final class FileWriter {
     accepted(byteCount)
   }
 
-  /// Waits until a write of so many bytes would be accepted. Those who wait get their turns in order.
-  ///
-  /// - Parameters:
-  ///   - byteCount: 0 or more.
-  ///   - handler: Called once; what it writes in that turn is accepted. Gets the error of the
-  ///     writer, if it has failed, and `EBADF` after ``close(durably:_:)``.
-  public func waitForRoom(
-    _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
-  ) {
-    loop.checkThread()
-    precondition(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
-    addRoomWaiter(byteCount, handler)
-  }
-
-  @discardableResult
-  func addRoomWaiter(
-    _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
-  ) -> RoomWaiter {
-    let waiter = RoomWaiter(byteCount, handler)
-    roomWaiters.append(waiter)
-    loop.later { [self] in callRoomWaiters() }
-    return waiter
-  }
-
-  /// Tells somebody who does not want to wait any more so, unless they were told before.
-  func cancel(_ waiter: RoomWaiter) {
-    guard let index = roomWaiters.firstIndex(where: { $0 === waiter }) else { return }
-    roomWaiters.remove(at: index)
-    waiter.handler(.failure(FileError(operation: .write, path: file.path, errno: .canceled)))
-  }
-
   var isOpen: Bool {
     if case .open = state { true } else { false }
   }
@@ -248,7 +203,7 @@ public final class FileWriter {
 
   private func waitForQueue() {
     activity = .heldUp
-    loop.schedule(after: Self.retryInterval) { [self] in
+    loop.whenQueueHasRoom { [self] in
       activity = .idle
       writeNext()
     }
@@ -282,24 +237,6 @@ public final class FileWriter {
     callFlushes()
     callRoomWaiters()
     onFailure?()
-  }
-
-  /// Calls the first of those who wait for room, as many as there is room for; not those who come
-  /// meanwhile.
-  private func callRoomWaiters() {
-    for _ in roomWaiters.indices {
-      guard let first = roomWaiters.first else { return }
-      let result: Result<Void, FileError>
-      switch state {
-      case .open:
-        guard hasRoom(for: first.byteCount) else { return }
-        result = .success(())
-      case .failed(let error), .closed(let error?): result = .failure(error)
-      case .closing, .closed(nil): result = .failure(closedError)
-      }
-      roomWaiters.removeFirst()
-      first.handler(result)
-    }
   }
 
   var closedError: FileError {

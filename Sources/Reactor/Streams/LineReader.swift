@@ -3,8 +3,8 @@ internal import SystemPackage
 
 /// Reads a file line by line, with bounded memory.
 ///
-/// A line ends at a line feed, which is not part of it. The last one need not have any; an empty one
-/// behind the last line feed is none.
+/// A line ends at a line feed, which is not part of it. The last one need not have any; an empty
+/// one behind the last line feed is none.
 @safe
 public final class LineReader {
   /// The limits and choices of a line reader.
@@ -60,8 +60,8 @@ public final class LineReader {
 
   /// Asks for the next line. Ask for one at a time.
   ///
-  /// - Parameter handler: Called once, never from inside this call. After the end and after an error
-  ///   it gets the same again.
+  /// - Parameter handler: Called once, never from inside this call. After the end and after an
+  ///   error it gets the same again.
   public func next(_ handler: @escaping Handler) {
     loop.checkThread()
     if let result = nextAtHand() {

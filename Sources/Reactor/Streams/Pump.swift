@@ -2,8 +2,8 @@ public import PosixAIO
 
 /// Bytes on their way between a file and a connection.
 ///
-/// What is in memory is bounded by the reader's or the writer's sizes and the connection's low-water
-/// mark: whoever is slow holds the other up.
+/// What is in memory is bounded by the reader's or the writer's sizes and the connection's
+/// low-water mark: whoever is slow holds the other up.
 @safe
 public class Pump {
   /// Gets the number of bytes that got there, or why it was not all of them.
@@ -87,8 +87,8 @@ extension File {
   ///   - connection: Of the same loop.
   ///   - byteCount: How many bytes, 0 or more; if fewer come, the outcome is a failure. Nil takes
   ///     all until the peer ends its side.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with `.append`
-  ///     ignores it.
+  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
+  ///     `.append` ignores it.
   ///   - durably: Whether the bytes are to be on the disk in the end.
   ///   - configuration: How much is collected for a write, and how much may wait.
   ///   - handler: Called once, when everything is in the file: or with what got there before it

@@ -91,8 +91,8 @@ public final class HTTPResponder {
 
   /// Closes the connection, so that the client can tell that its answer is not whole.
   ///
-  /// For a failure behind ``start(_:headers:contentLength:)``. Where that had no length, a client of
-  /// HTTP/1.0 can't tell after all. Pieces that were not sent come back
+  /// For a failure behind ``start(_:headers:contentLength:)``. Where that had no length, a client
+  /// of HTTP/1.0 can't tell after all. Pieces that were not sent come back
   /// as ``Delivery/connectionLost``. Does nothing once the answer is out. Wraps
   /// `evhttp_connection_free`, from the loop.
   public func cut() {

@@ -54,8 +54,8 @@ final class LostSignalTests: XCTestCase {
     try writeBlocks(pendingSignalLimit: 0)
   }
 
-  /// Writes 256 blocks through small groups, checks every completion and every byte, and returns the
-  /// queue's figures.
+  /// Writes 256 blocks through small groups, checks every completion and every byte, and returns
+  /// the queue's figures.
   @discardableResult
   private func writeBlocks(pendingSignalLimit: UInt?) throws -> CompletionQueue.Figures {
     let folder = try TemporaryFolder()

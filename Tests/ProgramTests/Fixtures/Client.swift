@@ -140,7 +140,8 @@ final class Client {
 
   /// Reads bytes and forgets them.
   ///
-  /// - Returns: How many there were: fewer than asked for if the connection ended, be it by a reset.
+  /// - Returns: How many there were: fewer than asked for if the connection ended, be it by a
+  ///   reset.
   func skip(byteCount: Int) throws -> Int {
     var count = min(byteCount, received.count)
     received.removeFirst(count)

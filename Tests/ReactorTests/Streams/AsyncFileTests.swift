@@ -6,7 +6,8 @@ import XCTest
 
 @testable import Reactor
 
-/// The asynchronous forms: the same work, awaited on the loop's thread, and cancelled with the task.
+/// The asynchronous forms: the same work, awaited on the loop's thread, and cancelled with the
+/// task.
 final class AsyncFileTests: XCTestCase {
   /// Runs a task on a loop of its own, and ends a test that hangs.
   private func run(

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -28,6 +29,38 @@ final class FileWriterTests: XCTestCase {
     } catch {
       return error as? Errno
     }
+  }
+
+  // MARK: A full queue
+
+  func test_writerGoesOn_whenTheQueueHasRoomAgain() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path.appending("pipe")
+    XCTAssertEqual(unsafe mkfifo(path.string, 0o600), 0)
+    var limits = EventLoop.Configuration()
+    limits.queue.inFlightLimit = 1
+    limits.queue.waitingLimit = 1
+    let loop = try EventLoop(configuration: limits)
+    let writer = FileWriter(
+      try loop.open(folder.path.appending("file"), options: .create),
+      configuration: configuration(10, 100))
+    let end = try FileDescriptor.open(path, .readWrite)
+    let pipe = try loop.open(path)
+    var readCount = 0
+    for _ in 0..<2 {
+      try pipe.read(into: IOBuffer(capacity: 1), at: 0) { _, _ in readCount += 1 }
+      loop.runOnce()
+    }
+    XCTAssertFalse(loop.queue.hasRoom())
+    try writer.write([1, 2, 3])
+    loop.schedule(after: .zero) {
+      XCTAssertEqual(writer.byteCountWritten, 0)
+      expectNoThrow { try end.writeAll([0, 0]) }
+    }
+    try loop.value { writer.flush($0) }
+    XCTAssertEqual(try folder.contents(of: "file"), [1, 2, 3])
+    loop.run(until: { readCount == 2 })
+    try end.close()
   }
 
   // MARK: Order and memory

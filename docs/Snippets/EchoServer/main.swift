@@ -46,7 +46,9 @@ File.open(
   listener.onConnection = { connection in serve(connection, log) }
   print("listening on \(listener.address)")
   fflush(nil)
-  loop.watch(.terminate) {
+  var end: SignalWatch?
+  end = loop.watch(.terminate) {
+    end?.cancel()  // the next one ends the process at once
     listener.close()
     log.close { _ in loop.stop() }  // behind the writes that were accepted
   }
