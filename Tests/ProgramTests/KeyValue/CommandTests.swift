@@ -35,7 +35,8 @@ final class CommandTests: KeyValueTestCase {
           .error("ERR unknown command 'HELLO', with args beginning with: '3' ")
         ),
       ])
-    XCTAssertEqual(try client.ask("COMMAND", "COUNT"), .integer(try client.ask("COMMAND").elements.count))
+    XCTAssertEqual(
+      try client.ask("COMMAND", "COUNT"), .integer(try client.ask("COMMAND").elements.count))
     XCTAssertEqual(try client.ask("COMMAND", "DOCS"), [])
     let info = try XCTUnwrap(try client.ask("INFO").bytes)
     XCTAssertTrue(info.contains("aof_enabled:1\r\n"))
@@ -73,7 +74,8 @@ final class CommandTests: KeyValueTestCase {
         ("MSET a", wrongCount("mset")), ("MSET a 1 b", wrongCount("mset")),
         ("APPEND s ab", 2), ("APPEND s cd", 4), ("GET s", "abcd"), ("STRLEN s", 4),
         ("STRLEN none", 0), ("INCR n", 1), ("INCR n", 2), ("DECR n", 1), ("INCRBY n 10", 11),
-        ("DECRBY n 12", -1), ("GET n", "-1"), ("INCR s", notAnInteger), ("INCRBY n x", notAnInteger),
+        ("DECRBY n 12", -1), ("GET n", "-1"), ("INCR s", notAnInteger),
+        ("INCRBY n x", notAnInteger),
         ("INCRBY n 9223372036854775807", 9_223_372_036_854_775_806), ("INCR n", .integer(.max)),
         ("INCR n", .error("ERR increment or decrement would overflow")),
         ("DECRBY n -9223372036854775808", .error("ERR decrement would overflow")),
@@ -175,7 +177,8 @@ final class CommandTests: KeyValueTestCase {
     for (bytes, reason) in [
       ("*x\r\n", "invalid multibulk length"), ("*1048577\r\n", "invalid multibulk length"),
       ("*1\r\n:1\r\n", "expected '$', got ':'"), ("*1\r\n$-1\r\n", "invalid bulk length"),
-      ("*1\r\n$67108865\r\n", "invalid bulk length"), ("GET \"a\r\n", "unbalanced quotes in request"),
+      ("*1\r\n$67108865\r\n", "invalid bulk length"),
+      ("GET \"a\r\n", "unbalanced quotes in request"),
       (String(repeating: "a", count: 70_000), "too big inline request"),
       ("*" + String(repeating: "1", count: 70_000), "too big mbulk count string"),
       ("*1\r\n$" + String(repeating: "1", count: 70_000), "too big bulk count string"),
