@@ -26,15 +26,14 @@ final class FullDiskLogTests: KeyValueTestCase {
 
     // A small one has room still, once the torn end is cut.
     try repeatUntil("the log was repaired") { try client.ask("SET", "small", "1") == .ok }
-    XCTAssertEqual(try client.ask("DEL", "key:0"), 1)
-    // There is room again in a new log.
+    // There is room again when the log is rewritten; the new one needs some beside the old.
+    XCTAssertEqual(try client.ask(["DEL"] + (0..<count).map { "key:\($0)" }), .integer(count))
     try repeatUntil("the log was rewritten") {
-      _ = try client.ask(["DEL"] + (1..<count / 2 + 3).map { "key:\($0)" })
       _ = try client.ask("BGREWRITEAOF")
       return try client.ask("SET", "key:0", value) == .ok
     }
     XCTAssertEqual(try client.ask("GET", "small"), "1")
-    XCTAssertEqual(try client.ask("STRLEN", "key:\(count - 1)"), 50_000)
+    XCTAssertEqual(try client.ask("STRLEN", "key:0"), 50_000)
   }
 
   func test_answersOfAFailedBatchAreErrors_andWhatWasReadBehindIsNotTold() throws {
