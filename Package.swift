@@ -27,6 +27,7 @@ let package = Package(
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
     .executable(name: "aio-stress", targets: ["Stress"]),
+    .executable(name: "aio-kv", targets: ["KeyValueServer"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -58,6 +59,9 @@ let package = Package(
       ]),
     .executableTarget(
       name: "Stress",
+      dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
+    .executableTarget(
+      name: "KeyValueServer",
       dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
 
     // The programs that the documents show; a test runs each of them.
@@ -122,8 +126,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
-        argumentParser,
+        "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport",
+        systemPackage, argumentParser,
       ]),
   ]
 )
