@@ -34,6 +34,7 @@ let package = Package(
     .library(name: "ReactorServiceLifecycle", targets: ["ReactorServiceLifecycle"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
     .executable(name: "aio-stress", targets: ["Stress"]),
+    .executable(name: "aio-kv", targets: ["KeyValueServer"]),
   ],
   traits: [
     .trait(name: "Metrics", description: "The product ReactorMetrics, over swift-metrics."),
@@ -84,6 +85,9 @@ let package = Package(
       ]),
     .executableTarget(
       name: "Stress",
+      dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
+    .executableTarget(
+      name: "KeyValueServer",
       dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
 
     // The programs that the documents show; a test runs each of them.
@@ -157,8 +161,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage,
-        argumentParser,
+        "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport",
+        systemPackage, argumentParser,
       ]),
   ]
 )

@@ -10,23 +10,31 @@ final class FileServer {
   private let logger: Logger
   private let configuration: Configuration
   private let log: ((String) -> Void)?
+  private let snapshots: Snapshots?
+  private var figures = ServerFigures()
   private let server: HTTPServer
 
+  /// Fetches the figures of all loops, and gives them in a turn of this server's loop.
+  typealias Snapshots = (@escaping (Snapshot) -> Void) -> Void
+
   /// What a server does beside sending files, and its limits.
-  struct Configuration {
+  struct Configuration: Sendable {
     var allowsUploads = false
     var http = HTTPServer.Configuration()
   }
 
   /// - Parameters:
   ///   - log: Gets a line for each request, when its answer has ended; nil keeps no log.
+  ///   - snapshots: Nil does not show figures.
   init(
-    folder: Directory, _ configuration: Configuration, logger: Logger, log: ((String) -> Void)?
+    folder: Directory, _ configuration: Configuration, logger: Logger,
+    log: ((String) -> Void)? = nil, snapshots: Snapshots? = nil
   ) {
     self.folder = folder
     self.configuration = configuration
     self.logger = logger
     self.log = log
+    self.snapshots = snapshots
     let answerer = Answerer()
     server = HTTPServer(
       loop: folder.loop, configuration: configuration.http
@@ -52,12 +60,12 @@ final class FileServer {
   }
 
   private func answer(_ request: HTTPRequest, _ responder: HTTPResponder) {
-    if let log {
-      let line = LogLine(request)
-      responder.onEnd { log(line.text($0, at: .now)) }
-    }
+    if log != nil || snapshots != nil { keepBooks(request, responder) }
     switch request.method {
     case .get, .head:
+      if let snapshots, let page = FiguresPage(request) {
+        return snapshots { page.send($0, responder) }
+      }
       guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
       sendFile(path, request, responder)
     case .put where configuration.allowsUploads:
@@ -67,6 +75,24 @@ final class FileServer {
       let methods = configuration.allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
       responder.refuse(.methodNotAllowed, headers: ["Allow": methods])
     }
+  }
+
+  private func keepBooks(_ request: HTTPRequest, _ responder: HTTPResponder) {
+    let line = log.map { _ in LogLine(request) }
+    let receivedByteCount = request.body.byteCount
+    responder.onEnd { [weak self] outcome in
+      guard let self else { return }
+      figures.count(outcome, receivedByteCount: receivedByteCount)
+      if let line { log?(line.text(outcome, at: .now)) }
+    }
+  }
+
+  /// What this server and its loop have done so far.
+  var snapshot: LoopSnapshot {
+    LoopSnapshot(
+      server: figures, connectionCount: server.connectionCount,
+      answersInProgress: server.answersInProgress, loop: folder.loop.figures,
+      queue: folder.loop.queue.figures)
   }
 
   private func sendFile(

@@ -40,6 +40,34 @@ struct FileServerCommand: ParsableCommand {
       """)
   var accessLog: String?
 
+  @Flag(help: "Shows live figures at /_stats, /_stats.json and, for Prometheus, /metrics.")
+  var stats = false
+
+  @Option(help: "How many threads serve, each with a loop of its own; 1 to 16.")
+  var threads = 1
+
+  @Option(help: "The connections that each thread has open at a time; further clients wait.")
+  var maxConnections = 10_000
+
+  @Option(help: "The seconds after which a connection is closed on which nothing moves.")
+  var idleTimeout = 30
+
+  @Option(
+    help: "The seconds that a request may take to arrive, beside what its bytes take at the rate.")
+  var requestTimeout = 30
+
+  @Option(help: "The bytes per second that extend the time of a request.")
+  var minUploadRate = 1024
+
+  /// Each loop takes one of 31 real-time signals.
+  private static let maximumThreadCount = 16
+
+  /// As many as Linux has descriptors for one process, unless it is told otherwise.
+  private static let maximumMaxConnections = 1 << 20
+
+  /// A thousand clients may come in the same moment.
+  private static let backlog = 4096
+
   /// No machine holds more in memory; and sums with what is near the largest number overflow.
   private static let maximumMaxUpload = 1 << 40
 
@@ -47,6 +75,16 @@ struct FileServerCommand: ParsableCommand {
     guard (0...Self.maximumMaxUpload).contains(maxUpload) else {
       throw ValidationError(
         "--max-upload is a number of bytes, from 0 to \(Self.maximumMaxUpload)")
+    }
+    guard (1...Self.maximumThreadCount).contains(threads) else {
+      throw ValidationError("--threads is 1 to \(Self.maximumThreadCount)")
+    }
+    guard maxConnections <= Self.maximumMaxConnections else {
+      throw ValidationError("--max-connections is at most \(Self.maximumMaxConnections)")
+    }
+    guard maxConnections > 0, idleTimeout > 0, requestTimeout > 0, minUploadRate > 0 else {
+      throw ValidationError(
+        "--max-connections, --idle-timeout, --request-timeout and --min-upload-rate are 1 or more")
     }
   }
 
@@ -67,31 +105,61 @@ struct FileServerCommand: ParsableCommand {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     // A file that may not grow any further is an answer to one client, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    raiseDescriptorLimit()
     let loop: EventLoop
     do throws(Errno) {
-      loop = try EventLoop()
+      loop = try EventLoop(configuration: loopConfiguration)
     } catch {
       throw StartFailure("cannot make an event loop: \(error)")
     }
     let logger = Logger(label: "aio-fileserver")
-    let folder = try openRoot(on: loop)
     let log = try openAccessLog(on: loop, logger)
-    let server = FileServer(
-      folder: folder, serverConfiguration, logger: logger, log: log.map { $0.add })
+    let group = ServerGroup(loop)
+    group.droppedLogByteCount = { log?.droppedByteCount ?? 0 }
+    let outlets = Outlets(
+      first: loop.remote, group: Handed(group), log: log.map { Handed($0) }, logger: logger)
+    let server = try makeServer(on: loop, outlets)
     let address = try server.listen(host: host, port: port)
+    group.add(server, loop.remote)
+    for _ in 1..<threads {
+      group.add(try startMember(port: address.port, on: loop, outlets))
+    }
     // Also without a log, so that the habit of sending it does no harm.
     loop.watch(.hangUp) { log?.reopen() }
-    endPolitely(server, log, loop)
+    endPolitely(group, log, loop)
     // The one line of standard output says that clients are welcome, so nothing may hold it back.
     print("listening on http://\(address)")
     fflush(nil)
     loop.run()
   }
 
+  /// All clients may ask for a file in the same moment, and none is to be refused for that.
+  private var loopConfiguration: EventLoop.Configuration {
+    var configuration = EventLoop.Configuration()
+    let callLimit = Self.callsPerConnection * maxConnections
+    configuration.offloadLimit = max(configuration.offloadLimit, callLimit)
+    let byteLimit = Self.byteCountPerConnection * maxConnections
+    configuration.queue.heldByteLimit = max(
+      configuration.queue.heldByteLimit, byteLimit)
+    return configuration
+  }
+
+  /// Opening a file while the ones before are being closed.
+  private static let callsPerConnection = 4
+
+  /// A piece of a download, or one of an upload.
+  private static let byteCountPerConnection = 256 * 1024
+
   private var serverConfiguration: FileServer.Configuration {
     var configuration = FileServer.Configuration()
     configuration.allowsUploads = upload
     if upload { configuration.http.maximumBodyByteCount = maxUpload }
+    configuration.http.maximumConnectionCount = maxConnections
+    configuration.http.inactivityTimeout = .seconds(idleTimeout)
+    configuration.http.requestTimeout = .seconds(requestTimeout)
+    configuration.http.minimumRequestByteRate = minUploadRate
+    configuration.http.reusesPort = threads > 1
+    configuration.http.backlog = Self.backlog
     return configuration
   }
 
@@ -99,6 +167,61 @@ struct FileServerCommand: ParsableCommand {
     try opened("cannot serve \"\(root)\"", on: loop) { handler in
       Directory.open(FilePath(root), on: loop, handler)
     }
+  }
+
+  /// What all threads share. The group and the log belong to the first loop's thread.
+  private struct Outlets: Sendable {
+    let first: EventLoop.Remote
+    let group: Handed<ServerGroup>
+    let log: Handed<AccessLog>?
+    let logger: Logger
+  }
+
+  private func makeServer(on loop: EventLoop, _ outlets: Outlets) throws -> FileServer {
+    let (first, group, here) = (outlets.first, outlets.group, loop.remote)
+    let isFirst = first === here
+    let log = outlets.log.map { log -> (String) -> Void in
+      isFirst ? log.value.add : { line in first.execute { _ in log.value.add(line) } }
+    }
+    let snapshots: FileServer.Snapshots = { handler in
+      let handler = Handed(handler)
+      first.execute { _ in
+        group.value.snapshot { snapshot in here.execute { _ in handler.value(snapshot) } }
+      }
+    }
+    return FileServer(
+      folder: try openRoot(on: loop), serverConfiguration, logger: outlets.logger, log: log,
+      snapshots: stats ? snapshots : nil)
+  }
+
+  /// Starts a thread with a loop and a server, and waits for it to listen.
+  private func startMember(
+    port: UInt16, on first: EventLoop, _ outlets: Outlets
+  ) throws -> ServerGroup.Member {
+    let outcome = Handed(Outcome())
+    try startThread { [self] in
+      let result = Result<(EventLoop, ServerGroup.Member), any Error> {
+        let loop = try EventLoop(configuration: loopConfiguration)
+        let server = try makeServer(on: loop, outlets)
+        _ = try server.listen(host: host, port: port)
+        return (loop, ServerGroup.Member(remote: loop.remote, server: Handed(server)))
+      }
+      let member = result.map(\.1)
+      outlets.first.execute { loop in
+        outcome.value.member = member
+        loop.stop()
+      }
+      if case .success((let loop, _)) = result { loop.run() }
+    }
+    first.run()
+    guard let member = outcome.value.member else {
+      throw StartFailure("a thread did not start: the loop was stopped")
+    }
+    return try member.get()
+  }
+
+  private final class Outcome {
+    var member: Result<ServerGroup.Member, any Error>?
   }
 
   private func openAccessLog(on loop: EventLoop, _ logger: Logger) throws -> AccessLog? {
@@ -127,13 +250,13 @@ struct FileServerCommand: ParsableCommand {
   }
 
   /// The first signal lets running answers end; the second one does not wait for them.
-  private func endPolitely(_ server: FileServer, _ log: AccessLog?, _ loop: EventLoop) {
+  private func endPolitely(_ group: ServerGroup, _ log: AccessLog?, _ loop: EventLoop) {
     var isEnding = false
     for signal in [POSIXSignal.interrupt, .terminate] {
       loop.watch(signal) {
         guard !isEnding else { return loop.stop() }
         isEnding = true
-        server.shutDown {
+        group.shutDown {
           guard let log else { return loop.stop() }
           log.close { loop.stop() }
         }
@@ -149,6 +272,16 @@ struct StartFailure: Error, CustomStringConvertible {
   init(_ description: String) {
     self.description = description
   }
+}
+
+/// Has as many descriptors as the system grants: each client takes one, and its file another. The
+/// usual limit is there for programs that use select(2).
+private func raiseDescriptorLimit() {
+  var limit = rlimit()
+  guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+  limit.rlim_cur = limit.rlim_max
+  // Where it stays as it was, fewer clients are served at a time.
+  _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 private func printToStandardError(_ text: String) {

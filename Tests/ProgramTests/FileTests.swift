@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import XCTest
 
@@ -134,5 +135,8 @@ final class FileTests: SiteTestCase {
     // What was on its way arrives; then the connection ends, since nothing true could follow.
     XCTAssertLessThan(try client.skip(byteCount: length), length)
     XCTAssertEqual(try site.get("/shrinking").body, [0])
+    // Nobody waits for the end of an answer that was cut.
+    site.server.send(SIGTERM)
+    XCTAssertEqual(try site.server.waitForEnd().status, 0)
   }
 }

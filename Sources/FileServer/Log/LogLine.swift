@@ -5,6 +5,9 @@ struct LogLine {
   /// Of what a client wrote, this many bytes are logged of each of its texts.
   static let maximumTextByteCount = 2048
 
+  /// Stands for a client that was gone before its answer began.
+  static let lostClientStatus = 499
+
   private let host: String
   private let requestLine: String
   private let referer: String?
@@ -18,9 +21,9 @@ struct LogLine {
     userAgent = request.headers["User-Agent"]
   }
 
-  /// The line, with its end. Status 499 stands for a client that was gone before its answer began.
+  /// The line, with its end.
   func text(_ outcome: HTTPResponder.Outcome, at date: HTTPDate) -> String {
-    let status = outcome.status?.code ?? 499
+    let status = outcome.status?.code ?? Self.lostClientStatus
     let byteCount = outcome.bodyByteCount == 0 ? "-" : "\(outcome.bodyByteCount)"
     return "\(Self.escaped(host)) - - [\(date.logged)] \"\(Self.escaped(requestLine))\" \(status) "
       + "\(byteCount) \"\(Self.escaped(referer ?? "-"))\" \"\(Self.escaped(userAgent ?? "-"))\"\n"

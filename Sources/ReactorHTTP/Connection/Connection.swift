@@ -20,6 +20,9 @@ final class Connection {
     case cut
   }
 
+  /// The request that is on its way.
+  private var reception: (start: ContinuousClock.Instant, byteCount: Int)?
+
   /// Bytes per system call; libevent's own 16 KiB would take four rounds of the loop for a buffer
   /// of 64 KiB.
   private static let maximumByteCountPerWrite = 256 * 1024
@@ -58,6 +61,7 @@ final class Connection {
 
   /// A request has arrived, and is to be answered by `exchange`.
   func begin(_ exchange: Exchange) {
+    reception = nil
     phase = .answering(exchange)
   }
 
@@ -80,7 +84,8 @@ final class Connection {
   /// Closes the connection at once, whatever it does. Wraps `evhttp_connection_free`.
   func cut() {
     guard let evhttpConnection = unsafe evhttpConnection else { return }
-    phase = .cut
+    // An exchange is told by `closed()`, which must find it.
+    if case .receiving = phase { phase = .cut }
     unsafe evhttp_connection_free(evhttpConnection)
   }
 
@@ -91,7 +96,8 @@ final class Connection {
 
   /// A request fits in this many bytes, and evhttp takes them before more is read. It does not
   /// bound a line that gives the size of a chunk, so the whole is bounded here.
-  func inputChanged() {
+  func inputChanged(addedByteCount: Int) {
+    if case .receiving = phase, addedByteCount > 0 { receive(addedByteCount) }
     let limits = server.configuration
     let limit =
       limits.maximumHeaderByteCount + limits.maximumBodyByteCount
@@ -99,6 +105,22 @@ final class Connection {
     guard unsafe evbuffer_get_length(bufferevent_get_input(stream)) > limit else { return }
     stopReading()
     cutLater()
+  }
+
+  private func receive(_ byteCount: Int) {
+    if reception == nil { server.requestBegan() }
+    reception = (reception?.start ?? .now, (reception?.byteCount ?? 0) + byteCount)
+  }
+
+  /// Whether a request has begun to arrive.
+  var isReceiving: Bool { reception != nil }
+
+  /// Whether it takes longer than it may.
+  func isTooSlow(_ now: ContinuousClock.Instant) -> Bool {
+    guard let reception else { return false }
+    let limits = server.configuration
+    let bonus = Duration.seconds(reception.byteCount / limits.minimumRequestByteRate)
+    return now - reception.start > limits.requestTimeout + bonus
   }
 
   /// evhttp is about to free its connection, for whatever reason, and this one time.

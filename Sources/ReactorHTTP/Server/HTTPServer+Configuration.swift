@@ -20,6 +20,19 @@ extension HTTPServer {
     /// a millisecond; 30 seconds unless set. Wraps `evhttp_set_timeout_tv`.
     public var inactivityTimeout = Duration.seconds(30)
 
+    /// How long a request may take to arrive, from its first byte to its last, beside what its
+    /// bytes take at ``minimumRequestByteRate``: a client that sends a byte now and then does not
+    /// keep its connection by that. Looked at once a second. From a millisecond; 30 seconds unless
+    /// set.
+    public var requestTimeout = Duration.seconds(30)
+
+    /// The bytes per second that the time of a request is extended for: 1 or more; 1024 unless set.
+    public var minimumRequestByteRate = 1024
+
+    /// Whether other servers, of this process and user, may listen on the same port; the kernel
+    /// deals new clients out to them. False unless set. Wraps `SO_REUSEPORT`.
+    public var reusesPort = false
+
     /// The clients that the kernel holds until they are accepted, as in `listen(2)`; the kernel's
     /// `somaxconn` bounds it too. 1 or more; 128 unless set.
     public var backlog = 128
@@ -37,8 +50,11 @@ extension HTTPServer {
         maximumBodyByteCount >= 0 && maximumBodyByteCount <= Self.largestBodyByteCount,
         "HTTPServer.Configuration: the maximum of body bytes is 0 to a tebibyte")
       precondition(
-        inactivityTimeout >= .milliseconds(1),
-        "HTTPServer.Configuration: the inactivity timeout is a millisecond or more")
+        inactivityTimeout >= .milliseconds(1) && requestTimeout >= .milliseconds(1),
+        "HTTPServer.Configuration: timeouts are a millisecond or more")
+      precondition(
+        minimumRequestByteRate > 0,
+        "HTTPServer.Configuration: the rate of a request is 1 byte per second or more")
     }
   }
 }

@@ -53,6 +53,7 @@ public final class HTTPServer {
   private var fresh: [Connection] = []
   private var lingering: [Int32: LingeringSocket] = [:]
   private var gate: AcceptGate
+  private var sweep: EventLoop.Timer?
 
   /// The number of answers that were begun by a request and are not sent yet.
   public private(set) var answersInProgress = 0
@@ -92,6 +93,7 @@ public final class HTTPServer {
   }
 
   deinit {
+    sweep?.cancel()
     closeListeningSockets()
     if let http = unsafe openHTTP { unsafe close(http) }
     for socket in lingering.values { socket.close() }
@@ -187,7 +189,7 @@ extension HTTPServer {
       preconditionFailure("HTTPServer: listen was called after shutDown")
     }
     let (socket, address) = try bindListeningSocket(
-      host: host, port: port, backlog: configuration.backlog)
+      host: host, port: port, configuration)
     guard let bound = unsafe evhttp_accept_socket_with_handle(http, socket) else { outOfMemory() }
     unsafe gate.add(bound)
     return address
@@ -264,6 +266,23 @@ extension HTTPServer {
   /// `accept` failed, most likely since all descriptors are in use.
   func acceptFailed() {
     gate.pause()
+  }
+
+  /// A connection receives a request: somebody has to look whether it takes too long.
+  func requestBegan() {
+    guard sweep == nil else { return }
+    sweep = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowRequests() }
+  }
+
+  /// How exact the time of a request is. While no request is on its way, nothing is looked at.
+  private static var sweepInterval: Duration { .seconds(1) }
+
+  private func cutSlowRequests() {
+    sweep = nil
+    let now = ContinuousClock.now
+    let receiving = unsafe connections.values.filter(\.isReceiving)
+    for connection in receiving where connection.isTooSlow(now) { connection.cutLater() }
+    if !receiving.isEmpty { requestBegan() }
   }
 
   private func updateGate() {

@@ -3,10 +3,11 @@ internal import SystemPackage
 
 /// Makes a socket that listens on the first of a host's addresses that this machine has.
 func bindListeningSocket(
-  host: String, port: UInt16, backlog: Int
+  host: String, port: UInt16, _ configuration: HTTPServer.Configuration
 ) throws(HTTPServer.ListenError) -> (socket: Int32, address: SocketAddress) {
   var options = SocketCalls.ListenOptions()
-  options.backlog = backlog
+  options.backlog = configuration.backlog
+  options.reusesPort = configuration.reusesPort
   var errno = Errno.addressNotAvailable
   for address in try addresses(of: host, port: port) {
     do throws(Errno) {

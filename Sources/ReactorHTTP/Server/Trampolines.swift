@@ -68,7 +68,8 @@ private func onInput(
   _: OpaquePointer?, _ change: UnsafePointer<evbuffer_cb_info>?,
   _ context: UnsafeMutableRawPointer?
 ) {
-  unsafe recover(Connection.self, context).inputChanged()
+  let added = unsafe change?.pointee.n_added ?? 0
+  unsafe recover(Connection.self, context).inputChanged(addedByteCount: added)
 }
 
 private func onComplete(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {

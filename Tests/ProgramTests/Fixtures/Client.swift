@@ -2,7 +2,7 @@ import Glibc
 import SystemPackage
 import TestSupport
 
-/// An HTTP client that sends the bytes that a test wants sent, blocking, with a deadline for each
+/// A client, most often of HTTP, that sends the bytes that a test wants sent, blocking, with a deadline for each
 /// call.
 final class Client {
   private let socket: Int32

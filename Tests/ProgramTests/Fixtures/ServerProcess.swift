@@ -3,7 +3,7 @@ import Glibc
 import SystemPackage
 import TestSupport
 
-/// A running `aio-fileserver`, killed when nobody holds this any longer.
+/// A running server, killed when nobody holds this any longer.
 final class ServerProcess {
   /// The line that it printed when it began to accept.
   private(set) var firstLine = ""
@@ -16,10 +16,14 @@ final class ServerProcess {
   /// Starts the program and waits for its line.
   ///
   /// - Parameters:
+  ///   - program: The server's name.
   ///   - launcher: A command in front of the program's path, which in the end becomes the program.
   ///   - errors: Where its standard error goes.
-  init(launcher: [String] = [], arguments: [String], errors: FileHandle) throws {
-    let command = launcher + [try Program.url("aio-fileserver").path] + arguments
+  init(
+    _ program: String = "aio-fileserver", launcher: [String] = [], arguments: [String],
+    errors: FileHandle
+  ) throws {
+    let command = launcher + [try Program.url(program).path] + arguments
     process.executableURL = URL(fileURLWithPath: command[0])
     process.arguments = Array(command.dropFirst())
     process.standardInput = FileHandle.nullDevice
@@ -46,6 +50,12 @@ final class ServerProcess {
 
   func send(_ signal: Int32) {
     kill(identifier, signal)
+  }
+
+  /// Ends it as a crash does, and waits until it is gone.
+  func kill9() {
+    send(SIGKILL)
+    process.waitUntilExit()
   }
 
   /// Waits for the end of the process.

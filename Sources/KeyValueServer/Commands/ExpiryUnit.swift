@@ -1,0 +1,37 @@
+/// What the number of an expiry counts, and from where.
+struct ExpiryUnit {
+  let milliseconds: Int64
+  let isAbsolute: Bool
+
+  static let seconds = ExpiryUnit(milliseconds: 1000, isAbsolute: false)
+  static let milliseconds = ExpiryUnit(milliseconds: 1, isAbsolute: false)
+
+  init(milliseconds: Int64, isAbsolute: Bool) {
+    self.milliseconds = milliseconds
+    self.isAbsolute = isAbsolute
+  }
+
+  init?(setOption: String) {
+    switch setOption {
+    case "EX": self = .seconds
+    case "PX": self = .milliseconds
+    case "EXAT": self.init(milliseconds: 1000, isAbsolute: true)
+    case "PXAT": self.init(milliseconds: 1, isAbsolute: true)
+    default: return nil
+    }
+  }
+
+  /// - Parameter isPositive: Whether only numbers above 0 are allowed.
+  func moment(
+    _ call: Call, argument: Int, command: String, isPositive: Bool
+  ) throws(CommandError) -> Moment {
+    let number = try call.integer(argument)
+    let (scaled, isTooFar) = number.multipliedReportingOverflow(by: milliseconds)
+    let start = isAbsolute ? 0 : call.database.now.milliseconds
+    let (moment, isOver) = scaled.addingReportingOverflow(start)
+    guard !isTooFar, !isOver, !isPositive || number > 0, moment < Moment.never.milliseconds else {
+      throw CommandError("ERR invalid expire time in '\(command)' command")
+    }
+    return Moment(milliseconds: moment)
+  }
+}

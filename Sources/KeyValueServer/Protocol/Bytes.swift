@@ -1,0 +1,59 @@
+import Glibc
+
+/// A string of the protocol: any bytes, no encoding.
+typealias Bytes = [UInt8]
+
+extension RawSpan {
+  subscript(index: Int) -> UInt8 {
+    // Checks the bounds; any byte is a valid UInt8.
+    unsafe unsafeLoad(fromByteOffset: index, as: UInt8.self)
+  }
+
+  /// A copy of a part.
+  func copy(_ range: Range<Int>) -> Bytes {
+    unsafe withUnsafeBytes { unsafe Bytes($0[range]) }
+  }
+
+  /// Where a byte is found first, from an offset on.
+  func firstIndex(of byte: UInt8, from offset: Int) -> Int? {
+    guard offset < byteCount else { return nil }
+    return unsafe withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress,
+        let found = unsafe memchr(base + offset, Int32(byte), bytes.count - offset)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - base
+    }
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// The number that these bytes spell, only as it would be printed: no plus sign, no zeros in front,
+  /// no spaces.
+  var integer: Int64? {
+    let digits = first == UInt8(ascii: "-") ? dropFirst() : self[...]
+    guard let lead = digits.first, digits.count <= Self.maximumDigitCount else { return nil }
+    if lead == UInt8(ascii: "0") { return count == 1 ? 0 : nil }
+    var number: Int64 = 0
+    for digit in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+      let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+      // Below zero there is one number more.
+      let (next, isOver) = product.subtractingReportingOverflow(Int64(digit - UInt8(ascii: "0")))
+      guard !isTooLarge, !isOver else { return nil }
+      number = next
+    }
+    guard digits.count == count else { return number }
+    return number == .min ? nil : -number
+  }
+
+  /// Of `Int64.min`.
+  private static var maximumDigitCount: Int { 19 }
+
+  /// The same with capital letters, in ASCII.
+  var uppercased: Bytes {
+    map { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) ? $0 - 32 : $0 }
+  }
+
+  /// For messages: replacement characters stand for what is no UTF-8.
+  var text: String { String(decoding: self, as: UTF8.self) }
+}

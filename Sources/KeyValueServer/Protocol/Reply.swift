@@ -1,0 +1,81 @@
+/// Answers as RESP2 has them, one behind the other.
+struct Reply {
+  fileprivate(set) var bytes: Bytes = []
+
+  private static let lineEnd: Bytes = [0x0D, 0x0A]
+
+  var isEmpty: Bool { bytes.isEmpty }
+  var byteCount: Int { bytes.count }
+
+  mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+  }
+
+  /// A word of the server's own, such as OK.
+  mutating func status(_ text: StaticString) {
+    bytes.append(UInt8(ascii: "+"))
+    appendStatic(text)
+    bytes += Self.lineEnd
+  }
+
+  mutating func ok() { status("OK") }
+
+  /// - Parameter text: Begins with a code, such as ERR. Line ends in it become spaces.
+  mutating func error(_ text: String) {
+    bytes.append(UInt8(ascii: "-"))
+    for byte in text.utf8 { bytes.append(Self.lineEnd.contains(byte) ? 0x20 : byte) }
+    bytes += Self.lineEnd
+  }
+
+  mutating func integer(_ number: some BinaryInteger) {
+    header(":", Int64(number))
+  }
+
+  mutating func bulk(_ value: some Collection<UInt8>) {
+    header("$", Int64(value.count))
+    bytes.append(contentsOf: value)
+    bytes += Self.lineEnd
+  }
+
+  /// A value, or that there is none.
+  mutating func bulk(ifAny value: Bytes?) {
+    guard let value else { return null() }
+    bulk(value)
+  }
+
+  mutating func null() {
+    appendStatic("$-1\r\n")
+  }
+
+  /// The beginning of an array: so many answers follow.
+  mutating func array(count: Int) {
+    header("*", Int64(count))
+  }
+
+  private mutating func header(_ mark: Unicode.Scalar, _ number: Int64) {
+    bytes.append(UInt8(ascii: mark))
+    appendDecimal(number)
+    bytes += Self.lineEnd
+  }
+
+  private mutating func appendDecimal(_ number: Int64) {
+    if number < 0 { bytes.append(UInt8(ascii: "-")) }
+    let start = bytes.count
+    var rest = number.magnitude
+    repeat {
+      bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+      rest /= 10
+    } while rest > 0
+    bytes[start...].reverse()
+  }
+
+  private mutating func appendStatic(_ text: StaticString) {
+    text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
+  }
+}
+
+extension Reply {
+  mutating func append(_ other: Reply) {
+    bytes += other.bytes
+  }
+}

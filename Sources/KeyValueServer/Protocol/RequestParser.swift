@@ -1,0 +1,169 @@
+/// Takes requests apart: arrays of bulk strings (RESP2), or lines of words for people with telnet.
+///
+/// It is fed pieces of the stream as they come, cut anywhere, and keeps what is unfinished: no byte
+/// is looked at twice, however large a request is. After an error it is not used any more.
+struct RequestParser {
+  /// The limits of a request.
+  struct Limits: Sendable {
+    /// Of one argument.
+    var bulkByteCount = 64 * 1024 * 1024
+    /// Of all arguments of a request together.
+    var requestByteCount = 256 * 1024 * 1024
+    /// Of a request that is a line, and of the lines that tell counts and lengths.
+    var lineByteCount = 64 * 1024
+    /// Of the arguments of a request.
+    var argumentCount = 1_048_576
+  }
+
+  /// What a client has sent that is no request. Its connection has no future: nobody knows where
+  /// the next request begins.
+  struct ProtocolError: Error, Equatable {
+    /// As Redis words it, without "ERR Protocol error: ".
+    let reason: String
+  }
+
+  private enum State {
+    /// Before a request, or in its line.
+    case start
+    /// Before the length of an argument.
+    case length
+    /// In an argument, or in the line end behind it.
+    case argument(byteCount: Int)
+  }
+
+  private let limits: Limits
+  private var state = State.start
+  /// The part of a line that has come.
+  private var line: Bytes = []
+  private var missingCount = 0
+  private var arguments: [Bytes] = []
+  private var argument: Bytes = []
+  private var byteCount = 0
+
+  init(limits: Limits = Limits()) {
+    self.limits = limits
+  }
+
+  /// Gives the next request.
+  ///
+  /// - Parameters:
+  ///   - bytes: A piece of the stream.
+  ///   - offset: Where in it to begin; afterwards behind what was taken.
+  /// - Returns: Its words, at least one; nil when all bytes are taken and it is not complete.
+  mutating func next(
+    in bytes: borrowing RawSpan, at offset: inout Int
+  ) throws(ProtocolError) -> [Bytes]? {
+    while offset < bytes.byteCount {
+      let isComplete: Bool
+      switch state {
+      case .start: isComplete = try readStart(bytes, &offset)
+      case .length: isComplete = try readLength(bytes, &offset)
+      case .argument(let byteCount): isComplete = try readArgument(bytes, &offset, byteCount)
+      }
+      if isComplete { return takeRequest() }
+    }
+    return nil
+  }
+
+  private mutating func takeRequest() -> [Bytes] {
+    defer {
+      state = .start
+      arguments = []
+      byteCount = 0
+    }
+    return arguments
+  }
+
+  // MARK: - The parts of a request
+
+  /// - Returns: Whether that was a whole request. The same is true of the next two.
+  private mutating func readStart(
+    _ bytes: borrowing RawSpan, _ offset: inout Int
+  ) throws(ProtocolError) -> Bool {
+    let isArray = (line.first ?? bytes[offset]) == UInt8(ascii: "*")
+    let reason = isArray ? "too big mbulk count string" : "too big inline request"
+    guard let line = try takeLine(bytes, &offset, orElse: reason) else { return false }
+    guard isArray else {
+      guard let words = InlineWords.split(line) else {
+        throw ProtocolError(reason: "unbalanced quotes in request")
+      }
+      guard words.count <= limits.argumentCount else {
+        throw ProtocolError(reason: "invalid multibulk length")
+      }
+      arguments = words
+      return !words.isEmpty
+    }
+    guard let count = Bytes(line.dropFirst()).integer, count <= limits.argumentCount else {
+      throw ProtocolError(reason: "invalid multibulk length")
+    }
+    // An empty request is none, and has no answer.
+    if count > 0 {
+      missingCount = Int(count)
+      state = .length
+    }
+    return false
+  }
+
+  private mutating func readLength(
+    _ bytes: borrowing RawSpan, _ offset: inout Int
+  ) throws(ProtocolError) -> Bool {
+    let lead = line.first ?? bytes[offset]
+    guard lead == UInt8(ascii: "$") else {
+      let shown = (0x20..<0x7F).contains(lead) ? String(UnicodeScalar(lead)) : "?"
+      throw ProtocolError(reason: "expected '$', got '\(shown)'")
+    }
+    guard let line = try takeLine(bytes, &offset, orElse: "too big bulk count string") else {
+      return false
+    }
+    guard let length = Bytes(line.dropFirst()).integer,
+      (0...limits.bulkByteCount).contains(Int(length))
+    else { throw ProtocolError(reason: "invalid bulk length") }
+    byteCount += Int(length)
+    guard byteCount <= limits.requestByteCount else {
+      throw ProtocolError(reason: "too big request")
+    }
+    state = .argument(byteCount: Int(length))
+    return false
+  }
+
+  private mutating func readArgument(
+    _ bytes: borrowing RawSpan, _ offset: inout Int, _ byteCount: Int
+  ) throws(ProtocolError) -> Bool {
+    // The line end behind it counts, too, and is taken on trust, as Redis does.
+    let wanted = byteCount + 2 - argument.count
+    let present = min(wanted, bytes.byteCount - offset)
+    if argument.isEmpty, present == wanted {
+      arguments.append(bytes.copy(offset..<offset + byteCount))
+    } else {
+      unsafe bytes.withUnsafeBytes { bytes in
+        unsafe argument.append(contentsOf: bytes[offset..<offset + present])
+      }
+      if present == wanted {
+        argument.removeLast(2)
+        arguments.append(argument)
+        argument = []
+      }
+    }
+    offset += present
+    guard present == wanted else { return false }
+    missingCount -= 1
+    state = .length
+    return missingCount == 0
+  }
+
+  /// Takes bytes up to the end of a line.
+  ///
+  /// - Returns: The whole line, without its end; nil if that has not come.
+  private mutating func takeLine(
+    _ bytes: borrowing RawSpan, _ offset: inout Int, orElse reason: String
+  ) throws(ProtocolError) -> Bytes? {
+    let end = bytes.firstIndex(of: UInt8(ascii: "\n"), from: offset)
+    line += bytes.copy(offset..<(end ?? bytes.byteCount))
+    guard line.count <= limits.lineByteCount else { throw ProtocolError(reason: reason) }
+    offset = end.map { $0 + 1 } ?? bytes.byteCount
+    guard end != nil else { return nil }
+    defer { line = [] }
+    if line.last == UInt8(ascii: "\r") { line.removeLast() }
+    return line
+  }
+}

@@ -1,0 +1,147 @@
+import PosixAIO
+import Reactor
+import SystemPackage
+
+/// Why the server does not start, in one line.
+struct StartFailure: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// The folder of a server's files, locked against other servers.
+final class DataFolder {
+  static let logName = "aio-kv.log"
+  static let rewrittenLogName = "aio-kv.log.rewrite"
+  static let lockName = "aio-kv.lock"
+
+  let loop: EventLoop
+  let directory: Directory
+  /// Holds the lock as long as it is open.
+  private let lock: File
+
+  private init(_ directory: Directory, _ lock: File) {
+    loop = directory.loop
+    self.directory = directory
+    self.lock = lock
+  }
+
+  /// Opens a folder, makes it if it is missing, and locks it.
+  static func open(
+    _ path: FilePath, on loop: EventLoop,
+    _ handler: @escaping (Result<DataFolder, StartFailure>) -> Void
+  ) {
+    let fail = { (what: String, error: Errno) in
+      handler(.failure(StartFailure("cannot \(what) \"\(path)\": \(error)")))
+    }
+    Directory.create(path, on: loop) { result in
+      if case .failure(let error) = result, error.errno != .fileExists {
+        return fail("make", error.errno)
+      }
+      Directory.open(path, on: loop) { result in
+        switch result {
+        case .failure(let error): fail("open", error.errno)
+        case .success(let directory): takeLock(of: directory, handler)
+        }
+      }
+    }
+  }
+
+  private static func takeLock(
+    of directory: Directory, _ handler: @escaping (Result<DataFolder, StartFailure>) -> Void
+  ) {
+    let fail = { (reason: String) in
+      handler(.failure(StartFailure("cannot lock \"\(directory.path)\": \(reason)")))
+    }
+    directory.openFile(FilePath(lockName), .readWrite, options: .create) { result in
+      switch result {
+      case .failure(let error): fail("\(error.errno)")
+      case .success(let file):
+        do throws(Errno) {
+          try file.tryLock(.exclusive) { result in
+            switch result {
+            case .failure(let error): fail("\(error.errno)")
+            case .success(false): fail("another server uses it")
+            case .success(true): handler(.success(DataFolder(directory, file)))
+            }
+          }
+        } catch {
+          fail("\(error)")
+        }
+      }
+    }
+  }
+
+  /// Opens a log to read it and to append to it.
+  func openLog(
+    _ name: String = logName, options: FileDescriptor.OpenOptions = [],
+    _ handler: @escaping (Result<File, FileError>) -> Void
+  ) {
+    directory.openFile(
+      FilePath(name), .readWrite, options: options.union([.create, .append]), handler)
+  }
+}
+
+extension File {
+  /// Appends bytes, then brings them to the disk if asked for.
+  ///
+  /// - Parameter handler: Called once, whatever fails, and never from inside this call.
+  func append(
+    _ bytes: Bytes, syncing: Bool, _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    var failure: FileError?
+    do throws(Errno) {
+      try append(IOBuffer(copying: bytes)) { result, _ in
+        if case .failure(let error) = result { failure = error }
+        if !syncing { handler(result.map { _ in }) }
+      }
+      guard syncing else { return }
+      // Begun at once: it waits for the append by itself.
+      syncOrFail { result in handler(failure.map { .failure($0) } ?? result) }
+    } catch {
+      refuse(.write, error, handler)
+    }
+  }
+
+  /// Brings everything to the disk; a refusal comes like any other failure.
+  func syncOrFail(_ handler: @escaping (Result<Void, FileError>) -> Void) {
+    do throws(Errno) {
+      try dataSync { handler($0.map { _ in }) }
+    } catch {
+      refuse(.dataSync, error, handler)
+    }
+  }
+
+  /// Cuts the file; a refusal comes like any other failure.
+  func truncateOrFail(
+    to byteCount: Int64, _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    do throws(Errno) {
+      try truncate(to: byteCount, handler)
+    } catch {
+      refuse(.truncate, error, handler)
+    }
+  }
+
+  private func refuse(
+    _ operation: FileError.Operation, _ errno: Errno,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    let error = FileError(operation: operation, path: path, errno: errno)
+    loop.schedule(after: .zero) { handler(.failure(error)) }
+  }
+}
+
+extension Directory {
+  /// Brings the names to the disk; a refusal comes like any other failure.
+  func syncOrFail(_ handler: @escaping (Result<Void, FileError>) -> Void) {
+    do throws(Errno) {
+      try sync { handler($0.map { _ in }) }
+    } catch {
+      let error = FileError(operation: .sync, path: path, errno: error)
+      loop.schedule(after: .zero) { handler(.failure(error)) }
+    }
+  }
+}

@@ -1,0 +1,148 @@
+/// A change of the keyspace, as it stands in the log.
+///
+/// | bytes | |
+/// |---|---|
+/// | 4 | the length of the body: all from the kind on |
+/// | 4 | CRC-32C of the log's salt, the length and the body |
+/// | 1 | the kind, and in its highest bit whether the next record belongs to the same command |
+/// | 8 | a moment or an offset, as the kind wants it |
+/// | 4 | the length of the key |
+/// | … | the key |
+/// | … | the value |
+///
+/// Numbers are little-endian. The salt keeps what a client has stored, such as a piece of a log, from
+/// being taken for a record.
+struct LogRecord: Equatable {
+  enum Kind: UInt8 {
+    /// The key stands for the value until the moment.
+    case set = 1
+    /// The key is gone.
+    case remove = 2
+    /// The bytes are added to the key's value.
+    case append = 3
+    /// The key's value stays until the moment.
+    case expire = 4
+    /// All keys are gone.
+    case removeAll = 5
+    /// All that stands before the offset was brought to the disk before this was written.
+    case synced = 6
+  }
+
+  var kind: Kind
+  /// Whether the next record belongs to the same command: both count or neither.
+  var isContinued = false
+  /// A moment in milliseconds since 1970, or an offset.
+  var number: Int64 = 0
+  var key: Bytes = []
+  var value: Bytes = []
+
+  static let headerByteCount = 8
+  static let smallestBodyByteCount = 13
+  private static let continuedBit: UInt8 = 0x80
+
+  /// A key and a value of the largest size.
+  static let largestBodyByteCount = smallestBodyByteCount + 2 * RequestParser.Limits().bulkByteCount
+
+  static func byteCount(keyByteCount: Int, valueByteCount: Int) -> Int {
+    headerByteCount + smallestBodyByteCount + keyByteCount + valueByteCount
+  }
+
+  // MARK: - Writing
+
+  /// Adds the record to a piece of a log.
+  static func write(
+    _ kind: Kind, isContinued: Bool = false, number: Int64 = 0, key: Bytes = [], value: Bytes = [],
+    salt: UInt32, to log: inout Bytes
+  ) {
+    let start = log.count
+    let bodyByteCount = smallestBodyByteCount + key.count + value.count
+    log.append(UInt32(bodyByteCount))
+    log.append(UInt32(0))
+    log.append(kind.rawValue | (isContinued ? continuedBit : 0))
+    log.append(UInt64(bitPattern: number))
+    log.append(UInt32(key.count))
+    log.append(contentsOf: key)
+    log.append(contentsOf: value)
+    let checksum = unsafe log.withUnsafeBytes { log in
+      unsafe Self.checksum(UnsafeRawBufferPointer(rebasing: log[start...]).bytes, salt: salt)
+    }
+    for index in 0..<4 {
+      log[start + 4 + index] = UInt8(truncatingIfNeeded: checksum >> (8 * UInt32(index)))
+    }
+  }
+
+  private static func checksum(_ record: RawSpan, salt: UInt32) -> UInt32 {
+    let length = CRC32C.checksum(record.extracting(0..<4), seed: salt)
+    return CRC32C.checksum(record.extracting(headerByteCount..<record.byteCount), seed: length)
+  }
+
+  // MARK: - Reading
+
+  /// What stands at the beginning of some bytes of a log.
+  enum Reading: Equatable {
+    case record(LogRecord, byteCount: Int)
+    /// So many bytes are needed to tell.
+    case incomplete(byteCount: Int)
+    case invalid
+  }
+
+  static func read(_ log: RawSpan, salt: UInt32) -> Reading {
+    let smallest = headerByteCount + smallestBodyByteCount
+    guard log.byteCount >= smallest else { return .incomplete(byteCount: smallest) }
+    let bodyByteCount = Int(log.number(at: 0, UInt32.self))
+    let keyByteCount = Int(log.number(at: 17, UInt32.self))
+    guard (smallestBodyByteCount...largestBodyByteCount).contains(bodyByteCount),
+      keyByteCount <= bodyByteCount - smallestBodyByteCount,
+      let kind = Kind(rawValue: log[8] & ~continuedBit)
+    else { return .invalid }
+    let byteCount = headerByteCount + bodyByteCount
+    guard log.byteCount >= byteCount else { return .incomplete(byteCount: byteCount) }
+    let record = log.extracting(0..<byteCount)
+    guard checksum(record, salt: salt) == log.number(at: 4, UInt32.self) else { return .invalid }
+    let valueStart = smallest + keyByteCount
+    return .record(
+      LogRecord(
+        kind: kind, isContinued: log[8] & continuedBit != 0,
+        number: Int64(bitPattern: log.number(at: 9, UInt64.self)),
+        key: log.copy(smallest..<valueStart), value: log.copy(valueStart..<byteCount)),
+      byteCount: byteCount)
+  }
+}
+
+/// The first bytes of a log: what it is, and its salt.
+enum LogHeader {
+  private static let title = Bytes("aio-kv log 1\n\0\0\0".utf8)
+
+  static let byteCount = title.count + 8
+
+  static func bytes(salt: UInt32) -> Bytes {
+    var header = title
+    header.append(salt)
+    header.append(unsafe header.withUnsafeBytes { unsafe CRC32C.checksum($0.bytes) })
+    return header
+  }
+
+  /// - Returns: The salt; nil if this is no header.
+  static func salt(of bytes: RawSpan) -> UInt32? {
+    guard bytes.byteCount >= byteCount else { return nil }
+    let salt = bytes.number(at: title.count, UInt32.self)
+    return bytes.copy(0..<byteCount) == Self.bytes(salt: salt) ? salt : nil
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// Adds a number, little-endian.
+  fileprivate mutating func append(_ number: some FixedWidthInteger) {
+    unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
+  }
+}
+
+extension RawSpan {
+  /// The little-endian number at an offset.
+  fileprivate func number<Number: FixedWidthInteger & BitwiseCopyable>(
+    at offset: Int, _: Number.Type
+  ) -> Number {
+    // Checks the bounds; all bits are valid.
+    Number(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: Number.self))
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Glibc
+import SystemPackage
+import TestSupport
+import XCTest
+
+/// Figures and threads.
+final class FiguresTests: SiteTestCase {
+  func test_figuresAreFiles_unlessTheyAreAskedFor() throws {
+    let site = try serve()
+    for target in ["/_stats", "/_stats.json", "/metrics"] {
+      XCTAssertEqual(try site.get(target).code, 404, target)
+    }
+    try site.write("mine".utf8, to: "metrics")
+    XCTAssertEqual(try site.get("/metrics").text, "mine")
+  }
+
+  func test_figuresAreShown_inThreeForms() throws {
+    let site = try serve("--stats")
+    try site.write("hello".utf8, to: "file")
+    let client = try site.client()
+    XCTAssertEqual(try client.get("/file").code, 200)
+    XCTAssertEqual(try client.get("/missing").code, 404)
+    let text = try client.get("/metrics")
+    XCTAssertEqual(text["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
+    let lines = text.text.split(separator: "\n").map(String.init)
+    for line in [
+      "# TYPE aio_fileserver_answers_total counter",
+      "aio_fileserver_answers_total{status=\"200\"} 1",
+      "aio_fileserver_answers_total{status=\"404\"} 1",
+      "aio_fileserver_sent_bytes_total{loop=\"0\"} 15",
+      "aio_fileserver_connections{loop=\"0\"} 1",
+    ] {
+      XCTAssertTrue(lines.contains(line), "\(line) in \(text.text)")
+    }
+    let form =
+      "^(# (HELP|TYPE) .+|aio_fileserver_[a-z_]+(\\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\\})? [0-9.e+-]+)$"
+    for line in lines {
+      XCTAssertNotNil(line.range(of: form, options: .regularExpression), line)
+    }
+    let json = try client.get("/_stats.json")
+    let object = try JSONSerialization.jsonObject(with: Data(json.body)) as? [String: Any]
+    XCTAssertNotNil(object?["answers_total"])
+    XCTAssertNotNil(object?["queue_service_seconds"])
+    let page = try client.get("/_stats")
+    XCTAssertTrue(page.text.contains("http-equiv=\"refresh\""))
+    XCTAssertNotNil(page["Content-Security-Policy"])
+  }
+
+  func test_allThreadsServe_andAreShownOnOnePage() throws {
+    let site = try serve("--threads", "3", "--stats")
+    try site.write("hello".utf8, to: "file")
+    let clients = try (0..<60).map { _ in try site.client() }
+    for client in clients { XCTAssertEqual(try client.get("/file").text, "hello") }
+    let text = try site.get("/metrics").text
+    XCTAssertTrue(text.contains("aio_fileserver_answers_total{status=\"200\"} 60\n"), text)
+    for loop in 0..<3 {
+      // By chance, one of 60 clients comes to each loop: (2/3)^60 is nobody's bad luck.
+      let line = text.split(separator: "\n").first {
+        $0.hasPrefix("aio_fileserver_sent_bytes_total{loop=\"\(loop)\"}")
+      }
+      XCTAssertNotNil(line)
+      XCTAssertNotEqual(line?.split(separator: " ").last, "0")
+    }
+    site.server.send(SIGTERM)
+    XCTAssertEqual(try site.server.waitForEnd().status, 0)
+  }
+
+  func test_logOfAllThreadsIsWhole() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path.appending("log").description
+    let site = try serve("--threads", "3", "--access-log", path)
+    for _ in 0..<60 { XCTAssertEqual(try site.get("/missing").code, 404) }
+    site.server.send(SIGTERM)
+    XCTAssertEqual(try site.server.waitForEnd().status, 0)
+    let log = try String(contentsOfFile: path, encoding: .utf8)
+    XCTAssertEqual(log.components(separatedBy: "\"GET /missing HTTP/1.1\" 404").count, 61)
+  }
+}

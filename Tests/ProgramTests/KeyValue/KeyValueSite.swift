@@ -1,0 +1,97 @@
+import Foundation
+import Glibc
+import SystemPackage
+import TestSupport
+import XCTest
+
+/// A folder with a log, and a server for it, which can be killed and started again.
+final class KeyValueSite {
+  static let logName = "aio-kv.log"
+
+  private(set) var server: ServerProcess
+  let folder: TemporaryFolder
+  private let arguments: [String]
+  private let launcher: [String]
+  private let errorsPath: String
+
+  init(_ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }) throws {
+    folder = try TemporaryFolder()
+    try FileManager.default.createDirectory(
+      atPath: folder.path.appending("data").string, withIntermediateDirectories: false)
+    try folder.write([], to: "errors")
+    errorsPath = folder.path.appending("errors").string
+    self.arguments = ["--dir", folder.path.appending("data").string, "--port", "0"] + arguments
+    self.launcher = try launcher(folder.path.appending("data"))
+    server = try Self.start(self.arguments, self.launcher, errorsPath)
+  }
+
+  private static func start(
+    _ arguments: [String], _ launcher: [String], _ errorsPath: String
+  ) throws -> ServerProcess {
+    guard let errors = FileHandle(forWritingAtPath: errorsPath) else {
+      throw Errno(rawValue: errno)
+    }
+    errors.seekToEndOfFile()
+    return try ServerProcess(
+      "aio-kv", launcher: launcher, arguments: arguments, errors: errors)
+  }
+
+  /// Starts the server once more; it has ended or was killed.
+  func start() throws {
+    server = try Self.start(arguments, launcher, errorsPath)
+  }
+
+  func crash() throws {
+    server.kill9()
+    try start()
+  }
+
+  /// Ends the server in good order.
+  func end() throws {
+    server.send(SIGTERM)
+    XCTAssertEqual(try server.waitForEnd().status, 0)
+  }
+
+  func client() throws -> RedisClient { try RedisClient(port: server.port) }
+
+  /// What the server has told on standard error, over all of its lives.
+  func errors() throws -> String {
+    String(decoding: try folder.contents(of: "errors"), as: UTF8.self)
+  }
+
+  var logPath: String { folder.path.appending("data").appending(Self.logName).string }
+
+  func log() throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: logPath)))
+  }
+
+  func setLog(_ bytes: some Sequence<UInt8>) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: logPath))
+  }
+
+  func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(
+      atPath: folder.path.appending("data").string
+    ).sorted()
+  }
+
+  /// Runs the program for this folder to its end, which must come by itself.
+  func runToEnd() throws -> Program.Outcome { try Program.run("aio-kv", arguments) }
+}
+
+/// Tests with a server of their own.
+class KeyValueTestCase: XCTestCase {
+  private var site: KeyValueSite?
+
+  func serve(
+    _ arguments: String..., launcher: (FilePath) throws -> [String] = { _ in [] }
+  ) throws -> KeyValueSite {
+    let site = try KeyValueSite(arguments, launcher: launcher)
+    self.site = site
+    return site
+  }
+
+  override func tearDown() {
+    site = nil
+  }
+}

@@ -1,0 +1,85 @@
+import TestSupport
+
+/// An answer by the Redis protocol.
+enum RedisAnswer: Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByNilLiteral, ExpressibleByArrayLiteral
+{
+  case status(String)
+  case error(String)
+  case integer(Int)
+  case bulk([UInt8])
+  case null
+  case array([RedisAnswer])
+
+  /// A bulk string.
+  init(stringLiteral text: String) { self = .bulk(Array(text.utf8)) }
+  init(integerLiteral number: Int) { self = .integer(number) }
+  init(nilLiteral: ()) { self = .null }
+  init(arrayLiteral answers: RedisAnswer...) { self = .array(answers) }
+
+  static let ok = RedisAnswer.status("OK")
+
+  var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+  var bytes: [UInt8]? { if case .bulk(let bytes) = self { bytes } else { nil } }
+  var errorText: String? { if case .error(let text) = self { text } else { nil } }
+  var elements: [RedisAnswer] { if case .array(let answers) = self { answers } else { [] } }
+}
+
+/// A client that speaks the Redis protocol, as the tests want it spoken.
+final class RedisClient {
+  let client: Client
+
+  init(port: UInt16, receiveBufferByteCount: Int32? = nil) throws {
+    client = try Client(port: port, receiveBufferByteCount: receiveBufferByteCount)
+  }
+
+  static func request(_ words: [[UInt8]]) -> [UInt8] {
+    words.reduce(into: Array("*\(words.count)\r\n".utf8)) { bytes, word in
+      bytes += Array("$\(word.count)\r\n".utf8) + word + Array("\r\n".utf8)
+    }
+  }
+
+  static func request(_ words: [String]) -> [UInt8] { request(words.map { Array($0.utf8) }) }
+
+  func send(_ words: String...) throws { try client.send(Self.request(words)) }
+
+  func ask(_ words: String...) throws -> RedisAnswer { try ask(words) }
+
+  func ask(_ words: [String]) throws -> RedisAnswer {
+    try client.send(Self.request(words))
+    return try readAnswer()
+  }
+
+  /// The words of a line, sent as the protocol wants them.
+  func line(_ words: String) throws -> RedisAnswer {
+    try ask(words.split(separator: " ").map(String.init))
+  }
+
+  func readAnswer() throws -> RedisAnswer {
+    let line = try readLine()
+    let text = String(line.dropFirst())
+    switch line.first {
+    case "+": return .status(text)
+    case "-": return .error(text)
+    case ":": return .integer(try number(text))
+    case "$":
+      let count = try number(text)
+      guard count >= 0 else { return .null }
+      let bytes = try client.read(byteCount: count + 2)
+      return .bulk(Array(bytes.dropLast(2)))
+    case "*": return .array(try (0..<(try number(text))).map { _ in try readAnswer() })
+    default: throw Failure("no answer begins like \"\(line)\"")
+    }
+  }
+
+  private func number(_ text: String) throws -> Int {
+    guard let number = Int(text) else { throw Failure("\"\(text)\" is no number") }
+    return number
+  }
+
+  private func readLine() throws -> String {
+    var line: [UInt8] = []
+    while !line.suffix(2).elementsEqual([0x0D, 0x0A]) { line += try client.read(byteCount: 1) }
+    return String(decoding: line.dropLast(2), as: UTF8.self)
+  }
+}
