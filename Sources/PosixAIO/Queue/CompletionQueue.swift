@@ -143,13 +143,21 @@ public final class CompletionQueue {
   /// - Returns: The number of handlers called.
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {
-    precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     let limit = limit ?? configuration.completionsPerDrain
+    return drain(limit: limit, cachedReadLimit: limit)
+  }
+
+  /// As ``drain(limit:)``.
+  ///
+  /// - Parameter cachedReadLimit: The most reads to try in the page cache. They may go on for ever,
+  ///   each handler asking for the next, where glibc's operations come back as they end.
+  package func drain(limit: Int, cachedReadLimit: Int) -> Int {
+    precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     books.isDraining = true
     books.now = caio_now()
     collect()
     var deliveredCount = 0
-    var cachedReadBudget = limit
+    var cachedReadBudget = cachedReadLimit
     while true {
       handOver(&cachedReadBudget)
       let count = min(books.finished.count, limit - deliveredCount)

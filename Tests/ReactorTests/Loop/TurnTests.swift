@@ -52,7 +52,7 @@ final class TurnTests: XCTestCase {
   func test_socketGetsItsTurnAmongCompletionsThatNeverEnd_calledOrAwaited() throws {
     for isAwaited in [false, true] {
       var configuration = EventLoop.Configuration()
-      configuration.completionsPerSharedTurn = 16
+      configuration.cachedReadsPerSharedTurn = 16
       let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
       try folder.write([1], to: "file")
       let flood = Flood(loop)
@@ -88,7 +88,7 @@ final class TurnTests: XCTestCase {
   func test_completionsHaveALargerShareOfTheTurn_whileNobodyElseIsWatched() throws {
     var configuration = EventLoop.Configuration()
     configuration.queue.completionsPerDrain = 50
-    configuration.completionsPerSharedTurn = 3
+    configuration.cachedReadsPerSharedTurn = 3
     let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
     try folder.write([1], to: "file")
     var file: File?

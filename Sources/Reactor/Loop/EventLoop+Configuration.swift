@@ -1,0 +1,54 @@
+public import PosixAIO
+
+extension EventLoop {
+  /// The limits of a loop.
+  public struct Configuration: Sendable {
+    /// The limits of the file operations. ``CompletionQueue/Configuration/completionsPerDrain``
+    /// bounds the file completions in one turn of the loop, so that timers and calls of other
+    /// threads get their share. Here it is 64 unless set: a tenth of a millisecond with cached reads
+    /// of 4 KiB.
+    public var queue = Self.queueOfALoop
+
+    /// The same, 1 or more, while sockets or other descriptors are watched beside the loop's own, in
+    /// a borrowed base whatever its owner has added. 16 unless set.
+    public var completionsPerSharedTurn = 16
+
+    /// The reads among them that the page cache is asked for, 1 or more. 4 unless set: with 4 KiB each
+    /// that is 8 microseconds, half the round trip of a message, and takes a fifth of their rate.
+    /// Where latency does not matter, set both to what ``queue`` has.
+    public var cachedReadsPerSharedTurn = 4
+
+    /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
+    public var helperLimit = 4
+
+    /// The most calls for them that are not done, 1 or more. Over it they are refused with
+    /// `EAGAIN`.
+    public var offloadLimit = 4096
+
+    /// The most calls of other threads that the loop makes in one turn, 1 or more.
+    public var callsPerTurn = 256
+
+    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one
+    /// `await` to the next.
+    public var jobsPerTurn = 256
+
+    /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
+    public var waitingCallLimit = 1 << 20
+
+    /// The limits as they are unless set.
+    public init() {}
+
+    private static let queueOfALoop = {
+      var queue = CompletionQueue.Configuration()
+      queue.completionsPerDrain = 64
+      return queue
+    }()
+
+    func check() {
+      precondition(
+        completionsPerSharedTurn > 0 && cachedReadsPerSharedTurn > 0 && callsPerTurn > 0
+          && jobsPerTurn > 0 && waitingCallLimit > 0 && offloadLimit > 0,
+        "EventLoop.Configuration: limits are 1 or more")
+    }
+  }
+}
