@@ -19,20 +19,36 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
+let serviceLifecycle = Target.Dependency.product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle",
+  condition: .when(traits: ["ServiceLifecycle"]))
+
 let package = Package(
   name: "swift-aio",
   products: [
     .library(name: "PosixAIO", targets: ["PosixAIO"]),
     .library(name: "Reactor", targets: ["Reactor"]),
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
+    // Each is empty without the trait of its name: docs/integrations.md.
+    .library(name: "ReactorMetrics", targets: ["ReactorMetrics"]),
+    .library(name: "ReactorServiceLifecycle", targets: ["ReactorServiceLifecycle"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
     .executable(name: "aio-stress", targets: ["Stress"]),
     .executable(name: "aio-kv", targets: ["KeyValueServer"]),
+  ],
+  traits: [
+    .trait(name: "Metrics", description: "The product ReactorMetrics, over swift-metrics."),
+    .trait(
+      name: "ServiceLifecycle",
+      description: "The product ReactorServiceLifecycle, over swift-service-lifecycle."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    // Only fetched with the trait that needs it.
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // The C side of PosixAIO: what the Glibc module does not show to Swift.
@@ -52,6 +68,16 @@ let package = Package(
       dependencies: [
         "Reactor", "PosixAIO", "CReactor", "CLibevent", "CLibeventExtra", systemPackage,
       ]),
+    .target(
+      name: "ReactorMetrics",
+      dependencies: [
+        "Reactor", "PosixAIO",
+        .product(
+          name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+      ]),
+    .target(
+      name: "ReactorServiceLifecycle",
+      dependencies: ["Reactor", serviceLifecycle, systemPackage]),
     .executableTarget(
       name: "FileServer",
       dependencies: [
@@ -123,6 +149,15 @@ let package = Package(
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "ReactorMetrics", "ReactorServiceLifecycle", "Reactor", "PosixAIO", "TestSupport",
+        systemPackage, logging, serviceLifecycle,
+        .product(
+          name: "MetricsTestKit", package: "swift-metrics",
+          condition: .when(traits: ["Metrics"])),
+      ]),
     .testTarget(
       name: "ProgramTests",
       dependencies: [

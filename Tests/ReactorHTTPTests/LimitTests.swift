@@ -193,6 +193,7 @@ import Testing
     _ = try client.read(through: "\r\n\r\n")
     // The client is silent, as clients are that download, for longer than the time-out.
     for _ in 1...6 {
+      // The passing of time is what is tested: nothing happens that could be awaited.
       usleep(100_000)
       try served.onLoop { _ in
         responderBox.value?.write(IOBuffer(copying: "x".utf8)) { _, _ in }

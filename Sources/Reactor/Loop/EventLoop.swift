@@ -283,8 +283,8 @@ public final class EventLoop {
 
   /// Has work done when a descriptor of the loop's own has something to say.
   ///
-  /// Where the base is borrowed, what wakes the loop does not keep it running. libevent does not
-  /// count such an event as something that happened either, so the work is an event of its own.
+  /// What wakes the loop does not keep a borrowed base running. libevent does not count such an
+  /// event as something that happened either, so the work is an event of its own.
   private func watchDescriptor(_ descriptor: Int32, _ work: TurnEvent) {
     Event(
       in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .uncounted

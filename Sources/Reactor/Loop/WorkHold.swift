@@ -20,6 +20,9 @@ final class WorkHold {
     event?.prepare()
   }
 
+  /// Whether nothing is under way.
+  var isIdle: Bool { count == 0 }
+
   /// Something is under way, until the matching ``end()``.
   func begin() {
     count += 1

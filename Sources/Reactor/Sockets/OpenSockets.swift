@@ -45,6 +45,13 @@ final class OpenSockets {
     sockets[ObjectIdentifier(socket)] = nil
   }
 
+  var isEmpty: Bool { sockets.isEmpty }
+
+  /// Takes in no further clients.
+  func closeListeners() {
+    for socket in sockets.values { (socket as? Listener)?.close() }
+  }
+
   /// Has the loop make a call in its next turn, in order: handlers never run from inside the call
   /// that caused them.
   ///

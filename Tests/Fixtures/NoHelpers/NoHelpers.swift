@@ -91,6 +91,7 @@ struct NoHelpers {
       guard ContinuousClock.now < end else {
         throw OutcomesAreWrong(stage: "helpers stay", errors: [])
       }
+      // Linux tells nobody of the end of a thread that glibc has detached.
       usleep(20_000)
     }
   }

@@ -83,7 +83,8 @@ final class ServedLoop: Sendable {
     return value
   }
 
-  /// Runs `body` on the loop's thread until it is true.
+  /// Asks on the loop's thread, again and again, until it is true: what a server counts is told to
+  /// nobody when it changes.
   func waitUntil(
     _ what: String, _ isTrue: @escaping @Sendable (OnLoop<HTTPServer?>) -> Bool
   ) throws {

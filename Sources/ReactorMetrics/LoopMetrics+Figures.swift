@@ -1,0 +1,138 @@
+#if Metrics
+  internal import CoreMetrics
+  internal import PosixAIO
+  internal import Reactor
+
+  /// All figures of one moment.
+  struct Snapshot {
+    let queue: CompletionQueue.Figures
+    let loop: EventLoop.Figures
+  }
+
+  /// Makes metrics that have their dimensions in common.
+  struct Maker {
+    let factory: any MetricsFactory
+    let dimensions: [(String, String)]
+
+    func counter(_ label: String) -> Counter {
+      Counter(label: "reactor." + label, dimensions: dimensions, factory: factory)
+    }
+
+    func meter(_ label: String, _ more: [(String, String)] = []) -> Meter {
+      Meter(label: "reactor." + label, dimensions: dimensions + more, factory: factory)
+    }
+
+    func timer(_ label: String, _ more: [(String, String)]) -> CoreMetrics.Timer {
+      CoreMetrics.Timer(
+        label: "reactor." + label, dimensions: dimensions + more, factory: factory)
+    }
+  }
+
+  /// A figure that grows, and how far it was exported.
+  struct Growing {
+    private let counter: Counter
+    private let figure: (Snapshot) -> UInt64
+    private var exported: UInt64 = 0
+
+    private init(_ counter: Counter, _ figure: @escaping (Snapshot) -> UInt64) {
+      self.counter = counter
+      self.figure = figure
+    }
+
+    mutating func export(_ snapshot: Snapshot) {
+      let value = figure(snapshot)
+      guard value > exported else { return }
+      counter.increment(by: value - exported)
+      exported = value
+    }
+
+    static func all(_ maker: Maker) -> [Growing] {
+      let figures: [(String, (Snapshot) -> UInt64)] = [
+        ("queue.completed", \.queue.completedCount),
+        ("queue.transferred_bytes", \.queue.transferredByteCount),
+        ("queue.cache_hits", \.queue.cacheHitCount),
+        ("queue.merged_writes", \.queue.mergedWriteCount),
+        ("queue.merged_syncs", \.queue.mergedSyncCount),
+        ("queue.groups", \.queue.groupCount),
+        ("queue.signals", \.queue.signalCount),
+        ("queue.stray_signals", \.queue.strayCount.magnitude),
+        ("queue.rescued", \.queue.rescuedCount),
+        ("queue.wakes", \.queue.wakeCount),
+        ("queue.abandoned", \.queue.abandonedCount),
+        ("loop.turns", \.loop.turnCount),
+        ("loop.calls", \.loop.callCount),
+        ("loop.task_parts", \.loop.jobCount),
+      ]
+      return figures.map { label, figure in Growing(maker.counter(label), figure) }
+    }
+  }
+
+  /// A figure that goes up and down.
+  struct Moving {
+    private let meter: Meter
+    private let figure: (Snapshot) -> Double
+
+    func export(_ snapshot: Snapshot) {
+      meter.set(figure(snapshot))
+    }
+
+    static func all(_ maker: Maker) -> [Moving] {
+      let figures: [(String, (Snapshot) -> Int)] = [
+        ("queue.in_flight", \.queue.inFlightCount),
+        ("queue.waiting", \.queue.waitingCount),
+        ("queue.held_bytes", \.queue.heldByteCount),
+      ]
+      return figures.map { label, figure in
+        Moving(meter: maker.meter(label)) { Double(figure($0)) }
+      } + percentiles(maker, "loop.timer_lag_seconds", \.loop.timerLags)
+        + percentiles(maker, "loop.busy_turn_seconds", \.loop.busyTurnTimes)
+    }
+
+    private static func percentiles(
+      _ maker: Maker, _ label: String, _ histogram: @escaping (Snapshot) -> Histogram
+    ) -> [Moving] {
+      [0.5, 0.99].map { fraction in
+        Moving(meter: maker.meter(label, [("quantile", "\(fraction)")])) { snapshot in
+          histogram(snapshot).percentile(fraction) / .seconds(1)
+        }
+      }
+    }
+  }
+
+  /// The times of operations, by their kind.
+  final class OperationTimes: CompletionQueueObserver {
+    private let maker: Maker
+    private var timers: [String: (waiting: CoreMetrics.Timer, service: CoreMetrics.Timer)] = [:]
+
+    init(_ maker: Maker) {
+      self.maker = maker
+    }
+
+    func queue(
+      _ queue: CompletionQueue, finished operation: FileError.Operation, waiting: Duration,
+      service: Duration
+    ) {
+      let timers = timers(of: operation)
+      timers.waiting.recordNanoseconds(waiting.nanoseconds)
+      timers.service.recordNanoseconds(service.nanoseconds)
+    }
+
+    private func timers(
+      of operation: FileError.Operation
+    ) -> (waiting: CoreMetrics.Timer, service: CoreMetrics.Timer) {
+      let name = operation.description
+      if let timers = timers[name] { return timers }
+      let dimension = [("operation", name)]
+      let made = (
+        waiting: maker.timer("queue.waiting_time", dimension),
+        service: maker.timer("queue.service_time", dimension)
+      )
+      timers[name] = made
+      return made
+    }
+  }
+
+  extension Duration {
+    fileprivate var nanoseconds: Int64 { Int64((self / .nanoseconds(1)).rounded()) }
+  }
+#endif
