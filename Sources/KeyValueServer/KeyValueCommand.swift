@@ -100,7 +100,7 @@ struct KeyValueCommand: ParsableCommand {
     configuration.rewriteRatio = rewriteRatio
     configuration.rewriteMinimumByteCount = rewriteMinimum
     var opened: Result<Log, StartFailure>?
-    DataFolder.open(FilePath(dir), on: loop) { result in
+    DataFolder.open(FilePath(dir), writesThrough: sync == .always, on: loop) { result in
       switch result {
       case .failure(let error): opened = .failure(error)
       case .success(let folder):

@@ -115,12 +115,12 @@ final class Log {
     state = .writing
     database.beginFlight()
     onFlight()
-    file.append(batch, syncing: configuration.syncPolicy == .always) { [self] result in
+    file.append(batch, syncing: false) { [self] result in
       switch result {
       case .failure(let error): fail(error)
       case .success:
         end += Int64(batch.count)
-        if configuration.syncPolicy == .always { syncedEnd = end }
+        if folder.writesThrough { syncedEnd = end }
         rewrite?.carry(records)
         settle()
       }
