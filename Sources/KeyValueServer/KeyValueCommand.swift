@@ -50,7 +50,8 @@ struct KeyValueCommand: ParsableCommand {
     }
   }
 
-  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server from
+  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server
+  /// from
   /// running.
   static func main() {
     do {
@@ -116,7 +117,8 @@ struct KeyValueCommand: ParsableCommand {
     return try opened.get()
   }
 
-  /// The first signal, or a client's SHUTDOWN, lets running answers end; the second does not wait for
+  /// The first signal, or a client's SHUTDOWN, lets running answers end; the second does not wait
+  /// for
   /// them.
   private func endPolitely(_ server: Server, _ loop: EventLoop) {
     var isEnding = false

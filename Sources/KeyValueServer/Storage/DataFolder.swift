@@ -20,7 +20,8 @@ final class DataFolder {
 
   let loop: EventLoop
   let directory: Directory
-  /// Whether what is appended to a log is on the disk when the append ends (`O_DSYNC`): one operation
+  /// Whether what is appended to a log is on the disk when the append ends (`O_DSYNC`): one
+  /// operation
   /// of a helper thread instead of two, with a turn of the loop between them.
   let writesThrough: Bool
   /// Holds the lock as long as it is open.

@@ -168,7 +168,8 @@ final class Log {
     repair()
   }
 
-  /// Cuts off what was written of the failed batch. A file of which a sync has failed is opened anew:
+  /// Cuts off what was written of the failed batch. A file of which a sync has failed is opened
+  /// anew:
   /// the kernel tells that only once, and forgets what it could not write.
   private func repair() {
     guard case .broken(let reason) = state else { return }
