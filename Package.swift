@@ -161,7 +161,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP", "TestSupport",
+        "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP",
+        "TestSupport",
         systemPackage, argumentParser,
       ]),
   ]
