@@ -50,7 +50,8 @@ struct KeyValueCommand: ParsableCommand {
     }
   }
 
-  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server from
+  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server
+  /// from
   /// running.
   static func main() {
     do {
@@ -100,7 +101,7 @@ struct KeyValueCommand: ParsableCommand {
     configuration.rewriteRatio = rewriteRatio
     configuration.rewriteMinimumByteCount = rewriteMinimum
     var opened: Result<Log, StartFailure>?
-    DataFolder.open(FilePath(dir), on: loop) { result in
+    DataFolder.open(FilePath(dir), writesThrough: sync == .always, on: loop) { result in
       switch result {
       case .failure(let error): opened = .failure(error)
       case .success(let folder):
@@ -116,7 +117,8 @@ struct KeyValueCommand: ParsableCommand {
     return try opened.get()
   }
 
-  /// The first signal, or a client's SHUTDOWN, lets running answers end; the second does not wait for
+  /// The first signal, or a client's SHUTDOWN, lets running answers end; the second does not wait
+  /// for
   /// them.
   private func endPolitely(_ server: Server, _ loop: EventLoop) {
     var isEnding = false

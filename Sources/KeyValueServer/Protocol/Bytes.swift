@@ -27,7 +27,8 @@ extension RawSpan {
 }
 
 extension Array where Element == UInt8 {
-  /// The number that these bytes spell, only as it would be printed: no plus sign, no zeros in front,
+  /// The number that these bytes spell, only as it would be printed: no plus sign, no zeros in
+  /// front,
   /// no spaces.
   var integer: Int64? {
     let digits = first == UInt8(ascii: "-") ? dropFirst() : self[...]

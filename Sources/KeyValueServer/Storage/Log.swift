@@ -115,12 +115,12 @@ final class Log {
     state = .writing
     database.beginFlight()
     onFlight()
-    file.append(batch, syncing: configuration.syncPolicy == .always) { [self] result in
+    file.append(batch, syncing: false) { [self] result in
       switch result {
       case .failure(let error): fail(error)
       case .success:
         end += Int64(batch.count)
-        if configuration.syncPolicy == .always { syncedEnd = end }
+        if folder.writesThrough { syncedEnd = end }
         rewrite?.carry(records)
         settle()
       }
@@ -168,7 +168,8 @@ final class Log {
     repair()
   }
 
-  /// Cuts off what was written of the failed batch. A file of which a sync has failed is opened anew:
+  /// Cuts off what was written of the failed batch. A file of which a sync has failed is opened
+  /// anew:
   /// the kernel tells that only once, and forgets what it could not write.
   private func repair() {
     guard case .broken(let reason) = state else { return }

@@ -10,7 +10,8 @@
 /// | … | the key |
 /// | … | the value |
 ///
-/// Numbers are little-endian. The salt keeps what a client has stored, such as a piece of a log, from
+/// Numbers are little-endian. The salt keeps what a client has stored, such as a piece of a log,
+/// from
 /// being taken for a record.
 struct LogRecord: Equatable {
   enum Kind: UInt8 {

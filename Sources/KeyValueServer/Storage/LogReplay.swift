@@ -3,7 +3,8 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// Reads a log from its beginning and makes the changes that stand in it, with no more of it in memory
+/// Reads a log from its beginning and makes the changes that stand in it, with no more of it in
+/// memory
 /// than a record takes.
 ///
 /// What a crash has left of the last batch is cut off. A record that is not as it was written is
@@ -169,7 +170,8 @@ final class LogReplay {
     file.truncateOrFail(to: end) { [self] result in bringToDisk(result) }
   }
 
-  /// What was written before a crash may not be on the disk, and clients are about to be told of it.
+  /// What was written before a crash may not be on the disk, and clients are about to be told of
+  /// it.
   private func bringToDisk(_ result: Result<Void, FileError>) {
     if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
     file.syncOrFail { [self] result in

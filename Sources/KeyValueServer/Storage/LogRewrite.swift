@@ -5,8 +5,10 @@ import SystemPackage
 /// Writes a log anew that holds only what is there, while the old one goes on to be used.
 ///
 /// The new log gets what each key stands for in the settled state, a piece at a time, and behind it
-/// every batch that is settled meanwhile. At the end no batch goes out for as long as the last of them
-/// is written, the new log synced and renamed, and the folder synced: at any moment there is one whole
+/// every batch that is settled meanwhile. At the end no batch goes out for as long as the last of
+/// them
+/// is written, the new log synced and renamed, and the folder synced: at any moment there is one
+/// whole
 /// log under the name, which holds all that was acknowledged.
 final class LogRewrite {
   private static let pieceByteCount = 256 * 1024

@@ -8,7 +8,8 @@ extension EventLoop {
     private let registry: EventRegistry
     private let counters: Counters
     private let interval: Duration?
-    private let body: () -> Void
+    // Let go when it is not to be called any more: it may hold the loop, or this timer.
+    private var body: (() -> Void)?
     private var due: SuspendingClock.Instant
     // The registry holds it while it is added, and it holds the timer.
     private weak var event: Event?
@@ -31,6 +32,7 @@ extension EventLoop {
     /// Stops it. A cancelled timer never fires.
     public func cancel() {
       event?.remove()
+      body = nil
     }
 
     private func wait(_ delay: Duration) {
@@ -44,12 +46,15 @@ extension EventLoop {
       let now = SuspendingClock.now
       guard due <= now else { return wait(due - now) }
       counters.figures.timerLags.record(now - due)
+      let body = body
       if let interval {
         due += interval
         if due <= now { due = now + interval }
         wait(due - now)
+      } else {
+        self.body = nil
       }
-      body()
+      body?()
     }
   }
 

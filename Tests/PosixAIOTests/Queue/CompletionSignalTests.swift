@@ -32,7 +32,7 @@ final class CompletionSignalTests: XCTestCase {
   }
 
   func test_descriptorsAndSignalComeBack_whenAQueueGoes() throws {
-    let number = caio_sigrtmax() - 3
+    let number = caio_sigrtmin() + 3
     let before = try openDescriptors()
     for _ in 0..<3 {
       let folder = try TemporaryFolder()
@@ -87,12 +87,12 @@ final class CompletionSignalTests: XCTestCase {
   func test_signalsThatOthersSendAreHarmless() throws {
     let folder = try TemporaryFolder()
     var configuration = CompletionQueue.Configuration()
-    configuration.signal = caio_sigrtmax() - 4
+    configuration.signal = caio_sigrtmin() + 4
     let queue = try CompletionQueue(configuration: configuration)
     let file = AIOFile(try folder.open("file"), queue: queue)
     var calls = 0
     for number in 0..<50 {
-      kill(getpid(), caio_sigrtmax() - 4)
+      kill(getpid(), caio_sigrtmin() + 4)
       try file.write(IOBuffer(copying: [1]), at: Int64(number)) { _, _ in calls += 1 }
     }
     try queue.runUntilIdle()
@@ -102,14 +102,14 @@ final class CompletionSignalTests: XCTestCase {
   func test_descriptorFallsSilent_afterASignalThatComesWhileNothingIsInFlight() throws {
     let folder = try TemporaryFolder()
     var configuration = CompletionQueue.Configuration()
-    configuration.signal = caio_sigrtmax() - 4
+    configuration.signal = caio_sigrtmin() + 4
     let queue = try CompletionQueue(configuration: configuration)
     let file = AIOFile(try folder.open("file"), queue: queue)
     var calls = 0
     try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in calls += 1 }
     try queue.runUntilIdle()
     for _ in 0..<3 {
-      for _ in 0..<40 { pthread_kill(pthread_self(), caio_sigrtmax() - 4) }
+      for _ in 0..<40 { pthread_kill(pthread_self(), caio_sigrtmin() + 4) }
       XCTAssertTrue(isReadable(queue))
       queue.drain()
       // A loop would call drain again and again.
