@@ -12,7 +12,7 @@ final class SnippetTests: XCTestCase {
 
   func test_readmeShowsTheReadFileSnippet() throws {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../..").standardizedFileURL
+      .appendingPathComponent("../..").standardizedFileURL
     let snippet = try String(
       contentsOf: root.appendingPathComponent("docs/Snippets/ReadFile/main.swift"), encoding: .utf8)
     let readme = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
