@@ -23,7 +23,7 @@ extension EventLoop {
 
     /// The most calls for them that are not done, 1 or more. Over it they are refused with
     /// `EAGAIN`.
-    public var offloadLimit = 4096
+    public var offloadLimit = 65_536
 
     /// The most calls of other threads that the loop makes in one turn, 1 or more.
     public var callsPerTurn = 256
