@@ -5,39 +5,13 @@ import XCTest
 @testable import PosixAIO
 
 /// Cancellation of writes that go as one, and of all that a file has.
-final class CancelMergedTests: XCTestCase {
-  private var folder: TemporaryFolder!
-  private let ledger = Ledger()
-  private let system = ScriptedSystem()
-  private var queue: CompletionQueue!
-  private var file: AIOFile!
-
-  override func setUpWithError() throws {
-    folder = try TemporaryFolder()
-    queue = try CompletionQueue(configuration: .init(), system: system)
-    file = AIOFile(try folder.open("file"), queue: queue)
-  }
-
-  override func tearDown() {
-    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
-    folder = nil
-    queue = nil
-    file = nil
-  }
-
+final class CancelMergedTests: ScriptedQueueTestCase {
   /// Ten bytes each, side by side, and so one operation.
   private func writeTens(_ numbers: Range<Int>) throws -> [RequestID] {
     try numbers.map {
       try file.write(
         IOBuffer(copying: bytes($0 + 1, count: 10)), at: Int64($0 * 10), ledger.transfer())
     }
-  }
-
-  private func settle(line: UInt = #line) throws {
-    try system.runUntilIdle(queue)
-    ledger.assertEachOnce(line: line)
-    queue.assertIdle(line: line)
-    XCTAssertEqual(system.riskyCancelCount, 0, line: line)
   }
 
   private func assertFileIs(_ numbers: Range<Int>, line: UInt = #line) throws {
@@ -136,9 +110,7 @@ final class CancelMergedTests: XCTestCase {
 
   func test_cancelAllLeavesNothingToRun_butWhatRuns() throws {
     system.helperCount = 1
-    let configuration = CompletionQueue.Configuration.with { $0.inFlightLimitPerFile = 4 }
-    queue = try CompletionQueue(configuration: configuration, system: system)
-    file = AIOFile(try folder.open("file"), queue: queue)
+    try makeQueue { $0.inFlightLimitPerFile = 4 }
     // Far from each other, so that each is an operation.
     for number in 0..<20 {
       let offset = Int64(number * 100)

@@ -8,41 +8,12 @@ import XCTest
 
 /// Contract 9, deadlines. What is to be late is held by a scripted libc, so that nothing depends on
 /// speed.
-final class DeadlineTests: XCTestCase {
-  private var folder: TemporaryFolder!
-  private let ledger = Ledger()
-  private let system = ScriptedSystem()
-  private var queue: CompletionQueue!
-  private var file: AIOFile!
-
-  override func setUpWithError() throws {
-    folder = try TemporaryFolder()
-    try makeQueue { _ in }
-  }
-
-  override func tearDown() {
-    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
-    folder = nil
-    queue = nil
-    file = nil
-  }
-
-  private func makeQueue(_ change: (inout CompletionQueue.Configuration) -> Void) throws {
-    queue = try CompletionQueue(configuration: .with(change), system: system)
-    file = AIOFile(try folder.open("file"), queue: queue)
-  }
-
+final class DeadlineTests: ScriptedQueueTestCase {
   /// Lets deadlines of up to this many milliseconds pass, without a drain.
   private func pass(milliseconds: Int32) {
     let end = caio_now() + UInt64(milliseconds) * 1_000_000
     // The monotonic clock, so that nothing but time ends it.
     while caio_now() < end { _ = poll(nil, 0, 1) }
-  }
-
-  private func settle(line: UInt = #line) throws {
-    try system.runUntilIdle(queue)
-    ledger.assertEachOnce(line: line)
-    queue.assertIdle(line: line)
   }
 
   func test_requestThatWaitsTimesOut_andNothingIsWritten() throws {

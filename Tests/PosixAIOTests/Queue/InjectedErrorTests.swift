@@ -6,31 +6,11 @@ import XCTest
 @testable import PosixAIO
 
 /// Contract 7 when the disk fails: an EIO that no test can have from a real disk.
-final class InjectedErrorTests: XCTestCase {
-  private var folder: TemporaryFolder!
-  private let ledger = Ledger()
-  private let system = ScriptedSystem(endsAtOnce: true)
-  private var queue: CompletionQueue!
-  private var file: AIOFile!
-
+final class InjectedErrorTests: ScriptedQueueTestCase {
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
-    queue = try CompletionQueue(
-      configuration: .with { $0.readsCacheFirst = false }, system: system)
-    file = AIOFile(try folder.open("file"), queue: queue)
-  }
-
-  override func tearDown() {
-    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
-    folder = nil
-    queue = nil
-    file = nil
-  }
-
-  private func settle(line: UInt = #line) throws {
-    try system.runUntilIdle(queue)
-    ledger.assertEachOnce(line: line)
-    queue.assertIdle(line: line)
+    try super.setUpWithError()
+    system.endsAtOnce = true
+    try makeQueue { $0.readsCacheFirst = false }
   }
 
   func test_failedReadHasItsReason_andTheFileIsAsGoodAsBefore() throws {

@@ -6,40 +6,10 @@ import XCTest
 @testable import PosixAIO
 
 /// Contract 9, cancellation, with a libc that does what it is told.
-final class QueueCancelTests: XCTestCase {
-  private var folder: TemporaryFolder!
-  private let ledger = Ledger()
-  private let system = ScriptedSystem()
-  private var queue: CompletionQueue!
-  private var file: AIOFile!
-
-  override func setUpWithError() throws {
-    folder = try TemporaryFolder()
-    try makeQueue { _ in }
-  }
-
-  override func tearDown() {
-    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
-    folder = nil
-    queue = nil
-    file = nil
-  }
-
-  private func makeQueue(_ change: (inout CompletionQueue.Configuration) -> Void) throws {
-    queue = try CompletionQueue(configuration: .with(change), system: system)
-    file = AIOFile(try folder.open("file"), queue: queue)
-  }
-
+final class QueueCancelTests: ScriptedQueueTestCase {
   @discardableResult
   private func write(_ bytes: [UInt8], at offset: Int64) throws -> RequestID {
     try file.write(IOBuffer(copying: bytes), at: offset, ledger.transfer())
-  }
-
-  private func settle(line: UInt = #line) throws {
-    try system.runUntilIdle(queue)
-    ledger.assertEachOnce(line: line)
-    queue.assertIdle(line: line)
-    XCTAssertEqual(system.riskyCancelCount, 0, line: line)
   }
 
   // MARK: One request

@@ -5,32 +5,7 @@ import XCTest
 @testable import PosixAIO
 
 /// Contract 7, where a sync is handed over behind the writes that it waits for.
-final class SyncBehindWritesTests: XCTestCase {
-  private var folder: TemporaryFolder!
-  private let ledger = Ledger()
-  private let system = ScriptedSystem()
-  private var queue: CompletionQueue!
-  private var file: AIOFile!
-
-  override func setUpWithError() throws {
-    folder = try TemporaryFolder()
-    queue = try CompletionQueue(configuration: .init(), system: system)
-    file = AIOFile(try folder.open("file"), queue: queue)
-  }
-
-  override func tearDown() {
-    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
-    folder = nil
-    queue = nil
-    file = nil
-  }
-
-  private func settle(line: UInt = #line) throws {
-    try system.runUntilIdle(queue)
-    ledger.assertEachOnce(line: line)
-    queue.assertIdle(line: line)
-  }
-
+final class SyncBehindWritesTests: ScriptedQueueTestCase {
   private func write(_ byte: UInt8, at offset: Int64, count: Int = 1) throws {
     try file.write(
       IOBuffer(copying: [UInt8](repeating: byte, count: count)), at: offset, ledger.transfer())
