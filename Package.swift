@@ -78,17 +78,24 @@ let package = Package(
     .target(
       name: "ReactorServiceLifecycle",
       dependencies: ["Reactor", serviceLifecycle, systemPackage]),
+    // How the programs start, and what they tell when they do not; not a product.
+    .target(name: "ProgramSupport", dependencies: [argumentParser]),
     .executableTarget(
       name: "FileServer",
       dependencies: [
-        "PosixAIO", "Reactor", "ReactorHTTP", systemPackage, argumentParser, logging,
+        "PosixAIO", "Reactor", "ReactorHTTP", "ProgramSupport", systemPackage, argumentParser,
+        logging,
       ]),
     .executableTarget(
       name: "Stress",
-      dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
+      dependencies: [
+        "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
+      ]),
     .executableTarget(
       name: "KeyValueServer",
-      dependencies: ["PosixAIO", "Reactor", systemPackage, argumentParser, logging]),
+      dependencies: [
+        "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
+      ]),
 
     // The programs that the documents show; a test runs each of them.
     .executableTarget(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import PosixAIO
+import ProgramSupport
 import Reactor
 import ReactorHTTP
 import SystemPackage
@@ -88,23 +89,13 @@ struct FileServerCommand: ParsableCommand {
     }
   }
 
-  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server
-  /// from running.
-  static func main() {
-    do {
-      try parse().run()
-    } catch {
-      let code = exitCode(for: error)
-      guard !code.isSuccess else { exit(withError: error) }
-      printToStandardError("aio-fileserver: \(message(for: error))")
-      exit(withError: code)
-    }
-  }
+  static func main() { start() }
 
   func run() throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     // A file that may not grow any further is an answer to one client, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    // Each client takes one, and its file another.
     raiseDescriptorLimit()
     let loop: EventLoop
     do throws(Errno) {
@@ -263,30 +254,4 @@ struct FileServerCommand: ParsableCommand {
       }
     }
   }
-}
-
-/// Why the server does not start, in one line.
-struct StartFailure: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
-  }
-}
-
-/// Has as many descriptors as the system grants: each client takes one, and its file another. The
-/// usual limit is there for programs that use select(2).
-private func raiseDescriptorLimit() {
-  var limit = rlimit()
-  guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-  limit.rlim_cur = limit.rlim_max
-  // Where it stays as it was, fewer clients are served at a time.
-  _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-}
-
-private func printToStandardError(_ text: String) {
-  // An argument that is quoted in it may have line ends.
-  let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-  // Standard error may be closed; there is nobody else to tell.
-  _ = unsafe (line + "\n").withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import PosixAIO
+import ProgramSupport
 import Reactor
 import SystemPackage
 
@@ -50,26 +51,17 @@ struct KeyValueCommand: ParsableCommand {
     }
   }
 
-  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the server
-  /// from
-  /// running.
-  static func main() {
-    do {
-      try parse().run()
-    } catch {
-      let code = exitCode(for: error)
-      guard !code.isSuccess else { exit(withError: error) }
-      printToStandardError("aio-kv: \(message(for: error))")
-      exit(withError: code)
-    }
-  }
+  static func main() { start() }
+
+  /// Descriptors for everything but the clients.
+  private static let ownDescriptorCount = 128
 
   func run() throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     let logger = Logger(label: "aio-kv")
     // A file that may not grow any further is an answer to one client, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
-    allowDescriptors(maxClients)
+    raiseDescriptorLimit(to: maxClients + Self.ownDescriptorCount)
     guard let address = SocketAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port)
     else {
       throw StartFailure("cannot listen on \"\(host)\": this is not an address")
@@ -118,8 +110,7 @@ struct KeyValueCommand: ParsableCommand {
   }
 
   /// The first signal, or a client's SHUTDOWN, lets running answers end; the second does not wait
-  /// for
-  /// them.
+  /// for them.
   private func endPolitely(_ server: Server, _ loop: EventLoop) {
     var isEnding = false
     let end = {
@@ -130,24 +121,6 @@ struct KeyValueCommand: ParsableCommand {
     server.onShutDown = end
     for signal in [POSIXSignal.interrupt, .terminate] { loop.watch(signal, end) }
   }
-
-  /// As many as the clients need, if the system lets us.
-  private func allowDescriptors(_ clientLimit: Int) {
-    let ownDescriptorCount = 128
-    var limit = rlimit()
-    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = max(
-      limit.rlim_cur, min(limit.rlim_max, rlim_t(clientLimit + ownDescriptorCount)))
-    // Without it, accepting rests when they are used up.
-    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
 }
 
 extension SyncPolicy: ExpressibleByArgument {}
-
-private func printToStandardError(_ text: String) {
-  // An argument that is quoted in it may have line ends.
-  let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-  // Standard error may be closed; there is nobody else to tell.
-  _ = unsafe (line + "\n").withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
-}

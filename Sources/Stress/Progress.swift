@@ -1,4 +1,5 @@
 import Glibc
+import ProgramSupport
 import Reactor
 
 /// One line on standard error that says how far it is, if that is a terminal.

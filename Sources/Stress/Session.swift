@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import PosixAIO
+import ProgramSupport
 import Reactor
 import SystemPackage
 

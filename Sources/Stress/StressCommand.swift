@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Logging
+import ProgramSupport
 import Reactor
 import SystemPackage
 
@@ -20,19 +21,7 @@ struct StressCommand: ParsableCommand {
 
   @OptionGroup var options: StressOptions
 
-  /// As `ParsableCommand.main()`, with one line instead of a page for whatever keeps the load from
-  /// running.
-  static func main() {
-    do {
-      try parse().run()
-    } catch {
-      let code = exitCode(for: error)
-      guard !code.isSuccess else { exit(withError: error) }
-      let text = message(for: error)
-      if !text.isEmpty { StandardError.write(line: "aio-stress: \(text)") }
-      exit(withError: code)
-    }
-  }
+  static func main() { start() }
 
   func run() throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
@@ -44,30 +33,9 @@ struct StressCommand: ParsableCommand {
     do throws(Errno) {
       loop = try EventLoop(configuration: options.loopConfiguration)
     } catch {
-      throw StressFailure("cannot make an event loop: \(error)")
+      throw StartFailure("cannot make an event loop: \(error)")
     }
     let session = Session(options, seed: options.seed ?? .random(in: 0..<1_000_000_000), on: loop)
     guard try session.run() else { throw ExitCode.failure }
-  }
-}
-
-/// Why there is no result, in one line.
-struct StressFailure: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
-  }
-}
-
-enum StandardError {
-  static func write(line text: String) {
-    // An argument that is quoted in it may have line ends.
-    write(text.split(whereSeparator: \.isNewline).joined(separator: " ") + "\n")
-  }
-
-  static func write(_ text: String) {
-    // Standard error may be closed; there is nobody else to tell.
-    _ = unsafe text.withCString { unsafe Glibc.write(STDERR_FILENO, $0, strlen($0)) }
   }
 }

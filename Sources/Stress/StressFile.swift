@@ -1,4 +1,5 @@
 import PosixAIO
+import ProgramSupport
 import Reactor
 import SystemPackage
 
@@ -62,7 +63,7 @@ final class StressFile {
     opened = file
     if !isNew { try await checkOwnership(of: file, overwriting: overwriting) }
     guard try await file.tryLock(.exclusive) else {
-      throw StressFailure("\"\(path)\" is in use by another process")
+      throw StartFailure("\"\(path)\" is in use by another process")
     }
     try await file.truncate(to: 0)
     try await fill(file, progress)
@@ -96,20 +97,20 @@ final class StressFile {
     return try await File.open(path, .readWrite, options: options, on: loop)
   }
 
-  private func refusal(_ error: FileError) -> StressFailure {
-    guard isDirect, error.errno == .invalidArgument else { return StressFailure("\(error)") }
-    return StressFailure("--direct: the file system of \"\(path)\" has no direct IO")
+  private func refusal(_ error: FileError) -> StartFailure {
+    guard isDirect, error.errno == .invalidArgument else { return StartFailure("\(error)") }
+    return StartFailure("--direct: the file system of \"\(path)\" has no direct IO")
   }
 
   nonisolated(nonsending) private func checkOwnership(
     of file: File, overwriting: Bool
   ) async throws {
     guard file.openingStatus.kind == .regular else {
-      throw StressFailure("\"\(path)\" is not a regular file")
+      throw StartFailure("\"\(path)\" is not a regular file")
     }
     guard !overwriting else { return }
     guard try await hasHeading(file) else {
-      throw StressFailure(
+      throw StartFailure(
         "\"\(path)\" was not made by aio-stress; --overwrite takes it all the same")
     }
   }
@@ -148,7 +149,7 @@ final class StressFile {
     do {
       try await file.write(buffer, at: offset)
     } catch  where isDirect && error.errno == .invalidArgument {
-      throw StressFailure(
+      throw StartFailure(
         "--direct: the disk of \"\(path)\" does not take blocks of \(format.blockByteCount) bytes")
     } catch {
       throw error
@@ -168,10 +169,10 @@ final class StressFile {
     opened = file
     let (found, right) = (file.openingStatus.byteCount, offset(of: blockCount))
     guard found == right else {
-      throw StressFailure("the file has \(found) bytes instead of \(right)")
+      throw StartFailure("the file has \(found) bytes instead of \(right)")
     }
     try await file.advise(.dontNeed)
-    guard try await hasHeading(file) else { throw StressFailure("the heading is damaged") }
+    guard try await hasHeading(file) else { throw StartFailure("the heading is damaged") }
   }
 
   /// Reads everything.
@@ -193,7 +194,7 @@ final class StressFile {
     let piece = IOBuffer(capacity: byteCount, alignment: IOBuffer.pageAlignment)
     let filled = try await file.read(into: piece, at: offset)
     guard filled.count == byteCount else {
-      throw StressFailure(
+      throw StartFailure(
         "of \(byteCount) bytes at offset \(offset) only \(filled.count) are there")
     }
     return filled

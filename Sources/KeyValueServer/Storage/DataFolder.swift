@@ -1,16 +1,8 @@
 import Glibc
 import PosixAIO
+import ProgramSupport
 import Reactor
 import SystemPackage
-
-/// Why the server does not start, in one line.
-struct StartFailure: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
-  }
-}
 
 /// The folder of a server's files, locked against other servers.
 final class DataFolder {

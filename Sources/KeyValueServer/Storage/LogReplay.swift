@@ -1,5 +1,6 @@
 import Logging
 import PosixAIO
+import ProgramSupport
 import Reactor
 import SystemPackage
 
