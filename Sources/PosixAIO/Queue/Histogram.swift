@@ -21,9 +21,10 @@ public struct Histogram: Equatable, Sendable {
     count += 1
   }
 
-  /// The duration that the given part of all did not exceed, about; zero when there was none.
+  /// The duration that the given part of all did not exceed, about.
   ///
   /// - Parameter fraction: `0...1`: 0.5 for the median, 0.99 for the 99th percentile.
+  /// - Returns: Zero when there was none.
   public func percentile(_ fraction: Double) -> Duration {
     precondition(fraction >= 0 && fraction <= 1, "Histogram: a fraction is within 0...1")
     let wanted = UInt64((Double(count) * fraction).rounded(.up))

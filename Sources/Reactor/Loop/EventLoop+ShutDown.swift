@@ -3,10 +3,10 @@ internal import PosixAIO
 extension EventLoop {
   /// Closes the loop in good order, and within a time.
   ///
-  /// Listeners are closed at once. Then the loop runs until its connections have closed and its file
-  /// operations, offloaded work and tasks are done, or until the time is over, or ``stop()``. What
-  /// is left is cut off: connections are closed, and file operations answered with `ECANCELED`, while
-  /// tasks run on as ``close()`` says. At last the loop is closed.
+  /// Listeners are closed at once. Then the loop runs until its connections have closed and its
+  /// file operations, offloaded work and tasks are done, or until the time is over, or ``stop()``.
+  /// What is left is cut off: connections are closed, and file operations answered with
+  /// `ECANCELED`, while tasks run on as ``close()`` says. At last the loop is closed.
   ///
   /// It cannot know which connections are idle: whoever keeps them open for a next request closes
   /// them. Offloaded work that has begun is waited for, however long it takes.

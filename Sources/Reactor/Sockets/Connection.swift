@@ -111,6 +111,10 @@ public final class Connection {
   /// Takes over a connected stream socket, such as one of a `socketpair(2)`, and makes it
   /// non-blocking.
   ///
+  /// - Parameters:
+  ///   - descriptor: Of the socket, which the connection closes.
+  ///   - loop: Whose thread this is.
+  ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)` or `setsockopt(2)`. Then
   ///   the descriptor is still the caller's.
   public convenience init(

@@ -21,7 +21,9 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// A header without lines.
   public init() {}
 
-  /// Makes a header from names and values; the rules of ``add(_:_:)`` hold.
+  /// Makes a header from names and values.
+  ///
+  /// - Parameter elements: Lines in order; the rules of ``add(_:_:)`` hold for each.
   public init(dictionaryLiteral elements: (String, String)...) {
     for (name, value) in elements { add(name, value) }
   }
@@ -37,6 +39,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   }
 
   /// The values of all lines with this name, in order.
+  ///
+  /// - Parameter name: Compared without regard to case.
   public func values(of name: String) -> [String] {
     fields.filter { $0.name.equalsIgnoringCase(name) }.map(\.value)
   }

@@ -89,8 +89,8 @@ bench_echo *_Nullable bench_echo_start(int socket, int64_t warm_up_nanoseconds, 
 /// Waits for the thread's end. Returns 0, or the error number that ended it.
 int bench_echo_finish(bench_echo *_Nonnull echo, int64_t *_Nonnull count);
 
-/// Has the calling thread, and those that it starts, stay on the processor on which it is, or run on
-/// any again. Returns 0, or -1 and errno.
+/// Has the calling thread, and those that it starts, stay on the processor on which it is, or run
+/// on any again. Returns 0, or -1 and errno.
 int bench_stay_on_processor(bool stays);
 
 /// The monotonic clock.
