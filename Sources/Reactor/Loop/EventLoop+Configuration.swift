@@ -3,10 +3,10 @@ public import PosixAIO
 extension EventLoop {
   /// The limits of a loop.
   public struct Configuration: Sendable {
-    /// The limits of the file operations. ``CompletionQueue/Configuration/completionsPerDrain``
-    /// bounds the file completions in one turn of the loop, so that timers and calls of other
-    /// threads get their share. Here it is 64 unless set: a tenth of a millisecond with cached
-    /// reads of 4 KiB.
+    /// The limits of the file operations.
+    /// ``/PosixAIO/CompletionQueue/Configuration/completionsPerDrain`` bounds the file completions
+    /// in one turn of the loop, so that timers and calls of other threads get their share. Here it
+    /// is 64 unless set: a tenth of a millisecond with cached reads of 4 KiB.
     public var queue = Self.queueOfALoop
 
     /// The same, 1 or more, while sockets or other descriptors are watched beside the loop's own,

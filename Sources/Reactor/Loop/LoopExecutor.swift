@@ -1,8 +1,8 @@
 extension EventLoop {
   /// Runs tasks and actors on a loop's thread, beside its callbacks.
   ///
-  /// As a task executor it is what ``EventLoop/startTask(_:)-…`` gives a task; child tasks inherit
-  /// it. As a serial executor it pins an actor:
+  /// As a task executor it is what ``EventLoop/startTask(_:)->Task<Value,Never>`` gives a task;
+  /// child tasks inherit it. As a serial executor it pins an actor:
   ///
   /// ```swift
   /// actor Session {

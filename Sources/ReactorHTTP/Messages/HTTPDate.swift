@@ -33,7 +33,11 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     guard Self.civil(days: days).day == day else { return nil }
   }
 
-  /// Earlier comes first.
+  /// Whether one is before the other.
+  ///
+  /// - Parameters:
+  ///   - left: The one.
+  ///   - right: The other.
   public static func < (left: HTTPDate, right: HTTPDate) -> Bool {
     left.secondsSinceEpoch < right.secondsSinceEpoch
   }

@@ -30,6 +30,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
 
   /// The value of the first line with this name; setting it replaces every such line by one at the
   /// end, and setting nil removes them.
+  ///
+  /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
   public subscript(name: String) -> String? {
     get { fields.first { $0.name.equalsIgnoringCase(name) }?.value }
     set {
@@ -48,7 +50,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// Adds a line behind the others.
   ///
   /// - Parameters:
-  ///   - name: A token of RFC 9110: letters, digits and ``!#$%&'*+-.^_`|~``. Anything else traps.
+  ///   - name: A token of RFC 9110: letters, digits, any of `!#$%&'*+-.^_|~` and the backtick.
+  ///     Anything else traps.
   ///   - value: May come from a client: line ends and NUL become spaces, so that nobody can smuggle
   ///     a line into the header.
   public mutating func add(_ name: String, _ value: String) {
@@ -70,6 +73,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   public var endIndex: Int { fields.count }
 
   /// The line at a position.
+  ///
+  /// - Parameter position: `0..<count`.
   public subscript(position: Int) -> Field { fields[position] }
 
   /// The header as in a message.
