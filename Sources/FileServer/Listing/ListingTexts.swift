@@ -69,4 +69,4 @@ let uploadScript = """
   };
   """
 
-let uploadScriptHash = "sha256-xX7lpdamxW1d+iKblL1obyaGqJXeWBJIUBLsf3kXo/8="
+let uploadScriptHash = "sha256-GFjqDVq1PBMI+NRs2918dC/j0ANF22U9t/nRwy3UYCg="
