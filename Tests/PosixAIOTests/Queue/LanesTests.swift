@@ -154,7 +154,7 @@ final class LanesTests: XCTestCase {
   }
 
   func test_writesOnOneLaneRunBesideReadsOnOthers_andDescriptorsAreGivenBack() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     try folder.write(bytes(1, count: 100), to: "file")
     let queue = try CompletionQueue(configuration: .with { $0.readsCacheFirst = false })
     try {
@@ -165,12 +165,12 @@ final class LanesTests: XCTestCase {
       }
       try file.sync(ledger.sync())
       try queue.runUntilIdle()
-      XCTAssertGreaterThan(try ownDescriptors().count, before.count + 6)
+      XCTAssertGreaterThan(try openDescriptors().count, before.count + 6)
       file.close(ledger.sync())
       try queue.runUntilIdle()
     }()
     ledger.assertEachOnce()
     // The queue's own: both ends of its pipe, and the signalfd.
-    XCTAssertEqual(try ownDescriptors().count, before.count + 3)
+    XCTAssertEqual(try openDescriptors().count, before.count + 3)
   }
 }
