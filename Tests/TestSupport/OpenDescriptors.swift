@@ -6,15 +6,19 @@ import Foundation
 /// somebody's leak.
 public func openDescriptors() throws -> [Int: String] {
   RuntimeDescriptors.areOpen
+  return try allDescriptors().filter { !RuntimeDescriptors.isClockOfDispatch($0, $1) }
+}
+
+/// The numbers of all open descriptors, whoever has opened them.
+public func descriptorNumbers() throws -> Set<Int> { Set(try allDescriptors().keys) }
+
+private func allDescriptors() throws -> [Int: String] {
   let manager = FileManager.default
   var found: [Int: String] = [:]
   for name in try manager.contentsOfDirectory(atPath: "/proc/self/fd") {
     // The folder lists the descriptor that reads it, too, which is closed by now.
-    guard let number = Int(name),
-      let target = try? manager.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)"),
-      !RuntimeDescriptors.isClockOfDispatch(name, target)
-    else { continue }
-    found[number] = target
+    guard let number = Int(name) else { continue }
+    found[number] = try? manager.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
   }
   return found
 }
@@ -33,9 +37,9 @@ private enum RuntimeDescriptors {
 
   /// Dispatch has a timerfd for each clock that it was ever asked for. The package has none but for
   /// the monotonic one.
-  static func isClockOfDispatch(_ name: String, _ target: String) -> Bool {
+  static func isClockOfDispatch(_ number: Int, _ target: String) -> Bool {
     guard target == "anon_inode:[timerfd]",
-      let text = try? String(contentsOfFile: "/proc/self/fdinfo/\(name)", encoding: .utf8)
+      let text = try? String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8)
     else { return false }
     return !text.contains("clockid: \(CLOCK_MONOTONIC)\n")
   }

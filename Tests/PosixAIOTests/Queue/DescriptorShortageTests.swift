@@ -98,7 +98,7 @@ final class DescriptorShortageTests: XCTestCase {
 
   /// Runs `body` when only so many descriptors can be opened.
   private func withDescriptorsLeft(_ count: Int, _ body: () throws -> Void) throws {
-    let open = try openDescriptors().keys
+    let open = try descriptorNumbers()
     let limit = (open.max() ?? 0) + 1
     let fillers = try (0..<limit - open.count).map { _ in
       try FileDescriptor.open(FilePath("/dev/null"), .readOnly)
