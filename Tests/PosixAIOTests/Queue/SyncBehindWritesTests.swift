@@ -77,6 +77,19 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.submitted.count(where: \.isSync), 2)
   }
 
+  func test_syncIsCancelled_whenItHasRunTooEarly() throws {
+    system.outcome = { $0.kind == .write && $0.byteCount == 10 ? .short(4) : .real }
+    try write(1, at: 0, count: 10)
+    let sync = try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    system.endFirst(where: \.isSync)
+    XCTAssertEqual(queue.cancel(sync), .canceled)
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(10)], [.failed(.canceled)]])
+    XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
+  }
+
   func test_syncFails_whenAWriteBeforeItHasFailed_thoughTheKernelsSucceeds() throws {
     system.outcome = { $0.kind == .write ? .failure(.ioError) : .real }
     try write(1, at: 0)
