@@ -144,11 +144,11 @@ public struct Plot {
     Self.top + Self.height * (1 - value / ceiling)
   }
 
-  /// The next round number.
+  /// The next number whose quarters are round.
   private static func ceiling(_ value: Double) -> Double {
     var unit = 1.0
     while unit * 10 <= value { unit *= 10 }
-    let steps = [1.2, 1.6, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]
+    let steps = [1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0]
     return unit * (steps.first { unit * $0 >= value } ?? 10)
   }
 }
