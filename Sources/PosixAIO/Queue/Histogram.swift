@@ -7,8 +7,13 @@ public struct Histogram: Equatable, Sendable {
 
   private var counts = [UInt64](repeating: 0, count: Self.bucketCount)
 
+  private var totalNanoseconds: UInt64 = 0
+
   /// The number of durations.
   public private(set) var count: UInt64 = 0
+
+  /// The sum of the durations, exact.
+  public var sum: Duration { .nanoseconds(Int64(clamping: totalNanoseconds)) }
 
   package init() {}
 
@@ -18,7 +23,15 @@ public struct Histogram: Equatable, Sendable {
 
   mutating func record(_ nanoseconds: UInt64) {
     counts[Self.bucket(nanoseconds)] += 1
+    totalNanoseconds &+= nanoseconds
     count += 1
+  }
+
+  /// How many durations did not exceed the given one, about: what the buckets of an exporter are
+  /// filled with.
+  public func count(upTo duration: Duration) -> UInt64 {
+    guard duration >= .zero else { return 0 }
+    return counts[...Self.bucket(duration.wholeNanoseconds)].reduce(0, +)
   }
 
   /// The duration that the given part of all did not exceed, about; zero when there was none.

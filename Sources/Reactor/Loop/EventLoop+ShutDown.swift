@@ -22,7 +22,8 @@ extension EventLoop {
       runState == .idle, "EventLoop: a callback must not shut its loop down; stop() it first")
     precondition(timeout >= .zero, "EventLoop: a time is 0 or more")
     sockets.closeListeners()
-    let isOver = { [self] in sockets.isEmpty && hold.isIdle }
+    // Requests of before the first turn are not in the hold yet.
+    let isOver = { [self] in sockets.isEmpty && queue.unfinishedCount == 0 && hold.isIdle }
     let hasEnded = timeout == .zero ? isOver() : run(until: isOver, timeout: timeout)
     if !hasEnded { queue.abandonAll() }
     close()
