@@ -159,7 +159,7 @@ final class LogReplay {
     end = Int64(header.count)
     file.truncateOrFail(to: 0) { [self] result in
       if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
-      file.append(header, syncing: true) { [self] result in bringToDisk(result) }
+      file.write(IOBuffer(copying: header), at: 0, syncing: true) { [self] result in bringToDisk(result) }
     }
   }
 
