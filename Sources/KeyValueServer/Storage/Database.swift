@@ -125,8 +125,8 @@ final class Database {
   }
 
   private func keep(_ before: Value?, of key: Key) {
-    // The first change of a batch counts.
-    if beforeGathering[key] == nil { beforeGathering[key] = .some(before) }
+    // The first change of a batch counts. One look-up, where two would be simpler.
+    beforeGathering.merge(CollectionOfOne((key, before))) { first, _ in first }
   }
 
   private func record(
