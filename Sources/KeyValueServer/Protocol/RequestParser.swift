@@ -1,7 +1,7 @@
 /// Takes requests apart: arrays of bulk strings (RESP2), or lines of words for people with telnet.
 ///
 /// It is fed pieces of the stream as they come, cut anywhere, and keeps what is unfinished: no byte
-/// is looked at twice, however large a request is. After an error it is not used any more.
+/// is looked at twice, however large a request is. After an error it takes nothing any more.
 struct RequestParser {
   /// The limits of a request.
   struct Limits: Sendable {
@@ -29,6 +29,7 @@ struct RequestParser {
     case length
     /// In an argument, or in the line end behind it.
     case argument(byteCount: Int)
+    case failed(ProtocolError)
   }
 
   /// How many arguments are expected at most before they have come.
@@ -56,16 +57,33 @@ struct RequestParser {
   mutating func next(
     in bytes: borrowing RawSpan, at offset: inout Int
   ) throws(ProtocolError) -> [Bytes]? {
-    while offset < bytes.byteCount {
-      let isComplete: Bool
-      switch state {
-      case .start: isComplete = try readStart(bytes, &offset)
-      case .length: isComplete = try readLength(bytes, &offset)
-      case .argument(let byteCount): isComplete = try readArgument(bytes, &offset, byteCount)
+    do throws(ProtocolError) {
+      while offset < bytes.byteCount {
+        if try readPart(bytes, &offset) { return takeRequest() }
       }
-      if isComplete { return takeRequest() }
+      return nil
+    } catch {
+      state = .failed(error)
+      (line, argument, arguments) = ([], [], [])
+      throw error
     }
-    return nil
+  }
+
+  /// What is kept of a request that is not complete.
+  var heldByteCount: Int {
+    arguments.reduce(line.count + argument.count) { $0 + $1.count }
+  }
+
+  /// - Returns: Whether that was a whole request. The same is true of the parts.
+  private mutating func readPart(
+    _ bytes: borrowing RawSpan, _ offset: inout Int
+  ) throws(ProtocolError) -> Bool {
+    switch state {
+    case .start: try readStart(bytes, &offset)
+    case .length: try readLength(bytes, &offset)
+    case .argument(let byteCount): try readArgument(bytes, &offset, byteCount)
+    case .failed(let error): throw error
+    }
   }
 
   private mutating func takeRequest() -> [Bytes] {
@@ -79,7 +97,6 @@ struct RequestParser {
 
   // MARK: - The parts of a request
 
-  /// - Returns: Whether that was a whole request. The same is true of the next two.
   private mutating func readStart(
     _ bytes: borrowing RawSpan, _ offset: inout Int
   ) throws(ProtocolError) -> Bool {
