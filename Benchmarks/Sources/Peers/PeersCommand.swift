@@ -59,37 +59,51 @@ struct PeersCommand: ParsableCommand {
   }
 
   func run() throws {
-    if render {
-      guard let json, let report = try ReportFile.read(json) else {
-        throw ValidationError("--render: there is no such file.")
-      }
+    guard !render else {
+      let report = try existing(json, for: "--render")
       if let markdown { try ReportFile.write(report, intoDocument: markdown) }
       return
     }
-    let former = try check.map { path in
-      guard let report = try ReportFile.read(path) else {
-        throw ValidationError("--check: there is no file \(path).")
-      }
-      return report
-    }
+    let former = try check.map { try existing($0, for: "--check") }
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: true)
     var session = MeasuringSession(
       settings: Report.Settings(seconds: seconds, rounds: rounds), only: only,
       contestant: contestant, former: former)
-    var report = Report(
-      machine: try Machine(directory: FilePath(directory)), settings: session.settings, rows: [])
-    report.rows = try session.run(in: directory)
-    if let json, let earlier = try ReportFile.read(json) {
-      try report.add(earlier, inOrderOf: session.names, isPart: !only.isEmpty)
-    }
+    let report = try measure(&session)
     if let json { try ReportFile.write(report, to: json) }
     if let markdown { try ReportFile.write(report, intoDocument: markdown) }
     if former != nil { try tell(session) }
   }
 
+  private func existing(_ path: String?, for option: String) throws -> Report {
+    guard let report = try path.flatMap(ReportFile.read) else {
+      throw ValidationError("\(option): there is no file \(path ?? "").")
+    }
+    return report
+  }
+
+  /// Measures, and adds what the file of `--json` has.
+  private func measure(_ session: inout MeasuringSession) throws -> Report {
+    var report = Report(
+      machine: try Machine(directory: FilePath(directory)), settings: session.settings, rows: [])
+    let earlier = try json.flatMap(ReportFile.read)
+    if let earlier, !only.isEmpty, !report.isLike(earlier) {
+      throw ValidationError(
+        "--json: what is there was measured on another machine or in other rounds; "
+          + "a part cannot join it.")
+    }
+    report.rows = try session.run(in: directory)
+    guard !report.rows.isEmpty else {
+      throw ValidationError("--only: there is no such row, or its program was not built.")
+    }
+    if let earlier { report.add(earlier, inOrderOf: session.names, isPart: !only.isEmpty) }
+    return report
+  }
+
   private func tell(_ session: MeasuringSession) throws {
     let count = session.comparedCount
+    guard count > 0 else { throw ValidationError("--check: the file has none of these rows.") }
     guard !session.findings.isEmpty else {
       return print("\nNone of \(count) rows is worse than chance explains.")
     }

@@ -105,7 +105,7 @@ extension Row {
 private enum FileCount {
   static let few = 10
 
-  /// From ten to as many as issue 4 asks for, or as the limit of open files leaves, beside lanes.
+  /// From ten to 10,000, or to what the limit of open files leaves, beside lanes.
   static func all(openFileLimit: Int64) -> [Int] {
     [few, 100, 1_000, max(2_000, min(10_000, Int(openFileLimit) - 1_000))]
   }
@@ -113,8 +113,7 @@ private enum FileCount {
 
 /// How many connections are open.
 enum ConnectionCount {
-  /// From ten to as many as issue 5 asks for, or as the limit of open files leaves: each has two
-  /// ends here.
+  /// From ten to 10,000, or to what the limit of open files leaves: each has two ends here.
   static let all = [10, 100, 1_000, max(2_000, min(10_000, (limit - 200) / 2))]
 
   private static let limit = Int(bench_raise_open_file_limit())
