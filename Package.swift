@@ -178,8 +178,9 @@ let package = Package(
       dependencies: [
         "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP",
         "TestSupport",
-        systemPackage, argumentParser,
-      ]),
+        systemPackage, argumentParser, logging,
+      ],
+      exclude: ["KeyValue/Corpus"]),
   ]
 )
 

@@ -93,9 +93,13 @@ extension CompletionQueue {
       end(request, errorNumber)
       return .canceled
     case .inFlight where harvest(request):
-      // Its result was there. Of a short write it was not the last one.
-      guard request.pointee.state == .waiting else { return .allDone }
-      return cancel(request, errorNumber, abandoning: abandoning)
+      switch request.pointee.state {
+      case .waiting, .parked:
+        // It was not the last one: of a short write, or of a sync that ran too early.
+        return cancel(request, errorNumber, abandoning: abandoning)
+      case .free, .inFlight, .joined, .finished:
+        return .allDone
+      }
     case .inFlight where cancelInGlibc(request, of: file, errorNumber):
       // Its group may have others that run on, and is announced with the last of them.
       _ = harvest(request)

@@ -98,7 +98,7 @@ public final class CompletionQueue {
     self.system = system
     if let helperLimit = configuration.helperLimit { caio_set_helper_limit(Int32(helperLimit)) }
     signal = try CompletionSignal(configuration.signal)
-    timer = try QueueTimer()
+    timer = try QueueTimer(system)
     backstop = Backstop(
       floor: configuration.backstopFloor, ceiling: configuration.backstopCeiling)
     descriptor = FileDescriptor(rawValue: try checked(caio_epoll()))
@@ -156,7 +156,7 @@ public final class CompletionQueue {
   package func drain(limit: Int, cachedReadLimit: Int) -> Int {
     precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     books.isDraining = true
-    books.now = caio_now()
+    books.now = system.now()
     collect()
     var deliveredCount = 0
     var cachedReadBudget = cachedReadLimit
@@ -216,6 +216,6 @@ public final class CompletionQueue {
     var heldByteCount = 0
     var isDraining = false
     /// When the present turn began, by the queue's clock.
-    var now = caio_now()
+    var now: UInt64 = 0
   }
 }

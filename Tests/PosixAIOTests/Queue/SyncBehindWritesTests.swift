@@ -70,6 +70,37 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(try folder.contents(of: "file"), [UInt8](repeating: 1, count: 10))
   }
 
+  func test_syncRunsAgain_whenTheRestOfAWriteEndsBeforeTheSyncIsLookedAt() throws {
+    system.outcome = { $0.kind == .write && $0.byteCount == 10 ? .short(4) : .real }
+    try write(1, at: 0, count: 10)
+    try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    queue.drain()
+    system.endFirst(where: \.isSync)
+    system.endFirst { $0.kind == .write }
+    XCTAssertEqual(try folder.contents(of: "file").count, 10)
+    system.endFirst(where: \.isDoorbell)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [0], "the last six bytes came behind the sync")
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(10)], [.done]])
+    XCTAssertEqual(system.submitted.count(where: \.isSync), 2)
+  }
+
+  func test_syncIsCancelled_whenItHasRunTooEarly() throws {
+    system.outcome = { $0.kind == .write && $0.byteCount == 10 ? .short(4) : .real }
+    try write(1, at: 0, count: 10)
+    let sync = try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    system.endFirst(where: \.isSync)
+    XCTAssertEqual(queue.cancel(sync), .canceled)
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(10)], [.failed(.canceled)]])
+    XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
+  }
+
   func test_syncFails_whenAWriteBeforeItHasFailed_thoughTheKernelsSucceeds() throws {
     system.outcome = { $0.kind == .write ? .failure(.ioError) : .real }
     try write(1, at: 0)

@@ -109,13 +109,16 @@ int64_t bench_raise_open_file_limit(void);
 /// mallinfo2(3).
 int64_t bench_heap_bytes(void);
 
-/// The file name of the shared library that is linked as liburing, which carries its version.
+/// The two numbers of a device. Wrap major(3), which is a macro.
+unsigned bench_major(uint64_t device);
+unsigned bench_minor(uint64_t device);
+
+/// Versions of what is measured: of the libraries that run, and of the package that is resolved.
 const char *_Nonnull bench_liburing_version(void);
 const char *_Nonnull bench_libuv_version(void);
 const char *_Nonnull bench_libc_version(void);
-
-/// The type of the file system on which a file is, as a short name.
-const char *_Nonnull bench_file_system(int fd);
+const char *_Nonnull bench_libevent_version(void);
+const char *_Nonnull bench_nio_version(void);
 
 /// The next block of a seeded sequence of random ones.
 static inline int64_t bench_next_block(uint64_t *_Nonnull state, int64_t block_count) {
