@@ -8,10 +8,7 @@ struct LengthTests {
 
   /// Files that are longer, with their lines. A number here only ever gets smaller: a file that was
   /// shortened has to say so, and one that is short enough goes.
-  private static let longer: [String: Int] = [
-    // Its parts are to become files.
-    "Sources/KeyValueServer/Storage/Log.swift": 355
-  ]
+  private static let longer: [String: Int] = [:]
 
   @Test func filesAreShort() {
     for file in Repository.files("Sources", "Tests", ending: [".swift", ".c", ".h"]) {

@@ -16,10 +16,10 @@ public enum Check {
 
   /// What got worse.
   ///
-  /// A floor is lost if the earlier run met it and this one does not. A ratio is worse if it moved in
-  /// the wrong direction by more than half the spread of the earlier run and half the spread of this
-  /// one together, and 5 %. With five rounds each, that is three standard deviations of what chance
-  /// does to the difference of the two medians.
+  /// A floor is lost if the earlier run met it and this one does not. A ratio is worse if it moved
+  /// in the wrong direction by more than half the spread of the earlier run and half the spread of
+  /// this one together, and 5 %. With five rounds each, that is three standard deviations of what
+  /// chance does to the difference of the two medians.
   public static func findings(of row: RowResult, since earlier: RowResult) -> [Finding] {
     row.comparisons.compactMap { comparison in
       guard let former = earlier.comparisons.first(where: { $0.names == comparison.names })

@@ -1,4 +1,5 @@
-/// The tables of a row in which something grows: a line for each position, a column for each engine.
+/// The tables of a row in which something grows: a line for each position, a column for each
+/// engine.
 struct GrowthTable {
   private let row: RowResult
   private let growth: String

@@ -21,8 +21,8 @@ protocol RequestTaker: AnyObject {
 extension File: RequestTaker {}
 extension AIOFile: RequestTaker {}
 
-/// Always as many requests as the job says, as a user writes them: a handler that makes the next one
-/// with the buffer that it got back.
+/// Always as many requests as the job says, as a user writes them: a handler that makes the next
+/// one with the buffer that it got back.
 final class Requests<Target: RequestTaker> {
   /// The books.
   var meter: Meter

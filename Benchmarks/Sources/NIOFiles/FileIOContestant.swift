@@ -5,9 +5,9 @@ internal import NIOPosix
 internal import SystemPackage
 internal import struct SystemPackage.FileDescriptor
 
-/// `NonBlockingFileIO` as a channel handler uses it: on an event loop, a future for each call, whose
-/// callback makes the next. Each of the requests at a time has a handle of its own, since two threads
-/// that use one get `EBUSY`.
+/// `NonBlockingFileIO` as a channel handler uses it: on an event loop, a future for each call,
+/// whose callback makes the next. Each of the requests at a time has a handle of its own, since two
+/// threads that use one get `EBUSY`.
 final class FileIOContestant {
   private let io: NonBlockingFileIO
   private let handles: [NIOFileHandle]

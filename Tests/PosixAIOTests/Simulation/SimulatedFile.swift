@@ -73,8 +73,12 @@ final class SimulatedFile {
         continue
       }
       let place = versions[page][index].place
-      versions[page][index].state =
-        byteCount.map { .settled(count: min(max(0, $0 - place), SimulatedDisk.pageByteCount), at: moment) } ?? .unknown
+      guard let byteCount else {
+        versions[page][index].state = .unknown
+        continue
+      }
+      let count = min(max(0, byteCount - place), SimulatedDisk.pageByteCount)
+      versions[page][index].state = .settled(count: count, at: moment)
     }
   }
 

@@ -5,7 +5,8 @@ import XCTest
 /// Contracts 1, 2, 6, 7 and 9 of the completion queue, and on the way some others, in 1,000 random
 /// programs over a libc that delays, reorders, loses, shortens, refuses, fails and cancels.
 ///
-/// `SIMULATION_SEED` repeats one and prints what happens in it; `SIMULATION_COUNT` sets how many run.
+/// `SIMULATION_SEED` repeats one and prints what happens in it; `SIMULATION_COUNT` sets how many
+/// run.
 final class SimulationTests: XCTestCase {
   private static let seedCount: UInt64 = 1000
   /// For one simulation, which takes some milliseconds.
