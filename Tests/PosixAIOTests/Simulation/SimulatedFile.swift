@@ -73,12 +73,9 @@ final class SimulatedFile {
         continue
       }
       let place = versions[page][index].place
-      guard let byteCount else {
-        versions[page][index].state = .unknown
-        continue
-      }
-      let count = min(max(0, byteCount - place), SimulatedDisk.pageByteCount)
-      versions[page][index].state = .settled(count: count, at: moment)
+      let settledCount = byteCount.map { min(max(0, $0 - place), SimulatedDisk.pageByteCount) }
+      versions[page][index].state =
+        settledCount.map { .settled(count: $0, at: moment) } ?? .unknown
     }
   }
 

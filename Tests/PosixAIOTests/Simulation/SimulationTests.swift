@@ -13,7 +13,7 @@ final class SimulationTests: XCTestCase {
   private static let secondLimit: UInt32 = 30
 
   func test_queueKeepsItsContracts_whateverLibcDoes() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     let folder = try TemporaryFolder()
     let replayed = number("SIMULATION_SEED")
     let seeds = replayed.map { $0...$0 } ?? 1...(number("SIMULATION_COUNT") ?? Self.seedCount)
@@ -29,7 +29,7 @@ final class SimulationTests: XCTestCase {
       // What such a queue still holds cannot be counted.
       return
     }
-    XCTAssertEqual(try ownDescriptors(), before)
+    XCTAssertEqual(try openDescriptors(), before)
   }
 
   private func number(_ name: String) -> UInt64? {
