@@ -63,7 +63,7 @@ struct ImportTests {
       ["event_new("],
       ["Sources/Reactor/Loop/Event.swift", "Sources/ReactorHTTP/Server/LibeventSupport.swift"]
     ),
-    // Only those count events of their own.
+    // What may count as an event of the loop's own.
     (["creactor_leave_uncounted("], ["Sources/Reactor/Loop/Event.swift"]),
   ])
   func oneFileMakesTheCall(_ calls: [String], _ doors: [String]) {
@@ -81,24 +81,22 @@ extension Substring {
   /// The module of an import, whoever sees it.
   fileprivate var importedModule: String? {
     let words = split(separator: " ")
+    let sights: Set<Substring> = ["public", "package", "internal", "private", "@testable"]
     guard let place = words.firstIndex(of: "import"), place + 1 < words.count,
-      words[..<place].allSatisfy({ $0 == "public" || $0 == "internal" || $0.hasPrefix("@") }
-      ) || words[..<place] == ["package"]
+      words[..<place].allSatisfy(sights.contains)
     else { return nil }
     return String(words[place + 1])
   }
 
-  /// Whether a name that begins so is called: not as the end of a longer name, and not aiocb's
-  /// fields.
-  fileprivate func calls(_ name: String) -> Bool {
+  /// Whether a function is called whose name begins so; not the end of a longer name, nor a field
+  /// of a struct.
+  fileprivate func calls(_ beginning: String) -> Bool {
     var rest = self[...]
-    while let found = rest.firstRange(of: name) {
+    while let found = rest.firstRange(of: beginning) {
       let before = found.lowerBound == startIndex ? " " : self[index(before: found.lowerBound)]
-      let call = self[found.lowerBound...].prefix { $0.isLetter || $0 == "_" || $0.isNumber }
-      let isField = before == "."
-      if !before.isLetter, before != "_", !isField, self[call.endIndex...].hasPrefix("(") {
-        return true
-      }
+      let name = self[found.lowerBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+      let isWhole = !before.isLetter && before != "_" && before != "."
+      if isWhole, self[name.endIndex...].hasPrefix("(") { return true }
       rest = self[found.upperBound...]
     }
     return false
