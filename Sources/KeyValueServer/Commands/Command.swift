@@ -129,7 +129,8 @@ struct Command: Sendable {
   }
 }
 
-/// A command's name, whatever letters are capitals, as one number: every command is looked up by it.
+/// A command's name, whatever letters are capitals, as one number: every command is looked up by
+/// it.
 private struct CommandName: Hashable {
   static let byteLimit = 15
   private let letters: UInt128

@@ -4,8 +4,8 @@ import XCTest
 
 @testable import KeyValueServer
 
-/// Whatever bytes a client sends, and however they are cut, the parser gives the same, takes no more
-/// than there is, keeps no more than its limits say, and is silent after an error.
+/// Whatever bytes a client sends, and however they are cut, the parser gives the same, takes no
+/// more than there is, keeps no more than its limits say, and is silent after an error.
 ///
 /// `AIO_FUZZ_CASES` says how many cases are made, 50,000 unless set; `AIO_TEST_SEED` repeats a run.
 final class RequestParserFuzzTests: XCTestCase {
