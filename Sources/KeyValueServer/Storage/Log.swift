@@ -48,9 +48,9 @@ final class Log {
 
   /// Where the log ends, in bytes; what is behind it is on its way.
   var end: Int64
-  /// Where the last change ends: what follows are notes, which are not worth another one.
+  /// Where its last change ends: what follows are notes, which are not worth another one.
   var changeEnd: Int64
-  /// How much of that is on the disk for certain, and how much of it the log itself says is.
+  /// How much of the log is on the disk for certain, and how much of it the log itself says is.
   var syncedEnd: Int64
   var notedEnd: Int64 = 0
   var isSyncing = false
@@ -90,7 +90,9 @@ final class Log {
 
   // MARK: - Batches
 
-  /// Has what is gathered written: all that the clients of this turn want, in one batch.
+  /// Has what is gathered written, in one batch with all that clients have sent by then: behind one
+  /// more look at the sockets, also when a batch has just ended. A small batch costs a helper
+  /// thread's waking up and falling asleep as a large one does.
   func commit() {
     guard case .idle = state, !isHeld, !isCommitScheduled, !database.records.isEmpty else { return }
     isCommitScheduled = true
@@ -152,7 +154,7 @@ final class Log {
       self.whenIdle = nil
       whenIdle()
     } else {
-      writeBatch()
+      commit()
     }
   }
 
