@@ -176,6 +176,7 @@ extension CompletionQueue {
   private func handOverSyncBehindWrites(of file: AIOFile) -> Bool {
     guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder, !file.traits.isStream,
       file.failureNumber == 0, books.inFlight.count < configuration.inFlightLimit,
+      file.inFlightCount < configuration.inFlightLimitPerFile,
       let sync = file.barrier.takeBehindWrites()
     else { return true }
     batch.removeAll()
