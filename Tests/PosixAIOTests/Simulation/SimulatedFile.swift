@@ -74,7 +74,9 @@ final class SimulatedFile {
       }
       let place = versions[page][index].place
       versions[page][index].state =
-        byteCount.map { .settled(count: min(max(0, $0 - place), SimulatedDisk.pageByteCount), at: moment) } ?? .unknown
+        byteCount.map {
+          .settled(count: min(max(0, $0 - place), SimulatedDisk.pageByteCount), at: moment)
+        } ?? .unknown
     }
   }
 
