@@ -37,7 +37,7 @@ final class Simulation {
     random = SeededGenerator(seed: seed)
     journal = SimulationJournal(isTracing: isTracing)
     self.folder = folder
-    stepsLeft = Int.random(in: 20...160, using: &random)
+    stepsLeft = Int.random(in: 20...140, using: &random)
     let configuration = Self.configuration(&random)
     let faults = SimulatedFaults(&random)
     journal.note("\(faults)")
