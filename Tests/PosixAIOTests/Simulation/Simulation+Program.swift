@@ -135,7 +135,8 @@ extension Simulation {
   private func cancelOne() {
     // Now and then one that is over.
     let candidates = random.oneIn(5) ? Array(libc.requests.suffix(40)) : unfinished
-    guard let request = candidates.randomElement(using: &random), let id = request.id else { return }
+    guard let request = candidates.randomElement(using: &random), let id = request.id
+    else { return }
     let isAbandoning = random.oneIn(2)
     let wasHandedOver = request.wasHandedOver
     let status = call { queue.cancel(id, abandoning: isAbandoning) }
