@@ -29,6 +29,7 @@ extension CompletionQueue {
   ///   - abandoning: Whether the handler of a request that runs is to be called at once, with
   ///     `ECANCELED` and an empty buffer of capacity 0. The memory stays alive until the kernel is
   ///     done with it and is then freed; what a write does to the file is then unknown.
+  /// - Returns: What becomes of the request.
   @discardableResult
   public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
     guard let request = pool.slot(id.index), request.pointee.use == id.use,
@@ -39,6 +40,8 @@ extension CompletionQueue {
 
   /// Asks for nothing of a file to run that does not run yet. Wraps `aio_cancel(3)` without a
   /// control block for what glibc has.
+  ///
+  /// - Parameter file: One of this queue.
   public func cancelAll(of file: AIOFile) {
     while let request = file.waiting.first {
       if unsafe request.pointee.mergedMemory != nil {

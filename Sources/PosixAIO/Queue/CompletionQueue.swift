@@ -84,6 +84,7 @@ public final class CompletionQueue {
   ///
   /// The signal is blocked in the calling thread, and so in threads that it starts later.
   ///
+  /// - Parameter configuration: The limits; those that are out of their range trap.
   /// - Throws: `EBUSY` if the signal is in use, or if no real-time signal is free; `EINVAL` if the
   ///   configured number is no real-time signal; `EMFILE`, `ENFILE` or `ENOMEM` if the five
   ///   descriptors cannot be had. Nothing stays behind.
@@ -115,6 +116,7 @@ public final class CompletionQueue {
   /// Whether a request with a buffer of this size would be accepted now.
   ///
   /// - Parameter byteCount: The buffer's capacity; 0 for a sync.
+  /// - Returns: False where the request would be refused with `EAGAIN`.
   public func hasRoom(forBytes byteCount: Int = 0) -> Bool {
     let hasPlace =
       switch configuration.overflow {

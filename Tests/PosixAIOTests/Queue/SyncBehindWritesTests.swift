@@ -24,6 +24,17 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
   }
 
+  func test_syncIsHandedOverAfterItsWrites_whenTheFileMayHaveNoMoreInFlight() throws {
+    let limit = CompletionQueue.Configuration().inFlightLimitPerFile
+    for number in 0..<limit { try write(1, at: Int64(number * 10)) }
+    try file.dataSync(ledger.sync())
+    queue.drain()
+    XCTAssertEqual(file.inFlightCount, limit)
+    XCTAssertFalse(system.held.contains(where: \.isSync))
+    try settle()
+    XCTAssertEqual(ledger[limit], .done)
+  }
+
   func test_laterWriteGoesElsewhere_asSoonAsThoseBeforeTheSyncHaveEnded() throws {
     try write(1, at: 0)
     try file.sync(ledger.sync())

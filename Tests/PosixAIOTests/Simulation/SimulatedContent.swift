@@ -1,7 +1,7 @@
 /// What a simulated write writes: bytes that tell whose they are, from wherever one looks at them.
 ///
-/// Words of four bytes: a mark, the request's number in two bytes of seven bits, and the word's place
-/// in the request.
+/// Words of four bytes: a mark, the request's number in two bytes of seven bits, and the word's
+/// place in the request.
 enum SimulatedContent {
   /// The most requests whose bytes can be told from each other.
   static let requestLimit = 1 << 14

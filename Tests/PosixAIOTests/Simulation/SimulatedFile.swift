@@ -73,10 +73,9 @@ final class SimulatedFile {
         continue
       }
       let place = versions[page][index].place
+      let settledCount = byteCount.map { min(max(0, $0 - place), SimulatedDisk.pageByteCount) }
       versions[page][index].state =
-        byteCount.map {
-          .settled(count: min(max(0, $0 - place), SimulatedDisk.pageByteCount), at: moment)
-        } ?? .unknown
+        settledCount.map { .settled(count: $0, at: moment) } ?? .unknown
     }
   }
 

@@ -6,8 +6,8 @@ import XCTest
 
 @testable import PosixAIO
 
-/// A random program on a completion queue over a simulated libc, both chosen by a seed, held against
-/// a model of what the queue promises.
+/// A random program on a completion queue over a simulated libc, both chosen by a seed, held
+/// against a model of what the queue promises.
 ///
 /// Time is the simulation's: it goes on a little with each event, and jumps to the queue's timer
 /// when nothing else can happen. The queue is drained only when it asks for that, so that a

@@ -5,14 +5,15 @@ import XCTest
 /// Contracts 1, 2, 6, 7 and 9 of the completion queue, and on the way some others, in 1,000 random
 /// programs over a libc that delays, reorders, loses, shortens, refuses, fails and cancels.
 ///
-/// `SIMULATION_SEED` repeats one and prints what happens in it; `SIMULATION_COUNT` sets how many run.
+/// `SIMULATION_SEED` repeats one and prints what happens in it; `SIMULATION_COUNT` sets how many
+/// run.
 final class SimulationTests: XCTestCase {
   private static let seedCount: UInt64 = 1000
   /// For one simulation, which takes some milliseconds.
   private static let secondLimit: UInt32 = 30
 
   func test_queueKeepsItsContracts_whateverLibcDoes() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     let folder = try TemporaryFolder()
     let replayed = number("SIMULATION_SEED")
     let seeds = replayed.map { $0...$0 } ?? 1...(number("SIMULATION_COUNT") ?? Self.seedCount)
@@ -28,7 +29,7 @@ final class SimulationTests: XCTestCase {
       // What such a queue still holds cannot be counted.
       return
     }
-    XCTAssertEqual(try ownDescriptors(), before)
+    XCTAssertEqual(try openDescriptors(), before)
   }
 
   private func number(_ name: String) -> UInt64? {

@@ -2,8 +2,8 @@ import Glibc
 import SystemPackage
 import TestSupport
 
-/// A client, most often of HTTP, that sends the bytes that a test wants sent, blocking, with a deadline for each
-/// call.
+/// A client, most often of HTTP, that sends the bytes that a test wants sent, blocking, with a
+/// deadline for each call.
 final class Client {
   private let socket: Int32
   private var received: [UInt8] = []
