@@ -1,7 +1,7 @@
 internal import Measuring
 
-/// The most heap allocations that a request may take, checked in: whoever makes it better lowers the
-/// number, and whoever makes it worse has to say so here.
+/// The most heap allocations that a request may take, checked in: whoever makes it better lowers
+/// the number, and whoever makes it worse has to say so here.
 enum AllocationLimits {
   /// Growth of tables, spread over all requests.
   private static let margin = 0.05

@@ -2,8 +2,8 @@ internal import Glibc
 internal import Reactor
 internal import SystemPackage
 
-/// Messages to and fro between two connections of one loop, so many and no more: for what is counted
-/// instead of timed.
+/// Messages to and fro between two connections of one loop, so many and no more: for what is
+/// counted instead of timed.
 public final class EchoExchange {
   private static let message = [UInt8](repeating: 1, count: 64)
 
