@@ -98,12 +98,12 @@ final class OpenBeneathTests: XCTestCase {
   }
 
   func test_nothingStaysOpen_whereTheWayEnds() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     for way in Self.ways {
       XCTAssertEqual(try firstByte("a/b/deep", way.open), 3)
       XCTAssertThrowsError(try way.open(root, "a/b/none/deep"))
     }
-    XCTAssertEqual(try ownDescriptors(), before)
+    XCTAssertEqual(try openDescriptors(), before)
   }
 
   func test_nameThatIsNotUTF8IsTakenAsItIs() throws {
