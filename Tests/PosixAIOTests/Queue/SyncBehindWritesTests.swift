@@ -155,6 +155,16 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
   }
 
+  func test_syncWaitsForItsWrites_whenTheFileMayHaveNoMoreInFlight() throws {
+    try makeQueue { $0.inFlightLimitPerFile = 2 }
+    for number in 0..<2 { try write(1, at: Int64(number * 10)) }
+    try file.sync(ledger.sync())
+    queue.drain()
+    XCTAssertEqual(system.held.map(\.kind), [.write, .write])
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(1)], [.moved(1)], [.done]])
+  }
+
   func test_everythingIsCancelled_withItsFile() throws {
     try write(1, at: 0)
     try file.sync(ledger.sync())

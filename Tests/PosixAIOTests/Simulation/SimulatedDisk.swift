@@ -27,6 +27,8 @@ final class SimulatedDisk {
   var failures: Set<Int32> = []
   /// Hand-overs that libc refused.
   var refusalCount = 0
+  /// Is told the size when it has grown.
+  var onGrowth: (Int) -> Void = { _ in }
   private var streamed = 0
 
   init(_ name: String, _ kind: Kind, byteCount: Int) {
@@ -49,7 +51,10 @@ final class SimulatedDisk {
     guard !bytes.isEmpty else { return }
     let start = kind == .appending ? pages.count : offset
     let end = start + bytes.count
-    if end > pages.count { pages += [UInt8](repeating: 0, count: end - pages.count) }
+    if end > pages.count {
+      pages += [UInt8](repeating: 0, count: end - pages.count)
+      onGrowth(end)
+    }
     pages.replaceSubrange(start..<end, with: bytes)
     for page in start / Self.pageByteCount...(end - 1) / Self.pageByteCount { dirty.insert(page) }
     changeCount += 1

@@ -79,10 +79,10 @@ extension SimulatedLibc {
   func take(_ operation: SimulatedOperation) {
     states[operation.key] = .held
     held.append(operation)
-    let transfers = held.filter { !$0.isDoorbell }
+    let counted = held.filter { !$0.isDoorbell }
     journal.check(
-      8, transfers.count <= configuration.inFlightLimit, "\(transfers.count) are in flight")
-    let ofFile = transfers.count { $0.disk === operation.disk && !$0.isSync }
+      8, counted.count <= configuration.inFlightLimit, "\(counted.count) are in flight")
+    let ofFile = counted.count { $0.disk === operation.disk }
     journal.check(8, ofFile <= configuration.inFlightLimitPerFile, "\(ofFile) of a file")
   }
 
@@ -158,6 +158,7 @@ extension SimulatedLibc {
     let bytes = operation.disk.read(moved(operation), at: operation.offset)
     operation.fill(bytes)
     owner?.kernelBytes += bytes
+    owner?.isShortInCache = false
     end(operation, 0, bytes.count)
   }
 

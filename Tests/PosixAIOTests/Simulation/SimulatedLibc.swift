@@ -156,7 +156,10 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
       return -1
     }
     unsafe memory.copyMemory(from: Array(bytes.prefix(count)), byteCount: count)
-    request(at: UInt(bitPattern: memory))?.kernelBytes += bytes.prefix(count)
+    if let owner = request(at: UInt(bitPattern: memory)) {
+      owner.kernelBytes += bytes.prefix(count)
+      owner.isShortInCache = count < byteCount && Int(offset) + count < disk.pages.count
+    }
     return count
   }
 

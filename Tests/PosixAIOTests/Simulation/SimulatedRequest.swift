@@ -36,6 +36,8 @@ final class SimulatedRequest {
   /// What libc did.
   var wasHandedOver = false
   var kernelBytes: [UInt8] = []
+  /// Whether only the page cache has said that a read is shorter than asked, in front of the end.
+  var isShortInCache = false
   var kernelError: Int32 = 0
   /// The last of its file's changes that was its own.
   var lastChange = 0

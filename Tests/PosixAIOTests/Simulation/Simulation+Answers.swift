@@ -21,6 +21,7 @@ extension Simulation {
       journal.check(
         2, count == kernel.count && bytes == kernel,
         "\(request) says \(count) bytes, and the kernel \(kernel.count), or others")
+      journal.check(2, !request.isShortInCache, "\(request) is short by the word of the page cache")
       if request.file.disk.kind == .plain || request.file.disk.kind == .direct,
         let fault = request.file.fault(in: bytes, at: request.offset, since: request.acceptedAt)
       {

@@ -133,7 +133,9 @@ extension Simulation {
   // MARK: Cancellations
 
   private func cancelOne() {
-    guard let request = libc.requests.suffix(40).randomElement(using: &random), let id = request.id
+    // Now and then one that is over.
+    let candidates = random.oneIn(5) ? Array(libc.requests.suffix(40)) : unfinished
+    guard let request = candidates.randomElement(using: &random), let id = request.id
     else { return }
     let isAbandoning = random.oneIn(2)
     let wasHandedOver = request.wasHandedOver
