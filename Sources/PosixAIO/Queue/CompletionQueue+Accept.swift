@@ -54,15 +54,6 @@ extension CompletionQueue {
     file.park(detach: request)
   }
 
-  /// Lets a sync of a file that is due wait for its hand-over, which takes the others along.
-  func startDueSync(_ file: AIOFile) {
-    guard let leader = file.barrier.takeDue() else { return }
-    leader.pointee.state = .waiting
-    // In front: it waits for no write that is waiting.
-    file.waiting.prepend(leader)
-    makeReady(file)
-  }
-
   /// Lets a file take its turn.
   func makeReady(_ file: AIOFile) {
     guard !file.isReady else { return }

@@ -156,7 +156,7 @@ extension CompletionQueue {
       sync.pointee.errorNumber = errorNumber
       endServed(sync, of: file)
     }
-    startDueSync(file)
+    deferNextSync(file)
   }
 
   /// Ends a sync that ran, or one that it served, unless it ran too early for that: behind writes

@@ -161,6 +161,7 @@ public final class CompletionQueue {
     var deliveredCount = 0
     var cachedReadBudget = cachedReadLimit
     while true {
+      takeUpDeferredSyncs()
       handOver(&cachedReadBudget)
       let count = min(books.finished.count, limit - deliveredCount)
       guard count > 0 else { break }
@@ -206,6 +207,8 @@ public final class CompletionQueue {
   struct Books {
     /// Files that have something to hand over, each taking its turn.
     var ready = ReadyFiles()
+    /// Files whose next sync waits for completions to be delivered.
+    var deferred = ReadyFiles()
     var inFlight = RequestList()
     var finished = RequestList()
     var deadlines = DeadlineHeap()

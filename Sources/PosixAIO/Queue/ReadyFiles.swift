@@ -5,6 +5,8 @@ struct ReadyFiles {
 
   var isEmpty: Bool { head == files.count }
 
+  var first: AIOFile? { isEmpty ? nil : files[head] }
+
   mutating func append(_ file: AIOFile) {
     files.append(file)
   }

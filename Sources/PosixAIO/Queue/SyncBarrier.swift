@@ -24,6 +24,8 @@ struct SyncBarrier {
   private var firstNumber: UInt64 = 0
   fileprivate var dueSyncs = RequestList()
   private var isSyncing = false
+  /// How many completions are to be delivered before the next sync is taken; nil if none.
+  private(set) var deferredUntil: UInt64?
   /// The first epoch of which a write came back short since the sync that runs was taken: the rest
   /// of it comes behind that sync, however soon it ends.
   private var shortEpoch = UInt64.max
@@ -81,9 +83,18 @@ struct SyncBarrier {
     }
   }
 
+  /// Has the next sync wait until so many completions are delivered.
+  mutating func deferNext(until completedCount: UInt64) {
+    deferredUntil = completedCount
+  }
+
+  mutating func endDeferral() {
+    deferredUntil = nil
+  }
+
   /// The sync to run next; nil while none is due, or the one before has not ended.
   mutating func takeDue() -> RequestRef? {
-    guard !isSyncing, let leader = dueSyncs.popFirst() else { return nil }
+    guard !isSyncing, deferredUntil == nil, let leader = dueSyncs.popFirst() else { return nil }
     isSyncing = true
     shortEpoch = .max
     return leader
@@ -93,7 +104,8 @@ struct SyncBarrier {
   /// handed over. For when glibc will have run the writes before the sync. Nil also where writes
   /// were accepted after the last sync, which would be before it then.
   mutating func takeBehindWrites() -> RequestRef? {
-    guard !isSyncing, epochs[epochs.count - 1].unfinishedWriteCount == 0 else { return nil }
+    guard !isSyncing, deferredUntil == nil, epochs[epochs.count - 1].unfinishedWriteCount == 0
+    else { return nil }
     for index in epochs.indices {
       while let sync = epochs[index].syncs.popFirst() { dueSyncs.append(sync) }
     }

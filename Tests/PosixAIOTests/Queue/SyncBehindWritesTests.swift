@@ -35,6 +35,46 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(ledger[limit], .done)
   }
 
+  func test_nextSyncServesWhatIsWrittenByThoseWhoWaitedForTheLast_too() throws {
+    try write(1, at: 0)
+    try file.sync { [unowned self] _ in
+      do {
+        try write(3, at: 20)
+        try file.sync(ledger.sync())
+      } catch {
+        XCTFail("\(error)")
+      }
+    }
+    queue.drain()
+    // Comes while the first sync runs.
+    try write(2, at: 10)
+    try file.sync(ledger.sync())
+    try settle()
+    XCTAssertEqual(ledger.entries.count { $0 == [.done] }, 2)
+    XCTAssertEqual(system.submitted.count(where: \.isSync), 2)
+  }
+
+  func test_nextSyncIsHandedOverInTheSameDrain_whenNobodyWritesMore() throws {
+    try write(1, at: 0)
+    try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    queue.drain()
+    try write(2, at: 10)
+    try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    queue.drain()
+    XCTAssertEqual(system.held.filter(\.isSync).count, 1)
+    system.endFirst(where: \.isSync)
+    system.endFirst(where: \.isDoorbell)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [0, 1, 2])
+    XCTAssertEqual(system.held.filter(\.isSync).count, 1, "the second")
+    try settle()
+    XCTAssertEqual(ledger[3], .done)
+  }
+
   func test_laterWriteGoesElsewhere_asSoonAsThoseBeforeTheSyncHaveEnded() throws {
     try write(1, at: 0)
     try file.sync(ledger.sync())

@@ -1,0 +1,35 @@
+/// Which sync is next.
+extension CompletionQueue {
+  /// Lets a sync of a file that is due wait for its hand-over, which takes the others along.
+  func startDueSync(_ file: AIOFile) {
+    guard let leader = file.barrier.takeDue() else { return }
+    leader.pointee.state = .waiting
+    // In front: it waits for no write that is waiting.
+    file.waiting.prepend(leader)
+    makeReady(file)
+  }
+
+  /// When a sync has ended: has the next one wait until those who waited for the last are called.
+  /// What they write next, it serves as well. Else those who append and wait, each for themselves,
+  /// fall into two halves that take turns.
+  func deferNextSync(_ file: AIOFile) {
+    guard !books.finished.isEmpty else { return startDueSync(file) }
+    let completedCount = books.counters.completedCount + UInt64(books.finished.count)
+    // Finished again before that: it has its place already.
+    if file.barrier.deferredUntil == nil { books.deferred.append(file) }
+    file.barrier.deferNext(until: completedCount)
+  }
+
+  /// Goes on with those that have waited long enough.
+  func takeUpDeferredSyncs() {
+    while let file = books.deferred.first, let goal = file.barrier.deferredUntil,
+      books.counters.completedCount >= goal
+    {
+      _ = books.deferred.popFirst()
+      file.barrier.endDeferral()
+      // A write that waits takes the sync along when it is handed over, or starts it when it ends.
+      let hasWrite = file.waiting.first?.pointee.kind == .write
+      if !hasWrite || !file.traits.keepsWritesInOrder { startDueSync(file) }
+    }
+  }
+}
