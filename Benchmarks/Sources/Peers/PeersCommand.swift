@@ -48,13 +48,13 @@ struct PeersCommand: ParsableCommand {
     var report = Report(
       machine: try Machine(directory: FilePath(directory)), settings: settings, rows: [])
     try measure(into: &report)
-    if let json { try write(report, to: json) }
+    if let json { try report.write(to: json) }
     if let markdown { try write(report, into: markdown) }
   }
 
   private func measure(into report: inout Report) throws {
     let files = try WorkFiles(in: FilePath(directory))
-    for row in Rows.all(files) where isChosen(row.name) {
+    for row in Rows.all(files) where row.isChosen(only) {
       guard !row.isDirect || WorkFile.takesDirectIO(files.direct) else {
         print("\n\(row.name): left out, since this file system does not take O_DIRECT")
         continue
@@ -76,14 +76,6 @@ struct PeersCommand: ParsableCommand {
 
   private func isChosen(_ name: String) -> Bool {
     only.isEmpty || only.contains { $0 == name || name.hasPrefix($0 + "-") }
-  }
-
-  private func write(_ report: Report, to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    var data = try encoder.encode(report)
-    data.append(UInt8(ascii: "\n"))
-    try data.write(to: URL(fileURLWithPath: path))
   }
 
   /// Replaces what stands behind the mark in the document.
