@@ -102,6 +102,12 @@ let package = Package(
       name: "ReadFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
       path: "docs/Snippets/ReadFile"),
     .executableTarget(
+      name: "AwaitFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/AwaitFile"),
+    .executableTarget(
+      name: "GuideSnippet", dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", systemPackage],
+      path: "docs/Snippets/Guide"),
+    .executableTarget(
       name: "EchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
       path: "docs/Snippets/EchoServer"),
     .executableTarget(
@@ -144,8 +150,8 @@ let package = Package(
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet",
-        "EchoServerSnippet", "AsyncEchoServerSnippet", "TestSupport",
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet", "AwaitFileSnippet",
+        "GuideSnippet", "EchoServerSnippet", "AsyncEchoServerSnippet", "TestSupport",
         systemPackage,
       ]),
     .testTarget(
@@ -165,13 +171,16 @@ let package = Package(
           name: "MetricsTestKit", package: "swift-metrics",
           condition: .when(traits: ["Metrics"])),
       ]),
+    // Reads the repository, and depends on nothing in it.
+    .testTarget(name: "TidyTests"),
     .testTarget(
       name: "ProgramTests",
       dependencies: [
         "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP",
         "TestSupport",
-        systemPackage, argumentParser,
-      ]),
+        systemPackage, argumentParser, logging,
+      ],
+      exclude: ["KeyValue/Corpus"]),
   ]
 )
 

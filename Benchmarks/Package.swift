@@ -16,6 +16,10 @@ let settings: [SwiftSetting] =
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+/// Exactly this, since the tables name it.
+let nioVersion: Version = "2.101.2"
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let posixAIO = Target.Dependency.product(name: "PosixAIO", package: "swift-aio")
 let reactor = Target.Dependency.product(name: "Reactor", package: "swift-aio")
 
@@ -27,13 +31,14 @@ let package = Package(
     .executable(name: "allocations", targets: ["Allocations"]),
     .executable(name: "programs", targets: ["Programs"]),
     .executable(name: "evhttp-files", targets: ["EvhttpFiles"]),
+    .executable(name: "nio-files", targets: ["NIOFiles"]),
     .executable(name: "nio-embedding", targets: ["NIOEmbedding"]),
   ],
   dependencies: [
     .package(name: "swift-aio", path: ".."),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio", exact: nioVersion),
   ],
   targets: [
     // The peers' own libraries. Only CPeers includes their headers; Swift never sees them.
@@ -42,6 +47,7 @@ let package = Package(
     // The measured loops of the peers, in C.
     .target(
       name: "CPeers", dependencies: ["CLiburing", "CLibuv"],
+      cSettings: [.define("BENCH_NIO_VERSION", to: "\"\(nioVersion)\"")],
       linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("uv")]),
     // Rows, statistics, and what is written down of them.
     .target(name: "Measuring", dependencies: ["CPeers", posixAIO, reactor, systemPackage]),
@@ -63,14 +69,17 @@ let package = Package(
       dependencies: [
         "CAllocationCounter", "CPeers", "Measuring", posixAIO, systemPackage, argumentParser,
       ]),
+    // SwiftNIO's file calls, measured: a process of its own for each measurement.
+    .executableTarget(
+      name: "NIOFiles",
+      dependencies: [
+        "CPeers", "Measuring", nioCore, nioPosix, systemPackage, argumentParser,
+        .product(name: "_NIOFileSystem", package: "swift-nio"),
+      ]),
     // The completion queue on SwiftNIO's event loop. Here, so that the library never resolves NIO.
     .executableTarget(
       name: "NIOEmbedding",
-      dependencies: [
-        posixAIO, reactor, systemPackage,
-        .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
-      ]),
+      dependencies: [posixAIO, reactor, systemPackage, nioCore, nioPosix]),
   ]
 )
 

@@ -142,7 +142,7 @@ final class Client {
 
   private func send(_ bytes: Bytes) {
     do throws(Errno) {
-      try connection.write(bytes)
+      try unsafe connection.write(bytes.span.bytes)
     } catch {
       // It takes its answers too slowly, or is gone already.
       connection.abort()

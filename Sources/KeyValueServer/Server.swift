@@ -14,8 +14,6 @@ final class Server {
   private static let expiryPlaceLimit = 2000
   /// More clients than may be are told so, as long as they are not many more.
   private static let refusedClientLimit = 64
-  /// How long a client may take nothing of what is sent.
-  private static let outputTimeout = Duration.seconds(60)
   /// How long a client has to take its last answers.
   private static let closeTimeout = Duration.seconds(5)
 
@@ -51,11 +49,14 @@ final class Server {
     connectLog()
   }
 
-  func listen(on address: SocketAddress) throws(Errno) -> SocketAddress {
+  /// - Parameter outputTimeout: How long a client may take nothing of what is sent.
+  func listen(
+    on address: SocketAddress, outputTimeout: Duration = .seconds(60)
+  ) throws(Errno) -> SocketAddress {
     var configuration = Listener.Configuration()
     configuration.connectionLimit = clientLimit + Self.refusedClientLimit
     configuration.connection.outputLimitByteCount = 2 * Self.answerByteLimit
-    configuration.connection.outputTimeout = Self.outputTimeout
+    configuration.connection.outputTimeout = outputTimeout
     configuration.connection.closeTimeout = Self.closeTimeout
     let listener = try Listener(on: loop, address, configuration: configuration)
     listener.onConnection = { [unowned self] in welcome($0) }

@@ -16,8 +16,9 @@
   /// ```
   ///
   /// On graceful shutdown the loop takes in no further clients, and what is under way has
-  /// ``shutDownTimeout`` to end, as ``EventLoop/shutDown(within:)`` says. When the task is cancelled
-  /// it has no time. The service ends early if the loop is stopped by ``EventLoop/stop()``.
+  /// ``shutDownTimeout`` to end, as ``EventLoop/shutDown(within:)`` says. When the task is
+  /// cancelled it has no time. The service ends early if the loop is stopped by
+  /// ``EventLoop/stop()``.
   public struct EventLoopService: Service {
     /// Something to do on the loop's thread.
     public typealias Handler = @Sendable (EventLoop) throws -> Void
@@ -37,7 +38,8 @@
     ///     more.
     ///   - willShutDown: Called on the loop's thread when the loop is about to shut down: closes
     ///     what the loop cannot know to be idle, and HTTP servers.
-    ///   - start: Called on the loop's thread before the loop runs. What it throws ends the service.
+    ///   - start: Called on the loop's thread before the loop runs. What it throws ends the
+    ///     service.
     public init(
       configuration: EventLoop.Configuration = .init(), shutDownTimeout: Duration = .seconds(10),
       willShutDown: @escaping @Sendable (EventLoop) -> Void = { _ in }, start: @escaping Handler

@@ -1,6 +1,7 @@
 import PosixAIO
 
-/// What stands in each block, by what was asked for and answered, and what is wrong with the answers.
+/// What stands in each block, by what was asked for and answered, and what is wrong with the
+/// answers.
 ///
 /// A write has its block alone when it begins. Only reads may join others, and then may see a
 /// mixture of what stood there and what is being written. A block whose write was abandoned belongs
@@ -105,8 +106,8 @@ final class BlockBooks {
     if !isSame { findings.add("its buffer came back changed", operation, of: file) }
   }
 
-  /// A sync is done that was asked for before the operation `next` and after those before that: what
-  /// they wrote is over.
+  /// A sync is done that was asked for before the operation `next` and after those before that:
+  /// what they wrote is over.
   func settle(writtenBefore next: Int) {
     unseen.removeAll { block, number in
       guard number < next else { return false }

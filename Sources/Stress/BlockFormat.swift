@@ -46,8 +46,8 @@ struct BlockFormat {
     return difference == 0
   }
 
-  /// The first byte that none of the versions has at its place; nil when there is none. A block that
-  /// is written and read at the same time may be a mixture.
+  /// The first byte that none of the versions has at its place; nil when there is none. A block
+  /// that is written and read at the same time may be a mixture.
   func firstForeignByte(
     _ bytes: RawSpan, from start: Int = 0, offset: Int64, versions: [UInt64]
   ) -> Int? {

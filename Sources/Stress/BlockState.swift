@@ -91,8 +91,8 @@ struct BlockState {
     }
   }
 
-  /// A sync that was asked for after the write was abandoned is done, and so is the write: all of it
-  /// is there, or nothing.
+  /// A sync that was asked for after the write was abandoned is done, and so is the write: all of
+  /// it is there, or nothing.
   mutating func settle() {
     guard case .unseen(let version) = writer else { return }
     writer = .none

@@ -148,11 +148,12 @@ final class Session {
     watchdog = Watchdog(on: loop, limit: .seconds(options.stallLimit)) { [self] operation, text in
       progress.end()
       let figures = loop.queue.figures
+      let culprit = operation.map { "operation \($0.number) (\($0.kind))" } ?? text
       StandardError.write(
         line: """
-          aio-stress: \(operation.map { "operation \($0.number) (\($0.kind))" } ?? text) is not done \
-          after \(options.stallLimit) s; in flight \(figures.inFlightCount), waiting \
-          \(figures.waitingCount); to try it again: \(options.replay(seed: seed))
+          aio-stress: \(culprit) is not done after \(options.stallLimit) s; in flight \
+          \(figures.inFlightCount), waiting \(figures.waitingCount); to try it again: \
+          \(options.replay(seed: seed))
           """)
       // What does not end cannot be waited for.
       exit(EXIT_FAILURE)

@@ -177,7 +177,8 @@ final class StressFile {
 
   /// Reads everything.
   ///
-  /// - Parameter check: Gets a block's number, and the bytes with the place in them where it begins.
+  /// - Parameter check: Gets a block's number, and the bytes with the place in them where it
+  ///   begins.
   nonisolated(nonsending) func readAll(_ check: (Int, RawSpan, Int) -> Void) async throws {
     for first in stride(from: 0, to: blockCount, by: blocksPerPiece) {
       let blocks = first..<min(first + blocksPerPiece, blockCount)

@@ -37,7 +37,8 @@ final class AccessLogTests: SiteTestCase {
     let lines = try lines(of: path)
     let date = "\\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} \\+0000\\]"
     let patterns = [
-      "\"GET /a%20b\\?q HTTP/1.1\" 200 5 \"http://h/\\\\\"x\\\\\" \\\\\\\\ \\\\xc3\\\\xbc\\\\x1b\\[0m\" \"test/1\"",
+      "\"GET /a%20b\\?q HTTP/1.1\" 200 5 "
+        + "\"http://h/\\\\\"x\\\\\" \\\\\\\\ \\\\xc3\\\\xbc\\\\x1b\\[0m\" \"test/1\"",
       "\"HEAD /a%20b HTTP/1.1\" 200 - \"-\" \"-\"",
       "\"GET /missing HTTP/1.1\" 404 10 \"-\" \"-\"",
       "\"GET /a%20b HTTP/1.1\" 206 2 \"-\" \"-\"",

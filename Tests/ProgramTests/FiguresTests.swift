@@ -34,7 +34,8 @@ final class FiguresTests: SiteTestCase {
       XCTAssertTrue(lines.contains(line), "\(line) in \(text.text)")
     }
     let form =
-      "^(# (HELP|TYPE) .+|aio_fileserver_[a-z_]+(\\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\\})? [0-9.e+-]+)$"
+      "^(# (HELP|TYPE) .+|aio_fileserver_[a-z_]+"
+      + "(\\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\\})? [0-9.e+-]+)$"
     for line in lines {
       XCTAssertNotNil(line.range(of: form, options: .regularExpression), line)
     }

@@ -1,21 +1,46 @@
 import Foundation
+import SystemPackage
 import TestSupport
 import XCTest
 
 final class SnippetTests: XCTestCase {
-  func test_readFileSnippetPrintsTheFile() throws {
-    let outcome = try Program.run("ReadFileSnippet")
-    XCTAssertEqual(outcome.status, 0, outcome.errors)
-    XCTAssertEqual(
-      outcome.output, try String(contentsOfFile: "/etc/os-release", encoding: .utf8))
+  private static let readers = ["ReadFile", "AwaitFile"]
+
+  func test_fileIsPrinted_inBothStyles() throws {
+    let text = try String(contentsOfFile: "/etc/os-release", encoding: .utf8)
+    for name in Self.readers {
+      let outcome = try Program.run("\(name)Snippet")
+      XCTAssertEqual(outcome.status, 0, outcome.errors)
+      XCTAssertEqual(outcome.output, text, name)
+    }
   }
 
-  func test_readmeShowsTheReadFileSnippet() throws {
+  func test_readmeShowsBothStyles() throws {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../..").standardizedFileURL
-    let snippet = try String(
-      contentsOf: root.appendingPathComponent("docs/Snippets/ReadFile/main.swift"), encoding: .utf8)
-    let readme = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
-    XCTAssertTrue(readme.contains("```swift\n\(snippet)```"))
+    func text(_ path: String) throws -> String {
+      try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+    }
+    let readme = try text("README.md")
+    for name in Self.readers {
+      let snippet = try text("docs/Snippets/\(name)/main.swift")
+      XCTAssertTrue(readme.contains("```swift\n\(snippet)```"), name)
+    }
+  }
+
+  /// The pieces of code in the articles, which would otherwise only compile.
+  func test_piecesInTheArticlesDoWhatTheySay() throws {
+    let folder = try TemporaryFolder()
+    let outcome = try Program.run("GuideSnippet", [folder.path.string])
+    XCTAssertEqual(outcome.status, 0, outcome.errors)
+    XCTAssertEqual(
+      outcome.output.split(separator: "\n"),
+      [
+        "durable: success()", "a record", "one", "two", "one", "two", "accepted: true",
+        "checksum 1026", "one", "two",
+      ])
+    XCTAssertEqual(try folder.contents(of: "settings"), Array("three\no\n".utf8))
+    XCTAssertEqual(try folder.contents(of: "copy"), Array("one\ntwo\n".utf8))
+    XCTAssertEqual(try folder.contents(of: "log"), Array("a record\n".utf8))
   }
 }

@@ -1,8 +1,46 @@
+import Dispatch
 import Foundation
 
-/// The descriptor numbers that are open in this process.
-public func openDescriptors() throws -> Set<String> {
-  // The folder lists the descriptor that reads it, too, which is closed by now.
-  let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
-  return Set(names.filter { FileManager.default.fileExists(atPath: "/proc/self/fdinfo/\($0)") })
+/// The descriptors that this process has open, and what each one is: a path, or its kind. Those
+/// that Dispatch and run loops open when they are first needed, and keep, are not mistaken for
+/// somebody's leak.
+public func openDescriptors() throws -> [Int: String] {
+  RuntimeDescriptors.areOpen
+  return try allDescriptors().filter { !RuntimeDescriptors.isClockOfDispatch($0, $1) }
+}
+
+/// The numbers of all open descriptors, whoever has opened them.
+public func descriptorNumbers() throws -> Set<Int> { Set(try allDescriptors().keys) }
+
+private func allDescriptors() throws -> [Int: String] {
+  let manager = FileManager.default
+  var found: [Int: String] = [:]
+  for name in try manager.contentsOfDirectory(atPath: "/proc/self/fd") {
+    // The folder lists the descriptor that reads it, too, which is closed by now.
+    guard let number = Int(name) else { continue }
+    found[number] = try? manager.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+  }
+  return found
+}
+
+private enum RuntimeDescriptors {
+  /// Has the descriptors opened that come with the first run loop and the first timer.
+  static let areOpen: Void = {
+    _ = RunLoop.main
+    let fired = DispatchSemaphore(value: 0)
+    let timer = DispatchSource.makeTimerSource()
+    timer.setEventHandler { fired.signal() }
+    timer.schedule(deadline: .now())
+    timer.resume()
+    fired.wait()
+  }()
+
+  /// Dispatch has a timerfd for each clock that it was ever asked for. The package has none but for
+  /// the monotonic one.
+  static func isClockOfDispatch(_ number: Int, _ target: String) -> Bool {
+    guard target == "anon_inode:[timerfd]",
+      let text = try? String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8)
+    else { return false }
+    return !text.contains("clockid: \(CLOCK_MONOTONIC)\n")
+  }
 }

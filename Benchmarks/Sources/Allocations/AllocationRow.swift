@@ -8,20 +8,33 @@ enum AllocationRow {
 
   static func measure(_ path: FilePath, rounds: Int) throws -> RowResult {
     try WorkFile.make(path, blockCount: blockCount, isCached: true, isReused: false)
-    let cases: [(name: String, depth: Int, run: (Job) throws -> Sample)] = [
-      ("cached read, depth 1", 1, LoopContestant.read),
-      ("cached read, depth 32", 32, LoopContestant.read),
-      ("buffered write, depth 1", 1, LoopContestant.write),
-      ("buffered write, depth 32", 32, LoopContestant.write),
-      ("data sync, depth 1", 1, LoopContestant.sync),
+    let cases: [(name: String, depth: Int, limit: Double, run: (Job) throws -> Sample)] = [
+      ("cached read, depth 1", 1, AllocationLimits.cachedRead, LoopContestant.read),
+      ("cached read, depth 32", 32, AllocationLimits.cachedRead, LoopContestant.read),
+      ("buffered write, depth 1", 1, AllocationLimits.loneWrite, LoopContestant.write),
+      ("buffered write, depth 32", 32, AllocationLimits.groupedWrite, LoopContestant.write),
+      ("data sync, depth 1", 1, AllocationLimits.sync, LoopContestant.sync),
     ]
-    let figures = try cases.map { one in
+    var figures = try cases.map { one in
       let job = Job(path: path, blockCount: blockCount, depth: one.depth)
-      return (one.name, try (0..<rounds).map { _ in try perRequest(job, one.run) })
+      return (one.name, one.limit, try (0..<rounds).map { _ in try perRequest(job, one.run) })
     }
-    return RowResult(
+    figures.append(
+      ("echo, both ends", AllocationLimits.echo, try (0..<rounds).map { _ in try perEcho() }))
+    return result(figures)
+  }
+
+  private static func result(
+    _ figures: [(name: String, limit: Double, figures: [Double])]
+  ) -> RowResult {
+    RowResult(
       name: "allocations", title: "heap allocations per request, steady state",
-      unit: "allocations", figures: figures, floor: .atMost(1),
+      unit: "allocations",
+      contestants: figures.map { ContestantResult(name: $0.name, figures: $0.figures) },
+      comparisons: figures.map {
+        Comparison(
+          ours: $0.name, peer: nil, ratio: Spread(of: $0.figures), floor: .atMost($0.limit))
+      },
       note: "Of all threads: glibc's own for each group of requests are among them.")
   }
 
@@ -34,6 +47,18 @@ enum AllocationRow {
     let full = try counted(long, run)
     return Double(full.allocations - short.allocations)
       / Double(max(1, full.requests - short.requests))
+  }
+
+  /// Of both ends, which are of one loop.
+  private static func perEcho() throws -> Double {
+    let warmUp = 1000
+    let messageCount = 10_000
+    var counts: [Int64] = []
+    counts.reserveCapacity(2)
+    try EchoExchange.run(messageCount: warmUp + messageCount) { number in
+      if number == warmUp || number == warmUp + messageCount { counts.append(count_allocations()) }
+    }
+    return Double(counts[1] - counts[0]) / Double(messageCount)
   }
 
   private static func counted(

@@ -14,6 +14,9 @@ struct AllocationsCommand: ParsableCommand {
   @Flag(help: "Print JSON for `peers` instead of a table.")
   var json = false
 
+  @Flag(help: "Fail if a request takes more allocations than the checked-in number.")
+  var check = false
+
   @Option(help: "How often to measure.")
   var rounds = 3
 
@@ -27,7 +30,14 @@ struct AllocationsCommand: ParsableCommand {
     let rows = [
       try AllocationRow.measure(path, rounds: rounds), try MemoryRow.measure(rounds: rounds),
     ]
-    guard json else { return rows.forEach(Table.show) }
-    FileHandle.standardOutput.write(try JSONEncoder().encode(rows))
+    if json {
+      FileHandle.standardOutput.write(try JSONEncoder().encode(rows))
+    } else {
+      rows.forEach(Table.show)
+    }
+    guard check else { return }
+    let violations = AllocationLimits.violations(in: rows[0])
+    for violation in violations { print("error: \(violation)") }
+    if !violations.isEmpty { throw ExitCode.failure }
   }
 }

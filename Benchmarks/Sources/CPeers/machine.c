@@ -2,13 +2,12 @@
 #define _GNU_SOURCE
 #include "measure.h"
 
+#include <dlfcn.h>
 #include <gnu/libc-version.h>
-#include <linux/magic.h>
 #include <malloc.h>
 #include <sched.h>
-#include <stdio.h>
 #include <sys/resource.h>
-#include <sys/vfs.h>
+#include <sys/sysmacros.h>
 
 int64_t bench_raise_open_file_limit(void) {
     struct rlimit limit;
@@ -37,33 +36,24 @@ int64_t bench_heap_bytes(void) {
     return (int64_t)(info.uordblks + info.hblkhd);
 }
 
+unsigned bench_major(uint64_t device) { return major(device); }
+unsigned bench_minor(uint64_t device) { return minor(device); }
+
+// Debian's headers of liburing do not say which version they are; the library's file name does.
 const char *bench_liburing_version(void) {
     static char resolved[4096];
     if (realpath(bench_liburing_file(), resolved) == NULL)
         return "unknown";
-    char *name = strrchr(resolved, '/');
-    return name != NULL ? name + 1 : resolved;
+    char *version = strstr(resolved, ".so.");
+    return version != NULL ? version + strlen(".so.") : "unknown";
 }
+
+// Looked up, since it is the reactor that links libevent, and not every program has a reactor.
+const char *bench_libevent_version(void) {
+    const char *(*version)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "event_get_version");
+    return version != NULL ? version() : "unknown";
+}
+
+const char *bench_nio_version(void) { return BENCH_NIO_VERSION; }
 
 const char *bench_libc_version(void) { return gnu_get_libc_version(); }
-
-static const struct {
-    int64_t magic;
-    const char *name;
-} file_systems[] = {
-    {EXT4_SUPER_MAGIC, "ext2/3/4"}, {BTRFS_SUPER_MAGIC, "btrfs"},
-    {OVERLAYFS_SUPER_MAGIC, "overlayfs"}, {TMPFS_MAGIC, "tmpfs"}, {XFS_SUPER_MAGIC, "xfs"},
-    {F2FS_SUPER_MAGIC, "f2fs"}, {NFS_SUPER_MAGIC, "nfs"},
-};
-
-const char *bench_file_system(int fd) {
-    struct statfs status;
-    if (fstatfs(fd, &status) != 0)
-        return "unknown";
-    for (size_t index = 0; index < sizeof file_systems / sizeof file_systems[0]; index++)
-        if ((int64_t)status.f_type == file_systems[index].magic)
-            return file_systems[index].name;
-    static char number[24];
-    snprintf(number, sizeof number, "0x%llx", (unsigned long long)status.f_type);
-    return number;
-}

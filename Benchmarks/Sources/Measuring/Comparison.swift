@@ -8,7 +8,7 @@ public struct Comparison: Codable, Sendable {
   public var isOfCost: Bool
   /// Ours divided by the peer's, round by round; or ours alone.
   public var ratio: Spread
-  /// What issue 4 asks for.
+  /// What the project asks of itself.
   public var floor: Floor?
 
   /// Puts a comparison together.

@@ -28,6 +28,7 @@ public struct EchoRow: Measurable {
   private let circumstances: [Circumstance]
   private let isOnOneProcessor: Bool
   private let floor: Floor
+  private let growth: String?
   private let note: String?
 
   /// Describes a row.
@@ -38,16 +39,19 @@ public struct EchoRow: Measurable {
   ///   - circumstances: What the others are compared with first.
   ///   - isOnOneProcessor: Whether client and loop share a processor.
   ///   - floor: For the median time of a message, divided by that in the first circumstances.
+  ///   - growth: The name of what grows from circumstances to circumstances, if it is the idle
+  ///     connections.
   ///   - note: What a reader has to know.
   public init(
     _ name: String, _ title: String, _ circumstances: [Circumstance],
-    isOnOneProcessor: Bool = false, floor: Floor, note: String? = nil
+    isOnOneProcessor: Bool = false, floor: Floor, growth: String? = nil, note: String? = nil
   ) {
     self.name = name
     self.title = title
     self.circumstances = circumstances
     self.isOnOneProcessor = isOnOneProcessor
     self.floor = floor
+    self.growth = growth
     self.note = note
   }
 
@@ -59,7 +63,9 @@ public struct EchoRow: Measurable {
     let runners = circumstances.filter { chosen == nil || $0.name == chosen }
     var results = runners.map { runner in
       Self.quantiles.map { quantile, _ in
-        ContestantResult(name: "\(runner.name), \(quantile)", figures: [])
+        ContestantResult(
+          name: "\(runner.name), \(quantile)", figures: [],
+          point: growth.map { _ in PlotPoint(line: quantile, position: runner.idleCount) })
       }
     }
     for round in 0..<settings.rounds {
@@ -76,7 +82,8 @@ public struct EchoRow: Measurable {
     }
     return RowResult(
       name: name, title: title, unit: "µs", contestants: Array(results.joined()),
-      comparisons: results.dropFirst().flatMap { compare($0, with: results[0]) }, note: note)
+      comparisons: results.dropFirst().flatMap { compare($0, with: results[0]) }, note: note,
+      growth: growth)
   }
 
   private func compare(
@@ -93,27 +100,38 @@ public struct EchoRow: Measurable {
 
 /// A row that weighs connections that nobody uses at the moment.
 public struct ConnectionMemoryRow: Measurable {
+  private static let mostRounds = 3
+
   /// What `--only` takes.
   public let name = "connections-memory"
   /// No file is involved.
   public let isDirect = false
-  private let count: Int
+  private let counts: [Int]
 
   /// Describes the row.
   ///
-  /// - Parameter count: The connections to open.
-  public init(count: Int) {
-    self.count = count
+  /// - Parameter counts: The connections to open.
+  public init(counts: [Int]) {
+    self.counts = counts
   }
 
   /// Weighs them, at most three times: what the heap hands out does not move much.
   public func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult {
-    let figures = try (0..<min(settings.rounds, 3)).map { _ in
-      try EchoServer.heapBytesPerConnection(count: count)
+    let figures = try counts.map { count in
+      let rounds = 0..<min(settings.rounds, Self.mostRounds)
+      return (
+        name: "\(Table.count(count)) connections",
+        figures: try rounds.map { _ in try EchoServer.heapBytesPerConnection(count: count) }
+      )
     }
-    return RowResult(
+    var row = RowResult(
       name: name, title: "heap per idle connection, each used once before", unit: "bytes",
-      figures: [("\(Table.number(Double(count))) connections", figures)], floor: .atMost(4096),
+      figures: figures, floor: .atMost(4096),
       note: "What libevent takes for them is in it, what the kernel takes is not. From mallinfo2.")
+    row.growth = "connections"
+    for (index, count) in counts.enumerated() {
+      row.contestants[index].point = PlotPoint(line: "ours", position: count)
+    }
+    return row
   }
 }

@@ -143,46 +143,26 @@ struct Latencies {
 }
 
 /// Random reads of a file, always as many at a time, until they are told to end.
-private final class ReadFlood {
+private struct ReadFlood {
   private let loop: EventLoop
-  private let file: File
-  private var meter: Meter
-  private var pendingCount = 0
-  private var isOver = false
+  private let files: [File]
+  private let requests: Requests<File>
 
   init(_ job: Job, on loop: EventLoop) throws {
     self.loop = loop
-    let options = job.isDirect ? FileDescriptor.OpenOptions(rawValue: bench_o_direct()) : []
-    var opened: Result<File, FileError>?
-    File.open(job.path, .readOnly, options: options, on: loop) { opened = $0 }
-    loop.run(until: { opened != nil })
-    guard let opened else { preconditionFailure("ReadFlood: the loop was stopped") }
-    file = try opened.get()
-    meter = Meter(job)
-    for _ in 0..<job.depth { readNext(into: IOBuffer(capacity: Job.blockSize)) }
+    files = try loop.open(job, .readOnly)
+    var job = job
+    // It ends when it is told to; half of what the clock can say leaves it room to add.
+    job.nanoseconds = .max / 2
+    requests = Requests(job, files)
+    requests.startReads()
   }
 
   /// Ends what is under way, and says whether all went well.
   func finish() throws {
-    isOver = true
-    loop.run(until: { pendingCount == 0 })
-    var isClosed = false
-    file.close { _ in isClosed = true }
-    loop.run(until: { isClosed })
-    guard meter.sample.failed == 0 else { throw Errno.ioError }
-  }
-
-  private func readNext(into buffer: consuming IOBuffer) {
-    pendingCount += 1
-    do throws(Errno) {
-      try file.read(into: buffer, at: meter.randomOffset()) { [self] result, buffer in
-        meter.read(result, buffer)
-        pendingCount -= 1
-        if !isOver { readNext(into: buffer) }
-      }
-    } catch {
-      pendingCount -= 1
-      meter.failedOne()
-    }
+    requests.stop()
+    loop.run(until: { requests.pendingCount == 0 })
+    loop.close(files)
+    guard requests.meter.sample.failed == 0 else { throw Errno.ioError }
   }
 }

@@ -1,7 +1,7 @@
 public import SystemPackage
 
 /// What a contestant does in one measurement: the same for all contestants of a row.
-public struct Job: Sendable {
+public struct Job: Codable, Sendable {
   /// The size of every read and write, in bytes.
   public static let blockSize = 4096
 

@@ -1,132 +1,118 @@
 internal import CPeers
-internal import Reactor
 internal import PosixAIO
+internal import Reactor
 internal import SystemPackage
 
-/// Our contestants as a user of the event loop writes them: a handler that makes the next request
-/// with the buffer that it got back.
+/// Our contestants as a user of the event loop writes them.
 public enum LoopContestant {
   /// Reads random blocks.
   public static func read(_ job: Job) throws -> Sample {
-    try LoopRun(job, .readOnly).run { run in
-      for _ in 0..<job.depth { run.readNext(into: IOBuffer(capacity: Job.blockSize)) }
-    }
+    try run(job, .readOnly) { requests, _ in requests.startReads() }
   }
 
   /// Reads random blocks in as many tasks, each of which awaits its reads.
   public static func awaitedRead(_ job: Job) throws -> Sample {
-    try LoopRun(job, .readOnly).run { run in
-      for _ in 0..<job.depth { run.awaitReads() }
-    }
+    try run(job, .readOnly) { $0.startAwaitedReads(on: $1) }
   }
 
   /// Writes blocks one after the other.
   public static func write(_ job: Job) throws -> Sample {
-    try LoopRun(job, .readWrite).run { run in
-      for _ in 0..<job.depth { run.writeNext(.block()) }
-    }
+    try run(job, .readWrite) { requests, _ in requests.startWrites() }
+  }
+
+  /// Writes blocks one after the other, in as many tasks, each of which awaits its writes.
+  public static func awaitedWrite(_ job: Job) throws -> Sample {
+    try run(job, .readWrite) { $0.startAwaitedWrites(on: $1) }
   }
 
   /// Appends records, each of which waits until it is durable before the next.
   public static func append(_ job: Job) throws -> Sample {
-    try LoopRun(job, .readWrite).run { run in
-      for _ in 0..<job.depth { Appender(run).appendNext() }
-    }
+    try run(job, .readWrite) { requests, _ in requests.startAppends() }
   }
 
   /// Asks for the file to be durable, again and again.
   public static func sync(_ job: Job) throws -> Sample {
-    try LoopRun(job, .readWrite).run { run in
-      for _ in 0..<job.depth { run.syncNext() }
-    }
-  }
-}
-
-/// One of many that append to the same log.
-private final class Appender {
-  private let run: LoopRun
-  private var record: IOBuffer? = IOBuffer(
-    copying: [UInt8](repeating: 0, count: Job.recordSize))
-
-  init(_ run: LoopRun) {
-    self.run = run
+    try run(job, .readWrite) { requests, _ in requests.startSyncs() }
   }
 
-  /// A sync comes after every write that was accepted before it, so nothing waits in between.
-  func appendNext() {
-    guard let record = record.take() else { return run.refused() }
-    let file = run.nextFile()
-    do throws(Errno) {
-      try file.write(record, at: run.takeRecordOffset()) { [self] result, record in
-        self.record = consume record
-        if case .failure = result { run.failedOne() }
-      }
-      try file.dataSync { [self] result in
-        if run.synced(result) { appendNext() }
-      }
-    } catch { run.refused() }
-  }
-}
-
-private final class LoopRun {
-  private let loop: EventLoop
-  private var files: [File] = []
-  private let usedCount: Int
-  private var requestCount = 0
-  private var pendingCount: Int
-  private var meter: Meter
-  private var end: Int64 = 0
-
-  init(_ job: Job, _ mode: FileDescriptor.AccessMode) throws {
-    loop = try EventLoop()
-    usedCount = job.usedCount
-    pendingCount = job.depth
-    meter = Meter(job)
-    try open(job, mode)
-    meter = Meter(job)
-  }
-
-  func run(_ start: (LoopRun) -> Void) throws -> Sample {
-    start(self)
+  private static func run(
+    _ job: Job, _ mode: FileDescriptor.AccessMode,
+    _ start: (Requests<File>, EventLoop) -> Void
+  ) throws -> Sample {
+    let loop = try EventLoop()
+    let files = try loop.open(job, mode)
+    let requests = Requests(job, files) { loop.stop() }
+    start(requests, loop)
     loop.run()
-    closeAll()
-    return meter.sample
+    loop.close(files)
+    return requests.meter.sample
+  }
+}
+
+extension EventLoop {
+  /// Opens a job's file as often as the job says, and waits for it.
+  func open(_ job: Job, _ mode: FileDescriptor.AccessMode) throws -> [File] {
+    let options = job.isDirect ? FileDescriptor.OpenOptions(rawValue: bench_o_direct()) : []
+    var results: [Result<File, FileError>] = []
+    for _ in 0..<job.openCount {
+      File.open(job.path, mode, options: options, on: self) { results.append($0) }
+    }
+    run(until: { results.count == job.openCount })
+    return try results.map { try $0.get() }
   }
 
-  func readNext(into buffer: consuming IOBuffer) {
-    do throws(Errno) {
-      try nextFile().read(into: buffer, at: meter.randomOffset()) { [self] result, buffer in
-        meter.read(result, buffer)
-        if meter.isRunning { readNext(into: buffer) } else { ended() }
+  /// Closes files, and waits for it.
+  func close(_ files: [File]) {
+    var openCount = files.count
+    for file in files {
+      file.close { _ in openCount -= 1 }
+    }
+    run(until: { openCount == 0 })
+  }
+}
+
+extension Requests where Target == File {
+  fileprivate func startAwaitedReads(on loop: EventLoop) {
+    startTasks(on: loop) { [self] () async throws(FileError) in
+      var buffer = IOBuffer(capacity: Job.blockSize)
+      while meter.isRunning {
+        buffer = try await nextFile().read(into: buffer, at: meter.randomOffset())
+        meter.read(.success(buffer.count), buffer)
       }
-    } catch { refused() }
-  }
-
-  func awaitReads() {
-    loop.startTask { [self] in
-      do throws(FileError) {
-        var buffer = IOBuffer(capacity: Job.blockSize)
-        while meter.isRunning {
-          buffer = try await nextFile().read(into: buffer, at: meter.randomOffset())
-          meter.read(.success(buffer.count), buffer)
-        }
-        ended()
-      } catch { refused() }
     }
   }
 
-  func writeNext(_ buffer: consuming IOBuffer) {
-    let block = meter.sequentialBlock()
-    buffer.fill(block: block)
-    do throws(Errno) {
-      try nextFile().write(buffer, at: block * Int64(Job.blockSize)) { [self] result, buffer in
-        meter.written(result, byteCount: Job.blockSize)
-        if meter.isRunning { writeNext(buffer) } else { ended() }
+  fileprivate func startAwaitedWrites(on loop: EventLoop) {
+    startTasks(on: loop) { [self] () async throws(FileError) in
+      var buffer = IOBuffer.block()
+      while meter.isRunning {
+        let block = meter.sequentialBlock()
+        buffer.fill(block: block)
+        buffer = try await nextFile().write(buffer, at: block * Int64(Job.blockSize))
+        meter.done()
       }
-    } catch { refused() }
+    }
   }
 
-  func syncNext() {
+  private func startTasks(
+    on loop: EventLoop,
+    _ body: nonisolated(nonsending) @escaping () async throws(FileError) -> Void
+  ) {
+    for _ in 0..<depth {
+      loop.startTask { [self] in
+        do throws(FileError) {
+          try await body()
+          ended()
+        } catch { refused() }
+      }
+    }
+  }
+
+  fileprivate func startSyncs() {
+    for _ in 0..<depth { syncNext() }
+  }
+
+  private func syncNext() {
     do throws(Errno) {
       try nextFile().dataSync { [self] result in
         if synced(result) { syncNext() }
@@ -134,17 +120,12 @@ private final class LoopRun {
     } catch { refused() }
   }
 
-  func takeRecordOffset() -> Int64 {
-    defer { end += Int64(Job.recordSize) }
-    return end
-  }
-
-  func failedOne() {
-    meter.failedOne()
+  fileprivate func startAppends() {
+    for _ in 0..<depth { Appender(self).appendNext() }
   }
 
   /// Counts a sync out, and says whether to go on.
-  func synced(_ result: Result<Void, FileError>) -> Bool {
+  fileprivate func synced(_ result: Result<Void, FileError>) -> Bool {
     guard case .success = result else {
       refused()
       return false
@@ -153,48 +134,30 @@ private final class LoopRun {
     if !meter.isRunning { ended() }
     return meter.isRunning
   }
+}
 
-  func nextFile() -> File {
-    guard usedCount > 1 else { return files[0] }
-    defer { requestCount += 1 }
-    return files[requestCount % usedCount]
+/// One of many that append to the same log.
+private final class Appender {
+  private let requests: Requests<File>
+  private var record: IOBuffer? = IOBuffer(
+    copying: [UInt8](repeating: 0, count: Job.recordSize))
+
+  init(_ requests: Requests<File>) {
+    self.requests = requests
   }
 
-  func refused() {
-    meter.failedOne()
-    ended()
-  }
-
-  private func ended() {
-    pendingCount -= 1
-    if pendingCount == 0 { loop.stop() }
-  }
-
-  private func open(_ job: Job, _ mode: FileDescriptor.AccessMode) throws {
-    var failure: FileError?
-    let options = job.isDirect ? FileDescriptor.OpenOptions(rawValue: bench_o_direct()) : []
-    for _ in 0..<job.openCount {
-      File.open(job.path, mode, options: options, on: loop) { [self] result in
-        switch result {
-        case .success(let file): files.append(file)
-        case .failure(let error): failure = error
-        }
-        if failure != nil || files.count == job.openCount { loop.stop() }
+  /// A sync comes after every write that was accepted before it, so nothing waits in between.
+  func appendNext() {
+    guard let record = record.take() else { return requests.refused() }
+    let file = requests.nextFile()
+    do throws(Errno) {
+      try file.write(record, at: requests.meter.recordOffset()) { [self] result, record in
+        self.record = consume record
+        if case .failure = result { requests.meter.failedOne() }
       }
-    }
-    loop.run()
-    if let failure { throw failure }
-  }
-
-  private func closeAll() {
-    var openCount = files.count
-    for file in files {
-      file.close { [loop] _ in
-        openCount -= 1
-        if openCount == 0 { loop.stop() }
+      try file.dataSync { [self] result in
+        if requests.synced(result) { appendNext() }
       }
-    }
-    files = []
-    loop.run()
+    } catch { requests.refused() }
   }
 }

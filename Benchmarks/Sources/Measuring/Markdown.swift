@@ -1,24 +1,21 @@
 internal import Foundation
 
-/// Writes a report as the tables of docs/benchmarks.md.
+/// A report as the tables of docs/benchmarks.md.
 public enum Markdown {
   /// The line behind which a document's tables stand; what is before it is kept.
   public static let mark = "<!-- from here on written by: peers --markdown -->"
 
   /// The tables, with what a reader has to know about the run.
   ///
-  /// - Parameters:
-  ///   - report: Of one run.
-  ///   - plots: Files to show, by title.
-  public static func tables(_ report: Report, plots: [(title: String, file: String)]) -> String {
+  /// The plots are expected beside the document, under their file names.
+  public static func tables(_ report: Report) -> String {
     var text = mark + "\n\n"
     text += machine(report)
     text += "\n## The floors\n\n" + floors(report)
-    for plot in plots {
-      text += "\n![\(plot.title)](\(plot.file))\n"
-    }
-    text += "\n## Every row\n"
-    for row in report.rows { text += self.row(row) }
+    text += "\n## Growth\n"
+    for row in report.rows where row.growth != nil { text += self.row(row) }
+    text += "\n## Every other row\n"
+    for row in report.rows where row.growth == nil { text += self.row(row) }
     return text
   }
 
@@ -83,17 +80,12 @@ public enum Markdown {
   private static func row(_ row: RowResult) -> String {
     var lines = [
       "", "### \(row.title)", "", "`\(row.name)`" + (row.note.map { ". \($0)" } ?? ""), "",
-      "| contestant | \(row.unit) | spread | µs of processor for each | failed |",
-      "|---|--:|--:|--:|--:|",
     ]
-    for contestant in row.contestants {
-      let spread = contestant.spread
-      lines.append(
-        "| \(contestant.name) | \(Table.number(spread.median)) "
-          + "| \(Table.number(spread.minimum))…\(Table.number(spread.maximum)) "
-          + "| \(contestant.processorTime ?? "") | \(contestant.failedCount) |")
-    }
-    let ratios = row.comparisons.filter { $0.peer != nil }
+    if let plot = Plot(of: row) { lines += ["![\(row.title)](\(plot.fileName))", ""] }
+    let growth = GrowthTable(of: row)
+    lines += growth?.figures ?? figures(row)
+    if let table = growth?.ratios, !table.isEmpty { lines += [""] + table }
+    let ratios = growth?.otherRatios ?? row.comparisons.filter { $0.peer != nil }
     if !ratios.isEmpty {
       lines += ["", "| ratio | median | spread |", "|---|--:|--:|"]
       lines += ratios.map { comparison in
@@ -102,5 +94,18 @@ public enum Markdown {
       }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func figures(_ row: RowResult) -> [String] {
+    [
+      "| contestant | \(row.unit) | spread | µs of processor for each | failed |",
+      "|---|--:|--:|--:|--:|",
+    ]
+      + row.contestants.map { contestant in
+        let spread = contestant.spread
+        return "| \(contestant.name) | \(Table.number(spread.median)) "
+          + "| \(Table.number(spread.minimum))…\(Table.number(spread.maximum)) "
+          + "| \(contestant.processorTime ?? "") | \(contestant.failedCount) |"
+      }
   }
 }

@@ -3,7 +3,7 @@ public import PosixAIO
 
 /// The books of one measurement, kept in Swift as the peers' are kept in C (`measure.h`): counts
 /// requests, reads the clock now and then, and checks that the right bytes came.
-public struct Meter {
+public struct Meter: Sendable {
   /// Whether to make further requests.
   public private(set) var isRunning = true
 
@@ -49,11 +49,24 @@ public struct Meter {
     return next % blockCount
   }
 
+  /// The offset of the record to append next, in bytes.
+  public mutating func recordOffset() -> Int64 {
+    defer { next += 1 }
+    return next * Int64(Job.recordSize)
+  }
+
   /// Counts a read out.
   @inlinable
   public mutating func read(_ result: Result<Int, FileError>, _ buffer: borrowing IOBuffer) {
     guard case .success(Job.blockSize) = result else { return failedOne() }
     sum &+= buffer.withBytes { bytes in unsafe bytes.unsafeLoad(as: UInt64.self) }
+    done()
+  }
+
+  /// Counts a read out whose block begins with this word; nil if it was short or failed.
+  public mutating func read(firstWord: UInt64?) {
+    guard let firstWord else { return failedOne() }
+    sum &+= firstWord
     done()
   }
 
@@ -75,6 +88,11 @@ public struct Meter {
   public mutating func failedOne() {
     failed += 1
     done()
+  }
+
+  /// Ends the measurement at once, for what has no time of its own.
+  public mutating func stop() {
+    isRunning = false
   }
 
   /// Checks one block that was read.

@@ -2,13 +2,35 @@
 public struct Row: Measurable {
   /// Somebody who can do the row's job.
   public struct Contestant {
-    let name: String
+    /// In the tables.
+    public let name: String
     let measure: (Job) throws -> Sample
+    var point: PlotPoint?
 
     /// Names a contestant.
     public init(_ name: String, _ measure: @escaping (Job) throws -> Sample) {
       self.name = name
       self.measure = measure
+    }
+
+    /// The same engine by another name, with a job that differs in something.
+    public func changed(to name: String, _ change: @escaping (inout Job) -> Void) -> Self {
+      Self(name) { [measure] job in
+        var job = job
+        change(&job)
+        return try measure(job)
+      }
+    }
+
+    /// The same, with a place in the row's plot.
+    ///
+    /// - Parameters:
+    ///   - line: Of the plot; nil takes the contestant's name.
+    ///   - position: How much there is of what grows.
+    public func placed(on line: String? = nil, at position: Int) -> Self {
+      var placed = self
+      placed.point = PlotPoint(line: line ?? name, position: position)
+      return placed
     }
   }
 
@@ -43,7 +65,7 @@ public struct Row: Measurable {
   let contestants: [Contestant]
   let matches: [Match]
   let note: String?
-  let point: PlotPoint?
+  let growth: String?
   let fineness: Int
   let prepare: () throws -> Void
 
@@ -56,13 +78,13 @@ public struct Row: Measurable {
   ///   - contestants: Ours first.
   ///   - matches: What is to be compared.
   ///   - note: What a reader has to know.
-  ///   - point: The row's place in a plot.
+  ///   - growth: What grows from contestant to contestant, if they are to be plotted.
   ///   - fineness: So many times as many rounds, each so many times shorter, for what is at the
   ///     mercy of the scheduler.
   ///   - prepare: Runs before each measurement.
   public init(
     _ name: String, _ title: String, _ job: Job, contestants: [Contestant], matches: [Match],
-    note: String? = nil, point: PlotPoint? = nil, fineness: Int = 1,
+    note: String? = nil, growth: String? = nil, fineness: Int = 1,
     prepare: @escaping () throws -> Void = {}
   ) {
     self.name = name
@@ -71,7 +93,7 @@ public struct Row: Measurable {
     self.contestants = contestants
     self.matches = matches
     self.note = note
-    self.point = point
+    self.growth = growth
     self.fineness = fineness
     self.prepare = prepare
   }
@@ -83,7 +105,7 @@ public struct Row: Measurable {
   /// nobody always runs on what the same neighbour left behind.
   public func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult {
     let runners = contestants.filter { chosen == nil || $0.name == chosen }
-    var results = runners.map { ContestantResult(name: $0.name, figures: []) }
+    var results = runners.map { ContestantResult(name: $0.name, figures: [], point: $0.point) }
     var job = job
     job.nanoseconds = Int64(settings.seconds * 1e9) / Int64(fineness)
     job.warmUpNanoseconds = job.nanoseconds / 5
@@ -92,14 +114,12 @@ public struct Row: Measurable {
         let index = (turn + round) % runners.count
         try prepare()
         let sample = try runners[index].measure(job)
-        results[index].figures.append(sample.rate)
-        results[index].processorMicroseconds.append(sample.processorMicroseconds)
-        results[index].failedCount += sample.failed
+        results[index].add(sample)
       }
     }
     return RowResult(
       name: name, title: title, unit: "requests/s", contestants: results,
-      comparisons: matches.compactMap { $0.compare(results) }, note: note, point: point)
+      comparisons: matches.compactMap { $0.compare(results) }, note: note, growth: growth)
   }
 }
 

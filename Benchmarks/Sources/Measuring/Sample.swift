@@ -1,7 +1,7 @@
 internal import CPeers
 
 /// What one measurement of one contestant gave.
-public struct Sample: Sendable {
+public struct Sample: Codable, Sendable {
   /// Requests that were completed in the measured time.
   public var count: Int64
   /// The measured time.

@@ -23,10 +23,15 @@ public enum Table {
 
   /// A number with a separator between thousands.
   public static func number(_ value: Double) -> String {
-    guard value >= 1000 else {
-      return String(format: value > 0 && value < 10 ? "%.2f" : "%.0f", value)
-    }
-    var digits = Array(String(Int(value.rounded())))
+    // What rounds to nothing is nothing, and not minus nothing.
+    guard abs(value) >= 0.005 else { return "0" }
+    guard value >= 1000 else { return String(format: value < 10 ? "%.2f" : "%.0f", value) }
+    return count(Int(value.rounded()))
+  }
+
+  /// A whole number with a separator between thousands.
+  public static func count(_ value: Int) -> String {
+    var digits = Array(String(value))
     var position = digits.count - 3
     while position > 0 {
       digits.insert(",", at: position)
@@ -37,7 +42,13 @@ public enum Table {
 
   /// A ratio with two or three figures that count.
   public static func ratio(_ value: Double) -> String {
-    value >= 1000 ? number(value) : String(format: value < 0.1 ? "%.3f" : "%.2f", value)
+    guard abs(value) >= 0.0005 else { return "0" }
+    return value >= 1000 ? number(value) : String(format: value < 0.1 ? "%.3f" : "%.2f", value)
+  }
+
+  /// A median, with the least and the most in brackets.
+  static func spread(_ spread: Spread, _ text: (Double) -> String) -> String {
+    "\(text(spread.median)) (\(text(spread.minimum))…\(text(spread.maximum)))"
   }
 
   /// A length in a picture.

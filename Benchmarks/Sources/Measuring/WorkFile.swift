@@ -35,13 +35,6 @@ public enum WorkFile {
     try file.close()
   }
 
-  /// The file system on which a directory is.
-  public static func fileSystem(of directory: FilePath) throws -> String {
-    let descriptor = try FileDescriptor.open(directory, .readOnly, options: .closeOnExec)
-    defer { try? descriptor.close() }
-    return unsafe String(cString: bench_file_system(descriptor.rawValue))
-  }
-
   /// Whether files there can be opened for direct IO.
   public static func takesDirectIO(_ path: FilePath) -> Bool {
     let options = FileDescriptor.OpenOptions(rawValue: bench_o_direct())

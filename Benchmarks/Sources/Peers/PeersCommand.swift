@@ -8,7 +8,7 @@ internal import SystemPackage
 struct PeersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "peers",
-    abstract: "Measures this package beside io_uring, libuv and the kernel's plain calls.",
+    abstract: "Measures this package beside io_uring, libuv, SwiftNIO and bare system calls.",
     discussion: """
       Contestants do the same work on the same file, in turn, in several rounds. Ratios are taken \
       within each round; what is shown is their median and their spread.
@@ -20,17 +20,28 @@ struct PeersCommand: ParsableCommand {
   @Option(help: "Measure only the contestant of this name, as for a profile.")
   var contestant: String?
 
-  @Option(help: "Write everything that was found to this file.")
+  @Option(
+    help: "Write what was found to this file. With --only, the rows that are there already stay.")
   var json: String?
 
   @Option(help: "Write the tables into this document, and the plots beside it.")
   var markdown: String?
 
+  @Option(
+    help: """
+      Compare the ratios with those in this file. What is worse than chance explains is measured \
+      once more; if it stays so, it is listed, and the exit status is 1.
+      """)
+  var check: String?
+
+  @Flag(help: "Measure nothing; write the document from what the file of --json has.")
+  var render = false
+
   @Option(help: "How long each contestant is measured in each round.")
-  var seconds = 0.25
+  var seconds = 0.15
 
   @Option(help: "How many rounds to run.")
-  var rounds = 7
+  var rounds = 5
 
   @Option(help: "Where to put the files, on a file system that takes O_DIRECT; 600 MB.")
   var directory = ".build/benchmarks"
@@ -39,58 +50,67 @@ struct PeersCommand: ParsableCommand {
     guard seconds > 0, rounds > 0 else {
       throw ValidationError("There is nothing to measure in no time or in no rounds.")
     }
+    guard !render || json != nil else {
+      throw ValidationError("--render needs --json: the file to read.")
+    }
+    guard contestant == nil || (json == nil && markdown == nil && check == nil) else {
+      throw ValidationError("One contestant alone is compared with nobody, and not written down.")
+    }
   }
 
   func run() throws {
+    guard !render else {
+      let report = try existing(json, for: "--render")
+      if let markdown { try ReportFile.write(report, intoDocument: markdown) }
+      return
+    }
+    let former = try check.map { try existing($0, for: "--check") }
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: true)
-    let settings = Report.Settings(seconds: seconds, rounds: rounds)
+    var session = MeasuringSession(
+      settings: Report.Settings(seconds: seconds, rounds: rounds), only: only,
+      contestant: contestant, former: former)
+    let report = try measure(&session)
+    if let json { try ReportFile.write(report, to: json) }
+    if let markdown { try ReportFile.write(report, intoDocument: markdown) }
+    if former != nil { try tell(session) }
+  }
+
+  private func existing(_ path: String?, for option: String) throws -> Report {
+    guard let report = try path.flatMap(ReportFile.read) else {
+      throw ValidationError("\(option): there is no file \(path ?? "").")
+    }
+    return report
+  }
+
+  /// Measures, and adds what the file of `--json` has.
+  private func measure(_ session: inout MeasuringSession) throws -> Report {
     var report = Report(
-      machine: try Machine(directory: FilePath(directory)), settings: settings, rows: [])
-    try measure(into: &report)
-    if let json { try report.write(to: json) }
-    if let markdown { try write(report, into: markdown) }
+      machine: try Machine(directory: FilePath(directory)), settings: session.settings, rows: [])
+    let earlier = try json.flatMap(ReportFile.read)
+    if let earlier, !only.isEmpty, !report.isLike(earlier) {
+      throw ValidationError(
+        "--json: what is there was measured on another machine or in other rounds; "
+          + "a part cannot join it.")
+    }
+    report.rows = try session.run(in: directory)
+    guard !report.rows.isEmpty else {
+      throw ValidationError("--only: there is no such row, or its program was not built.")
+    }
+    if let earlier { report.add(earlier, inOrderOf: session.names, isPart: !only.isEmpty) }
+    return report
   }
 
-  private func measure(into report: inout Report) throws {
-    let files = try WorkFiles(in: FilePath(directory))
-    for row in Rows.all(files) where row.isChosen(only) {
-      guard !row.isDirect || WorkFile.takesDirectIO(files.direct) else {
-        print("\n\(row.name): left out, since this file system does not take O_DIRECT")
-        continue
-      }
-      let result = try row.run(report.settings, chosen: contestant)
-      Table.show(result)
-      report.rows.append(result)
+  private func tell(_ session: MeasuringSession) throws {
+    let count = session.comparedCount
+    guard count > 0 else { throw ValidationError("--check: the file has none of these rows.") }
+    guard !session.findings.isEmpty else {
+      return print("\nNone of \(count) rows is worse than chance explains.")
     }
-    guard contestant == nil, AllocationsProgram.rowNames.contains(where: isChosen) else { return }
-    guard let rows = try AllocationsProgram.rows(rounds: min(rounds, 3), directory: directory)
-    else {
-      return print("\nallocations: left out; `swift build -c release` builds the program for it")
+    print("\nWorse, in both of two measurements, of \(count) rows:")
+    for finding in session.findings {
+      print("  \(finding.row): \(finding.names): \(finding.reason)")
     }
-    for row in rows where isChosen(row.name) {
-      Table.show(row)
-      report.rows.append(row)
-    }
-  }
-
-  private func isChosen(_ name: String) -> Bool {
-    only.isEmpty || only.contains { $0 == name || name.hasPrefix($0 + "-") }
-  }
-
-  /// Replaces what stands behind the mark in the document.
-  private func write(_ report: Report, into path: String) throws {
-    let document = URL(fileURLWithPath: path)
-    let plots = Plot.all(of: report)
-    for plot in plots {
-      let picture = document.deletingLastPathComponent()
-        .appendingPathComponent("benchmarks-" + plot.fileName)
-      try Data(plot.svg.utf8).write(to: picture)
-    }
-    let former = (try? String(contentsOf: document, encoding: .utf8)) ?? ""
-    let head = former.components(separatedBy: Markdown.mark)[0]
-    let tables = Markdown.tables(
-      report, plots: plots.map { ($0.title, "benchmarks-" + $0.fileName) })
-    try Data((head + tables).utf8).write(to: document)
+    throw ExitCode.failure
   }
 }

@@ -1,4 +1,3 @@
-internal import CPeers
 internal import Measuring
 
 extension Row {
@@ -13,14 +12,6 @@ extension Row {
       ],
       matches: [Match(costOf: awaited, against: called, .atMost(1.5))])
   }
-}
-
-/// How many connections are open.
-enum ConnectionCount {
-  static let few = 10
-
-  /// As many as issue 5 asks for, or as the limit of open files leaves: each has two ends here.
-  static let many = max(few, min(10_000, (Int(bench_raise_open_file_limit()) - 200) / 2))
 }
 
 extension EchoRow {
@@ -41,16 +32,5 @@ extension EchoRow {
     return EchoRow(
       "echo-direct", "echo of 64 bytes beside 32 O_DIRECT 4 KiB reads at a time",
       [silence, Circumstance("beside reads", flood: job)], floor: .atMost(2))
-  }
-
-  static func withIdleConnections() -> EchoRow {
-    let (few, many) = (ConnectionCount.few, ConnectionCount.many)
-    return EchoRow(
-      "connections-echo", "echo of 64 bytes with other connections open",
-      [few, many].map {
-        Circumstance("\(Table.number(Double($0))) idle", idleCount: $0)
-      }, floor: .atMost(1.15),
-      note: many < 10_000
-        ? "The limit of open files leaves \(many) connections instead of 10,000." : nil)
   }
 }

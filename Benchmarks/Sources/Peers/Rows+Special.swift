@@ -23,35 +23,6 @@ extension Row {
       prepare: { try WorkFile.makeEmpty(files.log) })
   }
 
-  static func fileCount(_ files: WorkFiles) -> Row {
-    let limit = bench_raise_open_file_limit()
-    let (few, many) = (FileCount.few, FileCount.many(openFileLimit: limit))
-    let all = Table.number(Double(many))
-    let names = (
-      few: "ours, \(few) open", idle: "ours, \(all) open, \(few) read",
-      used: "ours, \(all) open, all read"
-    )
-    let plain = (few: "preadv2 loop, \(few) open", used: "preadv2 loop, \(all) open, all read")
-    let peer = { (job: Job) in try PeerContestant.measure(BENCH_PLAIN_READ, job) }
-    return Row(
-      "files-many", "random 4 KiB reads, cached, depth 32, with many files open",
-      Job(path: files.cached, blockCount: WorkFiles.blockCount, depth: 32),
-      contestants: [
-        FileCount.contestant(names.few, openCount: few, usedCount: few, LoopContestant.read),
-        FileCount.contestant(names.idle, openCount: many, usedCount: few, LoopContestant.read),
-        FileCount.contestant(names.used, openCount: many, usedCount: many, LoopContestant.read),
-        FileCount.contestant(plain.few, openCount: few, usedCount: few, peer),
-        FileCount.contestant(plain.used, openCount: many, usedCount: many, peer),
-      ],
-      matches: [
-        Match(costOf: names.idle, against: names.few, .atMost(1.15)),
-        Match(costOf: names.used, against: names.few),
-        Match(costOf: plain.used, against: plain.few),
-      ],
-      note: many < 10_000
-        ? "The limit of open files, \(limit), leaves \(many) files instead of 10,000." : nil)
-  }
-
   static func operation(
     _ files: WorkFiles, _ waiting: OperationContestant.Waiting
   ) -> Row {

@@ -43,13 +43,17 @@ extension Row.Contestant {
 enum Rows {
   /// All rows that this program measures, in the order of the document.
   static func all(_ files: WorkFiles) -> [any Measurable] {
-    [1, 32, 128].map { Row.cachedRead(files, depth: $0) }
+    [1, 32].map { Row.cachedRead(files, depth: $0) }
       + [1, 4, 32].map { Row.directRead(files, depth: $0) }
-      + [1, 32, 128].map { Row.write(files, depth: $0) }
-      + [Row.append(files), Row.fileCount(files)]
+      + [1, 32].map { Row.write(files, depth: $0) }
+      + [Row.append(files)]
+      + [1, 32].map { NIORows.reads(files, depth: $0) }
+      + [1, 32].map { NIORows.writes(files, depth: $0) }
       + [1, 32, 256].map { Row.awaitedRead(files, depth: $0) }
-      + [EchoRow.besideCachedReads(files), .besideDirectReads(files), .withIdleConnections()]
-      + [ConnectionMemoryRow(count: ConnectionCount.many)]
+      + [EchoRow.besideCachedReads(files), .besideDirectReads(files)]
+      + [Row.growingReads(files), .growingDirectReads(files), .growingWrites(files)]
+      + [Row.growingFiles(files), EchoRow.growingConnections()]
+      + [ConnectionMemoryRow(counts: ConnectionCount.all)]
       + [Row.operation(files, .yielding), Row.operation(files, .suspended)]
   }
 }
@@ -79,8 +83,7 @@ extension Row {
         Match(Name.loop, against: plain, floors.plain),
         Match(Name.queue, against: Name.uring),
         Match(Name.queue, against: plain),
-      ],
-      point: PlotPoint(plot: "random 4 KiB reads, cached", depth: depth))
+      ])
   }
 
   static func directRead(_ files: WorkFiles, depth: Int) -> Row {
@@ -103,8 +106,7 @@ extension Row {
         Match(Name.loop, against: Name.libuv, depth == 32 ? .atLeast(1.4) : nil),
         Match(Name.loop, against: Name.libuv16),
         Match(Name.loop, against: plain),
-      ],
-      point: PlotPoint(plot: "random 4 KiB reads, O_DIRECT", depth: depth))
+      ])
   }
 
   static func write(_ files: WorkFiles, depth: Int) -> Row {
@@ -122,7 +124,6 @@ extension Row {
         Match(Name.loop, against: Name.uring, depth == 32 ? .atLeast(1.4) : nil),
         Match(Name.loop, against: Name.libuv, depth == 32 ? .atLeast(1.1) : nil),
         Match(Name.loop, against: plain),
-      ],
-      point: PlotPoint(plot: "sequential 4 KiB buffered writes", depth: depth))
+      ])
   }
 }

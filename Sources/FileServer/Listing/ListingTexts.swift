@@ -55,7 +55,8 @@ let uploadScript = """
   function send(file) {
     const { bar, state } = show(file), request = new XMLHttpRequest();
     waiting += 1;
-    request.open("PUT", new URL("./" + encodeURIComponent(file.name), location.href.split(/[?#]/)[0]));
+    const folder = location.href.split(/[?#]/)[0];
+    request.open("PUT", new URL("./" + encodeURIComponent(file.name), folder));
     request.upload.onprogress = e => {
       if (!e.lengthComputable) return;
       bar.value = e.loaded / e.total; state.textContent = Math.floor(bar.value * 100) + " %";
@@ -78,4 +79,4 @@ let uploadScript = """
   };
   """
 
-let uploadScriptHash = "sha256-xX7lpdamxW1d+iKblL1obyaGqJXeWBJIUBLsf3kXo/8="
+let uploadScriptHash = "sha256-GFjqDVq1PBMI+NRs2918dC/j0ANF22U9t/nRwy3UYCg="

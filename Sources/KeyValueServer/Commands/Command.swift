@@ -94,10 +94,15 @@ struct Command: Sendable {
   static let all = StringCommands.all + KeyCommands.all + ServerCommands.all
 
   private static let byName = Dictionary(
-    uniqueKeysWithValues: all.map { (Key(Bytes($0.name.utf8).uppercased), $0) })
+    uniqueKeysWithValues: all.map { command in
+      guard let name = CommandName(Bytes(command.name.utf8)) else {
+        preconditionFailure("Command: a name has at most \(CommandName.byteLimit) letters")
+      }
+      return (name, command)
+    })
 
   static func named(_ arguments: [Bytes]) throws(CommandError) -> Command {
-    guard let command = byName[Key(arguments[0].uppercased)] else {
+    guard let command = CommandName(arguments[0]).flatMap({ byName[$0] }) else {
       throw unknown(arguments)
     }
     let fits =
@@ -121,5 +126,24 @@ struct Command: Sendable {
     }
     let name = Bytes(arguments[0].prefix(quotedByteCount)).text
     return CommandError("ERR unknown command '\(name)', with args beginning with: \(text)")
+  }
+}
+
+/// A command's name, whatever letters are capitals, as one number: every command is looked up by
+/// it.
+private struct CommandName: Hashable {
+  static let byteLimit = 15
+  private let letters: UInt128
+
+  /// - Returns: Nil if it is too long for a name.
+  init?(_ name: Bytes) {
+    guard name.count <= Self.byteLimit else { return nil }
+    // The bit in front keeps zeros in front apart.
+    var letters: UInt128 = 1
+    for byte in name {
+      let isSmall = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+      letters = letters << 8 | UInt128(isSmall ? byte - 32 : byte)
+    }
+    self.letters = letters
   }
 }

@@ -32,7 +32,7 @@ enum StringCommands {
   private static func set(_ call: Call) throws(CommandError) {
     let options = try SetOptions(call)
     let key = call.key(1)
-    let old = call.read(key)
+    let old = options.needsOld ? call.read(key) : nil
     let isWanted =
       switch options.condition {
       case nil: true
@@ -102,6 +102,9 @@ private struct SetOptions {
   var expiry: Moment?
   var keepsExpiry = false
   var returnsOld = false
+
+  /// Whether what is to be done depends on what is there.
+  var needsOld: Bool { condition != nil || expiry != nil || keepsExpiry || returnsOld }
 
   init(_ call: Call) throws(CommandError) {
     var index = 3

@@ -24,31 +24,36 @@ extension RawSpan {
       return unsafe UnsafeRawPointer(found) - base
     }
   }
-}
 
-extension Array where Element == UInt8 {
-  /// The number that these bytes spell, only as it would be printed: no plus sign, no zeros in
-  /// front,
+  /// The number that a part spells, only as it would be printed: no plus sign, no zeros in front,
   /// no spaces.
-  var integer: Int64? {
-    let digits = first == UInt8(ascii: "-") ? dropFirst() : self[...]
+  func integer(in range: Range<Int>) -> Int64? {
+    guard let first = range.first else { return nil }
+    let isNegative = self[first] == UInt8(ascii: "-")
+    let digits = isNegative ? range.dropFirst() : range
     guard let lead = digits.first, digits.count <= Self.maximumDigitCount else { return nil }
-    if lead == UInt8(ascii: "0") { return count == 1 ? 0 : nil }
+    if self[lead] == UInt8(ascii: "0") { return range.count == 1 ? 0 : nil }
     var number: Int64 = 0
-    for digit in digits {
-      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+    for index in digits {
+      let digit = self[index] &- UInt8(ascii: "0")
+      guard digit <= 9 else { return nil }
       let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
       // Below zero there is one number more.
-      let (next, isOver) = product.subtractingReportingOverflow(Int64(digit - UInt8(ascii: "0")))
+      let (next, isOver) = product.subtractingReportingOverflow(Int64(digit))
       guard !isTooLarge, !isOver else { return nil }
       number = next
     }
-    guard digits.count == count else { return number }
+    guard !isNegative else { return number }
     return number == .min ? nil : -number
   }
 
   /// Of `Int64.min`.
   private static var maximumDigitCount: Int { 19 }
+}
+
+extension Array where Element == UInt8 {
+  /// The number that these bytes spell; see ``RawSpan/integer(in:)``.
+  var integer: Int64? { unsafe span.bytes.integer(in: 0..<count) }
 
   /// The same with capital letters, in ASCII.
   var uppercased: Bytes {

@@ -18,7 +18,7 @@ struct Reply {
     bytes += Self.lineEnd
   }
 
-  mutating func ok() { status("OK") }
+  mutating func ok() { appendStatic("+OK\r\n") }
 
   /// - Parameter text: Begins with a code, such as ERR. Line ends in it become spaces.
   mutating func error(_ text: String) {
@@ -34,7 +34,7 @@ struct Reply {
   mutating func bulk(_ value: some Collection<UInt8>) {
     header("$", Int64(value.count))
     bytes.append(contentsOf: value)
-    bytes += Self.lineEnd
+    appendStatic("\r\n")
   }
 
   /// A value, or that there is none.
@@ -55,7 +55,7 @@ struct Reply {
   private mutating func header(_ mark: Unicode.Scalar, _ number: Int64) {
     bytes.append(UInt8(ascii: mark))
     appendDecimal(number)
-    bytes += Self.lineEnd
+    appendStatic("\r\n")
   }
 
   private mutating func appendDecimal(_ number: Int64) {

@@ -1,7 +1,7 @@
 /// Takes requests apart: arrays of bulk strings (RESP2), or lines of words for people with telnet.
 ///
 /// It is fed pieces of the stream as they come, cut anywhere, and keeps what is unfinished: no byte
-/// is looked at twice, however large a request is. After an error it is not used any more.
+/// is looked at twice, however large a request is. After an error it takes nothing any more.
 struct RequestParser {
   /// The limits of a request.
   struct Limits: Sendable {
@@ -29,7 +29,11 @@ struct RequestParser {
     case length
     /// In an argument, or in the line end behind it.
     case argument(byteCount: Int)
+    case failed(ProtocolError)
   }
+
+  /// How many arguments are expected at most before they have come.
+  private static let reservedArgumentCount = 16
 
   private let limits: Limits
   private var state = State.start
@@ -53,16 +57,33 @@ struct RequestParser {
   mutating func next(
     in bytes: borrowing RawSpan, at offset: inout Int
   ) throws(ProtocolError) -> [Bytes]? {
-    while offset < bytes.byteCount {
-      let isComplete: Bool
-      switch state {
-      case .start: isComplete = try readStart(bytes, &offset)
-      case .length: isComplete = try readLength(bytes, &offset)
-      case .argument(let byteCount): isComplete = try readArgument(bytes, &offset, byteCount)
+    do throws(ProtocolError) {
+      while offset < bytes.byteCount {
+        if try readPart(bytes, &offset) { return takeRequest() }
       }
-      if isComplete { return takeRequest() }
+      return nil
+    } catch {
+      state = .failed(error)
+      (line, argument, arguments) = ([], [], [])
+      throw error
     }
-    return nil
+  }
+
+  /// What is kept of a request that is not complete.
+  var heldByteCount: Int {
+    arguments.reduce(line.count + argument.count) { $0 + $1.count }
+  }
+
+  /// - Returns: Whether that was a whole request. The same is true of the parts.
+  private mutating func readPart(
+    _ bytes: borrowing RawSpan, _ offset: inout Int
+  ) throws(ProtocolError) -> Bool {
+    switch state {
+    case .start: try readStart(bytes, &offset)
+    case .length: try readLength(bytes, &offset)
+    case .argument(let byteCount): try readArgument(bytes, &offset, byteCount)
+    case .failed(let error): throw error
+    }
   }
 
   private mutating func takeRequest() -> [Bytes] {
@@ -76,32 +97,39 @@ struct RequestParser {
 
   // MARK: - The parts of a request
 
-  /// - Returns: Whether that was a whole request. The same is true of the next two.
   private mutating func readStart(
     _ bytes: borrowing RawSpan, _ offset: inout Int
   ) throws(ProtocolError) -> Bool {
     let isArray = (line.first ?? bytes[offset]) == UInt8(ascii: "*")
     let reason = isArray ? "too big mbulk count string" : "too big inline request"
-    guard let line = try takeLine(bytes, &offset, orElse: reason) else { return false }
     guard isArray else {
-      guard let words = InlineWords.split(line) else {
-        throw ProtocolError(reason: "unbalanced quotes in request")
-      }
-      guard words.count <= limits.argumentCount else {
-        throw ProtocolError(reason: "invalid multibulk length")
-      }
-      arguments = words
-      return !words.isEmpty
+      guard let line = try takeLine(bytes, &offset, orElse: reason) else { return false }
+      return try takeWords(of: line)
     }
-    guard let count = Bytes(line.dropFirst()).integer, count <= limits.argumentCount else {
-      throw ProtocolError(reason: "invalid multibulk length")
+    let error = ProtocolError(reason: "invalid multibulk length")
+    guard let count = try takeNumber(bytes, &offset, tooLong: reason, invalid: error) else {
+      return false
     }
+    guard count <= limits.argumentCount else { throw error }
     // An empty request is none, and has no answer.
     if count > 0 {
       missingCount = Int(count)
+      // The client only says that so many come.
+      arguments.reserveCapacity(min(missingCount, Self.reservedArgumentCount))
       state = .length
     }
     return false
+  }
+
+  private mutating func takeWords(of line: Bytes) throws(ProtocolError) -> Bool {
+    guard let words = InlineWords.split(line) else {
+      throw ProtocolError(reason: "unbalanced quotes in request")
+    }
+    guard words.count <= limits.argumentCount else {
+      throw ProtocolError(reason: "invalid multibulk length")
+    }
+    arguments = words
+    return !words.isEmpty
   }
 
   private mutating func readLength(
@@ -112,12 +140,12 @@ struct RequestParser {
       let shown = (0x20..<0x7F).contains(lead) ? String(UnicodeScalar(lead)) : "?"
       throw ProtocolError(reason: "expected '$', got '\(shown)'")
     }
-    guard let line = try takeLine(bytes, &offset, orElse: "too big bulk count string") else {
-      return false
-    }
-    guard let length = Bytes(line.dropFirst()).integer,
-      (0...limits.bulkByteCount).contains(Int(length))
-    else { throw ProtocolError(reason: "invalid bulk length") }
+    let error = ProtocolError(reason: "invalid bulk length")
+    guard
+      let length = try takeNumber(
+        bytes, &offset, tooLong: "too big bulk count string", invalid: error)
+    else { return false }
+    guard (0...limits.bulkByteCount).contains(Int(length)) else { throw error }
     byteCount += Int(length)
     guard byteCount <= limits.requestByteCount else {
       throw ProtocolError(reason: "too big request")
@@ -149,6 +177,28 @@ struct RequestParser {
     missingCount -= 1
     state = .length
     return missingCount == 0
+  }
+
+  /// Takes a line with a mark and a number behind it.
+  ///
+  /// - Returns: The number; nil if the line's end has not come.
+  private mutating func takeNumber(
+    _ bytes: borrowing RawSpan, _ offset: inout Int, tooLong reason: String, invalid: ProtocolError
+  ) throws(ProtocolError) -> Int64? {
+    let number: Int64?
+    if line.isEmpty, let end = bytes.firstIndex(of: UInt8(ascii: "\n"), from: offset),
+      end - offset <= limits.lineByteCount
+    {
+      // All of it is here, as it mostly is: no copy.
+      let hasReturn = end > offset && bytes[end - 1] == UInt8(ascii: "\r")
+      number = bytes.integer(in: offset + 1..<max(offset + 1, hasReturn ? end - 1 : end))
+      offset = end + 1
+    } else {
+      guard let line = try takeLine(bytes, &offset, orElse: reason) else { return nil }
+      number = Bytes(line.dropFirst()).integer
+    }
+    guard let number else { throw invalid }
+    return number
   }
 
   /// Takes bytes up to the end of a line.

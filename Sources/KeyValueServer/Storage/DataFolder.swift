@@ -12,8 +12,7 @@ final class DataFolder {
 
   let loop: EventLoop
   let directory: Directory
-  /// Whether what is appended to a log is on the disk when the append ends (`O_DSYNC`): one
-  /// operation
+  /// Whether what is written to a log is on the disk when the write ends (`O_DSYNC`): one operation
   /// of a helper thread instead of two, with a turn of the loop between them.
   let writesThrough: Bool
   /// Holds the lock as long as it is open.
@@ -74,32 +73,33 @@ final class DataFolder {
     }
   }
 
-  /// Opens a log to read it and to append to it.
+  /// Opens a log to read and to write it.
   func openLog(
     _ name: String = logName, options: FileDescriptor.OpenOptions = [],
     _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    var options = options.union([.create, .append])
+    var options = options.union(.create)
     if writesThrough { options.insert(FileDescriptor.OpenOptions(rawValue: O_DSYNC)) }
     directory.openFile(FilePath(name), .readWrite, options: options, handler)
   }
 }
 
 extension File {
-  /// Appends bytes, then brings them to the disk if asked for.
+  /// Writes bytes, then brings them to the disk if asked for.
   ///
   /// - Parameter handler: Called once, whatever fails, and never from inside this call.
-  func append(
-    _ bytes: Bytes, syncing: Bool, _ handler: @escaping (Result<Void, FileError>) -> Void
+  func write(
+    _ bytes: consuming IOBuffer, at offset: Int64, syncing: Bool,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     var failure: FileError?
     do throws(Errno) {
-      try append(IOBuffer(copying: bytes)) { result, _ in
+      try write(bytes, at: offset) { result, _ in
         if case .failure(let error) = result { failure = error }
         if !syncing { handler(result.map { _ in }) }
       }
       guard syncing else { return }
-      // Begun at once: it waits for the append by itself.
+      // Begun at once: it waits for the write by itself.
       syncOrFail { result in handler(failure.map { .failure($0) } ?? result) }
     } catch {
       refuse(.write, error, handler)

@@ -29,6 +29,8 @@ final class Database {
 
   /// The gathering batch, as it will stand in the log.
   private(set) var records: Bytes = []
+  /// The batch in flight.
+  private(set) var flight: Bytes = []
 
   /// The present time, set at the beginning of each round of commands.
   var now = Moment.now()
@@ -123,8 +125,8 @@ final class Database {
   }
 
   private func keep(_ before: Value?, of key: Key) {
-    // The first change of a batch counts.
-    if beforeGathering[key] == nil { beforeGathering[key] = .some(before) }
+    // The first change of a batch counts. One look-up, where two would be simpler.
+    beforeGathering.merge(CollectionOfOne((key, before))) { first, _ in first }
   }
 
   private func record(
@@ -143,6 +145,7 @@ final class Database {
   func beginFlight() {
     precondition(beforeFlight.isEmpty, "Database: one batch at a time")
     swap(&beforeFlight, &beforeGathering)
+    swap(&flight, &records)
     records.removeAll(keepingCapacity: records.count <= Self.keptByteCount)
   }
 

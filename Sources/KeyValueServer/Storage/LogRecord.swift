@@ -57,18 +57,23 @@ struct LogRecord: Equatable {
   ) {
     let start = log.count
     let bodyByteCount = smallestBodyByteCount + key.count + value.count
-    log.append(UInt32(bodyByteCount))
-    log.append(UInt32(0))
-    log.append(kind.rawValue | (isContinued ? continuedBit : 0))
-    log.append(UInt64(bitPattern: number))
-    log.append(UInt32(key.count))
+    unsafe withUnsafeTemporaryAllocation(
+      byteCount: headerByteCount + smallestBodyByteCount, alignment: 8
+    ) { head in
+      unsafe head.store(UInt32(bodyByteCount), at: 0)
+      // The checksum comes when all of it is there.
+      unsafe head.store(UInt32(0), at: 4)
+      unsafe head.store(kind.rawValue | (isContinued ? continuedBit : 0), at: 8)
+      unsafe head.store(number, at: 9)
+      unsafe head.store(UInt32(key.count), at: 17)
+      unsafe log.append(contentsOf: head)
+    }
     log.append(contentsOf: key)
     log.append(contentsOf: value)
-    let checksum = unsafe log.withUnsafeBytes { log in
-      unsafe Self.checksum(UnsafeRawBufferPointer(rebasing: log[start...]).bytes, salt: salt)
-    }
-    for index in 0..<4 {
-      log[start + 4 + index] = UInt8(truncatingIfNeeded: checksum >> (8 * UInt32(index)))
+    unsafe log.withUnsafeMutableBytes { log in
+      let record = unsafe UnsafeMutableRawBufferPointer(rebasing: log[start...])
+      let checksum = unsafe checksum(UnsafeRawBufferPointer(record).bytes, salt: salt)
+      unsafe record.store(checksum, at: 4)
     }
   }
 
@@ -135,6 +140,13 @@ extension Array where Element == UInt8 {
   /// Adds a number, little-endian.
   fileprivate mutating func append(_ number: some FixedWidthInteger) {
     unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  /// Stores a number, little-endian.
+  fileprivate func store(_ number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
+    unsafe storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
   }
 }
 

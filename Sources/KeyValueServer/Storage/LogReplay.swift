@@ -5,8 +5,7 @@ import Reactor
 import SystemPackage
 
 /// Reads a log from its beginning and makes the changes that stand in it, with no more of it in
-/// memory
-/// than a record takes.
+/// memory than a record takes.
 ///
 /// What a crash has left of the last batch is cut off. A record that is not as it was written is
 /// something else if what comes behind says that it was on the disk: then the log is left as it is.
@@ -38,6 +37,8 @@ final class LogReplay {
   private var end: Int64 = 0
   /// Of the first record that is none.
   private var badOffset: Int64?
+  /// Behind the last byte that is not of a reserve.
+  private var tornEnd: Int64 = 0
   private var count = 0
 
   private init(_ file: File, _ folder: DataFolder, _ logger: Logger, _ handler: @escaping Handler) {
@@ -121,6 +122,7 @@ final class LogReplay {
       switch next(database) {
       case .record(let record, let byteCount):
         usedCount += byteCount
+        tornEnd = place
         unfinished.append(record)
         guard !record.isContinued else { continue }
         for record in unfinished { database.replay(record) }
@@ -130,7 +132,6 @@ final class LogReplay {
       case .incomplete where !isAtEnd: return
       case .incomplete, .invalid:
         badOffset = place
-        usedCount += 1
         return
       }
     }
@@ -143,11 +144,18 @@ final class LogReplay {
       case .record(let record, let byteCount):
         if record.kind == .synced, record.number > badOffset { return true }
         usedCount += byteCount
+        tornEnd = place
       case .incomplete where !isAtEnd: return false
-      case .incomplete, .invalid: usedCount += 1
+      case .incomplete, .invalid: skipByte()
       }
     }
     return false
+  }
+
+  private func skipByte() {
+    let isOfReserve = bytes[usedCount] == 0
+    usedCount += 1
+    if !isOfReserve { tornEnd = place }
   }
 
   // MARK: - The end
@@ -159,7 +167,9 @@ final class LogReplay {
     end = Int64(header.count)
     file.truncateOrFail(to: 0) { [self] result in
       if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
-      file.append(header, syncing: true) { [self] result in bringToDisk(result) }
+      file.write(IOBuffer(copying: header), at: 0, syncing: true) { [self] result in
+        bringToDisk(result)
+      }
     }
   }
 
@@ -167,7 +177,10 @@ final class LogReplay {
     let byteCount = place
     logger.info("read \(count) records: \(database.keyspace.count) keys")
     guard byteCount > end else { return bringToDisk(.success(())) }
-    logger.warning("cut the log's torn end at offset \(end): \(byteCount - end) bytes")
+    // After any crash there is a reserve behind the last batch.
+    if tornEnd > end {
+      logger.warning("cut the log's torn end at offset \(end): \(tornEnd - end) bytes")
+    }
     file.truncateOrFail(to: end) { [self] result in bringToDisk(result) }
   }
 

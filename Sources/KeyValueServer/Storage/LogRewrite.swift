@@ -106,7 +106,7 @@ final class LogRewrite {
 
   private func append(_ piece: Bytes, syncing: Bool, _ next: @escaping () -> Void) {
     guard let file else { return }
-    file.append(piece, syncing: syncing) { [self] result in
+    file.write(IOBuffer(copying: piece), at: end, syncing: syncing) { [self] result in
       guard self.file != nil else { return }
       if case .failure(let error) = result { return end(error) }
       end += Int64(piece.count)

@@ -50,7 +50,9 @@ public struct IOBuffer: ~Copyable, Sendable {
     self.count = 0
   }
 
-  /// Allocates a buffer that holds a copy of `bytes`.
+  /// Allocates a buffer that holds a copy of bytes.
+  ///
+  /// - Parameter bytes: Any number of them; the capacity is as many.
   public init(copying bytes: some Collection<UInt8>) {
     self.init(capacity: bytes.count)
     append(contentsOf: bytes)
@@ -79,6 +81,8 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// Gives the memory to the caller, who passes it to ``init(adopting:count:)`` or deallocates it.
   ///
   /// The way to hand the memory to C code that keeps it, without copying it.
+  ///
+  /// - Returns: The whole memory, ``capacity`` bytes, valid or not.
   public consuming func relinquish() -> UnsafeMutableRawBufferPointer {
     let memory = unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
     discard self
@@ -89,6 +93,10 @@ public struct IOBuffer: ~Copyable, Sendable {
   public var isEmpty: Bool { count == 0 }
 
   /// Reads the valid bytes.
+  ///
+  /// - Parameter body: Gets the bytes, which it may use until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
   public func withBytes<Failure: Error, Result: ~Copyable>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -97,6 +105,10 @@ public struct IOBuffer: ~Copyable, Sendable {
   }
 
   /// Changes the valid bytes in place.
+  ///
+  /// - Parameter body: Gets the bytes, which it may use until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
   public mutating func withMutableBytes<Failure: Error, Result: ~Copyable>(
     _ body: (inout MutableRawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -109,6 +121,8 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///
   /// Traps when they do not fit in the capacity; memory that an operation has used keeps its
   /// address, so a buffer never grows.
+  ///
+  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them.
   public mutating func append(contentsOf bytes: some Collection<UInt8>) {
     let byteCount = bytes.count
     precondition(byteCount <= capacity - count, "IOBuffer: the bytes do not fit in the capacity")
@@ -118,11 +132,15 @@ public struct IOBuffer: ~Copyable, Sendable {
   }
 
   /// Adds a copy of foreign memory behind the valid bytes. Traps when it does not fit.
+  ///
+  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them.
   public mutating func append(_ bytes: RawSpan) {
     unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
   }
 
-  /// Forgets bytes from the end: afterwards at most `byteCount` are valid.
+  /// Forgets bytes from the end.
+  ///
+  /// - Parameter byteCount: The most bytes that are valid afterwards, 0 or more.
   public mutating func truncate(to byteCount: Int) {
     precondition(byteCount >= 0, "IOBuffer: a number of bytes is 0 or more")
     count = min(count, byteCount)
@@ -133,7 +151,9 @@ public struct IOBuffer: ~Copyable, Sendable {
     count = 0
   }
 
-  /// Declares the first `byteCount` bytes valid, after C code wrote them.
+  /// Declares bytes valid, after C code wrote them.
+  ///
+  /// - Parameter byteCount: How many, from the first, `0...capacity`.
   @unsafe
   public mutating func setCount(_ byteCount: Int) {
     precondition(byteCount >= 0 && byteCount <= capacity, "IOBuffer: count is within the capacity")
@@ -149,6 +169,8 @@ public struct IOBuffer: ~Copyable, Sendable {
 
 extension Array where Element == UInt8 {
   /// Copies the valid bytes of a buffer.
+  ///
+  /// - Parameter buffer: It stays as it is.
   public init(_ buffer: borrowing IOBuffer) {
     self = buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
   }
@@ -156,6 +178,8 @@ extension Array where Element == UInt8 {
 
 extension String {
   /// Decodes the valid bytes of a buffer as UTF-8, with replacement characters where they are not.
+  ///
+  /// - Parameter buffer: It stays as it is.
   public init(decoding buffer: borrowing IOBuffer) {
     self = buffer.withBytes { bytes in
       unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }

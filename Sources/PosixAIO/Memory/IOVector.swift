@@ -22,12 +22,16 @@ public struct IOVector: ~Copyable, Sendable {
   }
 
   /// Adds a buffer behind the others.
+  ///
+  /// - Parameter buffer: Moves in, of any capacity.
   public mutating func append(_ buffer: consuming IOBuffer) {
     let count = buffer.count
     unsafe pieces.append(Piece(memory: buffer.relinquish(), count: count))
   }
 
-  /// Takes the first buffer out, or nil when there is none.
+  /// Takes the first buffer out.
+  ///
+  /// - Returns: The buffer, or nil when there is none.
   public mutating func popFirst() -> IOBuffer? {
     guard !pieces.isEmpty else { return nil }
     let piece = pieces.removeFirst()

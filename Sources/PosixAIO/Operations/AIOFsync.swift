@@ -32,7 +32,9 @@ public final class AIOFsync: AIOOperation, AIO {
     super.init(fileDescriptor, priority: 0, notification: notification)
   }
 
-  /// Returns when the sync has succeeded, and throws its error when not.
+  /// Takes the result of a finished sync, once: returns when it has succeeded.
+  ///
+  /// - Throws: As ``AIO/takeResult()``.
   public func takeResult() throws(Errno) {
     defer { if !isInProgress { letDoorbellGo() } }
     _ = try finish()

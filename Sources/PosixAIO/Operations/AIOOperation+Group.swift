@@ -79,6 +79,7 @@ extension AIOOperation {
   /// Operations that are cancelled finish with `ECANCELED`, and their results are to be taken. The
   /// signal of a sync that runs is cancelled, too: it comes at once, before the sync's end.
   ///
+  /// - Parameter fileDescriptor: Whose operations these are.
   /// - Returns: ``AIOCancelStatus/notCanceled`` when an operation runs and goes on.
   /// - Throws: `EBADF` if the descriptor is not open.
   public static func cancelAll(on fileDescriptor: FileDescriptor) throws(Errno) -> AIOCancelStatus {
@@ -88,6 +89,7 @@ extension AIOOperation {
 
   /// Closes a descriptor that no operation needs any more. Wraps `close(2)`.
   ///
+  /// - Parameter fileDescriptor: Open.
   /// - Throws: `EBUSY` while an operation on it is queued or runs, dropped ones included; then it
   ///   stays open. Otherwise what `close(2)` says, and it is closed all the same.
   public static func close(_ fileDescriptor: FileDescriptor) throws(Errno) {

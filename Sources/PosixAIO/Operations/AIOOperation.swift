@@ -9,6 +9,7 @@ public protocol AIO<Output>: AIOOperation {
 
   /// Takes the result of a finished operation, once; the operation may then be submitted again.
   ///
+  /// - Returns: The bytes moved of a read or write, nothing of a sync.
   /// - Throws: `EINPROGRESS` while it runs, and then nothing has changed; `EINVAL` if it was never
   ///   submitted or its result was taken before; `ECANCELED` if it was cancelled; otherwise the
   ///   operation's own error. Wraps `aio_return(3)`, with the error from `aio_error(3)`, since
@@ -104,6 +105,8 @@ public class AIOOperation {
   /// glibc can lose those: cancel the last one first, or all with ``cancelAll(on:)``. A sync with a
   /// signal has the signal waiting behind it.
   ///
+  /// - Returns: Whether it will run; ``AIOCancelStatus/allDone`` also for one that is not in
+  ///   flight.
   /// - Throws: `EBADF` if the descriptor is not open.
   public final func cancel() throws(Errno) -> AIOCancelStatus {
     guard state == .inFlight, error() == .nowInProgress else { return .allDone }

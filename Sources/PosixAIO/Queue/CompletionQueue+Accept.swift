@@ -83,7 +83,7 @@ extension CompletionQueue {
   }
 
   private func take(_ kind: Request.Kind, _ file: AIOFile, _ timeout: Duration?) -> RequestRef {
-    if !books.isDraining { books.now = caio_now() }
+    if !books.isDraining { books.now = system.now() }
     let request = pool.take()
     request.pointee.kind = kind
     request.pointee.file = file
@@ -92,7 +92,7 @@ extension CompletionQueue {
     file.unfinishedCount += 1
     if let timeout {
       // `now` is the start of the turn, and handlers may have taken long.
-      request.pointee.deadline = caio_now() &+ timeout.wholeNanoseconds
+      request.pointee.deadline = system.now() &+ timeout.wholeNanoseconds
       books.deadlines.insert(request)
       // The timer is armed at the end of the drain that this wakes.
       wake()

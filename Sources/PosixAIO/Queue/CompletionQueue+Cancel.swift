@@ -29,6 +29,7 @@ extension CompletionQueue {
   ///   - abandoning: Whether the handler of a request that runs is to be called at once, with
   ///     `ECANCELED` and an empty buffer of capacity 0. The memory stays alive until the kernel is
   ///     done with it and is then freed; what a write does to the file is then unknown.
+  /// - Returns: What becomes of the request.
   @discardableResult
   public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
     guard let request = pool.slot(id.index), request.pointee.use == id.use,
@@ -39,6 +40,8 @@ extension CompletionQueue {
 
   /// Asks for nothing of a file to run that does not run yet. Wraps `aio_cancel(3)` without a
   /// control block for what glibc has.
+  ///
+  /// - Parameter file: One of this queue.
   public func cancelAll(of file: AIOFile) {
     while let request = file.waiting.first {
       if unsafe request.pointee.mergedMemory != nil {
@@ -90,9 +93,13 @@ extension CompletionQueue {
       end(request, errorNumber)
       return .canceled
     case .inFlight where harvest(request):
-      // Its result was there. Of a short write it was not the last one.
-      guard request.pointee.state == .waiting else { return .allDone }
-      return cancel(request, errorNumber, abandoning: abandoning)
+      switch request.pointee.state {
+      case .waiting, .parked:
+        // It was not the last one: of a short write, or of a sync that ran too early.
+        return cancel(request, errorNumber, abandoning: abandoning)
+      case .free, .inFlight, .joined, .finished:
+        return .allDone
+      }
     case .inFlight where cancelInGlibc(request, of: file, errorNumber):
       // Its group may have others that run on, and is announced with the last of them.
       _ = harvest(request)

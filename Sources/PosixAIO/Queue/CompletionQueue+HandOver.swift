@@ -72,26 +72,6 @@ extension CompletionQueue {
       && !(file.traits.keepsWritesInOrder && file.lanes.hasSyncBehindWrites)
   }
 
-  /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.
-  private func admitsStream(_ file: AIOFile) -> Bool {
-    guard file.traits.isStream, file.inFlightCount == 0 else { return true }
-    guard streamCount < configuration.streamLimit else {
-      if !file.isHeldBack { heldBack.append(file) }
-      file.isHeldBack = true
-      return false
-    }
-    return true
-  }
-
-  /// Makes ready what was held back for the longest time, when there is a place for it.
-  func admitNextStream() {
-    guard streamCount < configuration.streamLimit else { return }
-    while let file = heldBack.popFirst() {
-      file.isHeldBack = false
-      guard file.waiting.isEmpty else { return makeReady(file) }
-    }
-  }
-
   /// Hands over the first of what waits, and what goes well with it.
   ///
   /// - Returns: Whether glibc takes more.
@@ -176,6 +156,7 @@ extension CompletionQueue {
   private func handOverSyncBehindWrites(of file: AIOFile) -> Bool {
     guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder, !file.traits.isStream,
       file.failureNumber == 0, books.inFlight.count < configuration.inFlightLimit,
+      file.inFlightCount < configuration.inFlightLimitPerFile,
       let sync = file.barrier.takeBehindWrites()
     else { return true }
     batch.removeAll()

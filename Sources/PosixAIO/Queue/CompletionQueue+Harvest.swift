@@ -126,6 +126,7 @@ extension CompletionQueue {
     }
     if request.pointee.errorNumber == 0, done < total {
       if moved > 0, !request.pointee.isAbandoned || isMerged {
+        file.barrier.writeCameBackShort(epoch: request.pointee.epoch)
         request.pointee.state = .waiting
         file.waiting.prepend(request)
         return makeReady(file)

@@ -84,6 +84,7 @@ public final class CompletionQueue {
   ///
   /// The signal is blocked in the calling thread, and so in threads that it starts later.
   ///
+  /// - Parameter configuration: The limits; those that are out of their range trap.
   /// - Throws: `EBUSY` if the signal is in use, or if no real-time signal is free; `EINVAL` if the
   ///   configured number is no real-time signal; `EMFILE`, `ENFILE` or `ENOMEM` if the five
   ///   descriptors cannot be had. Nothing stays behind.
@@ -97,7 +98,7 @@ public final class CompletionQueue {
     self.system = system
     if let helperLimit = configuration.helperLimit { caio_set_helper_limit(Int32(helperLimit)) }
     signal = try CompletionSignal(configuration.signal)
-    timer = try QueueTimer()
+    timer = try QueueTimer(system)
     backstop = Backstop(
       floor: configuration.backstopFloor, ceiling: configuration.backstopCeiling)
     descriptor = FileDescriptor(rawValue: try checked(caio_epoll()))
@@ -115,6 +116,7 @@ public final class CompletionQueue {
   /// Whether a request with a buffer of this size would be accepted now.
   ///
   /// - Parameter byteCount: The buffer's capacity; 0 for a sync.
+  /// - Returns: False where the request would be refused with `EAGAIN`.
   public func hasRoom(forBytes byteCount: Int = 0) -> Bool {
     let hasPlace =
       switch configuration.overflow {
@@ -154,7 +156,7 @@ public final class CompletionQueue {
   package func drain(limit: Int, cachedReadLimit: Int) -> Int {
     precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     books.isDraining = true
-    books.now = caio_now()
+    books.now = system.now()
     collect()
     var deliveredCount = 0
     var cachedReadBudget = cachedReadLimit
@@ -214,6 +216,6 @@ public final class CompletionQueue {
     var heldByteCount = 0
     var isDraining = false
     /// When the present turn began, by the queue's clock.
-    var now = caio_now()
+    var now: UInt64 = 0
   }
 }

@@ -8,6 +8,8 @@ public struct FileError: Error, Equatable, Sendable {
     public let description: String
 
     /// Names an operation that is not in the list below.
+    ///
+    /// - Parameter name: As messages are to have it.
     public init(_ name: String) { description = name }
 
     /// Opening a file.

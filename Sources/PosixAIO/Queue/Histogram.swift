@@ -7,8 +7,13 @@ public struct Histogram: Equatable, Sendable {
 
   private var counts = [UInt64](repeating: 0, count: Self.bucketCount)
 
+  private var totalNanoseconds: UInt64 = 0
+
   /// The number of durations.
   public private(set) var count: UInt64 = 0
+
+  /// The sum of the durations, exact.
+  public var sum: Duration { .nanoseconds(Int64(clamping: totalNanoseconds)) }
 
   package init() {}
 
@@ -18,12 +23,23 @@ public struct Histogram: Equatable, Sendable {
 
   mutating func record(_ nanoseconds: UInt64) {
     counts[Self.bucket(nanoseconds)] += 1
+    totalNanoseconds &+= nanoseconds
     count += 1
   }
 
-  /// The duration that the given part of all did not exceed, about; zero when there was none.
+  /// How many durations did not exceed the given one, about: what the buckets of an exporter are
+  /// filled with.
+  ///
+  /// - Parameter duration: The longest that counts; none is shorter than zero.
+  public func count(upTo duration: Duration) -> UInt64 {
+    guard duration >= .zero else { return 0 }
+    return counts[...Self.bucket(duration.wholeNanoseconds)].reduce(0, +)
+  }
+
+  /// The duration that the given part of all did not exceed, about.
   ///
   /// - Parameter fraction: `0...1`: 0.5 for the median, 0.99 for the 99th percentile.
+  /// - Returns: Zero when there was none.
   public func percentile(_ fraction: Double) -> Duration {
     precondition(fraction >= 0 && fraction <= 1, "Histogram: a fraction is within 0...1")
     let wanted = UInt64((Double(count) * fraction).rounded(.up))

@@ -8,7 +8,8 @@ internal import SystemPackage
 /// several descriptors, its *lanes*: the one it was made with, and duplicates of it that are opened
 /// when they are needed and closed with the file.
 ///
-/// - Reads that are not in the page cache, and direct writes, go to the lane with the least to do.
+/// - Reads that are not in the page cache, and direct writes, go to the lane with the least to do,
+///   of half as many lanes as there are operations.
 /// - Other writes stay on one lane: in the page cache they gain nothing from company, and appends
 ///   keep their order.
 /// - A sync goes behind the writes that it waits for, or on another lane. Writes accepted after it
@@ -32,8 +33,12 @@ struct Lanes {
     }
   }
 
+  /// So many lanes are used before an operation goes behind another.
+  private static let leastSpread = 4
+
   fileprivate var lanes: [Lane]
   private let limit: Int
+  private var inFlightCount = 0
   /// The lane of the writes that are in flight, or of the last ones.
   private(set) var writeLane = 0
   /// The lane of the sync that is in flight: a file has one at a time.
@@ -54,13 +59,19 @@ struct Lanes {
 
   /// The lane for an operation that may run beside others.
   mutating func leastBusy() -> Int {
-    var best = 0
-    for lane in lanes.indices where lane != syncLane {
+    var best: Int?
+    var count = 0
+    for lane in lanes.indices where lane != syncLane && count < spread {
+      count += 1
       if lanes[lane].inFlightCount == 0 { return lane }
-      if lanes[lane].inFlightCount < lanes[best].inFlightCount { best = lane }
+      if best.map({ lanes[lane].inFlightCount < lanes[$0].inFlightCount }) ?? true { best = lane }
     }
-    return addLane() ?? best
+    return (count < spread ? addLane() : nil) ?? best ?? 0
   }
+
+  /// Over how many lanes operations spread: half as many as there are. A helper then finds the next
+  /// one behind the one that it ends, and goes on, where glibc would end it and make another.
+  private var spread: Int { max(Self.leastSpread, (inFlightCount + 1) / 2) }
 
   /// The lane for a write that keeps its place among the others.
   mutating func forOrderedWrite(othersAreInFlight: Bool) -> Int {
@@ -103,6 +114,7 @@ struct Lanes {
     }
     lanes[lane].last = request
     lanes[lane].inFlightCount += 1
+    inFlightCount += 1
     if request.pointee.kind.isSync { syncLane = lane }
   }
 
@@ -119,6 +131,7 @@ struct Lanes {
     if following == nil { lanes[lane].last = preceding }
     request.pointee.nextOnLane = nil
     lanes[lane].inFlightCount -= 1
+    inFlightCount -= 1
     if request.pointee.kind.isSync { syncLane = nil }
     isStarved = false
   }

@@ -58,6 +58,7 @@ public protocol CompletionQueueObserver: AnyObject {
   /// An operation has come back from glibc.
   ///
   /// - Parameters:
+  ///   - queue: The queue that ran it.
   ///   - operation: What it was.
   ///   - waiting: From acceptance to the hand-over.
   ///   - service: From the hand-over to the completion.

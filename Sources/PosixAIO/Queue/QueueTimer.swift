@@ -7,9 +7,11 @@ internal import SystemPackage
 @safe
 final class QueueTimer {
   let descriptor: Int32
+  private let system: AIOSystem
   private var armedFor = UInt64.max
 
-  init() throws(Errno) {
+  init(_ system: AIOSystem) throws(Errno) {
+    self.system = system
     descriptor = try checked(caio_timerfd())
   }
 
@@ -22,7 +24,7 @@ final class QueueTimer {
     guard time < armedFor else { return }
     armedFor = time
     // 0 would disarm. It cannot fail: the descriptor is ours and the time is in range.
-    caio_timerfd_set(descriptor, Int64(clamping: max(time, now + 1) - now))
+    system.setTimer(descriptor, nanoseconds: Int64(clamping: max(time, now + 1) - now))
   }
 
   /// Whether the timer has run out; it is then disarmed.

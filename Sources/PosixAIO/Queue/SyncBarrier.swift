@@ -24,6 +24,9 @@ struct SyncBarrier {
   private var firstNumber: UInt64 = 0
   fileprivate var dueSyncs = RequestList()
   private var isSyncing = false
+  /// The first epoch of which a write came back short since the sync that runs was taken: the rest
+  /// of it comes behind that sync, however soon it ends.
+  private var shortEpoch = UInt64.max
   /// The first epoch in which a write failed.
   private var failedEpoch = UInt64.max
 
@@ -47,6 +50,11 @@ struct SyncBarrier {
         makeDue(sync)
       }
     }
+  }
+
+  /// A write goes on with its rest.
+  mutating func writeCameBackShort(epoch: UInt64) {
+    shortEpoch = min(shortEpoch, epoch)
   }
 
   mutating func park(_ sync: RequestRef) {
@@ -77,6 +85,7 @@ struct SyncBarrier {
   mutating func takeDue() -> RequestRef? {
     guard !isSyncing, let leader = dueSyncs.popFirst() else { return nil }
     isSyncing = true
+    shortEpoch = .max
     return leader
   }
 
@@ -103,7 +112,8 @@ struct SyncBarrier {
   func outcome(of sync: RequestRef) -> Outcome {
     guard sync.pointee.epoch != Self.due else { return .kept }
     if sync.pointee.epoch >= failedEpoch { return .isBroken }
-    return sync.pointee.epoch < firstNumber ? .kept : .isEarly
+    let isWhole = sync.pointee.epoch < min(firstNumber, shortEpoch)
+    return isWhole ? .kept : .isEarly
   }
 
   /// Has a sync wait again for the writes for which it waited before.

@@ -3,7 +3,7 @@ internal import Glibc
 package import SystemPackage
 
 /// The calls of libc that make asynchronous IO, and nothing else: the one place from which this
-/// package calls `aio_*`, `lio_listio` and the signal calls.
+/// package calls `aio_*` and `lio_listio`, and the queue's clock.
 ///
 /// The completion queue and the operations reach libc through an instance, so that a test can
 /// override a call and make it fail, shorten a transfer or lose a signal.
@@ -86,6 +86,19 @@ class AIOSystem: @unchecked Sendable {
   /// Wraps `aio_cancel(3)`.
   func cancel(_ fileDescriptor: Int32, _ control: Control?) throws(Errno) -> Int32 {
     try checked(unsafe aio_cancel(fileDescriptor, control))
+  }
+
+  // MARK: Time
+
+  /// The queue's clock, in nanoseconds. Wraps `clock_gettime(2)` with `CLOCK_MONOTONIC`.
+  func now() -> UInt64 {
+    caio_now()
+  }
+
+  /// Has a timer's descriptor become readable once, in so many nanoseconds, more than 0. Wraps
+  /// `timerfd_settime(2)`.
+  func setTimer(_ descriptor: Int32, nanoseconds: Int64) {
+    caio_timerfd_set(descriptor, nanoseconds)
   }
 }
 

@@ -130,6 +130,8 @@ extension DirectoryReader: AsyncSequence {
     fileprivate let reader: DirectoryReader
 
     /// The next batch, nil at the end.
+    ///
+    /// - Throws: As ``DirectoryReader/next(_:)``.
     public func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> [Directory.Entry]? {

@@ -44,6 +44,10 @@ extension Directory {
   }
 
   /// Removes a file's name; a symbolic link is removed itself. Wraps `unlinkat(2)`.
+  ///
+  /// - Parameters:
+  ///   - path: Relative to this directory.
+  ///   - handler: Gets the outcome: `ENOENT` if there is nothing, `EISDIR` if it is a directory.
   public func remove(
     _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
@@ -55,7 +59,9 @@ extension Directory {
 
   /// Removes an empty directory. Wraps `unlinkat(2)` with `AT_REMOVEDIR`.
   ///
-  /// - Parameter handler: Gets `ENOTEMPTY` if it is not empty.
+  /// - Parameters:
+  ///   - path: Relative to this directory.
+  ///   - handler: Gets the outcome: `ENOTEMPTY` if it is not empty.
   public func removeDirectory(
     _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
@@ -84,7 +90,10 @@ extension Directory {
 
   /// Gives a file a further name. Wraps `linkat(2)`; a symbolic link is not followed.
   ///
-  /// - Parameter handler: Gets `EEXIST` if the new name stands for something.
+  /// - Parameters:
+  ///   - path: Of the file, relative to this directory.
+  ///   - newPath: Relative to this directory.
+  ///   - handler: Gets the outcome: `EEXIST` if the new name stands for something.
   public func link(
     _ path: FilePath, to newPath: FilePath,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -114,7 +123,9 @@ extension Directory {
 
   /// Reads where a symbolic link leads. Wraps `readlinkat(2)`.
   ///
-  /// - Parameter handler: Gets the path as it stands in the link; `EINVAL` if it is no link.
+  /// - Parameters:
+  ///   - path: Of the link, relative to this directory.
+  ///   - handler: Gets the path as it stands in the link; `EINVAL` if it is no link.
   public func readSymbolicLink(
     _ path: FilePath, _ handler: @escaping (Result<FilePath, FileError>) -> Void
   ) {
@@ -150,6 +161,7 @@ extension Directory {
   /// Reads the names in this directory a batch at a time.
   ///
   /// - Parameter batchCount: The entries of one batch, 1 or more.
+  /// - Returns: A reader, which opens the directory with its first batch.
   public func batches(of batchCount: Int = DirectoryReader.defaultBatchCount) -> DirectoryReader {
     DirectoryReader(self, batchCount: batchCount)
   }

@@ -43,7 +43,10 @@ public final class Directory {
 
   /// Opens a directory. Wraps `open(2)` with `O_DIRECTORY`.
   ///
-  /// - Parameter handler: Gets the directory; `ENOTDIR` if the path is something else.
+  /// - Parameters:
+  ///   - path: Relative to the process's working directory, or absolute.
+  ///   - loop: Whose thread this is.
+  ///   - handler: Gets the directory; `ENOTDIR` if the path is something else.
   public static func open(
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Directory, FileError>) -> Void
@@ -113,7 +116,9 @@ public final class Directory {
   /// Brings the names in this directory to the disk, which makes a rename durable. Wraps
   /// `aio_fsync(3)`.
   ///
-  /// - Throws: `EAGAIN` over the queue's waiting limit. Nothing was started.
+  /// - Parameter handler: Gets the outcome.
+  /// - Throws: `EAGAIN` over the queue's waiting limit, `ENOTSUP` in a forked child. Nothing was
+  ///   started.
   public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
     loop.checkThread()
     try file.sync(handler)

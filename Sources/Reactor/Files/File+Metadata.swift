@@ -6,6 +6,7 @@ public import SystemPackage
 extension File {
   /// Asks for the file's metadata. Wraps `fstat(2)`.
   ///
+  /// - Parameter handler: Gets the metadata.
   /// - Throws: `EBADF` after ``close(_:)``. Nothing was started.
   public func status(
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
@@ -38,6 +39,9 @@ extension File {
 
   /// Changes who may do what. Wraps `fchmod(2)`, which takes no umask off.
   ///
+  /// - Parameters:
+  ///   - permissions: All of them, `0...0o7777`.
+  ///   - handler: Gets the outcome: `EPERM` if the file is somebody else's.
   /// - Throws: `EBADF` after ``close(_:)``. Nothing was started.
   public func setPermissions(
     _ permissions: FilePermissions, _ handler: @escaping (Result<Void, FileError>) -> Void

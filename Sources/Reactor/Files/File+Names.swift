@@ -6,7 +6,11 @@ public import SystemPackage
 extension File {
   /// Asks for the metadata of what a path stands for. Wraps `fstatat(2)`.
   ///
-  /// - Parameter followingLinks: Whether a symbolic link at the end of the path is followed.
+  /// - Parameters:
+  ///   - path: Absolute, or relative to the process's working directory.
+  ///   - followingLinks: Whether a symbolic link at the end of the path is followed.
+  ///   - loop: Whose thread this is.
+  ///   - handler: Gets the metadata; `ENOENT` if there is nothing.
   public static func status(
     of path: FilePath, followingLinks: Bool = true, on loop: EventLoop,
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
@@ -29,7 +33,7 @@ extension File {
       }, handler)
   }
 
-  /// Removes a file's name; a symbolic link is removed itself. Wraps `unlinkat(2)`.
+  /// Removes a file's name; see ``Directory/remove(_:_:)``. Wraps `unlinkat(2)`.
   public static func remove(
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
@@ -38,7 +42,7 @@ extension File {
       { () throws(FileError) in try FileSystemCalls.remove(.anywhere(path)) }, handler)
   }
 
-  /// Gives a file a further name. Wraps `linkat(2)`; a symbolic link is not followed.
+  /// Gives a file a further name; see ``Directory/link(_:to:_:)``. Wraps `linkat(2)`.
   public static func link(
     _ path: FilePath, to newPath: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -54,6 +58,8 @@ extension File {
   /// - Parameters:
   ///   - path: The link.
   ///   - goal: Where it leads: any path, relative to the link.
+  ///   - loop: Whose thread this is.
+  ///   - handler: Gets the outcome: `EEXIST` if the name stands for something.
   public static func createSymbolicLink(
     _ path: FilePath, to goal: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -64,7 +70,8 @@ extension File {
       }, handler)
   }
 
-  /// Reads where a symbolic link leads. Wraps `readlinkat(2)`.
+  /// Reads where a symbolic link leads; see ``Directory/readSymbolicLink(_:_:)``. Wraps
+  /// `readlinkat(2)`.
   public static func readSymbolicLink(
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<FilePath, FileError>) -> Void
@@ -77,7 +84,11 @@ extension File {
 extension Directory {
   /// Makes a directory, whose parent must exist. Wraps `mkdirat(2)`.
   ///
-  /// - Parameter permissions: The process's umask is taken off.
+  /// - Parameters:
+  ///   - path: Absolute, or relative to the process's working directory.
+  ///   - permissions: The process's umask is taken off.
+  ///   - loop: Whose thread this is.
+  ///   - handler: Gets the outcome: `EEXIST` if the name stands for something.
   public static func create(
     _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -88,7 +99,8 @@ extension Directory {
       }, handler)
   }
 
-  /// Removes an empty directory. Wraps `unlinkat(2)` with `AT_REMOVEDIR`.
+  /// Removes an empty directory; see ``removeDirectory(_:_:)``. Wraps `unlinkat(2)` with
+  /// `AT_REMOVEDIR`.
   public static func remove(
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }

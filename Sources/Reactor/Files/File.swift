@@ -99,8 +99,8 @@ public final class File {
   ///     `ETIMEDOUT`, and with an empty buffer of capacity 0 if the kernel has the memory still.
   ///   - handler: Gets the number of bytes read: fewer than asked at the end of the file, 0 behind
   ///     it.
-  /// - Returns: A name for the request, for ``PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of
-  ///   the loop's queue.
+  /// - Returns: A name for the request, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``
+  ///   of the loop's queue.
   /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of
   ///   the queue's limits, `ENOTSUP` in a forked child. Nothing was started, and the handler is not
   ///   called.

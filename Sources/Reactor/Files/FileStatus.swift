@@ -6,7 +6,14 @@ public import SystemPackage
 public struct FileStatus: Equatable, Sendable {
   /// What a name stands for.
   public enum Kind: Sendable {
-    case regular, directory, symbolicLink, other
+    /// A file with bytes of its own.
+    case regular
+    /// A directory.
+    case directory
+    /// A symbolic link that was not followed.
+    case symbolicLink
+    /// A pipe, a socket or a device.
+    case other
   }
 
   /// A moment, counted from 1970-01-01 in UTC.

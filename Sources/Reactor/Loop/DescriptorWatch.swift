@@ -8,6 +8,8 @@ public struct DescriptorEvents: OptionSet, Sendable {
   public let rawValue: Int
 
   /// Makes a set of bits.
+  ///
+  /// - Parameter rawValue: The sum of those of ``readable`` and ``writable``.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
   /// There is something to read, or the end of it, or an error.
@@ -52,6 +54,7 @@ extension EventLoop {
   ///   - events: What to wait for, at least one of them.
   ///   - body: Gets what the descriptor is ready for. The loop holds it until the watch is
   ///     cancelled; where it captures the loop, cancel it, or the two keep each other.
+  /// - Returns: The watch, to cancel it.
   /// - Throws: `EPERM` for a regular file or a directory, which are always ready; `EBADF` if the
   ///   descriptor is not open; `ENOSPC` or `ENOMEM` if the kernel has no room for it. Nothing was
   ///   started.

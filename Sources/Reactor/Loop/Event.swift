@@ -27,8 +27,8 @@ final class Event {
   private let body: (Int32) -> Void
   private var event: OpaquePointer?
 
-  /// Whether libevent has it in its count, where that is not a descriptor that somebody may talk to:
-  /// see ``EventRegistry/watchesOthers``.
+  /// Whether libevent has it in its count, where that is not a descriptor that somebody may talk
+  /// to: see ``EventRegistry/watchesOthers``.
   private var isPatient = false {
     didSet {
       guard isPatient != oldValue, descriptor == -1 || flags & Int16(EV_SIGNAL) != 0 else { return }

@@ -3,19 +3,19 @@ public import PosixAIO
 extension EventLoop {
   /// The limits of a loop.
   public struct Configuration: Sendable {
-    /// The limits of the file operations. ``CompletionQueue/Configuration/completionsPerDrain``
-    /// bounds the file completions in one turn of the loop, so that timers and calls of other
-    /// threads get their share. Here it is 64 unless set: a tenth of a millisecond with cached reads
-    /// of 4 KiB.
+    /// The limits of the file operations.
+    /// ``/PosixAIO/CompletionQueue/Configuration/completionsPerDrain`` bounds the file completions
+    /// in one turn of the loop, so that timers and calls of other threads get their share. Here it
+    /// is 64 unless set: a tenth of a millisecond with cached reads of 4 KiB.
     public var queue = Self.queueOfALoop
 
-    /// The same, 1 or more, while sockets or other descriptors are watched beside the loop's own, in
-    /// a borrowed base whatever its owner has added. 16 unless set.
+    /// The same, 1 or more, while sockets or other descriptors are watched beside the loop's own,
+    /// in a borrowed base whatever its owner has added. 16 unless set.
     public var completionsPerSharedTurn = 16
 
-    /// The reads among them that the page cache is asked for, 1 or more. 4 unless set: with 4 KiB each
-    /// that is 8 microseconds, half the round trip of a message, and takes a fifth of their rate.
-    /// Where latency does not matter, set both to what ``queue`` has.
+    /// The reads among them that the page cache is asked for, 1 or more. 4 unless set: with 4 KiB
+    /// each that is 8 microseconds, half the round trip of a message, and takes a fifth of their
+    /// rate. Where latency does not matter, set both to what ``queue`` has.
     public var cachedReadsPerSharedTurn = 4
 
     /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.

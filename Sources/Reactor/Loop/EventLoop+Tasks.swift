@@ -22,7 +22,8 @@ extension EventLoop {
     return Task(executorPreference: executor) { await task.run() }
   }
 
-  /// As ``startTask(_:)-…``, for a task that can fail. Whoever awaits its value gets the error.
+  /// As ``startTask(_:)->Task<Value,Never>``, for a task that can fail. Whoever awaits its value
+  /// gets the error.
   public func startTask<Value: Sendable>(
     _ body: nonisolated(nonsending) @escaping () async throws -> Value
   ) -> Task<Value, any Error> {

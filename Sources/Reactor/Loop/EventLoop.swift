@@ -37,8 +37,9 @@ public final class EventLoop {
 
   /// Makes a loop with an event base and a completion queue of its own.
   ///
-  /// - Throws: What ``CompletionQueue/init(configuration:)`` throws; `EMFILE` or its like for the
-  ///   descriptors of the base. Nothing stays behind.
+  /// - Parameter configuration: The limits; those that are out of their range trap.
+  /// - Throws: What ``/PosixAIO/CompletionQueue/init(configuration:)`` throws; `EMFILE` or its like
+  ///   for the descriptors of the base. Nothing stays behind.
   public convenience init(configuration: Configuration = Configuration()) throws(Errno) {
     try unsafe self.init(base: nil, configuration)
   }

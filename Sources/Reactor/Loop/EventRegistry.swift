@@ -11,8 +11,8 @@ final class EventRegistry {
   /// Whether the base is the caller's, who frees it.
   let isBorrowed: Bool
 
-  /// How many events of ours libevent counts that nobody awaits to the microsecond: timers, signals,
-  /// work of the next turn.
+  /// How many events of ours libevent counts that nobody awaits to the microsecond: timers,
+  /// signals, work of the next turn.
   var patientCount = 0
 
   private var events: [ObjectIdentifier: Event] = [:]

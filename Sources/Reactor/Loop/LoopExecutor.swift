@@ -1,8 +1,8 @@
 extension EventLoop {
   /// Runs tasks and actors on a loop's thread, beside its callbacks.
   ///
-  /// As a task executor it is what ``EventLoop/startTask(_:)-…`` gives a task; child tasks inherit
-  /// it. As a serial executor it pins an actor:
+  /// As a task executor it is what ``EventLoop/startTask(_:)->Task<Value,Never>`` gives a task;
+  /// child tasks inherit it. As a serial executor it pins an actor:
   ///
   /// ```swift
   /// actor Session {
@@ -41,6 +41,8 @@ extension EventLoop {
     }
 
     /// For the runtime: has a part of an actor run on the loop's thread. Never runs it itself.
+    ///
+    /// - Parameter job: Moves in.
     public func enqueue(_ job: consuming ExecutorJob) {
       enqueue(Job(job: UnownedJob(job), isIsolated: true))
     }
@@ -50,6 +52,8 @@ extension EventLoop {
     /// The runtime is to know that the task is on no actor: otherwise each call of an asynchronous
     /// function that belongs to none would have the task queue up again. The attribute is the only
     /// way to tell apart what the two protocols call by the same name.
+    ///
+    /// - Parameter job: Moves in.
     @_implements(TaskExecutor,enqueue(_:))
     public func enqueueTask(_ job: consuming ExecutorJob) {
       enqueue(Job(job: UnownedJob(job), isIsolated: false))

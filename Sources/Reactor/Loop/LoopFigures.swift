@@ -1,7 +1,8 @@
 public import PosixAIO
 
 extension EventLoop {
-  /// What a loop has done so far. What its files do is told by ``CompletionQueue/figures``.
+  /// What a loop has done so far. What its files do is told by
+  /// ``/PosixAIO/CompletionQueue/figures``.
   public struct Figures: Equatable, Sendable {
     /// Turns of the loop's own run calls; a base that C code runs does not tell.
     public var turnCount: UInt64 = 0

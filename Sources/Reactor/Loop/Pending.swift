@@ -24,7 +24,7 @@ package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @uncheck
   ///
   /// - Parameters:
   ///   - id: The operation.
-  ///   - abandoning: As for ``CompletionQueue/cancel(_:abandoning:)``.
+  ///   - abandoning: As for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``.
   nonisolated(nonsending) package func value(
     cancelling id: RequestID, abandoning: Bool
   ) async throws(Failure) -> Value {

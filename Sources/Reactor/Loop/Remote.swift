@@ -37,6 +37,7 @@ extension EventLoop {
     ///
     /// May be called from any thread, also from the loop's, and never calls `body` itself.
     ///
+    /// - Parameter body: Gets the loop, on its thread.
     /// - Returns: Whether the loop will get to it if it runs; false when it does not exist any
     ///   more, in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already.
     ///   Then `body` is dropped.

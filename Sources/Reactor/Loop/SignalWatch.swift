@@ -7,6 +7,8 @@ public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
   public let rawValue: Int32
 
   /// Names a signal by its number.
+  ///
+  /// - Parameter rawValue: One that can be caught: not that of `SIGKILL` or `SIGSTOP`.
   public init(rawValue: Int32) {
     self.rawValue = rawValue
   }
@@ -45,6 +47,12 @@ extension EventLoop {
   ///
   /// The loop holds `body` until the watch is cancelled; where that captures the loop, cancel it or
   /// close the loop, or the two keep each other.
+  ///
+  /// - Parameters:
+  ///   - signal: One that can be caught.
+  ///   - body: Called in a turn of the loop, where the signal's handler is long done.
+  ///     The kernel merges standard signals that come before that.
+  /// - Returns: The watch, to cancel it.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     checkThread()

@@ -61,7 +61,10 @@ extension EventLoop {
   /// Calls `body` once, after `delay` at the earliest, by the monotonic clock; some milliseconds
   /// later as a rule.
   ///
-  /// - Parameter delay: 0 or more.
+  /// - Parameters:
+  ///   - delay: 0 or more.
+  ///   - body: Never called from inside this call.
+  /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
     checkThread()
@@ -72,7 +75,10 @@ extension EventLoop {
   /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then;
   /// where that captures the loop, cancel the timer or close the loop, or the two keep each other.
   ///
-  /// - Parameter interval: More than 0. Calls that the loop was too late for are left out.
+  /// - Parameters:
+  ///   - interval: More than 0. Calls that the loop was too late for are left out.
+  ///   - body: Called for the first time after one interval.
+  /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
     checkThread()

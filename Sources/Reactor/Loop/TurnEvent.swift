@@ -26,8 +26,8 @@ final class TurnEvent {
   private weak var event: Event?
 
   /// - Parameters:
-  ///   - share: How much may be done before the loop has a look at everything else, 1 or more; asked
-  ///     before the work is done.
+  ///   - share: How much may be done before the loop has a look at everything else, 1 or more;
+  ///     asked before the work is done.
   ///   - body: Gets how much it may do, 1 or more, and returns how much it did.
   init(
     in registry: EventRegistry, share: @escaping () -> Int, _ counters: EventLoop.Counters,

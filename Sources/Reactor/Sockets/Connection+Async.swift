@@ -7,7 +7,8 @@ internal import SystemPackage
 // After ``Connection/close()`` or ``Connection/abort(resetting:)`` of this side what waits gets
 // ECANCELED, after a time-out ETIMEDOUT, after an error its errno.
 extension Connection {
-  /// Connects to a host. As the callback form; a cancelled task gets `ECANCELED`.
+  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. A cancelled task
+  /// gets `ECANCELED`.
   nonisolated(nonsending) public static func connect(
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -19,7 +20,8 @@ extension Connection {
     return try await pending.value { attempt.cancel() }
   }
 
-  /// Connects to an address. As the callback form; a cancelled task gets `ECANCELED`.
+  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. A cancelled task gets
+  /// `ECANCELED`.
   nonisolated(nonsending) public static func connect(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -70,6 +72,7 @@ extension Connection {
   /// A cancelled task does not wait, and gets `ECANCELED`; the bytes are sent all the same, unless
   /// it was cancelled before.
   ///
+  /// - Parameter bytes: Copied.
   /// - Throws: As the callback form, `EPIPE` or `ENOBUFS`, and then nothing of it is sent; or what
   ///   ended the connection.
   nonisolated(nonsending) public func write(

@@ -29,8 +29,8 @@ extension Connection {
     /// set, is for ever.
     public var outputTimeout: Duration?
 
-    /// How long ``Connection/close()`` may take to send what is waiting. More than 0; 30 seconds
-    /// unless set.
+    /// How long ``Connection/close()->()`` may take to send what is waiting. More than 0; 30
+    /// seconds unless set.
     public var closeTimeout = Duration.seconds(30)
 
     /// How long a connection that has sent everything and is closing waits for the peer to end its
@@ -88,7 +88,8 @@ extension Connection {
     /// ``Connection/shutdownOutput()`` or, without ``Connection/onEndOfInput``, by itself.
     case endOfInput
 
-    /// ``Connection/close()`` has sent everything, or ``Connection/abort(resetting:)`` was called.
+    /// ``Connection/close()->()`` has sent everything, or ``Connection/abort(resetting:)`` was
+    /// called.
     case local
 
     /// A time-out has passed; what was not sent is lost. `ETIMEDOUT` of the kernel's own probes is

@@ -21,6 +21,10 @@ extension Connection {
   public var unreadByteCount: Int { stream.inputByteCount }
 
   /// Shows the bytes that have arrived and were not consumed, in one piece, not copied. They stay.
+  ///
+  /// - Parameter body: Gets the bytes, which it may use until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
   public func withUnreadBytes<Result, Failure: Error>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {

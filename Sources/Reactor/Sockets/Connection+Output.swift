@@ -5,6 +5,7 @@ extension Connection {
   /// Sends a copy of bytes, in the order of the calls, as the peer takes them. Wraps
   /// `bufferevent_write`.
   ///
+  /// - Parameter bytes: Any number of them, 0 included.
   /// - Throws: `EPIPE` when the connection is closed or closing, or its output shut down;
   ///   `ENOBUFS` over ``Configuration/outputLimitByteCount``. Then nothing of it is sent.
   public func write(_ bytes: RawSpan) throws(Errno) {
@@ -26,6 +27,7 @@ extension Connection {
   /// Sends a buffer's valid bytes. Larger ones are not copied: their memory is freed when they were
   /// sent, or when the connection is closed. Wraps `evbuffer_add_reference`.
   ///
+  /// - Parameter buffer: Moves in.
   /// - Throws: As ``write(_:)-(RawSpan)``.
   public func write(_ buffer: consuming IOBuffer) throws(Errno) {
     // Below, a copy costs less than the account of the reference.

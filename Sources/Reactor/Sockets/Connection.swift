@@ -16,8 +16,9 @@ public import SystemPackage
 /// may do anything to it.
 ///
 /// **Lifetime.** A connection lives as long as it is open, kept or not. It is closed by
-/// ``close()``, ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose`` is
-/// called once, as the last of its handlers. It goes with its loop, silently, if that goes first.
+/// ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose``
+/// is called once, as the last of its handlers. It goes with its loop, silently, if that goes
+/// first.
 ///
 /// **SIGPIPE.** libevent's `writev(2)` raises it where the peer is gone. The first connection of a
 /// process ignores that signal from then on, unless a handler is installed.
@@ -111,6 +112,10 @@ public final class Connection {
   /// Takes over a connected stream socket, such as one of a `socketpair(2)`, and makes it
   /// non-blocking.
   ///
+  /// - Parameters:
+  ///   - descriptor: Of the socket, which the connection closes.
+  ///   - loop: Whose thread this is.
+  ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)` or `setsockopt(2)`. Then
   ///   the descriptor is still the caller's.
   public convenience init(

@@ -98,7 +98,12 @@ public final class Listener {
   private var acceptsThisTurn = 0
 
   /// Listens on an address. Clients are accepted from the moment that ``onConnection`` is set.
+  /// Wraps `socket(2)`, `bind(2)`, `listen(2)` and `evconnlistener_new`.
   ///
+  /// - Parameters:
+  ///   - loop: Whose thread this is.
+  ///   - address: One of this machine's, or all of them; port 0 takes a free one.
+  ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: What `socket(2)`, `bind(2)` or `listen(2)` gives, most often `EADDRINUSE`,
   ///   `EADDRNOTAVAIL` or `EACCES`. Nothing was started.
   public init(

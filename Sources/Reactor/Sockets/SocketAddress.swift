@@ -34,13 +34,17 @@ public struct SocketAddress: Hashable, Sendable {
   }
 
   /// An address as ``description`` prints it: "127.0.0.1:80", "[::1]:80", "unix:/run/x",
-  /// "unix:@abstract". Nil for anything else.
+  /// "unix:@abstract".
+  ///
+  /// - Parameter text: The address. For anything else the result is nil.
   public init?(_ text: String) {
     guard let storage = Storage(text) else { return nil }
     self.storage = storage
   }
 
-  /// The address of a socket file, at most ``maximumPathByteCount`` bytes long.
+  /// The address of a socket file.
+  ///
+  /// - Parameter path: 1 to ``maximumPathByteCount`` bytes; a longer one traps.
   public static func unix(_ path: FilePath) -> SocketAddress {
     precondition(
       !path.isEmpty && path.length <= maximumPathByteCount,
@@ -50,7 +54,7 @@ public struct SocketAddress: Hashable, Sendable {
 
   /// A Unix address without a file, which goes with its socket. See `unix(7)`.
   ///
-  /// - Parameter name: 1 to ``maximumPathByteCount`` bytes.
+  /// - Parameter name: 1 to ``maximumPathByteCount`` bytes; a longer one traps.
   public static func abstract(_ name: String) -> SocketAddress {
     let name = Array(name.utf8)
     precondition(
@@ -60,17 +64,23 @@ public struct SocketAddress: Hashable, Sendable {
   }
 
   /// This machine alone, by IPv4: 127.0.0.1.
+  ///
+  /// - Parameter port: 0 lets a listener take a free one.
   public static func loopback(port: UInt16) -> SocketAddress {
     SocketAddress(.ipv4(UInt32(0x7F00_0001).bigEndian, port: port))
   }
 
   /// All of this machine's addresses: "::", which takes IPv4 too, unless the listener is told not
   /// to.
+  ///
+  /// - Parameter port: 0 lets a listener take a free one.
   public static func any(port: UInt16) -> SocketAddress {
     SocketAddress(.ipv6(0, 0, scope: 0, port: port))
   }
 
   /// All of this machine's IPv4 addresses: "0.0.0.0".
+  ///
+  /// - Parameter port: 0 lets a listener take a free one.
   public static func anyIPv4(port: UInt16) -> SocketAddress {
     SocketAddress(.ipv4(0, port: port))
   }
@@ -80,7 +90,12 @@ public struct SocketAddress: Hashable, Sendable {
 
   /// What kinds of addresses there are.
   public enum Family: Sendable {
-    case ipv4, ipv6, unix
+    /// `AF_INET`.
+    case ipv4
+    /// `AF_INET6`.
+    case ipv6
+    /// `AF_UNIX`, with a file, with an abstract name or without any.
+    case unix
   }
 
   /// The kind of address.

@@ -40,6 +40,10 @@ public final class FileChunk {
   public var byteCount: Int { buffer.count }
 
   /// Shows the bytes, which are not copied.
+  ///
+  /// - Parameter body: Gets the bytes, which it may use until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
   public func withBytes<Failure: Error, Result: ~Copyable>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -47,6 +51,8 @@ public final class FileChunk {
   }
 
   /// Gives the bytes away, to be sent or written without a copy. Afterwards the chunk is empty.
+  ///
+  /// - Returns: The bytes; none the second time.
   public func take() -> IOBuffer {
     var taken = IOBuffer(capacity: 0)
     swap(&taken, &buffer)
@@ -67,6 +73,8 @@ public struct FileChunks: AsyncSequence {
 
     /// The next chunk, nil at the end. The memory of the one before is used again if nobody has
     /// kept that.
+    ///
+    /// - Throws: As ``FileReader/next(_:)``.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> FileChunk? {
@@ -97,6 +105,8 @@ public struct FileLines: AsyncSequence {
     fileprivate let reader: LineReader
 
     /// The next line, nil at the end.
+    ///
+    /// - Throws: As ``LineReader/next(_:)``.
     public func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> String? {

@@ -126,6 +126,8 @@ public final class FileReader {
   }
 
   /// Gives back a chunk that is not needed any more, whose memory is used for another.
+  ///
+  /// - Parameter buffer: Moves in. One of another size is freed.
   public func recycle(_ buffer: consuming IOBuffer) {
     guard spares.count < configuration.chunkCount,
       buffer.capacity == configuration.chunkByteCount

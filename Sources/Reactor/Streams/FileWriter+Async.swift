@@ -4,6 +4,7 @@ public import SystemPackage
 extension FileWriter {
   /// Accepts a copy of bytes, and waits for room before if there is none.
   ///
+  /// - Parameter bytes: Copied. More than the buffer holds are accepted when that is empty.
   /// - Throws: The writer's error; `EBADF` after ``close(durably:_:)``; `ECANCELED` in a cancelled
   ///   task that has to wait. Then none of the bytes were accepted.
   nonisolated(nonsending) public func write(

@@ -111,12 +111,15 @@ public final class FileWriter {
   }
 
   /// Whether a write of so many bytes would be accepted now. An empty buffer takes one of any size.
+  ///
+  /// - Parameter byteCount: 0 or more.
   public func hasRoom(for byteCount: Int) -> Bool {
     bufferedByteCount == 0 || byteCount <= configuration.bufferByteCount - bufferedByteCount
   }
 
   /// Accepts a copy of bytes: all of them or none.
   ///
+  /// - Parameter bytes: Any number of them, 0 included.
   /// - Throws: `EAGAIN` if there is no room: see ``waitForRoom(_:_:)``; `EBADF` after
   ///   ``close(durably:_:)``; the errno of ``failure``. Then none of the bytes were accepted.
   public func write(_ bytes: RawSpan) throws(Errno) {
@@ -142,6 +145,7 @@ public final class FileWriter {
 
   /// Accepts a buffer's valid bytes. One of a chunk or more is not copied.
   ///
+  /// - Parameter buffer: Moves in.
   /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone then; ask ``hasRoom(for:)`` first to
   ///   keep it.
   public func write(_ buffer: consuming IOBuffer) throws(Errno) {

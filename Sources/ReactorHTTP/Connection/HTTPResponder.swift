@@ -115,12 +115,16 @@ public final class HTTPResponder {
   /// Has `action` called once by the loop when the connection ends before the answer is out, also
   /// if that has happened already; replaces the action of an earlier call. Not called behind
   /// ``cut()``.
+  ///
+  /// - Parameter action: Never called from inside this call.
   public func onConnectionLost(_ action: @escaping () -> Void) {
     exchange.onConnectionLost(action)
   }
 
   /// Has `action` called once by the loop when the answer is out or the connection has ended, for
   /// logs and figures; replaces the action of an earlier call that was not called yet.
+  ///
+  /// - Parameter action: Never called from inside this call.
   public func onEnd(_ action: @escaping (Outcome) -> Void) {
     exchange.onEnd(action)
   }

@@ -38,6 +38,7 @@ public final class HTTPBody {
 
   /// Moves bytes to the end of `buffer`, as many as are left or fit.
   ///
+  /// - Parameter buffer: What is valid in it stays.
   /// - Returns: The number of bytes moved; 0 when none are left or none fit.
   ///
   /// Wraps `evbuffer_remove`.
@@ -54,6 +55,8 @@ public final class HTTPBody {
   }
 
   /// Moves all bytes that are left into a buffer of their size.
+  ///
+  /// - Returns: The bytes; none when none are left.
   public func readAll() -> IOBuffer {
     var buffer = IOBuffer(capacity: byteCount)
     while read(into: &buffer) > 0 {}

@@ -3,13 +3,17 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
   /// Seconds since 1970-01-01 00:00:00 UTC, leap seconds not counted; within the years 1 to 9999.
   public let secondsSinceEpoch: Int64
 
-  /// Makes a date from seconds since 1970, as in `st_mtime`; years outside 1...9999, which HTTP
-  /// can't write, become the nearest that it can.
+  /// Makes a date from seconds since 1970, as in `st_mtime`.
+  ///
+  /// - Parameter secondsSinceEpoch: Years outside 1...9999, which HTTP can't write, become the
+  ///   nearest that it can.
   public init(secondsSinceEpoch: Int64) {
     self.secondsSinceEpoch = min(max(secondsSinceEpoch, Self.earliest), Self.latest)
   }
 
-  /// Reads a date in any of the three forms that RFC 9110, 5.6.7 wants read; nil for other text.
+  /// Reads a date in any of the three forms that RFC 9110, 5.6.7 wants read.
+  ///
+  /// - Parameter text: The date. For other text the result is nil.
   public init?(_ text: String) {
     let words = text.split { " ,-:".contains($0) }.map(String.init)
     // "Sun Nov  6 08:49:37 1994" has the year last; the two other forms have "GMT" there.
@@ -29,7 +33,11 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     guard Self.civil(days: days).day == day else { return nil }
   }
 
-  /// Earlier comes first.
+  /// Whether one is before the other.
+  ///
+  /// - Parameters:
+  ///   - left: The one.
+  ///   - right: The other.
   public static func < (left: HTTPDate, right: HTTPDate) -> Bool {
     left.secondsSinceEpoch < right.secondsSinceEpoch
   }

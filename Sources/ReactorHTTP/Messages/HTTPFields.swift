@@ -21,13 +21,17 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// A header without lines.
   public init() {}
 
-  /// Makes a header from names and values; the rules of ``add(_:_:)`` hold.
+  /// Makes a header from names and values.
+  ///
+  /// - Parameter elements: Lines in order; the rules of ``add(_:_:)`` hold for each.
   public init(dictionaryLiteral elements: (String, String)...) {
     for (name, value) in elements { add(name, value) }
   }
 
   /// The value of the first line with this name; setting it replaces every such line by one at the
   /// end, and setting nil removes them.
+  ///
+  /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
   public subscript(name: String) -> String? {
     get { fields.first { $0.name.equalsIgnoringCase(name) }?.value }
     set {
@@ -37,6 +41,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   }
 
   /// The values of all lines with this name, in order.
+  ///
+  /// - Parameter name: Compared without regard to case.
   public func values(of name: String) -> [String] {
     fields.filter { $0.name.equalsIgnoringCase(name) }.map(\.value)
   }
@@ -44,7 +50,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// Adds a line behind the others.
   ///
   /// - Parameters:
-  ///   - name: A token of RFC 9110: letters, digits and ``!#$%&'*+-.^_`|~``. Anything else traps.
+  ///   - name: A token of RFC 9110: letters, digits, any of `!#$%&'*+-.^_|~` and the backtick.
+  ///     Anything else traps.
   ///   - value: May come from a client: line ends and NUL become spaces, so that nobody can smuggle
   ///     a line into the header.
   public mutating func add(_ name: String, _ value: String) {
@@ -66,6 +73,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   public var endIndex: Int { fields.count }
 
   /// The line at a position.
+  ///
+  /// - Parameter position: `0..<count`.
   public subscript(position: Int) -> Field { fields[position] }
 
   /// The header as in a message.

@@ -6,6 +6,8 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
   public let name: String
 
   /// Names a method. Methods are case-sensitive.
+  ///
+  /// - Parameter name: As the client sends it.
   public init(_ name: String) {
     self.name = name
   }

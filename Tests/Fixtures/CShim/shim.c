@@ -101,6 +101,24 @@ static void check_descriptors(int directory_fd) {
     close(epoll_fd);
 }
 
+// Some file systems have not all of it; what they say then is no fault of ours.
+static void check_files(int directory_fd, int fd) {
+    assert(caio_iov_limit() > 0 && caio_now() <= caio_now());
+    assert(caio_o_path() != caio_o_direct() && caio_o_tmpfile() != 0);
+    char memory[block_byte_count];
+    ssize_t count = caio_read_cached(fd, memory, sizeof memory, 0);
+    assert(count == sizeof memory ? memory[0] == 'a' : count == -1);
+    assert(caio_read_cached(fd, NULL, 0, 0) <= 0);
+    for (int kind = CAIO_ALLOCATE_EXTENDING; kind <= CAIO_ALLOCATE_ZEROS; ++kind) {
+        int result = caio_allocate(fd, (enum caio_allocation)kind, 0, block_byte_count);
+        assert(result == 0 || errno == EOPNOTSUPP);
+    }
+    assert(caio_start_write_back(fd, 0, 0) == 0);
+    assert(caio_lock(fd, F_WRLCK, false, 0, 0) == 0 && caio_lock(fd, F_UNLCK, true, 0, 0) == 0);
+    assert(caio_rename_exclusively(directory_fd, "file", directory_fd, "file") == -1);
+    assert(caio_rename_exclusively(directory_fd, "file", directory_fd, "moved") == 0);
+}
+
 static void check_fork(void) {
     assert(!caio_is_forked_child());
     pid_t child = fork();
@@ -120,6 +138,7 @@ int main(void) {
     check_refusal(fd);
     check_signals(fd);
     check_descriptors(directory_fd);
+    check_files(directory_fd, fd);
     check_fork();
     close(fd);
     close(directory_fd);

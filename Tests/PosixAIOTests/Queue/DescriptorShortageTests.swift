@@ -31,7 +31,7 @@ final class DescriptorShortageTests: XCTestCase {
   }
 
   func test_readsGoOnWithTheLanesThatThereAre_andOthersComeLater() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     try {
       let system = ScriptedSystem()
       let queue = try CompletionQueue(
@@ -62,7 +62,7 @@ final class DescriptorShortageTests: XCTestCase {
       XCTAssertEqual(ledger.entries.count { $0 == [.done] }, 2)
       queue.assertIdle()
     }()
-    XCTAssertEqual(try ownDescriptors(), before)
+    XCTAssertEqual(try openDescriptors(), before)
   }
 
   func test_everythingCompletes_withoutAnyLane() throws {
@@ -85,7 +85,7 @@ final class DescriptorShortageTests: XCTestCase {
   }
 
   func test_queueIsNotMade_andNothingStaysBehind_whenItsDescriptorsAreNotToBeHad() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     for count in 0..<5 {
       try withDescriptorsLeft(count) {
         XCTAssertThrowsError(try CompletionQueue()) {
@@ -93,12 +93,12 @@ final class DescriptorShortageTests: XCTestCase {
         }
       }
     }
-    XCTAssertEqual(try ownDescriptors(), before)
+    XCTAssertEqual(try openDescriptors(), before)
   }
 
   /// Runs `body` when only so many descriptors can be opened.
   private func withDescriptorsLeft(_ count: Int, _ body: () throws -> Void) throws {
-    let open = Set(try openDescriptors().compactMap { Int($0) })
+    let open = try descriptorNumbers()
     let limit = (open.max() ?? 0) + 1
     let fillers = try (0..<limit - open.count).map { _ in
       try FileDescriptor.open(FilePath("/dev/null"), .readOnly)

@@ -6,39 +6,17 @@ import XCTest
 @testable import PosixAIO
 
 /// Contract 8: limits, and what happens over them.
-final class LimitTests: XCTestCase {
-  private var folder: TemporaryFolder!
-  private let ledger = Ledger()
-  private let system = ScriptedSystem()
-  private var queue: CompletionQueue!
-
-  override func setUpWithError() throws {
-    folder = try TemporaryFolder()
-  }
-
-  override func tearDown() {
-    // XCTest keeps its test cases to the end, and a queue its signal as long as it lives.
-    folder = nil
-    queue = nil
-  }
-
-  private func makeQueue(_ change: (inout CompletionQueue.Configuration) -> Void) throws {
-    queue = try CompletionQueue(
-      configuration: .with {
-        $0.readsCacheFirst = false
-        $0.mergesWrites = false
-        change(&$0)
-      }, system: system)
+final class LimitTests: ScriptedQueueTestCase {
+  override func makeQueue(_ change: (inout CompletionQueue.Configuration) -> Void) throws {
+    try super.makeQueue {
+      $0.readsCacheFirst = false
+      $0.mergesWrites = false
+      change(&$0)
+    }
   }
 
   private func makeFile(_ name: String) throws -> AIOFile {
     AIOFile(try folder.open(name), queue: queue)
-  }
-
-  private func settle(line: UInt = #line) throws {
-    try system.runUntilIdle(queue)
-    ledger.assertEachOnce(line: line)
-    queue.assertIdle(line: line)
   }
 
   private func assertRefused(line: UInt = #line, _ body: () throws(Errno) -> RequestID) {

@@ -139,6 +139,24 @@ final class QueueUnitTests: XCTestCase {
     }
   }
 
+  func test_histogramSumsExactly_andCountsWhatWasNotLonger() {
+    let seed = testSeed()
+    var random = SeededGenerator(seed: seed)
+    var histogram = Histogram()
+    let values = (0..<1000).map { _ in
+      UInt64.random(in: 0..<(1 << 40), using: &random) >> UInt64.random(in: 0..<40, using: &random)
+    }
+    for value in values { histogram.record(value) }
+    XCTAssertEqual(histogram.sum, .nanoseconds(Int64(values.reduce(0, +))), "seed \(seed)")
+    for bound in [0, 1, 7, 8, 1000, 123_456_789, 1 << 39, 1 << 40] as [UInt64] {
+      let found = histogram.count(upTo: .nanoseconds(Int64(bound)))
+      // The bucket of the bound counts as a whole, which is a quarter of it at the most.
+      let (least, most) = (values.count { $0 <= bound }, values.count { $0 <= bound + bound / 4 })
+      XCTAssertTrue((UInt64(least)...UInt64(most)).contains(found), "\(bound), seed \(seed)")
+    }
+    XCTAssertEqual(histogram.count(upTo: .seconds(-1)), 0)
+  }
+
   func test_histogramTakesEveryValue() {
     var histogram = Histogram()
     XCTAssertEqual(histogram.percentile(0.5), .zero)

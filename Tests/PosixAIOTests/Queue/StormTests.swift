@@ -8,7 +8,7 @@ final class StormTests: XCTestCase {
   private func runStorms(
     requestCount: Int, scripted: Bool, _ change: (inout CompletionQueue.Configuration) -> Void
   ) throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     let seed = testSeed()
     for (number, cacheFirst) in [true, false].enumerated() {
       for (place, merges) in [true, false].enumerated() {
@@ -29,7 +29,7 @@ final class StormTests: XCTestCase {
         XCTAssertGreaterThan(storm.successCount, requestCount / 4, "seed \(seed)")
       }
     }
-    XCTAssertEqual(try ownDescriptors(), before, "seed \(seed)")
+    XCTAssertEqual(try openDescriptors(), before, "seed \(seed)")
   }
 
   func test_everyRequestCompletesOnceAndRight_whateverLibcDoes() throws {

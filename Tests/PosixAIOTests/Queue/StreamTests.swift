@@ -127,7 +127,7 @@ final class StreamTests: XCTestCase {
   }
 
   func test_closeWaitsForABlockedRead_andAnAbandonedOneFreesItLater() throws {
-    let before = try ownDescriptors()
+    let before = try openDescriptors()
     try {
       let queue = try CompletionQueue()
       let pipe = try TestPipe()
@@ -150,7 +150,7 @@ final class StreamTests: XCTestCase {
       XCTAssertEqual(ledger[2], .done)
       queue.assertIdle()
     }()
-    XCTAssertEqual(try ownDescriptors(), before)
+    XCTAssertEqual(try openDescriptors(), before)
   }
 
   func test_closeOfAPipeIsDone_afterASyncThatItCannotDo() throws {

@@ -24,6 +24,17 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
   }
 
+  func test_syncIsHandedOverAfterItsWrites_whenTheFileMayHaveNoMoreInFlight() throws {
+    let limit = CompletionQueue.Configuration().inFlightLimitPerFile
+    for number in 0..<limit { try write(1, at: Int64(number * 10)) }
+    try file.dataSync(ledger.sync())
+    queue.drain()
+    XCTAssertEqual(file.inFlightCount, limit)
+    XCTAssertFalse(system.held.contains(where: \.isSync))
+    try settle()
+    XCTAssertEqual(ledger[limit], .done)
+  }
+
   func test_laterWriteGoesElsewhere_asSoonAsThoseBeforeTheSyncHaveEnded() throws {
     try write(1, at: 0)
     try file.sync(ledger.sync())
@@ -57,6 +68,37 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(
       system.submitted.filter { !$0.isDoorbell }.map(\.kind), [.write, .sync, .write, .sync])
     XCTAssertEqual(try folder.contents(of: "file"), [UInt8](repeating: 1, count: 10))
+  }
+
+  func test_syncRunsAgain_whenTheRestOfAWriteEndsBeforeTheSyncIsLookedAt() throws {
+    system.outcome = { $0.kind == .write && $0.byteCount == 10 ? .short(4) : .real }
+    try write(1, at: 0, count: 10)
+    try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    queue.drain()
+    system.endFirst(where: \.isSync)
+    system.endFirst { $0.kind == .write }
+    XCTAssertEqual(try folder.contents(of: "file").count, 10)
+    system.endFirst(where: \.isDoorbell)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [0], "the last six bytes came behind the sync")
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(10)], [.done]])
+    XCTAssertEqual(system.submitted.count(where: \.isSync), 2)
+  }
+
+  func test_syncIsCancelled_whenItHasRunTooEarly() throws {
+    system.outcome = { $0.kind == .write && $0.byteCount == 10 ? .short(4) : .real }
+    try write(1, at: 0, count: 10)
+    let sync = try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    system.endFirst(where: \.isSync)
+    XCTAssertEqual(queue.cancel(sync), .canceled)
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(10)], [.failed(.canceled)]])
+    XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
   }
 
   func test_syncFails_whenAWriteBeforeItHasFailed_thoughTheKernelsSucceeds() throws {
@@ -111,6 +153,16 @@ final class SyncBehindWritesTests: ScriptedQueueTestCase {
     try settle()
     XCTAssertEqual(ledger.entries, [[.moved(1)], [.done], [.done]])
     XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
+  }
+
+  func test_syncWaitsForItsWrites_whenTheFileMayHaveNoMoreInFlight() throws {
+    try makeQueue { $0.inFlightLimitPerFile = 2 }
+    for number in 0..<2 { try write(1, at: Int64(number * 10)) }
+    try file.sync(ledger.sync())
+    queue.drain()
+    XCTAssertEqual(system.held.map(\.kind), [.write, .write])
+    try settle()
+    XCTAssertEqual(ledger.entries, [[.moved(1)], [.moved(1)], [.done]])
   }
 
   func test_everythingIsCancelled_withItsFile() throws {

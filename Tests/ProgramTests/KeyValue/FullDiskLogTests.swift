@@ -19,7 +19,8 @@ final class FullDiskLogTests: KeyValueTestCase {
       refusal,
       "MISCONF The log cannot be written: No space left on device. Writes are refused, reads go on."
     )
-    XCTAssertGreaterThan(count, 10)
+    // The disk is full, and not the rest of it taken by a reserve.
+    XCTAssertGreaterThan(count, 18)
     XCTAssertEqual(try client.ask("GET", "key:\(count)"), nil)
     XCTAssertEqual(try client.ask("DBSIZE"), .integer(count))
     for index in 0..<count { XCTAssertEqual(try client.ask("STRLEN", "key:\(index)"), 50_000) }

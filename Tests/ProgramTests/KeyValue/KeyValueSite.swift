@@ -4,6 +4,8 @@ import SystemPackage
 import TestSupport
 import XCTest
 
+@testable import KeyValueServer
+
 /// A folder with a log, and a server for it, which can be killed and started again.
 final class KeyValueSite {
   static let logName = "aio-kv.log"
@@ -63,6 +65,21 @@ final class KeyValueSite {
 
   func log() throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: logPath)))
+  }
+
+  /// The log up to the end of its last whole record, without a reserve or a torn end.
+  func records() throws -> [UInt8] {
+    let log = try log()
+    let salt = try XCTUnwrap(unsafe LogHeader.salt(of: log.span.bytes))
+    var end = LogHeader.byteCount
+    unsafe log.withUnsafeBytes { bytes in
+      while case .record(_, let byteCount) = unsafe LogRecord.read(
+        UnsafeRawBufferPointer(rebasing: bytes[end...]).bytes, salt: salt)
+      {
+        end += byteCount
+      }
+    }
+    return Array(log[..<end])
   }
 
   func setLog(_ bytes: some Sequence<UInt8>) throws {

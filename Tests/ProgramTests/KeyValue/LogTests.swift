@@ -10,11 +10,11 @@ final class LogTests: KeyValueTestCase {
     let client = try site.client()
     XCTAssertEqual(try client.ask("SET", "first", "1"), .ok)
     site.server.kill9()
-    let whole = try site.log()
+    let whole = try site.records()
     try site.start()
     XCTAssertEqual(try site.client().ask("SET", "second", "2"), .ok)
     try site.end()
-    let longer = try site.log()
+    let longer = try site.records()
     // The note of a tidy end stands behind it, and a note before; neither is a change.
     for end in whole.count..<longer.count {
       try site.setLog(longer[..<end])
@@ -36,11 +36,11 @@ final class LogTests: KeyValueTestCase {
     let site = try serve()
     XCTAssertEqual(try site.client().ask("SET", "before", "1"), .ok)
     site.server.kill9()
-    let whole = try site.log()
+    let whole = try site.records()
     try site.start()
     XCTAssertEqual(try site.client().ask("MSET", "a", "1", "b", "2", "c", "3"), .ok)
     site.server.kill9()
-    let longer = try site.log()
+    let longer = try site.records()
     for end in stride(from: whole.count, to: longer.count, by: 5) {
       try site.setLog(longer[..<end])
       try site.start()
@@ -55,7 +55,7 @@ final class LogTests: KeyValueTestCase {
     let client = try site.client()
     for index in 0..<50 { XCTAssertEqual(try client.ask("SET", "key:\(index)", "value"), .ok) }
     site.server.kill9()
-    let log = try site.log()
+    let log = try site.records()
     var generator = SeededGenerator(seed: testSeed())
     for _ in 0..<30 {
       // Behind the header, and before the last batches.
@@ -99,7 +99,7 @@ final class LogTests: KeyValueTestCase {
   func test_pieceOfALogAsAValueIsNoRecord() throws {
     let site = try serve()
     let client = try site.client()
-    try client.client.send(RedisClient.request([Array("SET".utf8), [1], try site.log()]))
+    try client.client.send(RedisClient.request([Array("SET".utf8), [1], try site.records()]))
     XCTAssertEqual(try client.readAnswer(), .ok)
     try site.crash()
     XCTAssertEqual(try site.client().ask("DBSIZE"), 1)
@@ -119,10 +119,10 @@ final class LogTests: KeyValueTestCase {
     for index in 0..<2000 { try client.send("SET", "key:\(index % 10)", "\(index)") }
     for _ in 0..<2000 { XCTAssertEqual(try client.readAnswer(), .ok) }
     XCTAssertEqual(try client.ask("SET", "short", "1", "EX", "1000"), .ok)
-    let before = try site.log().count
+    let before = try site.records().count
     XCTAssertEqual(
       try client.ask("BGREWRITEAOF"), .status("Background append only file rewriting started"))
-    try repeatUntil("the log was rewritten") { try site.log().count < 1000 }
+    try repeatUntil("the log was rewritten") { try site.records().count < 1000 }
     XCTAssertGreaterThan(before, 50_000)
     XCTAssertEqual(try client.ask("APPEND", "key:0", "x"), 5)
     try site.crash()

@@ -5,8 +5,8 @@ import TestSupport
 import XCTest
 
 final class FileReaderTests: XCTestCase {
-  // XCTest makes all its test cases first and keeps them to the end, and a loop its signal as long as
-  // it lives.
+  // XCTest makes all its test cases first and keeps them to the end, and a loop its signal as long
+  // as it lives.
   private var folder: TemporaryFolder?
   private var loop: EventLoop?
 

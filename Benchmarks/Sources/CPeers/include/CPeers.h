@@ -89,8 +89,8 @@ bench_echo *_Nullable bench_echo_start(int socket, int64_t warm_up_nanoseconds, 
 /// Waits for the thread's end. Returns 0, or the error number that ended it.
 int bench_echo_finish(bench_echo *_Nonnull echo, int64_t *_Nonnull count);
 
-/// Has the calling thread, and those that it starts, stay on the processor on which it is, or run on
-/// any again. Returns 0, or -1 and errno.
+/// Has the calling thread, and those that it starts, stay on the processor on which it is, or run
+/// on any again. Returns 0, or -1 and errno.
 int bench_stay_on_processor(bool stays);
 
 /// The monotonic clock.
@@ -109,13 +109,16 @@ int64_t bench_raise_open_file_limit(void);
 /// mallinfo2(3).
 int64_t bench_heap_bytes(void);
 
-/// The file name of the shared library that is linked as liburing, which carries its version.
+/// The two numbers of a device. Wrap major(3), which is a macro.
+unsigned bench_major(uint64_t device);
+unsigned bench_minor(uint64_t device);
+
+/// Versions of what is measured: of the libraries that run, and of the package that is resolved.
 const char *_Nonnull bench_liburing_version(void);
 const char *_Nonnull bench_libuv_version(void);
 const char *_Nonnull bench_libc_version(void);
-
-/// The type of the file system on which a file is, as a short name.
-const char *_Nonnull bench_file_system(int fd);
+const char *_Nonnull bench_libevent_version(void);
+const char *_Nonnull bench_nio_version(void);
 
 /// The next block of a seeded sequence of random ones.
 static inline int64_t bench_next_block(uint64_t *_Nonnull state, int64_t block_count) {

@@ -1,5 +1,5 @@
-// What tests need and Swift cannot ask for: a child by fork(2), a disk that is soon full, and the size
-// of the heap.
+// What tests need and Swift cannot ask for: a child by fork(2), a disk that is soon full, and the
+// size of the heap.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -10,8 +10,9 @@
 pid_t cfaults_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable context,
                    unsigned seconds);
 
-/// rt_tgsigqueueinfo(2): the signal with which glibc announces the end of operations, to the calling
-/// thread alone. glibc sends it to the process, where any thread that does not block it may take it.
+/// rt_tgsigqueueinfo(2): the signal with which glibc announces the end of operations, to the
+/// calling thread alone. glibc sends it to the process, where any thread that does not block it may
+/// take it.
 int cfaults_announce(int signo, uint64_t ticket);
 
 /// The root directory of a new tmpfs of this size, which is attached nowhere and goes with its last

@@ -35,6 +35,6 @@ void files_read(
     struct files *_Nonnull files, const char *_Nonnull path, files_done _Nonnull done,
     void *_Nullable context);
 
-/// Ends it. What is under way is done first, and keeps `event_base_dispatch` running until then; the
-/// base may be freed after that has returned.
+/// Ends it. What is under way is done first, and keeps `event_base_dispatch` running until then;
+/// the base may be freed after that has returned.
 void files_close(struct files *_Nonnull files);

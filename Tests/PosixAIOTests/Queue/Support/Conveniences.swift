@@ -62,17 +62,6 @@ final class TestPipe {
   }
 }
 
-/// The open descriptors without those kinds that Dispatch opens when it likes.
-func ownDescriptors() throws -> Set<String> {
-  try openDescriptors().filter { number in
-    var name = [CChar](repeating: 0, count: 32)
-    let count = unsafe readlink("/proc/self/fd/\(number)", &name, name.count)
-    let kind = String(
-      decoding: name.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
-    return !["timerfd", "eventfd", "eventpoll"].contains { kind == "anon_inode:[\($0)]" }
-  }
-}
-
 /// `[7, 7, 7, …]`.
 func bytes(_ value: Int, count: Int = 1) -> [UInt8] {
   [UInt8](repeating: UInt8(truncatingIfNeeded: value), count: count)

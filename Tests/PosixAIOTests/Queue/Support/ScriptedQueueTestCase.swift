@@ -31,8 +31,8 @@ class ScriptedQueueTestCase: XCTestCase {
     file = AIOFile(try folder.open("file"), queue: queue)
   }
 
-  /// Ends everything, and checks that each request completed once, that nothing is left, and that no
-  /// cancellation was one after which glibc forgets others.
+  /// Ends everything, and checks that each request completed once, that nothing is left, and that
+  /// no cancellation was one after which glibc forgets others.
   func settle(line: UInt = #line) throws {
     try system.runUntilIdle(queue)
     ledger.assertEachOnce(line: line)

@@ -1,0 +1,25 @@
+internal import CPeers
+internal import Measuring
+internal import NIOCore
+
+extension ByteBufferAllocator {
+  /// A block that is ready to be written.
+  func block() -> ByteBuffer {
+    var block = buffer(capacity: Job.blockSize)
+    block.writeRepeatingByte(0, count: Job.blockSize)
+    return block
+  }
+}
+
+extension ByteBuffer {
+  /// The first eight bytes of a whole block; nil if it is not whole.
+  var firstWord: UInt64? {
+    readableBytes == Job.blockSize
+      ? getInteger(at: readerIndex, endianness: .host, as: UInt64.self) : nil
+  }
+
+  /// Marks the block as the one that belongs to this place.
+  mutating func fill(block: Int64) {
+    setInteger(bench_pattern(block), at: readerIndex, endianness: .host)
+  }
+}

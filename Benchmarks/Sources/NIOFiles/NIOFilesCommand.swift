@@ -1,0 +1,44 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Measuring
+
+/// `nio-files`: one measurement of SwiftNIO's file calls. A program of its own, since its threads
+/// would stay, and `peers` has to measure with none but its own.
+@main
+struct NIOFilesCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "nio-files",
+    abstract: "Measures SwiftNIO's file calls once, for `peers`.")
+
+  enum Engine: String, CaseIterable, ExpressibleByArgument {
+    case fileSystem, nonBlockingFileIO
+  }
+
+  enum Work: String, CaseIterable, ExpressibleByArgument {
+    case reads, writes
+  }
+
+  @Argument(help: "Which of SwiftNIO's two interfaces.")
+  var engine: Engine
+
+  @Argument(help: "What it does.")
+  var work: Work
+
+  @Option(help: "The job, as JSON.")
+  var job: String
+
+  func run() async throws {
+    let job = try JSONDecoder().decode(Job.self, from: Data(job.utf8))
+    let sample =
+      switch engine {
+      case .fileSystem: try await FileSystemContestant.measure(job, work)
+      case .nonBlockingFileIO: try await FileIOContestant.measure(job, work)
+      }
+    FileHandle.standardOutput.write(try JSONEncoder().encode(sample))
+  }
+}
+
+/// The pool that both get, as libuv's.
+enum Pool {
+  static let threadCount = 4
+}

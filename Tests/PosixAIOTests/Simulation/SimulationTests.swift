@@ -1,0 +1,38 @@
+import Glibc
+import TestSupport
+import XCTest
+
+/// Contracts 1, 2, 6, 7 and 9 of the completion queue, and on the way some others, in 1,000 random
+/// programs over a libc that delays, reorders, loses, shortens, refuses, fails and cancels.
+///
+/// `SIMULATION_SEED` repeats one and prints what happens in it; `SIMULATION_COUNT` sets how many
+/// run.
+final class SimulationTests: XCTestCase {
+  private static let seedCount: UInt64 = 1000
+  /// For one simulation, which takes some milliseconds.
+  private static let secondLimit: UInt32 = 30
+
+  func test_queueKeepsItsContracts_whateverLibcDoes() throws {
+    let before = try openDescriptors()
+    let folder = try TemporaryFolder()
+    let replayed = number("SIMULATION_SEED")
+    let seeds = replayed.map { $0...$0 } ?? 1...(number("SIMULATION_COUNT") ?? Self.seedCount)
+    defer { alarm(0) }
+    for seed in seeds {
+      // A trap or an endless loop ends the process, and then this is the last line.
+      if seed % 100 == 1 { print("Simulations from seed \(seed)") }
+      alarm(Self.secondLimit)
+      let simulation = try Simulation(seed: seed, in: folder, isTracing: replayed != nil)
+      try simulation.run()
+      guard let violation = simulation.journal.violation else { continue }
+      XCTFail("seed \(seed): \(violation); SIMULATION_SEED=\(seed) repeats it and tells more")
+      // What such a queue still holds cannot be counted.
+      return
+    }
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  private func number(_ name: String) -> UInt64? {
+    unsafe getenv(name).flatMap { UInt64(unsafe String(cString: $0)) }
+  }
+}

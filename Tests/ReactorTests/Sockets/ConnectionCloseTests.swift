@@ -1,0 +1,154 @@
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import XCTest
+
+/// The ends of connections, and what is left of them.
+final class ConnectionCloseTests: XCTestCase {
+  func test_bytesWrittenJustBeforeCloseArriveWhole_alsoWhenThePeerSendsMeanwhile() throws {
+    for kind in [Peers.Kind.tcp, .unix] {
+      let loop = try EventLoop()
+      let peers = try Peers(kind, on: loop)
+      var closed = 0
+      let bytes = Pattern.block(4, byteCount: 3_000_000)
+      let record = Record(of: peers.client) {
+        closed += 1
+        if closed == 2 { loop.stop() }
+      }
+      peers.client.onEndOfInput = nil
+      peers.server.onClose = { _, reason in
+        XCTAssertEqual(reason, .local)
+        closed += 1
+        if closed == 2 { loop.stop() }
+      }
+      // Nobody reads it; a close with it in the kernel's buffer would be a reset.
+      try peers.client.write(Pattern.block(5, byteCount: 500_000))
+      try peers.server.write(bytes)
+      peers.server.close()
+      XCTAssertFalse(peers.server.isOpen)
+      XCTAssertNil(peers.server.closeReason)
+      loop.runUntilStopped()
+      XCTAssertTrue(record.bytes == bytes)
+      XCTAssertEqual(record.reasons, [.endOfInput])
+    }
+  }
+
+  func test_closeIsToldOnce_andNeverFromInsideTheCall() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    var isInside = true
+    let record = Record(of: peers.client) {
+      XCTAssertFalse(isInside)
+      loop.schedule(after: .milliseconds(5)) { loop.stop() }
+    }
+    peers.client.close()
+    peers.client.abort()
+    peers.client.abort()
+    peers.client.close()
+    isInside = false
+    XCTAssertEqual(peers.client.closeReason, .local)
+    loop.runUntilStopped()
+    XCTAssertEqual(record.reasons, [.local])
+    peers.abort()
+  }
+
+  func test_connectionMayBeClosedInAnyOfItsHandlers() throws {
+    typealias Ending = (Connection) -> Void
+    for end: Ending in [{ $0.abort() }, { $0.close() }, { $0.abort(resetting: true) }] {
+      for handler in ["receive", "end", "drained", "close"] {
+        let loop = try EventLoop()
+        var limits = Connection.Configuration()
+        limits.outputHighWaterByteCount = 1
+        limits.outputLowWaterByteCount = 0
+        let peers = try Peers(on: loop, server: limits)
+        let record = Record(of: peers.server) {
+          if handler == "close" { end(peers.server) }
+          loop.stop()
+        }
+        switch handler {
+        case "receive":
+          peers.server.onReceive = { server, bytes in
+            end(server)
+            return bytes.byteCount
+          }
+        case "end": peers.server.onEndOfInput = end
+        case "drained":
+          peers.server.onDrained = end
+          try peers.server.write("xx".utf8)
+        default: peers.server.abort()
+        }
+        try peers.client.write("abc".utf8)
+        peers.client.shutdownOutput()
+        loop.runUntilStopped()
+        XCTAssertEqual(record.reasons, [.local], handler)
+        peers.abort()
+      }
+    }
+  }
+
+  func test_writeToAClosedConnectionIsRefused() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    peers.client.abort()
+    XCTAssertThrowsError(try peers.client.write("x".utf8)) {
+      XCTAssertEqual($0 as? Errno, .brokenPipe)
+    }
+    XCTAssertEqual(peers.client.pendingByteCount, 0)
+    XCTAssertEqual(peers.client.unreadByteCount, 0)
+    peers.client.shutdownOutput()
+    peers.client.resumeReceiving()
+    peers.server.abort()
+  }
+
+  // MARK: Hygiene
+
+  func test_connectionLivesAsLongAsItIsOpen_andNoLonger() throws {
+    let loop = try EventLoop()
+    weak var client: Connection?
+    weak var server: Connection?
+    var answer = ""
+    do {
+      let peers = try Peers(on: loop)
+      client = peers.client
+      server = peers.server
+      peers.server.onReceive = { server, bytes in
+        try? server.write(bytes)
+        return bytes.byteCount
+      }
+      peers.client.onReceive = { [client = peers.client] _, bytes in
+        answer = String(decoding: Array(bytes), as: UTF8.self)
+        client.close()
+        return bytes.byteCount
+      }
+      peers.client.onClose = { _, _ in loop.stop() }
+      try peers.client.write("kept".utf8)
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(answer, "kept")
+    loop.schedule(after: .milliseconds(1)) { loop.stop() }
+    loop.runUntilStopped()
+    XCTAssertNil(client)
+    XCTAssertNil(server)
+  }
+
+  func test_descriptorsComeBack_whenConnectionsCloseOrTheLoopGoes() throws {
+    let before = try openDescriptors()
+    for closes in [true, false] {
+      var loop: EventLoop? = try EventLoop()
+      weak var server: Connection?
+      try autoreleased {
+        let peers = try Peers(on: try XCTUnwrap(loop))
+        server = peers.server
+        peers.server.onReceive = { [server = peers.server] _, _ in server.unreadByteCount }
+        try peers.client.write("unsent".utf8)
+        if closes { peers.abort() }
+      }
+      loop = nil
+      XCTAssertNil(server)
+    }
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  private func autoreleased(_ body: () throws -> Void) rethrows { try body() }
+}

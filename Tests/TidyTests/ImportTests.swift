@@ -1,0 +1,104 @@
+import Testing
+
+/// Who may use what: the rooms of docs/design.md.
+struct ImportTests {
+  private static let libc: Set = ["Glibc", "Synchronization", "SystemPackage"]
+  private static let program: Set = [
+    "ArgumentParser", "Glibc", "Logging", "PosixAIO", "ProgramSupport", "Reactor", "SystemPackage",
+  ]
+
+  private static let allowed: [String: Set<String>] = [
+    "PosixAIO": libc.union(["CPosixAIO"]),
+    "Reactor": libc.union(["CLibevent", "CReactor", "PosixAIO"]),
+    "ReactorHTTP": libc.union([
+      "CLibevent", "CLibeventExtra", "CReactor", "PosixAIO", "Reactor",
+    ]),
+    "ReactorMetrics": ["CoreMetrics", "PosixAIO", "Reactor"],
+    "ReactorServiceLifecycle": libc.union(["Reactor", "ServiceLifecycle"]),
+    "ProgramSupport": ["ArgumentParser", "Glibc"],
+    "FileServer": program.union(["ReactorHTTP"]),
+    "KeyValueServer": program,
+    "Stress": program,
+  ]
+
+  @Test func everyTargetImportsWhatItsRoomMay() {
+    for (target, modules) in Self.allowed {
+      let files = Repository.files("Sources/\(target)", ending: [".swift"])
+      #expect(!files.isEmpty, "Sources/\(target) has no sources")
+      for file in files {
+        let strangers = file.places { line in
+          line.importedModule.map { !modules.contains($0) } ?? false
+        }
+        #expect(strangers == [])
+      }
+    }
+  }
+
+  @Test func everyTargetInSwiftHasARoom() {
+    let folders = Repository.folders(in: "Sources").filter { folder in
+      !Repository.files("Sources/\(folder)", ending: [".swift"]).isEmpty
+    }
+    #expect(folders == Self.allowed.keys.sorted())
+  }
+
+  /// What a user of the library sees are its own types and swift-system's.
+  @Test func libraryShowsNothingOfCOrOfLibevent() {
+    for file in Repository.files("Sources", ending: [".swift"]) {
+      let shown = file.places { line in
+        line.hasPrefix("public import ") && line.importedModule.map(Self.isOfC) ?? false
+      }
+      #expect(shown == [])
+    }
+  }
+
+  private static func isOfC(_ module: String) -> Bool {
+    module == "Glibc" || module.hasPrefix("C") && module != "CoreMetrics"
+  }
+
+  @Test(arguments: [
+    // The one door to POSIX AIO, which tests override.
+    (["aio_", "lio_listio("], ["Sources/PosixAIO/System/AIOSystem.swift"]),
+    // Where pointers to Swift objects go into libevent's events and come back.
+    (
+      ["event_new("],
+      ["Sources/Reactor/Loop/Event.swift", "Sources/ReactorHTTP/Server/LibeventSupport.swift"]
+    ),
+    // What may count as an event of the loop's own.
+    (["creactor_leave_uncounted("], ["Sources/Reactor/Loop/Event.swift"]),
+  ])
+  func oneFileMakesTheCall(_ calls: [String], _ doors: [String]) {
+    for file in Repository.files("Sources", ending: [".swift"]) where !doors.contains(file.path) {
+      #expect(file.places { line in calls.contains { line.code.calls($0) } } == [])
+    }
+    for door in doors {
+      let callers = TextFile(door)?.places { line in calls.contains { line.code.calls($0) } }
+      #expect(callers?.isEmpty == false, "\(door) makes no such call; has it moved?")
+    }
+  }
+}
+
+extension Substring {
+  /// The module of an import, whoever sees it.
+  fileprivate var importedModule: String? {
+    let words = split(separator: " ")
+    let sights: Set<Substring> = ["public", "package", "internal", "private", "@testable"]
+    guard let place = words.firstIndex(of: "import"), place + 1 < words.count,
+      words[..<place].allSatisfy(sights.contains)
+    else { return nil }
+    return String(words[place + 1])
+  }
+
+  /// Whether a function is called whose name begins so; not the end of a longer name, nor a field
+  /// of a struct.
+  fileprivate func calls(_ beginning: String) -> Bool {
+    var rest = self[...]
+    while let found = rest.firstRange(of: beginning) {
+      let before = found.lowerBound == startIndex ? " " : self[index(before: found.lowerBound)]
+      let name = self[found.lowerBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+      let isWhole = !before.isLetter && before != "_" && before != "."
+      if isWhole, self[name.endIndex...].hasPrefix("(") { return true }
+      rest = self[found.upperBound...]
+    }
+    return false
+  }
+}

@@ -1,0 +1,67 @@
+import Testing
+
+/// What is put into code while it is made, and has no place in it afterwards.
+struct LeftOverTests {
+  private static let libraries = [
+    "PosixAIO", "Reactor", "ReactorHTTP", "ReactorMetrics", "ReactorServiceLifecycle",
+  ]
+
+  @Test(arguments: ["TODO", "FIXME", "XXX", "HACK"])
+  func nothingIsLeftToDo(_ mark: String) {
+    for file in everything where !file.path.hasPrefix("Tests/TidyTests/") {
+      #expect(file.places { $0.hasWord(mark) } == [])
+    }
+  }
+
+  @Test(arguments: ["try!", "as!", "fatalError(\"\")", "fatalError()", "preconditionFailure()"])
+  func nothingTrapsWithoutAWord(_ text: String) {
+    for file in code { #expect(file.places { $0.code.contains(text) } == []) }
+  }
+
+  @Test func librariesSayNothingByThemselves() {
+    for library in Self.libraries {
+      for file in Repository.files("Sources/\(library)", ending: [".swift"]) {
+        #expect(file.places { $0.code.hasWord("print(") || $0.code.hasWord("debugPrint(") } == [])
+      }
+    }
+  }
+
+  @Test func nothingSleeps() {
+    for file in code {
+      #expect(file.places { $0.code.hasWord("usleep(") || $0.code.contains("Task.sleep") } == [])
+    }
+  }
+
+  @Test func noMachineIsNamed() {
+    for file in everything where !file.path.hasPrefix("Tests/") {
+      let isCode = !file.path.hasSuffix(".md")
+      let paths = ["/home/", "/work/", "/root/", "/Users/"] + (isCode ? ["/tmp/"] : [])
+      #expect(file.places { line in paths.contains { line.contains($0) } } == [])
+    }
+  }
+
+  private var code: [TextFile] {
+    Repository.files("Sources", "docs", "Benchmarks/Sources", ending: [".swift"])
+  }
+
+  private var everything: [TextFile] {
+    let endings = [".swift", ".c", ".h", ".md"]
+    return Repository.files("Sources", "Tests", "docs", "Benchmarks/Sources", ending: endings)
+      + ["README.md", "Package.swift", "Benchmarks/Package.swift"].compactMap { TextFile($0) }
+  }
+}
+
+extension Substring {
+  /// Whether a word stands in the line, and not as a part of another one.
+  fileprivate func hasWord(_ word: String) -> Bool {
+    var rest = self[...]
+    while let found = rest.firstRange(of: word) {
+      let before = found.lowerBound == startIndex ? " " : self[index(before: found.lowerBound)]
+      let behind = found.upperBound == endIndex ? " " : self[found.upperBound]
+      let isOpen = word.hasSuffix("(") || !(behind.isLetter || behind == "_")
+      if !before.isLetter, before != "_", before != ".", isOpen { return true }
+      rest = self[found.upperBound...]
+    }
+    return false
+  }
+}
