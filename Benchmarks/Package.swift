@@ -29,6 +29,8 @@ let package = Package(
   products: [
     .executable(name: "peers", targets: ["Peers"]),
     .executable(name: "allocations", targets: ["Allocations"]),
+    .executable(name: "programs", targets: ["Programs"]),
+    .executable(name: "evhttp-files", targets: ["EvhttpFiles"]),
     .executable(name: "nio-files", targets: ["NIOFiles"]),
     .executable(name: "nio-embedding", targets: ["NIOEmbedding"]),
   ],
@@ -54,6 +56,12 @@ let package = Package(
       dependencies: [
         "CPeers", "Measuring", posixAIO, reactor, systemPackage, argumentParser,
       ]),
+    // The programs beside others of their kind, and one of those, which is C.
+    .executableTarget(
+      name: "Programs", dependencies: ["CPeers", "Measuring", systemPackage, argumentParser]),
+    .executableTarget(
+      name: "EvhttpFiles",
+      linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]),
     // Counts allocations by standing in for libc's heap, which would slow the others down.
     .target(name: "CAllocationCounter"),
     .executableTarget(
@@ -75,6 +83,7 @@ let package = Package(
   ]
 )
 
-for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
+for target in package.targets
+where target.type != .system && !target.name.hasPrefix("C") && target.name != "EvhttpFiles" {
   target.swiftSettings = settings
 }

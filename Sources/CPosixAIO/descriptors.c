@@ -2,10 +2,12 @@
 #include "CPosixAIO.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -47,18 +49,73 @@ ssize_t caio_read_cached(int fd, void *memory, size_t byteCount, int64_t offset)
     return preadv2(fd, &piece, 1, offset, RWF_NOWAIT);
 }
 
+// linux/mman.h has these since 6.5.
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+struct cache_range {
+    uint64_t offset;
+    uint64_t length;
+};
+
+struct cache_state {
+    uint64_t cached;
+    uint64_t dirty;
+    uint64_t written_back;
+    uint64_t evicted;
+    uint64_t recently_evicted;
+};
+
+bool caio_may_be_cached(int fd, int64_t offset, size_t byteCount) {
+    struct cache_range range = {.offset = (uint64_t)offset, .length = byteCount};
+    struct cache_state state;
+    return syscall(SYS_cachestat, fd, &range, &state, 0) != 0 || state.cached > 0;
+}
+
 uint64_t caio_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-int caio_open_beneath(int directory_fd, const char *path, int flags, mode_t mode) {
+// linux/openat2.h has it since 5.12; a kernel before that says EINVAL.
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
+
+static int open_beneath(int directory_fd, const char *path, int flags, mode_t mode,
+                        uint64_t resolve) {
     struct open_how how = {
-            // openat2 refuses what openat ignores: a mode without a reason for it.
         .flags = (uint64_t)(unsigned int)flags,
+        // openat2 refuses what openat ignores: a mode without a reason for it.
         .mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+        .resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
     };
     return (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
+}
+
+int caio_open_beneath(int directory_fd, const char *path, int flags, mode_t mode) {
+    return open_beneath(directory_fd, path, flags, mode, 0);
+}
+
+int caio_open_cached(int directory_fd, const char *path, int flags) {
+    return open_beneath(directory_fd, path, flags, 0, RESOLVE_CACHED | RESOLVE_NO_XDEV);
+}
+
+bool caio_opens_in_memory(int fd) {
+    struct statfs status;
+    if (fstatfs(fd, &status) != 0)
+        return false;
+    switch (status.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
 }

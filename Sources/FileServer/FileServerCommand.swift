@@ -60,6 +60,12 @@ struct FileServerCommand: ParsableCommand {
   @Option(help: "The bytes per second that extend the time of a request.")
   var minUploadRate = 1024
 
+  @Option(help: "The seconds that a client may take for a piece of an answer, beside the same.")
+  var answerTimeout = 30
+
+  @Option(help: "The bytes per second that extend the time of a piece.")
+  var minDownloadRate = 1024
+
   /// Each loop takes one of 31 real-time signals.
   private static let maximumThreadCount = 16
 
@@ -83,9 +89,15 @@ struct FileServerCommand: ParsableCommand {
     guard maxConnections <= Self.maximumMaxConnections else {
       throw ValidationError("--max-connections is at most \(Self.maximumMaxConnections)")
     }
-    guard maxConnections > 0, idleTimeout > 0, requestTimeout > 0, minUploadRate > 0 else {
+    let limits = [
+      maxConnections, idleTimeout, requestTimeout, minUploadRate, answerTimeout, minDownloadRate,
+    ]
+    guard limits.allSatisfy({ $0 > 0 }) else {
       throw ValidationError(
-        "--max-connections, --idle-timeout, --request-timeout and --min-upload-rate are 1 or more")
+        """
+        --max-connections, --idle-timeout, --request-timeout, --min-upload-rate, \
+        --answer-timeout and --min-download-rate are 1 or more
+        """)
     }
   }
 
@@ -132,11 +144,20 @@ struct FileServerCommand: ParsableCommand {
     let byteLimit = Self.byteCountPerConnection * maxConnections
     configuration.queue.heldByteLimit = max(
       configuration.queue.heldByteLimit, byteLimit)
+    configuration.completionsPerSharedTurn = Self.completionsPerTurn
+    configuration.cachedReadsPerSharedTurn = Self.cachedReadsPerTurn
     return configuration
   }
 
   /// Opening a file while the ones before are being closed.
   private static let callsPerConnection = 4
+
+  /// Each answer takes a read and a close.
+  private static let completionsPerTurn = 2 * cachedReadsPerTurn
+
+  /// So many answers go out before the loop looks for requests again: fewer take more turns, more
+  /// let a client wait that asks meanwhile.
+  private static let cachedReadsPerTurn = 16
 
   /// A piece of a download, or one of an upload.
   private static let byteCountPerConnection = 256 * 1024
@@ -149,6 +170,8 @@ struct FileServerCommand: ParsableCommand {
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
     configuration.http.minimumRequestByteRate = minUploadRate
+    configuration.http.answerTimeout = .seconds(answerTimeout)
+    configuration.http.minimumAnswerByteRate = minDownloadRate
     configuration.http.reusesPort = threads > 1
     configuration.http.backlog = Self.backlog
     return configuration

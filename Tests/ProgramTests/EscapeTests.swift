@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import XCTest
 
 /// Requests for what lies outside of the root, by every way that we could think of.

@@ -1,5 +1,6 @@
 import Glibc
 import PosixAIO
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -9,8 +10,8 @@ import Testing
     let served = try ServedLoop { _, responder in
       responder.send(.ok, headers: ["X-One": "1"], body: "Hello".utf8)
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer.statusLine == "HTTP/1.1 200 OK")
     #expect(answer.text == "Hello")
@@ -27,9 +28,9 @@ import Testing
       responder.start(.ok, contentLength: 300_000)
       streamPattern(responder, from: 0, to: 300_000, pieceByteCount: 70_000)
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...3 {
-      client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer["Content-Length"] == "300000")
       #expect(answer["Transfer-Encoding"] == nil)
@@ -43,9 +44,9 @@ import Testing
       responder.start(.ok, contentLength: nil)
       streamPattern(responder, from: 0, to: 100_000, pieceByteCount: 33_333)
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...2 {
-      client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer["Transfer-Encoding"] == "chunked")
       #expect(answer["Content-Length"] == nil)
@@ -60,8 +61,8 @@ import Testing
       responder.start(.ok, contentLength: nil)
       streamPattern(responder, from: 0, to: 100_000, pieceByteCount: 33_333)
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.0\r\n\(header)\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.0\r\n\(header)\r\n")
     let answer = try client.readAnswer()
     #expect(answer["Transfer-Encoding"] == nil)
     #expect(answer["Content-Length"] == nil)
@@ -74,14 +75,14 @@ import Testing
       responder.start(.ok, contentLength: 3)
       streamPattern(responder, from: 0, to: 3, pieceByteCount: 3)
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...2 {
-      client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+      try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer["Connection"] == "keep-alive")
       #expect(answer.body == pattern(3))
     }
-    client.send("GET / HTTP/1.0\r\n\r\n")
+    try client.send("GET / HTTP/1.0\r\n\r\n")
     #expect(try client.readAnswer().body == pattern(3))
     #expect(try client.readToEnd() == [])
     try served.stop()
@@ -102,18 +103,18 @@ import Testing
         streamPattern(responder, from: 0, to: 10, pieceByteCount: 10)
       }
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for (path, length) in [
       ("/small", "5"), ("/stream", "100000"), ("/unwritten", "7"), ("/chunks", nil),
     ] {
-      client.send("HEAD \(path) HTTP/1.1\r\n\r\n")
+      try client.send("HEAD \(path) HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer(to: "HEAD")
       #expect(answer.code == 200)
       #expect(answer["Content-Length"] == length, "\(path)")
       #expect(answer["Transfer-Encoding"] == nil)
     }
     // A byte of a body would be read as the beginning of this status line.
-    client.send("GET /small HTTP/1.1\r\n\r\n")
+    try client.send("GET /small HTTP/1.1\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer.statusLine == "HTTP/1.1 200 OK")
     #expect(answer.text == "12345")
@@ -130,9 +131,9 @@ import Testing
         streamPattern(responder, from: 0, to: 5, pieceByteCount: 5)
       }
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for path in ["/small", "/stream", "/small"] {
-      client.send("GET \(path) HTTP/1.1\r\n\r\n")
+      try client.send("GET \(path) HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.statusLine == "HTTP/1.1 \(status)")
       #expect(answer["Content-Length"] == nil)
@@ -151,8 +152,8 @@ import Testing
       }
     }
     for (target, length) in [("a:1", "2"), ("a:2", "2")] {
-      let client = try RawClient(served.address)
-      client.send("CONNECT \(target) HTTP/1.1\r\n\r\n")
+      let client = try Client(to: served)
+      try client.send("CONNECT \(target) HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.code == 405)
       #expect(answer["Content-Length"] == length)
@@ -166,8 +167,8 @@ import Testing
       responder.start(.ok, contentLength: nil)
       responder.write(IOBuffer(copying: request.path.utf8)) { _, _ in responder.end() }
     }
-    let client = try RawClient(served.address)
-    client.send((1...20).map { "GET /\($0) HTTP/1.1\r\n\r\n" }.joined())
+    let client = try Client(to: served)
+    try client.send((1...20).map { "GET /\($0) HTTP/1.1\r\n\r\n" }.joined())
     for number in 1...20 {
       #expect(try client.readAnswer().text == "/\(number)")
     }
@@ -176,9 +177,9 @@ import Testing
 
   @Test func aResponderReleasedWithoutAnAnswerAnswers500() throws {
     let served = try ServedLoop { _, _ in }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...2 {
-      client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.code == 500)
     }
@@ -190,8 +191,8 @@ import Testing
       responder.start(.ok, contentLength: nil)
       responder.write(IOBuffer(copying: "half".utf8)) { _, _ in _ = responder }
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     let text = String(decoding: try client.readToEnd(), as: UTF8.self)
     #expect(text.hasSuffix("4\r\nhalf\r\n"))
     try served.stop()
@@ -202,8 +203,8 @@ import Testing
       responder.start(.ok, contentLength: 10)
       responder.write(IOBuffer(copying: "half".utf8)) { _, _ in responder.end() }
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     let text = String(decoding: try client.readToEnd(), as: UTF8.self)
     #expect(text.hasSuffix("half"))
     try served.stop()
@@ -214,8 +215,8 @@ import Testing
       responder.send(
         HTTPStatus(299, "a\r\nX-Bad: 1"), headers: ["X-One": "a\r\nX-Bad: 1\r\n more\0"])
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer.statusLine == "HTTP/1.1 299 a  X-Bad: 1")
     #expect(answer["X-One"] == "a  X-Bad: 1   more ")
@@ -227,8 +228,8 @@ import Testing
     let served = try ServedLoop { _, responder in
       responder.send(.ok, headers: ["Connection": "close"], body: "x".utf8)
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer["Connection"] == "close")
     #expect(try client.readToEnd() == [])
@@ -243,8 +244,8 @@ import Testing
       }
       responder.end()
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     for size in [1, 15, 16, 100_000] {
       #expect(try client.read(through: "\r\n") == "\(String(size, radix: 16))\r\n")
@@ -257,8 +258,8 @@ import Testing
 
   @Test func acceptedConnectionsSendWithoutDelay() throws {
     let served = try ServedLoop { _, responder in responder.send(.noContent) }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     _ = try client.readAnswer()
     let port = client.localPort
     // This process has both ends: the server's is the one whose peer is the client's port.

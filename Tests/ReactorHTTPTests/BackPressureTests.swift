@@ -1,6 +1,7 @@
 import PosixAIO
 import Reactor
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -31,18 +32,18 @@ import Testing
       responder.start(.ok, contentLength: nil)
       source.feed(responder, IOBuffer(copying: pattern(Source.pieceByteCount)))
     }
-    let client = try RawClient(served.address, receiveBufferByteCount: 65_536)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served, receiveBufferByteCount: 65_536)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     // The kernel's buffers are full when nothing more is handed out while another client is
     // served many times over.
-    let other = try RawClient(served.address)
+    let other = try Client(to: served)
     var before = -1
     var now = source.handedOut.withLock { $0 }
     while now != before {
       before = now
       for _ in 1...500 {
-        other.send("GET /other HTTP/1.1\r\n\r\n")
+        try other.send("GET /other HTTP/1.1\r\n\r\n")
         #expect(try other.readAnswer().code == 204)
       }
       now = source.handedOut.withLock { $0 }
@@ -74,8 +75,8 @@ import Testing
       }
       #expect(sent.withLock { $0 } == [])
     }
-    let client = try RawClient(served.address, receiveBufferByteCount: 65_536)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served, receiveBufferByteCount: 65_536)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     try served.waitUntil("the first is reported alone") { _ in sent.withLock { $0 } == [1] }
     _ = try client.read(byteCount: 15_000_000)
@@ -101,8 +102,8 @@ import Testing
       }
       isInside.value = false
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try client.readAnswer().text == "x")
     try served.stop()
   }

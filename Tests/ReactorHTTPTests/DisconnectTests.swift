@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import PosixAIO
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -62,11 +63,11 @@ private final class Reports: Sendable {
   func aClientThatGoesBeforeASmallAnswerHarmsNobody(isReset: Bool) throws {
     let served = try serve()
     for _ in 1...10 {
-      var client: RawClient? = try RawClient(served.address)
-      client?.send("GET / HTTP/1.1\r\n\r\n")
+      var client: Client? = try Client(to: served)
+      try client?.send("GET / HTTP/1.1\r\n\r\n")
       let held = held
       try waitForRequests(1, served)
-      if isReset { client?.reset() }
+      if isReset { client?.vanish() }
       client = nil
       try served.onLoop { _ in held.value.responders.removeAll { $0.send(.ok) == () } }
     }
@@ -76,10 +77,10 @@ private final class Reports: Sendable {
   @Test(arguments: [true, false])
   func aClientThatGoesBeforeAStreamedAnswerIsNoticedByWriting(isReset: Bool) throws {
     let served = try serve()
-    var client: RawClient? = try RawClient(served.address)
-    client?.send("GET / HTTP/1.1\r\n\r\n")
+    var client: Client? = try Client(to: served)
+    try client?.send("GET / HTTP/1.1\r\n\r\n")
     try waitForRequests(1, served)
-    if isReset { client?.reset() }
+    if isReset { client?.vanish() }
     client = nil
     let (held, reports) = (held, reports)
     try served.onLoop { _ in held.value.responders[0].start(.ok, contentLength: nil) }
@@ -112,8 +113,8 @@ private final class Reports: Sendable {
   @Test(arguments: [true, false])
   func aClientThatGoesInTheMiddleHasEveryPieceReportedOnce(isReset: Bool) throws {
     let served = try serve()
-    var client: RawClient? = try RawClient(served.address)
-    client?.send("GET / HTTP/1.1\r\n\r\n")
+    var client: Client? = try Client(to: served)
+    try client?.send("GET / HTTP/1.1\r\n\r\n")
     try waitForRequests(1, served)
     let (held, reports) = (held, reports)
     try served.onLoop { _ in
@@ -122,7 +123,7 @@ private final class Reports: Sendable {
       held.value.responders[0].end()
     }
     _ = try client?.read(byteCount: 1_500_000)
-    if isReset { client?.reset() }
+    if isReset { client?.vanish() }
     client = nil
     try served.waitUntil("all pieces are reported") { _ in reports.deliveryCount == 30 }
     let deliveries = reports.deliveries.withLock { $0 }
@@ -137,8 +138,8 @@ private final class Reports: Sendable {
 
   @Test func aClientThatGoesWithPipelinedRequestsLeavesNothing() throws {
     let served = try serve()
-    var client: RawClient? = try RawClient(served.address)
-    client?.send(String(repeating: "GET / HTTP/1.1\r\n\r\n", count: 100))
+    var client: Client? = try Client(to: served)
+    try client?.send(String(repeating: "GET / HTTP/1.1\r\n\r\n", count: 100))
     let held = held
     for _ in 1...3 {
       try waitForRequests(1, served)
@@ -146,7 +147,7 @@ private final class Reports: Sendable {
       #expect(try client?.readAnswer().text == "x")
     }
     try waitForRequests(1, served)
-    client?.reset()
+    client?.vanish()
     client = nil
     // Requests that were read already may still come; each is answered into the void.
     try served.waitUntil("the connection is gone") { server in
@@ -158,8 +159,8 @@ private final class Reports: Sendable {
 
   @Test func aClientThatClosedItsSendingSideGetsAllItsAnswers() throws {
     let served = try serve()
-    let client = try RawClient(served.address)
-    client.send("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
     client.finishSending()
     let (held, reports) = (held, reports)
     for _ in 1...2 {
@@ -186,9 +187,9 @@ private final class Reports: Sendable {
       "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
     ] {
       for isReset in [true, false] {
-        let client = try RawClient(served.address)
-        client.send(request)
-        if isReset { client.reset() }
+        let client = try Client(to: served)
+        try client.send(request)
+        if isReset { client.vanish() }
       }
     }
     try expectNothingLeft(served)
@@ -197,18 +198,16 @@ private final class Reports: Sendable {
 
   @Test func whatAClientSendsDuringItsAnswerStaysInTheKernel() throws {
     let served = try serve()
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     try waitForRequests(1, served)
     let held = held
     try served.onLoop { _ in held.value.responders[0].start(.ok, contentLength: nil) }
     // Nobody reads it, so at some point no more goes in.
-    var timeout = timeval(tv_sec: 0, tv_usec: 200_000)
-    unsafe setsockopt(
-      client.socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    client.limitSending(to: .milliseconds(200))
     let block = [UInt8](repeating: 65, count: 1_000_000)
     var blocks = 0
-    while client.send(block) {
+    while client.trySend(block) {
       blocks += 1
       try #require(blocks < 1000)
     }
@@ -221,8 +220,8 @@ private final class Reports: Sendable {
 
   @Test func aServerReleasedWithAnswersInProgressReportsEveryPiece() throws {
     let served = try serve()
-    let clients = try (1...5).map { _ in try RawClient(served.address) }
-    for client in clients { client.send("GET / HTTP/1.1\r\n\r\n") }
+    let clients = try (1...5).map { _ in try Client(to: served) }
+    for client in clients { try client.send("GET / HTTP/1.1\r\n\r\n") }
     try waitForRequests(5, served)
     let (held, reports) = (held, reports)
     try served.onLoop { server in
@@ -266,16 +265,16 @@ private final class Reports: Sendable {
       box.value = server.value
       server.value = nil
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     #expect((try? client.readToEnd()) ?? [] == [])
     try served.stop()
   }
 
   @Test func aLoopThatEndsWithPiecesUnreportedReleasesThem() throws {
     let served = try serve()
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     try waitForRequests(1, served)
     let (held, reports) = (held, reports)
     try served.onLoop { _ in

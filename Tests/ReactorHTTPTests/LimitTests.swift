@@ -1,6 +1,7 @@
 import Glibc
 import PosixAIO
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -35,8 +36,8 @@ import Testing
   ])
   func nonsenseIsAnswered400AndTheConnectionClosed(request: String) throws {
     let served = try Self.strict()
-    let client = try RawClient(served.address)
-    client.send(request)
+    let client = try Client(to: served)
+    try client.send(request)
     let answer = try client.readAnswer()
     #expect([400, 413].contains(answer.code), "\(answer.statusLine)")
     #expect(answer["Connection"] == "close")
@@ -46,8 +47,8 @@ import Testing
 
   @Test func anUnknownTransferEncodingIsAnswered501AndTheConnectionClosed() throws {
     let served = try Self.strict()
-    let client = try RawClient(served.address)
-    client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
     #expect(try client.readAnswer().code == 501)
     #expect(try client.readToEnd() == [])
     try served.stop()
@@ -61,8 +62,8 @@ import Testing
   ])
   func aHeaderOverTheLimitIsAnswered400(request: String) throws {
     let served = try Self.strict()
-    let client = try RawClient(served.address)
-    client.send(request)
+    let client = try Client(to: served)
+    try client.send(request)
     let answer = try client.readAnswer()
     #expect(answer.code == 400)
     #expect(try client.readToEnd() == [])
@@ -71,11 +72,11 @@ import Testing
 
   @Test func aBodyOfTheLimitIsTakenAndOneByteMoreIsNot() throws {
     let served = try Self.strict()
-    let client = try RawClient(served.address)
-    client.send("PUT /good HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
-    client.send(pattern(100_000))
+    let client = try Client(to: served)
+    try client.send("PUT /good HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+    try client.send(pattern(100_000))
     #expect(try client.readAnswer().text == "100000")
-    client.send("PUT / HTTP/1.1\r\nContent-Length: 100001\r\n\r\n")
+    try client.send("PUT / HTTP/1.1\r\nContent-Length: 100001\r\n\r\n")
     // The client has not sent any of it yet.
     #expect(try client.readAnswer().code == 413)
     try served.stop()
@@ -84,9 +85,9 @@ import Testing
   @Test func aClientThatSendsTooLargeABodyFirstStillReadsThe413() throws {
     let served = try Self.strict()
     for _ in 1...20 {
-      let client = try RawClient(served.address)
-      client.send("PUT / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n")
-      #expect(client.send([UInt8](repeating: 65, count: 10_000_000)))
+      let client = try Client(to: served)
+      try client.send("PUT / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n")
+      #expect(client.trySend([UInt8](repeating: 65, count: 10_000_000)))
       #expect(try client.readAnswer().code == 413)
       #expect(try client.readToEnd() == [])
     }
@@ -97,41 +98,41 @@ import Testing
     let served = try Self.strict()
     let chunk = "1000\r\n\(String(repeating: "a", count: 4096))\r\n"
     for _ in 1...20 {
-      let client = try RawClient(served.address)
-      client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-      for _ in 1...1000 { #expect(client.send(chunk)) }
-      client.send("0\r\n\r\n")
+      let client = try Client(to: served)
+      try client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+      for _ in 1...1000 { #expect(client.trySend(chunk)) }
+      try client.send("0\r\n\r\n")
       #expect(try client.readAnswer().code == 413)
     }
-    let client = try RawClient(served.address)
-    client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n")
+    let client = try Client(to: served)
+    try client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n")
     #expect(try client.readAnswer().code == 413)
     try served.stop()
   }
 
   @Test func aClientThatAsksWithTooLargeABodyIsTold413AtOnce() throws {
     let served = try Self.strict()
-    let client = try RawClient(served.address)
-    client.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n")
     #expect(try client.readAnswer().code == 413)
     #expect(try client.readToEnd() == [])
     // Chunked, the size is not known before.
-    let other = try RawClient(served.address)
-    other.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+    let other = try Client(to: served)
+    try other.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
     #expect(try other.read(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
-    other.send("186a1\r\n")
+    try other.send("186a1\r\n")
     #expect(try other.readAnswer().code == 413)
     try served.stop()
   }
 
   @Test func aLineThatNeverEndsDoesNotFillTheMemory() throws {
     let served = try Self.strict()
-    let client = try RawClient(served.address)
-    client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
     // The size of a chunk, in a line without end: the connection is cut.
     let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: 100_000)
     var sent = 0
-    while client.send(zeros) {
+    while client.trySend(zeros) {
       sent += zeros.count
       try #require(sent < 1_000_000_000)
     }
@@ -147,12 +148,12 @@ import Testing
       "", "GET / HT", "GET / HTTP/1.1\r\nX: ", "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nHell",
       "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1",
     ].map { request in
-      let client = try RawClient(served.address)
-      client.send(request)
+      let client = try Client(to: served)
+      try client.send(request)
       return client
     }
-    let idle = try RawClient(served.address)
-    idle.send("GET / HTTP/1.1\r\n\r\n")
+    let idle = try Client(to: served)
+    try idle.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try idle.readAnswer().code == 204)
     for client in clients + [idle] { #expect(try client.readToEnd() == []) }
     try served.waitUntil("all are gone") { $0.value?.connectionCount == 0 }
@@ -172,8 +173,8 @@ import Testing
         _ = responder
       }
     }
-    let client = try RawClient(served.address, receiveBufferByteCount: 4096)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     try served.waitUntil("the connection is cut") { _ in losses.withLock { $0 } == 1 }
     #expect(outcomes.withLock { $0 } == [.connectionLost])
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
@@ -188,8 +189,8 @@ import Testing
       responder.start(.ok, contentLength: nil)
       responderBox.value = responder
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     // The client is silent, as clients are that download, for longer than the time-out.
     for _ in 1...6 {
@@ -212,16 +213,16 @@ import Testing
     var configuration = HTTPServer.Configuration()
     configuration.maximumConnectionCount = 2
     let served = try ServedLoop(configuration) { _, responder in responder.send(.noContent) }
-    let first = try RawClient(served.address)
-    var second: RawClient? = try RawClient(served.address)
+    let first = try Client(to: served)
+    var second: Client? = try Client(to: served)
     for client in [first, second] {
-      client?.send("GET / HTTP/1.1\r\n\r\n")
+      try client?.send("GET / HTTP/1.1\r\n\r\n")
       #expect(try client?.readAnswer().code == 204)
     }
-    let third = try RawClient(served.address)
-    third.send("GET / HTTP/1.1\r\n\r\n")
+    let third = try Client(to: served)
+    try third.send("GET / HTTP/1.1\r\n\r\n")
     // The first is served while the third waits.
-    first.send("GET / HTTP/1.1\r\n\r\n")
+    try first.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try first.readAnswer().code == 204)
     #expect(try served.onLoop { $0.value?.connectionCount } == 2)
     #expect(!third.hasReceivedSomething)

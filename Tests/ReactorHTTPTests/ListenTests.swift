@@ -2,6 +2,7 @@ import Glibc
 import Reactor
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -83,8 +84,8 @@ import Testing
       var fillers: [Int32] = []
       while case let descriptor = dup(0), descriptor >= 0 { fillers.append(descriptor) }
       close(fillers.removeLast())
-      let client = try RawClient(served.address)
-      client.send("GET / HTTP/1.1\r\n\r\n")
+      let client = try Client(to: served)
+      try client.send("GET / HTTP/1.1\r\n\r\n")
       // It rests between attempts, instead of being told of the same client for ever.
       try served.waitUntil("accepting rests") { $0.value?.isAcceptingAtRest == true }
       guard try served.onLoop({ $0.value?.connectionCount }) == 0 else { exit(1) }
@@ -96,13 +97,13 @@ import Testing
 
   @Test func anAcceptThatFailsDelaysClients() throws {
     let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
-    let first = try RawClient(served.address)
-    first.send("GET / HTTP/1.1\r\n\r\n")
+    let first = try Client(to: served)
+    try first.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try first.readAnswer().text == "x")
     try served.onLoop { server in server.value?.acceptFailed() }
-    let second = try RawClient(served.address)
-    second.send("GET / HTTP/1.1\r\n\r\n")
-    first.send("GET / HTTP/1.1\r\n\r\n")
+    let second = try Client(to: served)
+    try second.send("GET / HTTP/1.1\r\n\r\n")
+    try first.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try first.readAnswer().text == "x")
     #expect(try second.readAnswer().text == "x")
     try served.stop()

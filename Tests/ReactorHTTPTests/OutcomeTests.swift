@@ -1,6 +1,7 @@
 import Dispatch
 import PosixAIO
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -32,12 +33,12 @@ import Testing
         streamPattern(responder, from: 0, to: 300_000, pieceByteCount: 70_000)
       }
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for path in ["/small", "/empty", "/large"] {
-      client.send("GET \(path) HTTP/1.1\r\n\r\n")
+      try client.send("GET \(path) HTTP/1.1\r\n\r\n")
       _ = try client.readAnswer()
     }
-    client.send("HEAD /small HTTP/1.1\r\nConnection: close\r\n\r\n")
+    try client.send("HEAD /small HTTP/1.1\r\nConnection: close\r\n\r\n")
     _ = try client.readToEnd()
     for _ in 1...4 { try outcomes.waitForNext() }
     try served.stop()
@@ -53,8 +54,8 @@ import Testing
       responder.start(.ok, contentLength: 10)
       responder.write(IOBuffer(copying: "1234".utf8)) { _, _ in responder.cut() }
     }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     _ = try client.readToEnd()
     try outcomes.waitForNext()
     try served.stop()
@@ -68,8 +69,8 @@ import Testing
       responder.send(.ok, body: "1.\(request.minorVersion)".utf8)
     }
     for version in ["1.1", "1.0"] {
-      let client = try RawClient(served.address)
-      client.send("GET / HTTP/\(version)\r\n\r\n")
+      let client = try Client(to: served)
+      try client.send("GET / HTTP/\(version)\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.text == version)
     }

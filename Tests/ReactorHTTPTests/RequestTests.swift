@@ -1,6 +1,7 @@
 import PosixAIO
 import Reactor
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -16,8 +17,8 @@ import Testing
       responder.send(
         .ok, headers: ["X-Port": "\(request.remotePort)"], body: text.utf8)
     }
-    let client = try RawClient(served.address)
-    client.send("DELETE /a%20b//c?d=%2F&e HTTP/1.1\r\nHost: h:1\r\nX: 1\r\nx:  2 \r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("DELETE /a%20b//c?d=%2F&e HTTP/1.1\r\nHost: h:1\r\nX: 1\r\nx:  2 \r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer.text == "DELETE /a%20b//c?d=%2F&e /a%20b//c d=%2F&e h:1 1,2")
     #expect(answer["X-Port"] == "\(client.localPort)")
@@ -33,8 +34,8 @@ import Testing
     let served = try ServedLoop { request, responder in
       responder.send(.ok, body: "\(request.path) \(request.query ?? "none")".utf8)
     }
-    let client = try RawClient(served.address)
-    client.send("GET \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     #expect(try client.readAnswer().text == "\(path) \(query ?? "none")")
     try served.stop()
   }
@@ -46,9 +47,9 @@ import Testing
     let served = try ServedLoop { request, responder in
       responder.send(.methodNotAllowed, headers: ["Allow": "GET"], body: request.method.name.utf8)
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...2 {
-      client.send("\(method) / HTTP/1.1\r\n\r\n")
+      try client.send("\(method) / HTTP/1.1\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.code == 405)
       #expect(answer["Allow"] == "GET")
@@ -65,9 +66,9 @@ import Testing
       handled.withLock { $0 += 1 }
       responder.send(.ok, headers: ["Connection": "keep-alive"])
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     let hidden = "GET /hidden HTTP/1.1\r\n\r\n"
-    client.send("\(method) / HTTP/1.1\r\nContent-Length: \(hidden.utf8.count)\r\n\r\n\(hidden)")
+    try client.send("\(method) / HTTP/1.1\r\nContent-Length: \(hidden.utf8.count)\r\n\r\n\(hidden)")
     let answer = try client.readAnswer(to: method)
     #expect(answer["Connection"] == "close")
     #expect(try client.readToEnd() == [])
@@ -92,10 +93,10 @@ import Testing
       #expect(request.body.readAll().count == 0)
       responder.send(taken == pattern(taken.count) ? .ok : .badRequest, body: "\(taken.count)".utf8)
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for byteCount in [0, 1, 100_000, 5_000_000] {
-      client.send("PUT / HTTP/1.1\r\nContent-Length: \(byteCount)\r\n\r\n")
-      client.send(pattern(byteCount))
+      try client.send("PUT / HTTP/1.1\r\nContent-Length: \(byteCount)\r\n\r\n")
+      try client.send(pattern(byteCount))
       let answer = try client.readAnswer()
       #expect(answer.code == 200)
       #expect(answer.text == "\(byteCount)")
@@ -107,11 +108,11 @@ import Testing
     let served = try ServedLoop { request, responder in
       responder.send(.ok, body: Array(request.body.readAll()))
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...2 {
-      client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-      client.send("5\r\nHello\r\n1\r\n \r\n00005;x=1\r\n".replacing(";x=1", with: " ;x=1"))
-      client.send("world\r\n0\r\nX-Trailer: 1\r\n\r\n")
+      try client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+      try client.send("5\r\nHello\r\n1\r\n \r\n00005;x=1\r\n".replacing(";x=1", with: " ;x=1"))
+      try client.send("world\r\n0\r\nX-Trailer: 1\r\n\r\n")
       #expect(try client.readAnswer().text == "Hello world")
     }
     try served.stop()
@@ -126,8 +127,8 @@ import Testing
       responder.write(IOBuffer(copying: "x".utf8)) { _, _ in }
       responderBox.value = responder
     }
-    let client = try RawClient(served.address)
-    client.send("PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nHello")
+    let client = try Client(to: served)
+    try client.send("PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nHello")
     _ = try client.read(through: "x\r\n")
     try served.onLoop { _ in responderBox.value?.cut() }
     _ = try client.readToEnd()
@@ -145,14 +146,14 @@ import Testing
     let served = try ServedLoop { request, responder in
       responder.send(.ok, body: Array(request.body.readAll()))
     }
-    let client = try RawClient(served.address)
+    let client = try Client(to: served)
     for _ in 1...2 {
-      client.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+      try client.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
       #expect(try client.read(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
-      client.send("Hello")
+      try client.send("Hello")
       #expect(try client.readAnswer().text == "Hello")
     }
-    client.send("PUT / HTTP/1.1\r\nExpect: miracles\r\nContent-Length: 5\r\n\r\nHello")
+    try client.send("PUT / HTTP/1.1\r\nExpect: miracles\r\nContent-Length: 5\r\n\r\nHello")
     #expect(try client.readAnswer().code == 417)
     #expect(try client.readToEnd() == [])
     try served.stop()
@@ -167,8 +168,8 @@ import Testing
         })
     else { return }
     #expect("\(served.address)" == "[::1]:\(served.address.port)")
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try client.readAnswer().text == "::1")
     try served.stop()
   }

@@ -3,6 +3,7 @@ import PosixAIO
 import Reactor
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -19,14 +20,14 @@ import Testing
         responders.value.append(responder)
       }
     }
-    let idle = try RawClient(served.address)
-    idle.send("GET /now HTTP/1.1\r\n\r\n")
+    let idle = try Client(to: served)
+    try idle.send("GET /now HTTP/1.1\r\n\r\n")
     #expect(try idle.readAnswer()["Connection"] == nil)
-    let silent = try RawClient(served.address)
-    let waiting = try RawClient(served.address)
-    waiting.send("GET /later HTTP/1.1\r\n\r\n")
-    let streamed = try RawClient(served.address)
-    streamed.send("GET /stream HTTP/1.1\r\n\r\n")
+    let silent = try Client(to: served)
+    let waiting = try Client(to: served)
+    try waiting.send("GET /later HTTP/1.1\r\n\r\n")
+    let streamed = try Client(to: served)
+    try streamed.send("GET /stream HTTP/1.1\r\n\r\n")
     try served.waitUntil("two requests") { _ in responders.value.count == 2 }
     let counter = Counter()
     try served.onLoop { server in
@@ -35,11 +36,11 @@ import Testing
       server.value?.shutDown { counter.add(10) }
       #expect(counter.value == 0)
     }
-    #expect(throws: RawClient.Failure.self) {
-      _ = try RawClient(served.address)
+    #expect(throws: Errno.self) {
+      _ = try Client(to: served)
     }
     // A kept-alive client may still ask, and is told that it was the last time.
-    idle.send("GET /now HTTP/1.1\r\n\r\n")
+    try idle.send("GET /now HTTP/1.1\r\n\r\n")
     let last = try idle.readAnswer()
     #expect(last.text == "now")
     #expect(last["Connection"] == "close")
@@ -96,12 +97,12 @@ import Testing
       responder.write(IOBuffer(copying: [UInt8](repeating: 0, count: 50_000_000))) { _, _ in }
       responders.value.append(responder)
     }
-    var client: RawClient? = try RawClient(served.address)
-    client?.send("GET / HTTP/1.1\r\n\r\n")
+    var client: Client? = try Client(to: served)
+    try client?.send("GET / HTTP/1.1\r\n\r\n")
     try served.waitUntil("a request") { _ in responders.value.count == 1 }
     let counter = Counter()
     try served.onLoop { $0.value?.shutDown { counter.add(1) } }
-    client?.reset()
+    client?.vanish()
     client = nil
     try served.waitUntil("the call was made") { _ in counter.value == 1 }
     try served.onLoop { _ in responders.value = [] }
@@ -110,15 +111,15 @@ import Testing
 
   @Test func stopAcceptingRefusesNewClientsAndServesTheOthers() throws {
     let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
-    let client = try RawClient(served.address)
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try client.readAnswer().text == "x")
     try served.onLoop { server in
       server.value?.stopAccepting()
       server.value?.stopAccepting()
     }
-    #expect(throws: RawClient.Failure.self) { _ = try RawClient(served.address) }
-    client.send("GET / HTTP/1.1\r\n\r\n")
+    #expect(throws: Errno.self) { _ = try Client(to: served) }
+    try client.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try client.readAnswer()["Connection"] == nil)
     let address = served.address
     try served.onLoop { server in
@@ -126,8 +127,8 @@ import Testing
         try server.value?.listen(host: address.host, port: address.port)
       }
     }
-    let other = try RawClient(served.address)
-    other.send("GET / HTTP/1.1\r\n\r\n")
+    let other = try Client(to: served)
+    try other.send("GET / HTTP/1.1\r\n\r\n")
     #expect(try other.readAnswer().text == "x")
     try served.stop()
   }

@@ -1,5 +1,6 @@
 import Glibc
 import PosixAIO
+import TestSupport
 import Testing
 
 @testable import ReactorHTTP
@@ -142,8 +143,8 @@ import Testing
     await #expect(processExitsWith: .failure) {
       let held = OnLoop<HTTPResponder?>(nil)
       let served = try ServedLoop { _, responder in held.value = responder }
-      let client = try RawClient(served.address)
-      client.send("GET / HTTP/1.1\r\n\r\n")
+      let client = try Client(to: served)
+      try client.send("GET / HTTP/1.1\r\n\r\n")
       try served.waitUntil("a request") { _ in held.value != nil }
       held.value?.send(.ok)
     }
@@ -165,10 +166,10 @@ import Testing
         responder.start(.ok, contentLength: nil)
         streamPattern(responder, from: 0, to: 100_000_000, pieceByteCount: 1_000_000)
       }
-      let client = try RawClient(served.address)
-      client.send("GET / HTTP/1.1\r\n\r\n")
+      let client = try Client(to: served)
+      try client.send("GET / HTTP/1.1\r\n\r\n")
       _ = try client.read(through: "\r\n\r\n")
-      client.reset()
+      client.vanish()
       try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
       try served.stop()
     }
@@ -178,8 +179,8 @@ import Testing
 /// Serves one request with `body`, and waits for its answer.
 private func serveOnce(_ body: @escaping @Sendable (HTTPResponder) -> Void) throws {
   let served = try ServedLoop { _, responder in body(responder) }
-  let client = try RawClient(served.address)
-  client.send("GET / HTTP/1.1\r\n\r\n")
+  let client = try Client(to: served)
+  try client.send("GET / HTTP/1.1\r\n\r\n")
   _ = try client.read(through: "\r\n\r\n")
   try served.stop()
 }

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// A report as the tables of docs/benchmarks.md.
 public enum Markdown {
   /// The line behind which a document's tables stand; what is before it is kept.
@@ -15,6 +17,24 @@ public enum Markdown {
     text += "\n## Every other row\n"
     for row in report.rows where row.growth == nil { text += self.row(row) }
     return text
+  }
+
+  /// The lines between which the tables of a program's page stand.
+  private static let begin = "<!-- from here on written by: programs --markdown -->"
+  private static let end = "<!-- up to here -->"
+
+  /// The tables of a program's page.
+  public static func programs(_ report: Report) -> String {
+    machine(report) + "\n" + floors(report) + report.rows.map { row($0) }.joined()
+  }
+
+  /// A page with other tables in it; they come behind everything where it has none.
+  public static func replacing(_ tables: String, in page: String) -> String {
+    let block = "\(begin)\n\n\(tables)\n\(end)"
+    guard let start = page.range(of: begin),
+      let stop = page.range(of: end, range: start.upperBound..<page.endIndex)
+    else { return page + "\n" + block + "\n" }
+    return page.replacingCharacters(in: start.lowerBound..<stop.upperBound, with: block)
   }
 
   private static func machine(_ report: Report) -> String {

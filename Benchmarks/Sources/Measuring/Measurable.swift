@@ -13,3 +13,10 @@ public protocol Measurable {
   ///   - chosen: The contestants to measure, by name; nil measures all.
   func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult
 }
+
+extension Measurable {
+  /// Whether `--only` asks for this row: by its name, by its kind, or since it asks for nothing.
+  public func isChosen(_ only: [String]) -> Bool {
+    only.isEmpty || only.contains { $0 == name || name.hasPrefix($0 + "-") }
+  }
+}

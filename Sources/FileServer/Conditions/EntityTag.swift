@@ -16,11 +16,14 @@ struct EntityTag: Equatable, CustomStringConvertible {
   ///
   /// - Parameter suffix: Tells the forms of one resource apart.
   init(_ status: FileStatus, suffix: String = "") {
-    let numbers = [
-      status.inode, UInt64(status.byteCount), UInt64(bitPattern: status.modified.seconds),
-      UInt64(status.modified.nanoseconds),
-    ]
-    self.init(numbers.map { String($0, radix: 16) }.joined(separator: "-") + suffix)
+    var text = String(status.inode, radix: 16)
+    for number in [
+      status.byteCount, status.modified.seconds, status.modified.nanoseconds,
+    ] {
+      text += "-"
+      text += String(UInt64(bitPattern: number), radix: 16)
+    }
+    self.init(text + suffix)
   }
 
   /// As in a header.

@@ -29,16 +29,26 @@ final class FileAnswer {
     case ended
   }
 
+  /// What the answer says before its body.
+  private struct Head {
+    let status: HTTPStatus
+    let headers: HTTPFields
+    let byteCount: Int64
+  }
+
   private let file: File
   private let responder: HTTPResponder
   private let logger: Logger
+  private let head: Head
   private var sections: ArraySlice<Section>
   private var state = State.idle
 
   private init(
-    _ file: File, _ sections: [Section], _ responder: HTTPResponder, _ logger: Logger
+    _ file: File, _ head: Head, _ sections: [Section], _ responder: HTTPResponder,
+    _ logger: Logger
   ) {
     self.file = file
+    self.head = head
     self.sections = sections[...]
     self.responder = responder
     self.logger = logger
@@ -86,8 +96,8 @@ final class FileAnswer {
     headers.add("Content-Type", chosen.mediaType.name)
     let sections: [Section] =
       chosen.byteCount == 0 || isHead ? [] : [.bytes(0..<chosen.byteCount)]
-    responder.start(.ok, headers: headers, contentLength: Int(chosen.byteCount))
-    FileAnswer(chosen.file, sections, responder, logger).sendNextSection()
+    let head = Head(status: .ok, headers: headers, byteCount: chosen.byteCount)
+    FileAnswer(chosen.file, head, sections, responder, logger).sendNextSection()
   }
 
   private static func sendParts(
@@ -115,8 +125,8 @@ final class FileAnswer {
       sections.append(.text("\r\n--\(boundary)--\r\n"))
     }
     let byteCount = sections.reduce(0) { $0 + $1.byteCount }
-    responder.start(.partialContent, headers: headers, contentLength: Int(byteCount))
-    FileAnswer(chosen.file, sections, responder, logger).sendNextSection()
+    let head = Head(status: .partialContent, headers: headers, byteCount: byteCount)
+    FileAnswer(chosen.file, head, sections, responder, logger).sendNextSection()
   }
 
   private static func contentRange(_ part: Range<Int64>, of chosen: Representation) -> String {
@@ -125,11 +135,19 @@ final class FileAnswer {
 
   // MARK: - Sending
 
+  /// Behind the first read, so that head and content go out together, and a file that can't be read
+  /// is answered with an error.
+  private func startIfNeeded() {
+    guard !responder.isStarted else { return }
+    responder.start(head.status, headers: head.headers, contentLength: Int(head.byteCount))
+  }
+
   private func sendNextSection() {
     switch sections.popFirst() {
     case nil:
       end()
     case .text(let text):
+      startIfNeeded()
       responder.write(IOBuffer(copying: text.utf8)) { _, _ in }
       sendNextSection()
     case .bytes(let range):
@@ -156,6 +174,7 @@ final class FileAnswer {
   }
 
   private func send(_ piece: consuming IOBuffer, of reader: FileReader, end: Int64) {
+    startIfNeeded()
     let isLast = reader.offset == end
     let hasMore = !sections.isEmpty
     responder.write(piece) { [self] _, piece in
@@ -173,15 +192,16 @@ final class FileAnswer {
     sendNextSection()
   }
 
-  /// The answer has begun, so only a broken connection can tell the client.
+  /// Where the answer has begun, only a broken connection can tell the client.
   private func fail(_ reason: String) {
     logger.error("sending was broken off: \(reason)")
-    responder.cut()
+    if responder.isStarted { responder.cut() } else { responder.refuse(.internalServerError) }
     close()
   }
 
   /// All is written, or nobody is left to write to.
   private func end() {
+    startIfNeeded()
     responder.end()
     close()
   }

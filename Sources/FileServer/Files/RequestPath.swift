@@ -18,10 +18,15 @@ struct RequestPath: Equatable {
     guard encoded.utf8.first == UInt8(ascii: "/"),
       let bytes = percentDecoded(encoded), !bytes.contains(0)
     else { return nil }
+    if Self.isPlain(bytes) {
+      path = Self.filePath(bytes[1...])
+      endsInSlash = false
+      return
+    }
     let names = bytes.split(separator: UInt8(ascii: "/"))
     guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
     let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
-    path = Self.filePath(Array(relative))
+    path = Self.filePath(Array(relative)[...])
     endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
   }
 
@@ -37,7 +42,15 @@ struct RequestPath: Equatable {
     path.appending(name)
   }
 
-  private static func filePath(_ bytes: [UInt8]) -> FilePath {
+  /// Whether a path stands for itself: no name in it is empty or begins with a dot.
+  private static func isPlain(_ bytes: [UInt8]) -> Bool {
+    guard bytes.count > 1, bytes.last != UInt8(ascii: "/") else { return false }
+    return zip(bytes, bytes.dropFirst()).allSatisfy { byte, next in
+      byte != UInt8(ascii: "/") || (next != byte && next != UInt8(ascii: "."))
+    }
+  }
+
+  private static func filePath(_ bytes: ArraySlice<UInt8>) -> FilePath {
     guard !bytes.isEmpty else { return "." }
     // File names are bytes: what is not UTF-8 has to reach the kernel as it came. The array ends in
     // the NUL that is asked for.

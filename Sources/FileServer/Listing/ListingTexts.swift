@@ -8,24 +8,34 @@ let listingStyle = """
   a { color: #0645ad; text-decoration: none } a:hover { text-decoration: underline }
   table { border-collapse: collapse; width: 100% }
   th { text-align: left; border-bottom: 2px solid #ccc; white-space: nowrap }
-  th, td { padding: .25rem 1rem .25rem 0 } tbody tr:hover { background: #f2f5f9 }
+  th, td { padding: .25rem 1rem .25rem 0 } th:last-child, td:last-child { padding-right: 0 }
+  tbody tr:hover { background: #f2f5f9 }
   td { border-bottom: 1px solid #eee; overflow-wrap: anywhere }
   td + td, th + th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
   .folder a { font-weight: 600 } .sum { color: #777; font-size: .9rem }
-  form { border: 2px dashed #bbb; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem }
+  form { border: 2px dashed #bbb; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem;
+  color: #777 }
+  label { display: inline-block; padding: .25rem .75rem; margin-right: .5rem; border-radius: .25rem;
+  color: #fff; background: #0645ad; cursor: pointer }
+  label:focus-within { outline: 2px solid #8ab4f8; outline-offset: 2px } label input { position: absolute; opacity: 0; width: 1px }
   form.over { border-color: #0645ad; background: #f2f5f9 }
   form div { display: flex; gap: 1rem; align-items: center; margin-top: .5rem }
   form div span:first-child { flex: 1; overflow-wrap: anywhere } progress { width: 12rem }
+  @media (max-width: 36rem) { body { margin-top: 1rem } table, thead, tbody { display: block }
+  tr { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .25rem 0;
+  border-bottom: 1px solid #eee }
+  th, td { border: 0; padding: 0 } td:first-child { flex: 1 0 100% }
+  td + td { color: #777; font-size: .9rem } td:empty { display: none } progress { width: 5rem } }
   @media (prefers-color-scheme: dark) { body { color: #ddd; background: #16181c }
-  a { color: #8ab4f8 } th { border-color: #444 } td { border-color: #2a2d33 }
+  a { color: #8ab4f8 } th { border-color: #444 } tr, td { border-color: #2a2d33 }
   tbody tr:hover, form.over { background: #22252b } }
   """
 
-let listingStyleHash = "sha256-25d135fh8oJmfSzmEYQOrP0BQ5uvEgGjiWKyGXZF828="
+let listingStyleHash = "sha256-GWq/noFF42n8QZia5kwgy5EIQRTb6sdDP9zY1xBqVZQ="
 
 /// Files are sent one request each, by `PUT`; a form can't do that without a script.
 let uploadForm = """
-  <form><label>Upload files: <input type="file" multiple></label> or drop them here
+  <form><label>Upload files<input type="file" multiple></label> or drop them here
   <noscript><br>This needs JavaScript. Without: curl -T FILE URL</noscript></form>
   <script>\(uploadScript)</script>
 

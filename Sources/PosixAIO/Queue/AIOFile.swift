@@ -85,10 +85,26 @@ public final class AIOFile {
   ///     ``CompletionQueue/Configuration/streamLimit``. It is the file's to close.
   ///   - path: For error messages.
   ///   - queue: Runs the operations.
-  public init(_ descriptor: FileDescriptor, path: FilePath? = nil, queue: CompletionQueue) {
+  public convenience init(
+    _ descriptor: FileDescriptor, path: FilePath? = nil, queue: CompletionQueue
+  ) {
+    self.init(descriptor, path: path, queue: queue, FileTraits(descriptor.rawValue))
+  }
+
+  /// Takes over a descriptor of a regular file that is known to be open for reading through the page
+  /// cache: nobody has to ask what it is.
+  package convenience init(
+    ofCachedRegularFile descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue
+  ) {
+    self.init(descriptor, path: path, queue: queue, .cachedRegular)
+  }
+
+  private init(
+    _ descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue, _ traits: FileTraits
+  ) {
     self.path = path
     self.queue = queue
-    traits = FileTraits(descriptor.rawValue)
+    self.traits = traits
     lanes = Lanes(
       descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
     confinedBooks = Confined(

@@ -16,6 +16,17 @@ struct FileTraits {
   /// from company, and whoever wants order there waits for each.
   var keepsWritesInOrder: Bool { isAppending || !isDirect }
 
+  /// Of a regular file that is read through the page cache.
+  static let cachedRegular = FileTraits(
+    isRegular: true, isStream: false, isDirect: false, isAppending: false)
+
+  private init(isRegular: Bool, isStream: Bool, isDirect: Bool, isAppending: Bool) {
+    self.isRegular = isRegular
+    self.isStream = isStream
+    self.isDirect = isDirect
+    self.isAppending = isAppending
+  }
+
   /// - Parameter descriptor: A bad one is described as a regular file; its operations fail.
   init(_ descriptor: Int32) {
     var status = stat()

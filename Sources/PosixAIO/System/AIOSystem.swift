@@ -63,6 +63,11 @@ class AIOSystem: @unchecked Sendable {
     unsafe caio_read_cached(fileDescriptor, memory, byteCount, offset)
   }
 
+  /// Whether some of it may be in the page cache, for which nothing is read. Wraps `cachestat(2)`.
+  func mayBeCached(_ fileDescriptor: Int32, _ byteCount: Int, _ offset: Int64) -> Bool {
+    caio_may_be_cached(fileDescriptor, offset, byteCount)
+  }
+
   /// Whether libc owns the operation after a submission failed.
   func wasTaken(_ control: Control) -> Bool {
     unsafe caio_was_taken(control)

@@ -26,6 +26,28 @@ package func openBeneath(
   }
 }
 
+/// Opens a file below a directory if that needs no waiting, because the kernel has the whole path in
+/// memory and the file system is a local one.
+///
+/// Wraps `openat2(2)` with `RESOLVE_CACHED`. A pipe without `O_NONBLOCK` waits all the same.
+///
+/// - Parameter flags: Without `O_CREAT` and `O_TRUNC`, for which it is always nil.
+/// - Returns: Nil if it may have to wait, or fails: ``openBeneath(_:_:flags:permissions:)`` then has
+///   the last word.
+package func openBeneathFromMemory(
+  _ directory: FileDescriptor, _ path: FilePath, flags: Int32
+) -> FileDescriptor? {
+  let descriptor = unsafe path.withPlatformString { path in
+    unsafe caio_open_cached(directory.rawValue, path, flags | O_CLOEXEC)
+  }
+  return descriptor < 0 ? nil : FileDescriptor(rawValue: descriptor)
+}
+
+/// Whether names below a directory may be opened with ``openBeneathFromMemory(_:_:flags:)``.
+package func opensFromMemory(_ directory: FileDescriptor) -> Bool {
+  caio_opens_in_memory(directory.rawValue)
+}
+
 /// What ``openBeneath(_:_:flags:permissions:)`` does without openat2.
 func walkBeneath(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions

@@ -25,6 +25,7 @@ public final class File {
   public let openingStatus: FileStatus
 
   let file: AIOFile
+  private let isInMemory: Bool
 
   /// A file as a helper thread opened it, on the way to the loop.
   struct Opened: Sendable {
@@ -33,9 +34,15 @@ public final class File {
     let status: FileStatus
 
     /// Asks for the metadata of a descriptor, and closes that if there is none.
-    init(_ descriptor: FileDescriptor, path: FilePath) throws(FileError) {
+    /// Whether it is a local file, opened for reading alone without a helper thread.
+    let isInMemory: Bool
+
+    init(
+      _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false
+    ) throws(FileError) {
       self.descriptor = descriptor
       self.path = path
+      self.isInMemory = isInMemory
       do throws(FileError) {
         status = try FileSystemCalls.status(of: descriptor, path: path)
       } catch {
@@ -50,7 +57,11 @@ public final class File {
     self.loop = loop
     path = opened.path
     openingStatus = opened.status
-    file = AIOFile(opened.descriptor, path: opened.path, queue: loop.queue)
+    isInMemory = opened.isInMemory
+    file =
+      opened.isInMemory && opened.status.kind == .regular
+      ? AIOFile(ofCachedRegularFile: opened.descriptor, path: opened.path, queue: loop.queue)
+      : AIOFile(opened.descriptor, path: opened.path, queue: loop.queue)
   }
 
   /// Opens a file on a helper thread. Wraps `open(2)`, with `O_CLOEXEC`.
@@ -152,8 +163,8 @@ public final class File {
     return try file.dataSync(timeout: timeout, handler)
   }
 
-  /// Closes the file when nothing of it is in flight any more, on a helper thread. Wraps
-  /// `close(2)`.
+  /// Closes the file when nothing of it is in flight any more, on a helper thread unless it was
+  /// opened without one. Wraps `close(2)`.
   ///
   /// What was accepted before runs to its end, and its handlers come first. A file that is dropped
   /// without this is closed too, but on the loop.
@@ -163,7 +174,13 @@ public final class File {
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     loop.checkThread()
     let path = path
-    file.detach { [loop] descriptor in
+    file.detach { [loop, isInMemory] descriptor in
+      if isInMemory, FileSystemCalls.hasName(descriptor) {
+        return handler(
+          Result { () throws(FileError) in
+            try FileSystemCalls.close(descriptor, path: path)
+          })
+      }
       loop.offloadCall { () throws(FileError) in
         try FileSystemCalls.close(descriptor, path: path)
       } _: { result in

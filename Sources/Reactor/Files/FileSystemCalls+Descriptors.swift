@@ -11,6 +11,13 @@ extension FileSystemCalls {
     try call(.status, path) { () throws(Errno) in try status(descriptor) }
   }
 
+  /// Whether a file still has a name: the last close of one without frees its space, which takes
+  /// time.
+  static func hasName(_ descriptor: FileDescriptor) -> Bool {
+    guard let status = try? status(descriptor) else { return false }
+    return status.linkCount > 0
+  }
+
   static func status(_ descriptor: FileDescriptor) throws(Errno) -> FileStatus {
     var status = stat()
     try checked(unsafe fstat(descriptor.rawValue, &status))

@@ -23,9 +23,12 @@ final class Connection {
   /// The request that is on its way.
   private var reception: (start: ContinuousClock.Instant, byteCount: Int)?
 
+  /// What the client has not taken yet, since its output was last empty.
+  private var backlog: (start: ContinuousClock.Instant, byteCount: Int)?
+
   /// Bytes per system call; libevent's own 16 KiB would take four rounds of the loop for a buffer
   /// of 64 KiB.
-  private static let maximumByteCountPerWrite = 256 * 1024
+  static let maximumByteCountPerWrite = 256 * 1024
   private static let maximumByteCountPerRead = 64 * 1024
 
   /// The bufferevent.
@@ -73,6 +76,8 @@ final class Connection {
 
   func checkThread() { server.loop.checkThread() }
 
+  func dateLine() -> [UInt8] { server.dateLine.now() }
+
   var isServerShuttingDown: Bool { server.isShuttingDown }
 
   /// Keeps evhttp from reading until the answer is out. To be called after each of its calls that
@@ -108,19 +113,37 @@ final class Connection {
   }
 
   private func receive(_ byteCount: Int) {
-    if reception == nil { server.requestBegan() }
+    if reception == nil { server.watchPace() }
     reception = (reception?.start ?? .now, (reception?.byteCount ?? 0) + byteCount)
   }
 
-  /// Whether a request has begun to arrive.
-  var isReceiving: Bool { reception != nil }
+  /// Has something written, and notes since when the client has something to take.
+  func noteOutput(_ write: () -> Void) {
+    let output = unsafe bufferevent_get_output(stream)
+    let before = unsafe evbuffer_get_length(output)
+    if before == 0 { backlog = nil }
+    write()
+    let added = unsafe evbuffer_get_length(output) - before
+    guard added > 0 else { return }
+    if backlog == nil { server.watchPace() }
+    backlog = (backlog?.start ?? .now, (backlog?.byteCount ?? 0) + added)
+  }
 
-  /// Whether it takes longer than it may.
+  /// Whether a request is on its way, or bytes of an answer are.
+  var isMovingBytes: Bool {
+    unsafe reception != nil || evbuffer_get_length(bufferevent_get_output(stream)) > 0
+  }
+
+  /// Whether the client takes longer than it may, to send its request or to take its answer.
   func isTooSlow(_ now: ContinuousClock.Instant) -> Bool {
-    guard let reception else { return false }
     let limits = server.configuration
-    let bonus = Duration.seconds(reception.byteCount / limits.minimumRequestByteRate)
-    return now - reception.start > limits.requestTimeout + bonus
+    if let reception {
+      let bonus = Duration.seconds(reception.byteCount / limits.minimumRequestByteRate)
+      return now - reception.start > limits.requestTimeout + bonus
+    }
+    guard let backlog, isMovingBytes else { return false }
+    let bonus = Duration.seconds(backlog.byteCount / limits.minimumAnswerByteRate)
+    return now - backlog.start > limits.answerTimeout + bonus
   }
 
   /// evhttp is about to free its connection, for whatever reason, and this one time.

@@ -35,10 +35,19 @@ final class Exchange {
     case omitted
   }
 
+  /// Who sends the answer.
+  @safe
+  private enum Way {
+    case evhttp
+    /// We do; what is left of the head, and what libevent calls when the last byte is out.
+    case direct(head: [UInt8], bufferevent_data_cb?)
+  }
+
   let deferred: DeferredCalls
   private let method: HTTPMethod
   private var link: Link
   private var phase = Phase.waiting
+  private var way = Way.evhttp
   private var lossAction: (() -> Void)?
   private var endAction: ((HTTPResponder.Outcome) -> Void)?
   private var status: HTTPStatus?
@@ -71,16 +80,24 @@ final class Exchange {
     begin(status, headers)
     phase = .ended
     guard let (request, connection) = unsafe openLink else { return }
-    let hasLength = status.allowsBody
-    unsafe addHeaders(headers, contentLength: hasLength ? body.count : nil, to: request, connection)
+    let length = status.allowsBody ? body.count : nil
+    let isBodySent = status.allowsBody && method != .head
+    if isBodySent { bodyByteCount = Int64(body.count) }
+    if unsafe beginDirectly(status, headers, length, request, connection) {
+      guard case .direct(let head, let callback) = way else { return }
+      connection.send(isBodySent ? head + body : head)
+      return unsafe connection.endDirectAnswer(request, callback)
+    }
+    unsafe addHeaders(headers, contentLength: length, to: request, connection)
     let output = unsafe evhttp_request_get_output_buffer(request)
-    if status.allowsBody && method != .head {
+    if isBodySent {
       let bytes = ContiguousArray(body)
-      bodyByteCount = Int64(bytes.count)
       _ = unsafe bytes.withUnsafeBytes { unsafe evbuffer_add(output, $0.baseAddress, $0.count) }
     }
     // evhttp sends what is in the output buffer behind the header, whatever the method is.
-    unsafe evhttp_send_reply(request, Int32(status.code), status.reason, nil)
+    connection.noteOutput {
+      unsafe evhttp_send_reply(request, Int32(status.code), status.reason, nil)
+    }
     connection.stopReading()
   }
 
@@ -90,10 +107,18 @@ final class Exchange {
     let isBodySent = status.allowsBody && method != .head
     phase = .streaming(remaining: contentLength, isBodySent ? .plain : .omitted)
     guard let (request, connection) = unsafe openLink else { return }
-    unsafe addHeaders(
-      headers, contentLength: status.allowsBody ? contentLength : nil, to: request, connection)
+    let length = status.allowsBody ? contentLength : nil
+    if length != nil || !status.allowsBody,
+      unsafe beginDirectly(status, headers, length, request, connection)
+    {
+      // The first piece comes soon as a rule, and both then go out together.
+      return deferred.add { self.sendHead() }
+    }
+    unsafe addHeaders(headers, contentLength: length, to: request, connection)
     if contentLength == nil { unsafe dropKeepAlive(of: request) }
-    unsafe evhttp_send_reply_start(request, Int32(status.code), status.reason)
+    connection.noteOutput {
+      unsafe evhttp_send_reply_start(request, Int32(status.code), status.reason)
+    }
     connection.stopReading()
     // evhttp decides on chunks by the client's version, and tells by this line only.
     let output = unsafe evhttp_request_get_output_headers(request)
@@ -109,12 +134,15 @@ final class Exchange {
     guard let (_, connection) = unsafe openLink, framing != .omitted, byteCount > 0 else {
       return piece.skipped()
     }
+    if case .direct = way { return connection.send(takeHead(), piece) }
     // Not evhttp_send_reply_chunk: it does the same, and has epoll add and remove the read event
     // each time. Writing is on since `start`, so adding bytes is enough.
     let output = unsafe bufferevent_get_output(connection.stream)
-    if framing == .chunked { unsafe add("\(String(byteCount, radix: 16))\r\n", to: output) }
-    unsafe addReference(to: piece, in: output)
-    if framing == .chunked { unsafe add("\r\n", to: output) }
+    connection.noteOutput {
+      if framing == .chunked { unsafe add("\(String(byteCount, radix: 16))\r\n", to: output) }
+      unsafe addReference(to: piece, in: output)
+      if framing == .chunked { unsafe add("\r\n", to: output) }
+    }
   }
 
   func end() {
@@ -125,6 +153,10 @@ final class Exchange {
     if framing != .omitted, let remaining, remaining > 0 { return cut() }
     phase = .ended
     guard let (request, connection) = unsafe openLink else { return }
+    if case .direct(let head, let callback) = way {
+      if !head.isEmpty { connection.send(takeHead()) }
+      return unsafe connection.endDirectAnswer(request, callback)
+    }
     unsafe evhttp_send_reply_end(request)
     // That completed the exchange if nothing was left to send, and evhttp reads the next request.
     if case .open = link { connection.stopReading() }
@@ -221,29 +253,32 @@ extension Exchange {
       "HTTPResponder: the length of an answer is set by the responder, not by its headers")
   }
 
-  private func addHeaders(
-    _ headers: HTTPFields, contentLength: Int?, to request: OpaquePointer, _ connection: Connection
-  ) {
-    var headers = headers
-    if let contentLength { headers.add("Content-Length", String(contentLength)) }
-    // evhttp looks for this line, and closes behind the answer if it says so.
-    if closesConnection || connection.isServerShuttingDown { headers["Connection"] = "close" }
-    let output = unsafe evhttp_request_get_output_headers(request)
-    for field in headers { unsafe evhttp_add_header(output, field.name, field.value) }
+  /// Goes past evhttp where that knows no better; tells whether it does.
+  private func beginDirectly(
+    _ status: HTTPStatus, _ headers: HTTPFields, _ contentLength: Int?,
+    _ request: OpaquePointer, _ connection: Connection
+  ) -> Bool {
+    guard !closesConnection, !connection.isServerShuttingDown, method != .connect,
+      headers["Connection"] == nil, unsafe connection.mayAnswerDirectly(request)
+    else { return false }
+    let head = AnswerHead.bytes(
+      status, headers, contentLength: contentLength, date: connection.dateLine())
+    way = unsafe .direct(head: head, connection.beginDirectAnswer())
+    return true
   }
 
-  private func add(_ text: String, to output: OpaquePointer?) {
-    _ = unsafe evbuffer_add(output, text, text.utf8.count)
+  /// What is left of the head, which is then the caller's to send.
+  private func takeHead() -> [UInt8] {
+    guard case .direct(let head, let callback) = way else { return [] }
+    way = unsafe .direct(head: [], callback)
+    return head
   }
 
-  /// A client of HTTP/1.0 that wants to be kept alive can't be where the length of the answer is
-  /// not known; evhttp would tell it that the length is 0. Changes nothing for HTTP/1.1.
-  private func dropKeepAlive(of request: OpaquePointer) {
-    let headers = unsafe evhttp_request_get_input_headers(request)
-    let value = unsafe String(evhttp: evhttp_find_header(headers, "Connection")) ?? ""
-    if value.prefix(10).description.equalsIgnoringCase("keep-alive") {
-      unsafe evhttp_remove_header(headers, "Connection")
-    }
+  /// No piece came with the head.
+  private func sendHead() {
+    guard let (_, connection) = unsafe openLink else { return }
+    let head = takeHead()
+    if !head.isEmpty { connection.send(head) }
   }
 
   /// Takes a piece off the announced length; tells how its bytes go out.

@@ -2,19 +2,21 @@ internal import PosixAIO
 
 /// A buffer on its way out: the bytes of one `write`, and who wants to know of their fate.
 ///
-/// libevent holds the piece while it needs the memory. When it lets go, the kernel has taken all
+/// What the socket does not take at once, libevent holds. When it lets go, the kernel has taken all
 /// bytes, or the connection is closed.
 @safe
 final class OutgoingPiece {
   typealias Completion = (HTTPResponder.Delivery, consuming IOBuffer) -> Void
 
+  /// Of what is to be sent.
+  let byteCount: Int
+
   private let memory: UnsafeMutableRawBufferPointer
-  private let count: Int
   private let exchange: Exchange
   private var completion: Completion?
 
   init(_ buffer: consuming IOBuffer, _ exchange: Exchange, _ completion: @escaping Completion) {
-    count = buffer.count
+    byteCount = buffer.count
     unsafe memory = buffer.relinquish()
     self.exchange = exchange
     self.completion = completion
@@ -27,12 +29,12 @@ final class OutgoingPiece {
 
   /// The bytes to send.
   var valid: UnsafeMutableRawBufferPointer {
-    unsafe UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
+    unsafe UnsafeMutableRawBufferPointer(rebasing: memory[..<byteCount])
   }
 
-  /// libevent lets go of the memory, perhaps in the middle of something.
+  /// Nobody needs the memory any more, perhaps in the middle of something.
   func released() {
-    if !exchange.isConnectionLost { exchange.sent(byteCount: count) }
+    if !exchange.isConnectionLost { exchange.sent(byteCount: byteCount) }
     skipped()
   }
 
@@ -46,6 +48,6 @@ final class OutgoingPiece {
     guard let completion else { return }
     self.completion = nil
     // The memory is an IOBuffer's, taken in `init`, and nobody else has it now.
-    completion(delivery, unsafe IOBuffer(adopting: memory, count: count))
+    completion(delivery, unsafe IOBuffer(adopting: memory, count: byteCount))
   }
 }

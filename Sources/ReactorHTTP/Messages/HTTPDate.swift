@@ -49,10 +49,43 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     let (year, month, day) = Self.civil(days: days)
     // 1970-01-01 was a Thursday.
     let weekday = Int((days % 7 + 7 + 4) % 7)
-    let clock = [second / 3600, second / 60 % 60, second % 60].map { $0.padded(to: 2) }
-    return "\(Self.weekdays[weekday]), \(day.padded(to: 2)) \(Self.months[Int(month) - 1]) "
-      + "\(year.padded(to: 4)) \(clock.joined(separator: ":")) GMT"
+    // Into memory that is there, since each answer with a file has one.
+    return unsafe String(unsafeUninitializedCapacity: Self.byteCount) { text in
+      var end = 0
+      func add(_ part: some Sequence<UInt8>) {
+        for byte in part {
+          unsafe text[end] = byte
+          end += 1
+        }
+      }
+      func add(_ number: Int64, digits: Int) {
+        var rest = number
+        for place in (end..<end + digits).reversed() {
+          unsafe text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+          rest /= 10
+        }
+        end += digits
+      }
+      add(Self.weekdays[weekday].utf8)
+      add(", ".utf8)
+      add(day, digits: 2)
+      add(" ".utf8)
+      add(Self.months[Int(month) - 1].utf8)
+      add(" ".utf8)
+      add(year, digits: 4)
+      add(" ".utf8)
+      add(second / 3600, digits: 2)
+      add(":".utf8)
+      add(second / 60 % 60, digits: 2)
+      add(":".utf8)
+      add(second % 60, digits: 2)
+      add(" GMT".utf8)
+      return end
+    }
   }
+
+  /// Of "Sun, 06 Nov 1994 08:49:37 GMT".
+  private static let byteCount = 29
 
   private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
   private static let months = [
@@ -107,10 +140,5 @@ extension Int64 {
 
   fileprivate func flooredQuotient(_ divisor: Int64) -> Int64 {
     self >= 0 ? self / divisor : -((-self + divisor - 1) / divisor)
-  }
-
-  fileprivate func padded(to width: Int) -> String {
-    let text = String(self)
-    return String(repeating: "0", count: Swift.max(0, width - text.count)) + text
   }
 }

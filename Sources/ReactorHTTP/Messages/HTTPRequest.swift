@@ -55,9 +55,12 @@ public struct HTTPRequest {
   }
 
   private static func split(_ target: String) -> (path: String, query: String?) {
-    let target = target.prefix { $0 != "#" }
-    guard let mark = target.firstIndex(of: "?") else { return (String(target), nil) }
-    return (String(target[..<mark]), String(target[target.index(after: mark)...]))
+    let target = target.utf8.prefix { $0 != UInt8(ascii: "#") }
+    guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else {
+      return (String(Substring(target)), nil)
+    }
+    let query = target[target.index(after: mark)...]
+    return (String(Substring(target[..<mark])), String(Substring(query)))
   }
 
   private static func peer(of connection: OpaquePointer) -> (String, UInt16) {

@@ -29,6 +29,16 @@ extension HTTPServer {
     /// The bytes per second that the time of a request is extended for: 1 or more; 1024 unless set.
     public var minimumRequestByteRate = 1024
 
+    /// How long the client may take for what is written to it, beside what the bytes take at
+    /// ``minimumAnswerByteRate``: a client that takes a byte now and then does not keep its
+    /// connection and the memory behind it by that. The time begins when the kernel's memory for
+    /// the connection is full, and anew each time all is handed over. Looked at once a second. From
+    /// a millisecond; 30 seconds unless set.
+    public var answerTimeout = Duration.seconds(30)
+
+    /// The bytes per second that the time of an answer is extended for: 1 or more; 1024 unless set.
+    public var minimumAnswerByteRate = 1024
+
     /// Whether other servers, of this process and user, may listen on the same port; the kernel
     /// deals new clients out to them. False unless set. Wraps `SO_REUSEPORT`.
     public var reusesPort = false
@@ -50,11 +60,12 @@ extension HTTPServer {
         maximumBodyByteCount >= 0 && maximumBodyByteCount <= Self.largestBodyByteCount,
         "HTTPServer.Configuration: the maximum of body bytes is 0 to a tebibyte")
       precondition(
-        inactivityTimeout >= .milliseconds(1) && requestTimeout >= .milliseconds(1),
+        inactivityTimeout >= .milliseconds(1) && requestTimeout >= .milliseconds(1)
+          && answerTimeout >= .milliseconds(1),
         "HTTPServer.Configuration: timeouts are a millisecond or more")
       precondition(
-        minimumRequestByteRate > 0,
-        "HTTPServer.Configuration: the rate of a request is 1 byte per second or more")
+        minimumRequestByteRate > 0 && minimumAnswerByteRate > 0,
+        "HTTPServer.Configuration: the rates of requests and answers are 1 byte per second or more")
     }
   }
 }

@@ -54,6 +54,7 @@ public final class HTTPServer {
   private var lingering: [Int32: LingeringSocket] = [:]
   private var gate: AcceptGate
   private var sweep: EventLoop.Timer?
+  var dateLine = DateLine()
 
   /// The number of answers that were begun by a request and are not sent yet.
   public private(set) var answersInProgress = 0
@@ -268,21 +269,22 @@ extension HTTPServer {
     gate.pause()
   }
 
-  /// A connection receives a request: somebody has to look whether it takes too long.
-  func requestBegan() {
+  /// A request or an answer is on its way: somebody has to look whether that takes too long.
+  func watchPace() {
     guard sweep == nil else { return }
-    sweep = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowRequests() }
+    sweep = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowClients() }
   }
 
-  /// How exact the time of a request is. While no request is on its way, nothing is looked at.
+  /// How exact the time of a request or an answer is. While none is on its way, nothing is looked
+  /// at.
   private static var sweepInterval: Duration { .seconds(1) }
 
-  private func cutSlowRequests() {
+  private func cutSlowClients() {
     sweep = nil
     let now = ContinuousClock.now
-    let receiving = unsafe connections.values.filter(\.isReceiving)
-    for connection in receiving where connection.isTooSlow(now) { connection.cutLater() }
-    if !receiving.isEmpty { requestBegan() }
+    let busy = unsafe connections.values.filter(\.isMovingBytes)
+    for connection in busy where connection.isTooSlow(now) { connection.cutLater() }
+    if !busy.isEmpty { watchPace() }
   }
 
   private func updateGate() {

@@ -29,12 +29,12 @@ func setCallbacks(of request: OpaquePointer, to exchange: Exchange) {
   unsafe evhttp_request_set_on_complete_cb(request, onComplete, context)
 }
 
-/// Adds the memory of a piece to a buffer, which keeps the piece until it is done with it.
+/// Adds the memory of a piece to a buffer, from one of its bytes on, which keeps the piece until it is done with it.
 ///
 /// Here a piece is retained, and in `onReferenceReleased` it is released; libevent calls that
 /// exactly once, whether the bytes were sent or thrown away. Wraps `evbuffer_add_reference`.
-func addReference(to piece: OutgoingPiece, in buffer: OpaquePointer?) {
-  let bytes = unsafe UnsafeRawBufferPointer(piece.valid)
+func addReference(to piece: OutgoingPiece, from start: Int = 0, in buffer: OpaquePointer?) {
+  let bytes = unsafe UnsafeRawBufferPointer(rebasing: piece.valid[start...])
   let context = unsafe Unmanaged.passRetained(piece)
   let result = unsafe evbuffer_add_reference(
     buffer, bytes.baseAddress, bytes.count, onReferenceReleased, context.toOpaque())

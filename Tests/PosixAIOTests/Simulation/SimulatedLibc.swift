@@ -138,6 +138,10 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
     return Int32(meant.contains { $0.isRunning } ? AIO_NOTCANCELED : AIO_CANCELED)
   }
 
+  override func mayBeCached(_ fileDescriptor: Int32, _ byteCount: Int, _ offset: Int64) -> Bool {
+    true
+  }
+
   override func readCached(
     _ fileDescriptor: Int32, _ memory: UnsafeMutableRawPointer?, _ byteCount: Int, _ offset: Int64
   ) -> Int {

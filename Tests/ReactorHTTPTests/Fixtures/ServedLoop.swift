@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import Reactor
 import Synchronization
+import TestSupport
 
 @testable import ReactorHTTP
 
@@ -24,7 +25,7 @@ final class ServedLoop: Sendable {
     let started = DispatchSemaphore(value: 0)
     let outcome = Mutex<Result<Started, any Error>?>(nil)
     let ended = self.ended
-    Thread.start {
+    try OtherThread.start {
       do {
         let loop = try EventLoop()
         let server = OnLoop<HTTPServer?>(
@@ -39,7 +40,7 @@ final class ServedLoop: Sendable {
         started.signal()
       }
       ended.signal()
-    }
+    }.detach()
     try started.waitOrFail("the server did not start")
     guard let made = try outcome.withLock({ $0 })?.get() else { throw TimedOut("no outcome") }
     guard let address = made.address else { throw TimedOut("no address") }
@@ -135,30 +136,5 @@ struct TimedOut: Error, CustomStringConvertible {
 extension DispatchSemaphore {
   func waitOrFail(_ what: String) throws {
     guard wait(timeout: .now() + ServedLoop.deadline) == .success else { throw TimedOut(what) }
-  }
-}
-
-/// A thread that takes a closure.
-enum Thread {
-  static func start(_ body: @escaping @Sendable () -> Void) {
-    // Dispatch would lend a thread of its pool, which a blocked client or a loop must not keep.
-    let body = unsafe Unmanaged.passRetained(Body(body))
-    var thread = pthread_t()
-    unsafe pthread_create(
-      &thread, nil,
-      { context in
-        guard let context = unsafe context else { return nil }
-        unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-        return nil
-      }, body.toOpaque())
-    pthread_detach(thread)
-  }
-
-  private final class Body {
-    let run: @Sendable () -> Void
-
-    init(_ run: @escaping @Sendable () -> Void) {
-      self.run = run
-    }
   }
 }

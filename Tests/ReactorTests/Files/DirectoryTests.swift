@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -20,9 +21,11 @@ final class DirectoryTests: XCTestCase {
       "../\(outsideName)/secret", "\(outside.path)/secret", "link/secret",
       "relative/\(outsideName)/secret", "a/../../\(outsideName)/secret",
     ] {
-      XCTAssertThrowsError(try open(FilePath(path), in: inside), path) { error in
-        let errno = (error as? FileError)?.errno
-        XCTAssertTrue([.improperLink, .noSuchFileOrDirectory].contains(errno), "\(error)")
+      for options in [[], .nonBlocking] as [FileDescriptor.OpenOptions] {
+        XCTAssertThrowsError(try open(FilePath(path), options, in: inside), path) { error in
+          let errno = (error as? FileError)?.errno
+          XCTAssertTrue([.improperLink, .noSuchFileOrDirectory].contains(errno), "\(error)")
+        }
       }
     }
   }
@@ -33,6 +36,34 @@ final class DirectoryTests: XCTestCase {
     try FileManager.default.createSymbolicLink(
       atPath: folder.path.appending("link").string, withDestinationPath: "file")
     XCTAssertEqual(try open("link", in: folder).byteCount, 4)
+  }
+
+  /// On the loop alone where the file system allows it; what is seen is the same everywhere.
+  func test_aFileOpenedWithoutWaitingIsTheSame_andItsHandlerComesLater() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("text".utf8, to: "file")
+    let descriptors = try openDescriptors()
+    var hasReturned = false
+    let text = try with(folder) { directory, done in
+      directory.openFile("file", .readOnly, options: .nonBlocking) { result in
+        XCTAssertTrue(hasReturned)
+        guard case .success(let file) = result else { return done(result.map { _ in "" }) }
+        XCTAssertEqual(file.openingStatus.byteCount, 4)
+        do throws(Errno) {
+          try file.read(into: IOBuffer(capacity: 10), at: 0) { _, buffer in
+            // Its last name goes before its last descriptor.
+            XCTAssertEqual(unsafe unlink(folder.path.appending("file").string), 0)
+            let text = String(decoding: buffer)
+            file.close { closed in done(closed.map { text }) }
+          }
+        } catch {
+          XCTFail("\(error)")
+        }
+      }
+      hasReturned = true
+    }
+    XCTAssertEqual(text, "text")
+    XCTAssertEqual(try openDescriptors(), descriptors)
   }
 
   func test_listNamesEverythingButItselfAndItsParent() throws {
@@ -81,8 +112,10 @@ final class DirectoryTests: XCTestCase {
     }
   }
 
-  private func open(_ path: FilePath, in folder: TemporaryFolder) throws -> FileStatus {
-    try with(folder) { $0.openFile(path, .readOnly, $1) }.openingStatus
+  private func open(
+    _ path: FilePath, _ options: FileDescriptor.OpenOptions = [], in folder: TemporaryFolder
+  ) throws -> FileStatus {
+    try with(folder) { $0.openFile(path, .readOnly, options: options, $1) }.openingStatus
   }
 
   /// Opens a folder in a loop of its own, and runs one call of it to its end.

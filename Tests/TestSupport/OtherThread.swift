@@ -1,21 +1,21 @@
-import Glibc
-import SystemPackage
+internal import Glibc
+internal import SystemPackage
 
 /// A thread that is none of the loop's.
-enum OtherThread {
+public enum OtherThread {
   private final class Work {
     let body: () -> Void
     init(_ body: @escaping () -> Void) { self.body = body }
   }
 
   /// Runs `body` on a new thread, to its end, while this one waits.
-  static func run(_ body: @escaping () -> Void) throws {
+  public static func run(_ body: @escaping () -> Void) throws {
     nonisolated(unsafe) let body = body
     try start { unsafe body() }.join()
   }
 
   /// Runs `body` on a new thread.
-  static func start(_ body: @escaping @Sendable () -> Void) throws -> Running {
+  public static func start(_ body: @escaping @Sendable () -> Void) throws -> Running {
     var thread = pthread_t()
     let work = unsafe Unmanaged.passRetained(Work(body))
     let status = unsafe pthread_create(
@@ -32,12 +32,18 @@ enum OtherThread {
     return Running(thread: thread)
   }
 
-  /// A thread to be joined once.
-  struct Running {
+  /// A thread to be joined once, or never.
+  public struct Running {
     fileprivate let thread: pthread_t
 
-    func join() {
+    /// Waits for its end.
+    public func join() {
       pthread_join(thread, nil)
+    }
+
+    /// Lets it end by itself.
+    public func detach() {
+      pthread_detach(thread)
     }
   }
 }

@@ -1,0 +1,79 @@
+internal import Foundation
+internal import Measuring
+
+/// One row: servers that get the same load, in turn.
+struct ProgramRow: Measurable {
+  /// What one measurement of one server gave.
+  struct Figure {
+    var value: Double
+    /// Requests that were answered, and those that failed; for the processor time of each.
+    var requestCount = 0.0
+    var failedCount: Int64 = 0
+  }
+
+  /// One thing that is measured.
+  struct Contestant {
+    let name: String
+    let peer: Peer
+    let measure: (RunningPeer, _ seconds: Double) throws -> Figure
+  }
+
+  /// One of ours against a peer.
+  struct Match {
+    let ours: String
+    let peer: String
+    let floor: Floor?
+  }
+
+  let name: String
+  let title: String
+  let unit: String
+  let contestants: [Contestant]
+  let matches: [Match]
+  let note: String?
+  let folder: URL
+
+  let isDirect = false
+
+  /// Of the first server; the others follow.
+  private static let firstPort: UInt16 = 18_600
+
+  func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult {
+    let runners = contestants.filter { chosen == nil || $0.name == chosen }
+    var servers: [String: RunningPeer] = [:]
+    for (index, peer) in runners.map(\.peer).enumerated() where servers[peer.name] == nil {
+      servers[peer.name] = try RunningPeer(
+        peer, port: Self.firstPort + UInt16(index), folder: folder)
+    }
+    var results = runners.map { ContestantResult(name: $0.name, figures: []) }
+    for round in 0..<settings.rounds {
+      for turn in runners.indices {
+        let index = (turn + round) % runners.count
+        guard let server = servers[runners[index].peer.name] else { continue }
+        let before = server.processorTime
+        let figure = try runners[index].measure(server, settings.seconds)
+        results[index].figures.append(figure.value)
+        results[index].failedCount += figure.failedCount
+        if figure.requestCount > 0 {
+          results[index].processorMicroseconds.append(
+            (server.processorTime - before) * 1e6 / figure.requestCount)
+        }
+      }
+    }
+    return RowResult(
+      name: name, title: title, unit: unit, contestants: results,
+      comparisons: matches.compactMap { $0.compare(results) }, note: note)
+  }
+}
+
+extension ProgramRow.Match {
+  /// Nil if one of the two was not measured.
+  fileprivate func compare(_ results: [ContestantResult]) -> Comparison? {
+    guard let ours = results.first(where: { $0.name == self.ours }),
+      let peer = results.first(where: { $0.name == self.peer })
+    else { return nil }
+    return Comparison(
+      ours: self.ours, peer: self.peer,
+      ratio: Spread(of: zip(ours.figures, peer.figures).map { $0 / $1 }), floor: floor)
+  }
+}

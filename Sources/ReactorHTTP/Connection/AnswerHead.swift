@@ -1,0 +1,53 @@
+internal import Glibc
+
+/// Status line and header of an answer, as they go over the wire.
+enum AnswerHead {
+  /// - Parameters:
+  ///   - contentLength: Nil for an answer that has no body by its status.
+  ///   - date: The line that says when, for an answer whose header does not.
+  static func bytes(
+    _ status: HTTPStatus, _ headers: HTTPFields, contentLength: Int?, date: [UInt8]
+  ) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(usualByteCount)
+    bytes += "HTTP/1.1 ".utf8
+    bytes += String(status.code).utf8
+    bytes.append(UInt8(ascii: " "))
+    bytes += status.reason.utf8
+    bytes += "\r\n".utf8
+    var hasDate = false
+    for field in headers {
+      hasDate = hasDate || field.name.equalsIgnoringCase("Date")
+      add(field.name, field.value, to: &bytes)
+    }
+    if !hasDate { bytes += date }
+    if let contentLength { add("Content-Length", String(contentLength), to: &bytes) }
+    bytes += "\r\n".utf8
+    return bytes
+  }
+
+  private static let usualByteCount = 512
+
+  private static func add(_ name: String, _ value: String, to bytes: inout [UInt8]) {
+    bytes += name.utf8
+    bytes += ": ".utf8
+    bytes += value.utf8
+    bytes += "\r\n".utf8
+  }
+}
+
+/// The header line that says when an answer was made, written once a second.
+struct DateLine {
+  private var second: time_t = .min
+  private var line: [UInt8] = []
+
+  /// The line of the present second.
+  mutating func now() -> [UInt8] {
+    let now = time(nil)
+    if now != second {
+      second = now
+      line = Array("Date: \(HTTPDate(secondsSinceEpoch: Int64(now)))\r\n".utf8)
+    }
+    return line
+  }
+}

@@ -1,0 +1,12 @@
+import Reactor
+import TestSupport
+
+extension Client {
+  /// - Parameter receiveBufferByteCount: A small one lets the server feel that this client does not
+  ///   read.
+  convenience init(to served: ServedLoop, receiveBufferByteCount: Int32? = nil) throws {
+    try self.init(
+      host: served.address.host, port: served.address.port,
+      receiveBufferByteCount: receiveBufferByteCount)
+  }
+}
