@@ -33,7 +33,7 @@ final class DataFolder {
     let fail = { (what: String, error: Errno) in
       handler(.failure(StartFailure("cannot \(what) \"\(path)\": \(error)")))
     }
-    Directory.create(path, on: loop) { result in
+    Directory.createDirectory(path, on: loop) { result in
       if case .failure(let error) = result, error.errno != .fileExists {
         return fail("make", error.errno)
       }

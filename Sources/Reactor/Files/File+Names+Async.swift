@@ -62,19 +62,21 @@ extension File {
 }
 
 extension Directory {
-  /// Makes a directory; see ``create(_:permissions:on:_:)``.
-  nonisolated(nonsending) public static func create(
+  /// Makes a directory; see ``createDirectory(_:permissions:on:_:)``.
+  nonisolated(nonsending) public static func createDirectory(
     _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop
   ) async throws(FileError) {
     try await loop.outcome(.createDirectory, path) { done throws(Errno) in
-      create(path, permissions: permissions, on: loop, done)
+      createDirectory(path, permissions: permissions, on: loop, done)
     }
   }
 
-  /// Removes an empty directory; see ``remove(_:on:_:)``.
-  nonisolated(nonsending) public static func remove(
+  /// Removes an empty directory; see ``removeDirectory(_:on:_:)``.
+  nonisolated(nonsending) public static func removeDirectory(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.outcome(.remove, path) { done throws(Errno) in remove(path, on: loop, done) }
+    try await loop.outcome(.remove, path) { done throws(Errno) in
+      removeDirectory(path, on: loop, done)
+    }
   }
 }

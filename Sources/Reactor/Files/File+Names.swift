@@ -89,7 +89,7 @@ extension Directory {
   ///   - permissions: The process's umask is taken off.
   ///   - loop: Whose thread this is.
   ///   - handler: Gets the outcome: `EEXIST` if the name stands for something.
-  public static func create(
+  public static func createDirectory(
     _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
@@ -101,7 +101,7 @@ extension Directory {
 
   /// Removes an empty directory; see ``removeDirectory(_:_:)``. Wraps `unlinkat(2)` with
   /// `AT_REMOVEDIR`.
-  public static func remove(
+  public static func removeDirectory(
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {

@@ -95,7 +95,7 @@ final class NameTests: XCTestCase {
     let (loop, folder, _) = try make()
     let (sub, file) = (folder.path.appending("sub"), folder.path.appending("sub/file"))
     let (link, second) = (folder.path.appending("link"), folder.path.appending("second"))
-    try loop.value { Directory.create(sub, on: loop, $0) }
+    try loop.value { Directory.createDirectory(sub, on: loop, $0) }
     try folder.write([1, 2, 3], to: "sub/file")
     try loop.value { File.createSymbolicLink(link, to: "sub/file", on: loop, $0) }
     XCTAssertEqual(try loop.value { File.readSymbolicLink(link, on: loop, $0) }, "sub/file")
@@ -108,7 +108,7 @@ final class NameTests: XCTestCase {
     XCTAssertEqual(try folder.contents(of: "link"), [1, 2, 3])
     try loop.value { File.remove(link, on: loop, $0) }
     try loop.value { File.remove(second, on: loop, $0) }
-    try loop.value { Directory.remove(sub, on: loop, $0) }
+    try loop.value { Directory.removeDirectory(sub, on: loop, $0) }
     XCTAssertEqual(try names(folder), [])
   }
 
@@ -148,10 +148,10 @@ final class NameTests: XCTestCase {
       FileError(
         operation: .link, path: missing, otherPath: file, errno: .noSuchFileOrDirectory))
     XCTAssertEqual(
-      try loop.error { Directory.create(file, on: loop, $0) },
+      try loop.error { Directory.createDirectory(file, on: loop, $0) },
       FileError(operation: .createDirectory, path: file, errno: .fileExists))
     XCTAssertEqual(
-      try loop.error { Directory.remove(folder.path, on: loop, $0) },
+      try loop.error { Directory.removeDirectory(folder.path, on: loop, $0) },
       FileError(operation: .remove, path: folder.path, errno: .directoryNotEmpty))
     XCTAssertEqual(
       try loop.error { File.rename(missing, to: file, on: loop, $0) },

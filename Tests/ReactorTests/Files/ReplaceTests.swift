@@ -132,7 +132,7 @@ final class ReplaceTests: XCTestCase {
   func test_directoryIsNotReplaced() throws {
     let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     let path = folder.path.appending("sub")
-    try loop.value { Directory.create(path, on: loop, $0) }
+    try loop.value { Directory.createDirectory(path, on: loop, $0) }
     XCTAssertEqual(
       try loop.error { replace(path, loop, $0) },
       FileError(operation: .rename, path: path, errno: .isDirectory))

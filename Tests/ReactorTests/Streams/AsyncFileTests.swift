@@ -83,8 +83,8 @@ final class AsyncFileTests: AsyncFileTestCase {
       XCTAssertEqual(
         try FileManager.default.contentsOfDirectory(atPath: folder.path.string), [])
       let path = folder.path.appending("a")
-      try await Directory.create(path, on: loop)
-      try await Directory.remove(path, on: loop)
+      try await Directory.createDirectory(path, on: loop)
+      try await Directory.removeDirectory(path, on: loop)
       try await File.replace(path, with: IOBuffer(copying: [7]), on: loop)
       let whole = try await File.contents(of: path, on: loop)
       XCTAssertEqual(Array(whole), [7])
