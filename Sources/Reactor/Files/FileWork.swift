@@ -6,7 +6,7 @@ internal import SystemPackage
 public class FileWork {
   private enum State {
     case running(RequestID?)
-    case cancelled
+    case canceled
     case over
   }
 
@@ -24,12 +24,12 @@ public class FileWork {
   public final func cancel() {
     loop.checkThread()
     guard case .running(let request) = state else { return }
-    state = .cancelled
+    state = .canceled
     if let request { loop.queue.cancel(request, abandoning: true) }
   }
 
-  final var isCancelled: Bool {
-    if case .cancelled = state { true } else { false }
+  final var isCanceled: Bool {
+    if case .canceled = state { true } else { false }
   }
 
   /// Notes the request that a cancellation stops.

@@ -24,7 +24,7 @@ final class Replacement: FileWork {
     switch result {
     case .failure(let error): fail(error.operation, error.errno)
     case .success(let directory):
-      guard !isCancelled else { return fail(.open, .canceled) }
+      guard !isCanceled else { return fail(.open, .canceled) }
       guard let name = path.lastComponent, name.kind == .regular else {
         return fail(.rename, .invalidArgument)
       }
@@ -117,7 +117,7 @@ final class Replacement: FileWork {
     then next: @escaping () -> Void
   ) {
     do throws(Errno) {
-      if isCancelled { throw .canceled }
+      if isCanceled { throw .canceled }
       try start { result in
         self.wait(for: nil)
         switch result {

@@ -39,7 +39,7 @@ final class WholeFileRead: FileWork {
 
   func start(_ file: File) {
     let known = file.openingStatus.byteCount
-    guard !isCancelled else { return fail(file, .canceled, at: 0) }
+    guard !isCanceled else { return fail(file, .canceled, at: 0) }
     guard file.openingStatus.kind != .directory else { return fail(file, .isDirectory, at: 0) }
     guard file.openingStatus.kind == .regular else { return fail(file, .invalidArgument, at: 0) }
     guard known <= maximumByteCount else { return fail(file, .fileTooLarge, at: maximumByteCount) }
@@ -65,7 +65,7 @@ final class WholeFileRead: FileWork {
 
   private func advance(_ file: File, _ count: Int, _ buffer: consuming IOBuffer, at offset: Int) {
     let end = offset + count
-    guard !isCancelled else { return fail(file, .canceled, at: end) }
+    guard !isCanceled else { return fail(file, .canceled, at: end) }
     guard end <= maximumByteCount else { return fail(file, .fileTooLarge, at: maximumByteCount) }
     let isFirst = whole == nil
     if isFirst, count > 0, count < buffer.capacity, count == file.openingStatus.byteCount {

@@ -41,7 +41,7 @@ final class IncomingPump: Pump {
     writer.loop.checkThread()
     guard case .running = state else { return }
     source.stopWaiting()
-    finish(.cancelled)
+    finish(.canceled)
   }
 
   /// The peer may have nothing more to send, or be held up, and would not be heard of again.

@@ -31,7 +31,7 @@ final class OutgoingPump: Pump {
   override func cancel() {
     let loop = reader.file.loop
     loop.checkThread()
-    loop.later { [self] in finish(.cancelled) }
+    loop.later { [self] in finish(.canceled) }
   }
 
   private func waitForSink(_ next: @escaping () -> Void) {

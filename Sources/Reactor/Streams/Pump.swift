@@ -11,7 +11,7 @@ public class Pump {
 
   init() {}
 
-  /// Stops it. Its handler gets ``PumpError/Reason/cancelled``, unless it is done already.
+  /// Stops it. Its handler gets ``PumpError/Reason/canceled``, unless it is done already.
   public func cancel() {}
 }
 
@@ -20,7 +20,7 @@ public struct PumpError: Error, Equatable, Sendable {
   /// What was in the way.
   public enum Reason: Equatable, Sendable {
     /// ``Pump/cancel()``, or the task was cancelled.
-    case cancelled
+    case canceled
     /// The file could not be read or written.
     case file(FileError)
     /// The connection was closed, or its peer sent less than was asked for.
@@ -44,7 +44,7 @@ extension PumpError: CustomStringConvertible {
   public var description: String {
     let text =
       switch reason {
-      case .cancelled: "cancelled"
+      case .canceled: "canceled"
       case .file(let error): "\(error)"
       case .connection(let reason): "the connection was closed: \(reason)"
       }

@@ -146,7 +146,7 @@ final class ReplaceTests: XCTestCase {
     let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     let before = try openDescriptors()
     let path = folder.path.appending("file")
-    var outcomes = (done: 0, cancelled: 0)
+    var outcomes = (done: 0, canceled: 0)
     // In each of the first turns in which it is under way.
     for turn in 0..<40 {
       try folder.write(old, to: "file")
@@ -163,13 +163,13 @@ final class ReplaceTests: XCTestCase {
         outcomes.done += 1
         XCTAssertTrue(try folder.contents(of: "file") == new)
       case .failure(let error):
-        outcomes.cancelled += 1
+        outcomes.canceled += 1
         XCTAssertEqual(error.errno, .canceled)
         XCTAssertEqual(try folder.contents(of: "file"), old)
       }
       XCTAssertEqual(try names(folder), ["file"])
     }
-    XCTAssertGreaterThan(outcomes.cancelled, 0)
+    XCTAssertGreaterThan(outcomes.canceled, 0)
     XCTAssertEqual(try openDescriptors(), before)
   }
 

@@ -107,7 +107,7 @@ final class IncomingPumpTests: PumpTestCase {
       pump = file.receive(from: peers.server, done)
       whenWritten("abc", folder, loop) { pump?.cancel() }
     }
-    XCTAssertEqual(result, .failure(PumpError(.cancelled, byteCountDone: 3)))
+    XCTAssertEqual(result, .failure(PumpError(.canceled, byteCountDone: 3)))
     pump?.cancel()
     XCTAssertEqual(try folder.contents(of: "file"), Array("abc".utf8))
     // Somebody else may read from it now.

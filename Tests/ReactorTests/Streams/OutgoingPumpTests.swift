@@ -127,7 +127,7 @@ final class OutgoingPumpTests: PumpTestCase {
         }
       }
       guard case .failure(let error) = result else { return XCTFail("\(result)") }
-      XCTAssertEqual(error.reason, .cancelled)
+      XCTAssertEqual(error.reason, .canceled)
       XCTAssertLessThan(error.byteCountDone, 5_000_000)
       XCTAssertTrue(peers.server.isOpen)
       peers.abort()
