@@ -37,7 +37,7 @@ final class FileServer {
     self.snapshots = snapshots
     let answerer = Answerer()
     server = HTTPServer(
-      loop: folder.loop, configuration: configuration.http
+      on: folder.loop, configuration: configuration.http
     ) { request, responder in
       answerer.server?.answer(request, responder)
     }

@@ -166,7 +166,7 @@ struct FileServerCommand: ParsableCommand {
     var configuration = FileServer.Configuration()
     configuration.allowsUploads = upload
     if upload { configuration.http.maximumBodyByteCount = maxUpload }
-    configuration.http.maximumConnectionCount = maxConnections
+    configuration.http.connectionLimit = maxConnections
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
     configuration.http.minimumRequestByteRate = minUploadRate

@@ -211,7 +211,7 @@ import Testing
 
   @Test func connectionsOverTheMaximumWaitForOthersToClose() throws {
     var configuration = HTTPServer.Configuration()
-    configuration.maximumConnectionCount = 2
+    configuration.connectionLimit = 2
     let served = try ServedLoop(configuration) { _, responder in responder.send(.noContent) }
     let first = try Client(to: served)
     var second: Client? = try Client(to: served)

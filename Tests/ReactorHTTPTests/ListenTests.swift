@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct ListenTests {
   private func makeServer() throws -> HTTPServer {
-    HTTPServer(loop: try EventLoop()) { _, responder in responder.send(.ok) }
+    HTTPServer(on: try EventLoop()) { _, responder in responder.send(.ok) }
   }
 
   @Test func portZeroIsAnsweredWithTheRealPort() throws {

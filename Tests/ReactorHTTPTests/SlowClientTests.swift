@@ -73,10 +73,10 @@ import Testing
     configuration.reusesPort = true
     let served = try ServedLoop(configuration) { _, responder in responder.send(.ok) }
     let loop = try EventLoop()
-    let other = HTTPServer(loop: loop, configuration: configuration) { _, _ in }
+    let other = HTTPServer(on: loop, configuration: configuration) { _, _ in }
     let address = try other.listen(host: "127.0.0.1", port: served.address.port)
     #expect(address == served.address)
-    let lonely = HTTPServer(loop: loop) { _, _ in }
+    let lonely = HTTPServer(on: loop) { _, _ in }
     #expect(throws: HTTPServer.ListenError.self) {
       try lonely.listen(host: "127.0.0.1", port: served.address.port)
     }

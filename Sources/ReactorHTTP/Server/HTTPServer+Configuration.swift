@@ -12,7 +12,7 @@ extension HTTPServer {
 
     /// The connections that may be open at a time. Further clients wait in the kernel's queue of
     /// ``backlog`` until one closes. 1 or more; 1000 unless set.
-    public var maximumConnectionCount = 1000
+    public var connectionLimit = 1000
 
     /// How long a client may stall before its connection is closed: while it sends no byte of a
     /// request (an idle kept-alive connection too), or while it takes no byte of an answer. Each
@@ -54,7 +54,7 @@ extension HTTPServer {
 
     func check() {
       precondition(
-        maximumHeaderByteCount > 0 && maximumConnectionCount > 0 && backlog > 0,
+        maximumHeaderByteCount > 0 && connectionLimit > 0 && backlog > 0,
         "HTTPServer.Configuration: header bytes, connections and backlog are 1 or more")
       precondition(
         maximumBodyByteCount >= 0 && maximumBodyByteCount <= Self.largestBodyByteCount,

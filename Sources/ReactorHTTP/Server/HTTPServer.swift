@@ -6,7 +6,7 @@ public import Reactor
 /// An HTTP/1.1 server in an event loop, beside whatever else the loop does.
 ///
 /// ```swift
-/// let server = HTTPServer(loop: loop) { request, responder in
+/// let server = HTTPServer(on: loop) { request, responder in
 ///   responder.send(.ok, headers: ["Content-Type": "text/plain"], body: "Hello\n".utf8)
 /// }
 /// let address = try server.listen(host: "127.0.0.1", port: 0)
@@ -69,7 +69,7 @@ public final class HTTPServer {
   ///   - configuration: The limits.
   ///   - handler: Answers each request. Called by the loop, on its thread.
   public init(
-    loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
+    on loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
   ) {
     loop.checkThread()
     configuration.check()
@@ -288,7 +288,7 @@ extension HTTPServer {
   }
 
   private func updateGate() {
-    gate.isFull = connectionCount >= configuration.maximumConnectionCount
+    gate.isFull = connectionCount >= configuration.connectionLimit
   }
 
   private func adoptFreshConnections() {

@@ -29,7 +29,7 @@ final class ServedLoop: Sendable {
       do {
         let loop = try EventLoop()
         let server = OnLoop<HTTPServer?>(
-          HTTPServer(loop: loop, configuration: configuration, handler: handler))
+          HTTPServer(on: loop, configuration: configuration, handler: handler))
         let address = try server.value?.listen(host: host, port: 0)
         outcome.withLock { $0 = .success(Started(address, loop.remote, server)) }
         started.signal()

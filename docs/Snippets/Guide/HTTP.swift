@@ -29,7 +29,7 @@ func answer(with file: File, _ responder: HTTPResponder) {
 }
 
 func serve(_ path: String, on loop: EventLoop) throws -> (HTTPServer, port: UInt16) {
-  let server = HTTPServer(loop: loop) { request, responder in
+  let server = HTTPServer(on: loop) { request, responder in
     guard request.method == .get, request.path == "/file" else {
       return responder.send(.notFound, body: "Not here\n".utf8)
     }
