@@ -4,7 +4,8 @@ internal import CLibeventExtra
 // What evhttp is told about an answer that it sends itself.
 extension Exchange {
   func addHeaders(
-    _ headers: HTTPFields, contentLength: Int?, to request: OpaquePointer, _ connection: Connection
+    _ headers: HTTPFields, contentLength: Int?, to request: OpaquePointer,
+    _ connection: HTTPConnection
   ) {
     var headers = headers
     if let contentLength { headers.add("Content-Length", String(contentLength)) }

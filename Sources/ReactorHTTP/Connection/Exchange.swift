@@ -15,7 +15,7 @@ internal import PosixAIO
 final class Exchange {
   @safe
   private enum Link {
-    case open(request: OpaquePointer, Connection)
+    case open(request: OpaquePointer, HTTPConnection)
     case completed
     case lost
   }
@@ -59,7 +59,7 @@ final class Exchange {
   var closesConnection = false
 
   init(
-    _ request: OpaquePointer, _ method: HTTPMethod, _ connection: Connection,
+    _ request: OpaquePointer, _ method: HTTPMethod, _ connection: HTTPConnection,
     _ deferred: DeferredCalls
   ) {
     self.method = method
@@ -238,7 +238,7 @@ extension Exchange {
 // How an answer begins.
 extension Exchange {
   /// What an answer is written to; nil when it is out, or the client is gone.
-  private var openLink: (request: OpaquePointer, Connection)? {
+  private var openLink: (request: OpaquePointer, HTTPConnection)? {
     guard case .open(let request, let connection) = link else { return nil }
     connection.checkThread()
     return unsafe (request, connection)
@@ -256,7 +256,7 @@ extension Exchange {
   /// Goes past evhttp where that knows no better; tells whether it does.
   private func beginDirectly(
     _ status: HTTPStatus, _ headers: HTTPFields, _ contentLength: Int?,
-    _ request: OpaquePointer, _ connection: Connection
+    _ request: OpaquePointer, _ connection: HTTPConnection
   ) -> Bool {
     guard !closesConnection, !connection.isServerShuttingDown, method != .connect,
       headers["Connection"] == nil, unsafe connection.mayAnswerDirectly(request)

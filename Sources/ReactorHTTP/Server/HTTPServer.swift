@@ -49,8 +49,8 @@ public final class HTTPServer {
   let deferred: DeferredCalls
   private let handler: Handler
   private var state: State
-  private var connections: [OpaquePointer: Connection] = unsafe [:]
-  private var fresh: [Connection] = []
+  private var connections: [OpaquePointer: HTTPConnection] = unsafe [:]
+  private var fresh: [HTTPConnection] = []
   private var lingering: [Int32: LingeringSocket] = [:]
   private var gate: AcceptGate
   private var sweep: EventLoop.Timer?
@@ -203,7 +203,7 @@ extension HTTPServer {
   /// right after this returns, so it is looked up a moment later, before any of its events.
   func connectionAccepted() -> OpaquePointer? {
     guard let stream = unsafe bufferevent_socket_new(loop.base, -1, 0) else { return nil }
-    let connection = unsafe Connection(stream, server: self)
+    let connection = unsafe HTTPConnection(stream, server: self)
     unsafe connections[stream] = connection
     fresh.append(connection)
     if fresh.count == 1 {
@@ -242,7 +242,7 @@ extension HTTPServer {
   }
 
   /// evhttp is about to free a connection.
-  func connectionClosed(_ connection: Connection) {
+  func connectionClosed(_ connection: HTTPConnection) {
     unsafe connections[connection.stream] = nil
     updateGate()
   }

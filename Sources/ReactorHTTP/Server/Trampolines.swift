@@ -12,14 +12,14 @@ func setCallbacks(of http: OpaquePointer, to server: HTTPServer) {
   unsafe evhttp_set_gencb(http, onRequest, context)
 }
 
-func setCallbacks(of evhttpConnection: OpaquePointer, to connection: Connection) {
+func setCallbacks(of evhttpConnection: OpaquePointer, to connection: HTTPConnection) {
   let context = unsafe Unmanaged.passUnretained(connection).toOpaque()
   unsafe evhttp_connection_set_closecb(evhttpConnection, onClose, context)
   unsafe evbuffer_add_cb(
     bufferevent_get_input(connection.stream), onInput, context)
 }
 
-func removeInputCallback(of connection: Connection) {
+func removeInputCallback(of connection: HTTPConnection) {
   let context = unsafe Unmanaged.passUnretained(connection).toOpaque()
   unsafe evbuffer_remove_cb(bufferevent_get_input(connection.stream), onInput, context)
 }
@@ -61,7 +61,7 @@ private func onRequest(_ request: OpaquePointer?, _ context: UnsafeMutableRawPoi
 }
 
 private func onClose(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
-  unsafe recover(Connection.self, context).closed()
+  unsafe recover(HTTPConnection.self, context).closed()
 }
 
 private func onInput(
@@ -69,7 +69,7 @@ private func onInput(
   _ context: UnsafeMutableRawPointer?
 ) {
   let added = unsafe change?.pointee.n_added ?? 0
-  unsafe recover(Connection.self, context).inputChanged(addedByteCount: added)
+  unsafe recover(HTTPConnection.self, context).inputChanged(addedByteCount: added)
 }
 
 private func onComplete(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {

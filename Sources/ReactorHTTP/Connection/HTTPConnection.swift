@@ -12,7 +12,7 @@ internal import Reactor
 /// and a client that has closed its sending side gets no answer. The price is that a client's
 /// going is noticed when something is written to it, not before.
 @safe
-final class Connection {
+final class HTTPConnection {
   private enum Phase {
     /// evhttp reads a request or waits for one, or answers one by itself that it does not like.
     case receiving
