@@ -51,7 +51,7 @@ extension File {
       id = try write(buffer, at: offset, timeout: timeout, pending.finish)
     } catch {
       throw FileError(
-        operation: .write, path: path, offset: file.appends ? nil : offset, errno: error)
+        operation: .write, path: path, offset: queued.appends ? nil : offset, errno: error)
     }
     return try await pending.buffer(cancelling: id, abandoning: true)
   }
@@ -63,7 +63,7 @@ extension File {
   nonisolated(nonsending) public func append(
     _ buffer: consuming IOBuffer, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    precondition(file.appends, "File: open the file with the option .append to append to it")
+    precondition(queued.appends, "File: open the file with the option .append to append to it")
     return try await write(buffer, at: 0, timeout: timeout)
   }
 
@@ -98,7 +98,7 @@ extension File {
       id = try write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
     } catch {
       throw FileError(
-        operation: .write, path: path, offset: file.appends ? nil : offset, errno: error)
+        operation: .write, path: path, offset: queued.appends ? nil : offset, errno: error)
     }
     return try await pending.value(cancelling: id, abandoning: true)
   }

@@ -75,7 +75,7 @@ extension File {
     _ buffer: consuming IOBuffer, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
-    precondition(file.appends, "File: open the file with the option .append to append to it")
+    precondition(queued.appends, "File: open the file with the option .append to append to it")
     return try write(buffer, at: 0, timeout: timeout, handler)
   }
 }

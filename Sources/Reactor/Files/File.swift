@@ -24,7 +24,8 @@ public final class File {
   /// The file's metadata at the moment when it was opened.
   public let openingStatus: FileStatus
 
-  let file: AIOFile
+  /// Its side in the completion queue.
+  let queued: AIOFile
   private let isInMemory: Bool
 
   /// A file as a helper thread opened it, on the way to the loop.
@@ -58,7 +59,7 @@ public final class File {
     path = opened.path
     openingStatus = opened.status
     isInMemory = opened.isInMemory
-    file =
+    queued =
       opened.isInMemory && opened.status.kind == .regular
       ? AIOFile(ofCachedRegularFile: opened.descriptor, path: opened.path, queue: loop.queue)
       : AIOFile(opened.descriptor, path: opened.path, queue: loop.queue)
@@ -110,7 +111,7 @@ public final class File {
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
     loop.checkThread()
-    return try file.read(
+    return try queued.read(
       into: buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
 
@@ -131,7 +132,7 @@ public final class File {
     _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
     loop.checkThread()
-    return try file.write(buffer, at: offset, timeout: timeout, handler)
+    return try queued.write(buffer, at: offset, timeout: timeout, handler)
   }
 
   /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
@@ -150,7 +151,7 @@ public final class File {
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
   ) throws(Errno) -> RequestID {
     loop.checkThread()
-    return try file.sync(timeout: timeout, handler)
+    return try queued.sync(timeout: timeout, handler)
   }
 
   /// As ``sync(timeout:_:)``, but of the metadata only what is needed to read the data back. Wraps
@@ -160,7 +161,7 @@ public final class File {
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
   ) throws(Errno) -> RequestID {
     loop.checkThread()
-    return try file.dataSync(timeout: timeout, handler)
+    return try queued.dataSync(timeout: timeout, handler)
   }
 
   /// Closes the file when nothing of it is in flight any more, on a helper thread unless it was
@@ -174,7 +175,7 @@ public final class File {
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     loop.checkThread()
     let path = path
-    file.detach { [loop, isInMemory] descriptor in
+    queued.detach { [loop, isInMemory] descriptor in
       if isInMemory, FileSystemCalls.hasName(descriptor) {
         return handler(
           Result { () throws(FileError) in
@@ -197,13 +198,13 @@ public final class File {
     _ completion: @escaping (Result<Value, FileError>) -> Void
   ) throws(Errno) {
     loop.checkThread()
-    let descriptor = try file.lendDescriptor()
+    let descriptor = try queued.lendDescriptor()
     loop.offloadCall { () throws(FileError) in
       try work(descriptor)
-    } _: { [file] result in
+    } _: { [queued] result in
       completion(result)
       // After the handler, so that it comes before that of a close.
-      file.giveBackDescriptor()
+      queued.giveBackDescriptor()
     }
   }
 }

@@ -79,7 +79,7 @@ extension File {
     loop.checkThread()
     let (offset, byteCount) = try Self.extent(of: range)
     let request = LockRequest(self, range, handler)
-    let descriptor = try file.lendDescriptor()
+    let descriptor = try queued.lendDescriptor()
     let path = path
     do throws(Errno) {
       try loop.helpers.runLockWaiter {
@@ -88,12 +88,12 @@ extension File {
             descriptor, path: path, type: kind.type, waits: true, offset: offset,
             byteCount: byteCount)
         }
-      } _: { [file] result in
+      } _: { [queued] result in
         request.ended(result)
-        file.giveBackDescriptor()
+        queued.giveBackDescriptor()
       }
     } catch {
-      file.giveBackDescriptor()
+      queued.giveBackDescriptor()
       throw error
     }
     if let timeout { request.limit(to: timeout) }

@@ -54,11 +54,11 @@ final class Replacement: FileWork {
     // Nobody else may open it before it is what it is to be.
     directory.temporaryFile(permissions: .ownerReadWrite) { [self] result in
       switch result {
-      case .success(let file):
-        step(file, .setPermissions) { next throws(Errno) in
-          try file.file.setPermissions(permissions, next)
+      case .success(let made):
+        step(made, .setPermissions) { next throws(Errno) in
+          try made.file.setPermissions(permissions, next)
         } then: {
-          self.write(file, directory, name)
+          self.write(made, directory, name)
         }
       case .failure(let error):
         fail(error.operation, error.errno)
@@ -67,36 +67,36 @@ final class Replacement: FileWork {
   }
 
   private func write(
-    _ file: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
+    _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
-    step(file, .write) { next throws(Errno) in
+    step(made, .write) { next throws(Errno) in
       guard let buffer = self.content.take() else { return next(.success(())) }
-      let request = try file.file.write(buffer, at: 0) { result, _ in next(result.map { _ in }) }
+      let request = try made.file.write(buffer, at: 0) { result, _ in next(result.map { _ in }) }
       self.wait(for: request)
     } then: {
-      self.sync(file, directory, name)
+      self.sync(made, directory, name)
     }
   }
 
   private func sync(
-    _ file: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
+    _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
-    step(file, .sync) { next throws(Errno) in
-      self.wait(for: try file.file.sync(next))
+    step(made, .sync) { next throws(Errno) in
+      self.wait(for: try made.file.sync(next))
     } then: {
-      self.publish(file, directory, name)
+      self.publish(made, directory, name)
     }
   }
 
   private func publish(
-    _ file: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
+    _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
     commit()
-    step(file, .rename) { next throws(Errno) in
-      file.publish(as: name) { next($0.map { _ in }) }
+    step(made, .rename) { next throws(Errno) in
+      made.publish(as: name) { next($0.map { _ in }) }
     } then: {
       // It is in place and synced: closing it has nothing to add.
-      file.file.close { _ in self.syncDirectory(directory) }
+      made.file.close { _ in self.syncDirectory(directory) }
     }
   }
 
@@ -112,7 +112,7 @@ final class Replacement: FileWork {
 
   /// Does one step, and goes on with the next, or gives up.
   private func step(
-    _ file: TemporaryFile, _ operation: FileError.Operation,
+    _ made: TemporaryFile, _ operation: FileError.Operation,
     _ start: (@escaping (Result<Void, FileError>) -> Void) throws(Errno) -> Void,
     then next: @escaping () -> Void
   ) {
@@ -122,20 +122,20 @@ final class Replacement: FileWork {
         self.wait(for: nil)
         switch result {
         case .success: next()
-        case .failure(let error): self.giveUp(file, error.operation, error.errno)
+        case .failure(let error): self.giveUp(made, error.operation, error.errno)
         }
       }
     } catch {
-      giveUp(file, operation, error)
+      giveUp(made, operation, error)
     }
   }
 
   private func giveUp(
-    _ file: TemporaryFile, _ operation: FileError.Operation, _ errno: Errno
+    _ made: TemporaryFile, _ operation: FileError.Operation, _ errno: Errno
   ) {
     commit()
     // The first error is the one to report.
-    file.discard { [self] _ in fail(operation, errno) }
+    made.discard { [self] _ in fail(operation, errno) }
   }
 
   /// Names the file that was to be replaced, whatever the step was working on: of that nothing is

@@ -79,7 +79,7 @@ public final class TemporaryFile {
     _ temporaryName: FilePath, as name: FilePath, isNamed: Bool, replacing: Bool,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) throws(Errno) {
-    let descriptor = try file.file.lendDescriptor()
+    let descriptor = try file.queued.lendDescriptor()
     directory.offload { (directory) throws(FileError) in
       // A file without a name can be linked once only: if the rename fails, it keeps this one.
       if !isNamed { try FileSystemCalls.link(descriptor, to: temporaryName, in: directory) }
@@ -99,7 +99,7 @@ public final class TemporaryFile {
         state = isNamed ? .named : .nameless
         handler(.failure(error))
       }
-      file.file.giveBackDescriptor()
+      file.queued.giveBackDescriptor()
     }
   }
 
