@@ -96,7 +96,7 @@ final class HTTPConnection {
 
   /// Closes the connection when the present callback has returned.
   func cutLater() {
-    server.deferred.add { [weak self] in self?.cut() }
+    server.urgent.add { [weak self] in self?.cut() }
   }
 
   /// A request fits in this many bytes, and evhttp takes them before more is read. It does not

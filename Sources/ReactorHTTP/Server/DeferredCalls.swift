@@ -7,6 +7,17 @@ internal import Reactor
 /// of libevent's own.
 @safe
 final class DeferredCalls {
+  /// When the calls are made.
+  enum Turn {
+    /// Before the loop looks at descriptors and timers again. Not for the user's callbacks, each of
+    /// which may ask for the next one: they would keep timers and other connections from theirs.
+    case present
+    /// Behind a look at all descriptors. By a zero timer, since libevent runs what is activated
+    /// within the same turn.
+    case next
+  }
+
+  private let turn: Turn
   // Not the loop: calls that it never gets to would keep it alive for ever.
   private let remote: EventLoop.Remote
   private var calls: [() -> Void] = []
@@ -14,7 +25,8 @@ final class DeferredCalls {
   /// Nil once the calls are left to the loop.
   private var event: OpaquePointer?
 
-  init(_ loop: EventLoop) {
+  init(_ loop: EventLoop, in turn: Turn) {
+    self.turn = turn
     remote = loop.remote
     unsafe event = makeEvent(loop, -1, 0, call: onTurn, on: self)
   }
@@ -23,11 +35,17 @@ final class DeferredCalls {
     if let event = unsafe event { unsafe event_free(event) }
   }
 
-  /// Has the loop make a call. Wraps `event_active`.
+  /// Has the loop make a call. Wraps `event_active` and `event_add`.
   func add(_ call: @escaping () -> Void) {
     guard let event = unsafe event else { return leave([call]) }
     calls.append(call)
-    if calls.count == 1 { unsafe event_active(event, Int32(EV_TIMEOUT), 0) }
+    guard calls.count == 1 else { return }
+    switch turn {
+    case .present: unsafe event_active(event, Int32(EV_TIMEOUT), 0)
+    case .next:
+      var atOnce = timeval()
+      unsafe event_add(event, &atOnce)
+    }
   }
 
   /// Leaves what is to be called, now and later, to the loop itself, when the server goes: the
@@ -47,7 +65,7 @@ final class DeferredCalls {
     }
   }
 
-  fileprivate func turn() {
+  fileprivate func makeCalls() {
     for call in takeCalls() { call() }
   }
 
@@ -58,5 +76,5 @@ final class DeferredCalls {
 }
 
 private func onTurn(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
-  unsafe recover(DeferredCalls.self, context).turn()
+  unsafe recover(DeferredCalls.self, context).makeCalls()
 }

@@ -46,7 +46,10 @@ public final class HTTPServer {
   public let configuration: Configuration
 
   let loop: EventLoop
+  /// The user's callbacks.
   let deferred: DeferredCalls
+  /// What has to come before anything else happens to a connection.
+  let urgent: DeferredCalls
   private let handler: Handler
   private var state: State
   private var connections: [OpaquePointer: HTTPConnection] = unsafe [:]
@@ -78,7 +81,8 @@ public final class HTTPServer {
     self.loop = loop
     self.configuration = configuration
     self.handler = handler
-    deferred = DeferredCalls(loop)
+    deferred = DeferredCalls(loop, in: .next)
+    urgent = DeferredCalls(loop, in: .present)
     gate = AcceptGate(loop)
     state = unsafe .open(http)
     unsafe evhttp_set_max_headers_size(http, configuration.maximumHeaderByteCount)
@@ -189,8 +193,7 @@ extension HTTPServer {
     guard case .open(let http) = state else {
       preconditionFailure("HTTPServer: listen was called after shutDown")
     }
-    let (socket, address) = try bindListeningSocket(
-      host: host, port: port, configuration)
+    let (socket, address) = try bindListeningSocket(host: host, port: port, configuration)
     guard let bound = unsafe evhttp_accept_socket_with_handle(http, socket) else { outOfMemory() }
     unsafe gate.add(bound)
     return address
@@ -206,9 +209,7 @@ extension HTTPServer {
     let connection = unsafe HTTPConnection(stream, server: self)
     unsafe connections[stream] = connection
     fresh.append(connection)
-    if fresh.count == 1 {
-      deferred.add { [weak self] in self?.adoptFreshConnections() }
-    }
+    if fresh.count == 1 { urgent.add { [weak self] in self?.adoptFreshConnections() } }
     updateGate()
     return unsafe stream
   }
