@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// From a source to a file. What has arrived stays with the source until the writer has room.
 @safe
-final class IncomingPump: Pump {
+final class IncomingPump: PumpWay {
   private enum State {
     case running
     /// What was accepted is being written; then that is all.
@@ -14,13 +14,13 @@ final class IncomingPump: Pump {
   private let writer: FileWriter
   private let mayEndEarlier: Bool
   private let isDurable: Bool
-  private let handler: Handler
+  private let handler: Pump.Handler
   private var state = State.running
   private var missingByteCount: Int64
 
   init(
     _ source: any ByteSource, to writer: FileWriter, byteCount: Int64, mayEndEarlier: Bool,
-    durably: Bool, _ handler: @escaping Handler
+    durably: Bool, _ handler: @escaping Pump.Handler
   ) {
     self.source = source
     self.writer = writer
@@ -37,7 +37,7 @@ final class IncomingPump: Pump {
     if missingByteCount == 0 { finish(nil) } else { wait() }
   }
 
-  override func cancel() {
+  func cancel() {
     writer.loop.checkThread()
     guard case .running = state else { return }
     source.stopWaiting()

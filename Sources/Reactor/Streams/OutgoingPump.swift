@@ -4,7 +4,7 @@ internal import SystemPackage
 /// From a file to a sink. One chunk at a time is given to the sink, and the next one when little of
 /// that is left.
 @safe
-final class OutgoingPump: Pump {
+final class OutgoingPump: PumpWay {
   private enum State {
     case running
     /// What was given is on its way; then that is all.
@@ -14,11 +14,11 @@ final class OutgoingPump: Pump {
 
   private let reader: FileReader
   private let sink: any ByteSink
-  private let handler: Handler
+  private let handler: Pump.Handler
   private var state = State.running
   private var givenByteCount: Int64 = 0
 
-  init(_ reader: FileReader, to sink: any ByteSink, _ handler: @escaping Handler) {
+  init(_ reader: FileReader, to sink: any ByteSink, _ handler: @escaping Pump.Handler) {
     self.reader = reader
     self.sink = sink
     self.handler = handler
@@ -28,7 +28,7 @@ final class OutgoingPump: Pump {
     waitForSink { [self] in readNext() }
   }
 
-  override func cancel() {
+  func cancel() {
     let loop = reader.file.loop
     loop.checkThread()
     loop.later { [self] in finish(.canceled) }

@@ -5,14 +5,30 @@ public import PosixAIO
 /// What is in memory is bounded by the reader's or the writer's sizes and the connection's
 /// low-water mark: whoever is slow holds the other up.
 @safe
-public class Pump {
+public final class Pump {
   /// Gets the number of bytes that got there, or why it was not all of them.
   public typealias Handler = (Result<Int64, PumpError>) -> Void
 
-  init() {}
+  private let way: any PumpWay
+
+  init(starting way: any PumpWay) {
+    self.way = way
+    way.start()
+  }
 
   /// Stops it. Its handler gets ``PumpError/Reason/canceled``, unless it is done already.
-  public func cancel() {}
+  public func cancel() {
+    way.cancel()
+  }
+}
+
+/// What a pump does, from a file or to one.
+protocol PumpWay: AnyObject {
+  /// Starts it. It goes on, kept or not.
+  func start()
+
+  /// See ``Pump/cancel()``.
+  func cancel()
 }
 
 /// Why a pump stopped before its end.
@@ -73,9 +89,7 @@ extension File {
     _ handler: @escaping Pump.Handler
   ) -> Pump {
     let reader = FileReader(self, range, configuration: configuration)
-    let pump = OutgoingPump(reader, to: connection, handler)
-    pump.start()
-    return pump
+    return Pump(starting: OutgoingPump(reader, to: connection, handler))
   }
 
   /// Writes what a connection receives to the file, as fast as that takes it.
@@ -102,10 +116,9 @@ extension File {
   ) -> Pump {
     precondition((byteCount ?? 0) >= 0, "File: a number of bytes is 0 or more")
     let writer = FileWriter(self, at: offset, configuration: configuration)
-    let pump = IncomingPump(
-      connection, to: writer, byteCount: byteCount ?? .max, mayEndEarlier: byteCount == nil,
-      durably: durably, handler)
-    pump.start()
-    return pump
+    return Pump(
+      starting: IncomingPump(
+        connection, to: writer, byteCount: byteCount ?? .max, mayEndEarlier: byteCount == nil,
+        durably: durably, handler))
   }
 }
