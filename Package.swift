@@ -78,7 +78,7 @@ let package = Package(
     .target(
       name: "ReactorServiceLifecycle",
       dependencies: ["Reactor", serviceLifecycle, systemPackage]),
-    // How the programs start, and what they tell when they do not; not a product.
+    // How the programs start, what they tell when they do not, and their JSON; not a product.
     .target(name: "ProgramSupport", dependencies: [argumentParser]),
     .executableTarget(
       name: "FileServer",
@@ -176,9 +176,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP",
-        "TestSupport",
-        systemPackage, argumentParser, logging,
+        "FileServer", "KeyValueServer", "Stress", "ProgramSupport", "PosixAIO", "Reactor",
+        "ReactorHTTP", "TestSupport", systemPackage, argumentParser, logging,
       ],
       exclude: ["KeyValue/Corpus"]),
   ]
