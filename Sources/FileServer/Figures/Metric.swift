@@ -153,13 +153,14 @@ extension Snapshot {
     _ name: String, _ help: String, _ times: (LoopSnapshot) -> Histogram
   ) -> Metric {
     let samples = loops.enumerated().flatMap { index, loop in
-      let times = times(loop)
+      let (times, label) = (times(loop), ("loop", "\(index)"))
       return [0.5, 0.9, 0.99, 1].map { fraction in
         Metric.Sample(
-          labels: [("loop", "\(index)"), ("quantile", "\(fraction)")],
+          labels: [label, ("quantile", "\(fraction)")],
           value: times.percentile(fraction) / .seconds(1))
       } + [
-        Metric.Sample(labels: [("loop", "\(index)")], suffix: "_count", value: Double(times.count))
+        Metric.Sample(labels: [label], suffix: "_sum", value: times.sum / .seconds(1)),
+        Metric.Sample(labels: [label], suffix: "_count", value: Double(times.count)),
       ]
     }
     return Metric(name: name, kind: .summary, help: help, samples: samples)

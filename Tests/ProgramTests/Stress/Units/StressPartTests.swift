@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Reactor
 import TestSupport
 import XCTest
