@@ -1,8 +1,8 @@
 internal import Glibc
 internal import SystemPackage
 
-/// A client, most often of HTTP, that sends the bytes that a test wants sent, blocking, with a deadline
-/// for each call.
+/// A client, most often of HTTP, that sends the bytes that a test wants sent, blocking, with a
+/// deadline for each call.
 public final class Client {
   private let socket: Int32
   private var received: [UInt8] = []

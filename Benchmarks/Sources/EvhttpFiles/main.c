@@ -1,6 +1,7 @@
 // A file server as libevent's own sample is one: evhttp on one thread, each file opened and read
 // where the request arrives. `pread` reads it into the answer, `sendfile` leaves it to
-// evbuffer_add_file(3), which reads it when the socket takes it. Both wait for the disk in the loop.
+// evbuffer_add_file(3), which reads it when the socket takes it. Both wait for the disk in the
+// loop.
 //
 //     evhttp-files pread|sendfile ROOT PORT
 #include <event2/buffer.h>

@@ -3,7 +3,8 @@ internal import Measuring
 internal import Synchronization
 
 /// How long a connection waits for an answer that needs no file, while others fetch files that are
-/// on the disk alone: what it waits longer than otherwise, the server's loop has waited for the disk.
+/// on the disk alone: what it waits longer than otherwise, the server's loop has waited for the
+/// disk.
 struct ColdFiles {
   let peers: Peers
   let folder: URL

@@ -112,8 +112,8 @@ int caio_o_direct(void);
 /// preadv2(2) with RWF_NOWAIT: what is in the page cache, EAGAIN where nothing is.
 ssize_t caio_read_cached(int fd, void *_Nullable memory, size_t byteCount, int64_t offset);
 
-/// Whether the page cache has something of a part of a file; true too where the kernel does not say.
-/// Wraps cachestat(2), which is there since Linux 6.5.
+/// Whether the page cache has something of a part of a file; true too where the kernel does not
+/// say. Wraps cachestat(2), which is there since Linux 6.5.
 bool caio_may_be_cached(int fd, int64_t offset, size_t byteCount);
 
 /// Nanoseconds of the monotonic clock.
@@ -122,8 +122,9 @@ uint64_t caio_now(void);
 /// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: never leaves `directory_fd`.
 int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mode_t mode);
 
-/// The same for names that the kernel has in memory, on the directory's own file system (Linux 5.12,
-/// RESOLVE_CACHED and RESOLVE_NO_XDEV): fails, with EAGAIN for one, where it would have to wait.
+/// The same for names that the kernel has in memory, on the directory's own file system (Linux
+/// 5.12, RESOLVE_CACHED and RESOLVE_NO_XDEV): fails, with EAGAIN for one, where it would have to
+/// wait.
 int caio_open_cached(int directory_fd, const char *_Nonnull path, int flags);
 
 /// Whether a file whose name is in memory opens and closes without a disk or a server being asked:

@@ -17,7 +17,8 @@ let listingStyle = """
   color: #777 }
   label { display: inline-block; padding: .25rem .75rem; margin-right: .5rem; border-radius: .25rem;
   color: #fff; background: #0645ad; cursor: pointer }
-  label:focus-within { outline: 2px solid #8ab4f8; outline-offset: 2px } label input { position: absolute; opacity: 0; width: 1px }
+  label:focus-within { outline: 2px solid #8ab4f8; outline-offset: 2px }
+  label input { position: absolute; opacity: 0; width: 1px }
   form.over { border-color: #0645ad; background: #f2f5f9 }
   form div { display: flex; gap: 1rem; align-items: center; margin-top: .5rem }
   form div span:first-child { flex: 1; overflow-wrap: anywhere } progress { width: 12rem }
@@ -31,7 +32,7 @@ let listingStyle = """
   tbody tr:hover, form.over { background: #22252b } }
   """
 
-let listingStyleHash = "sha256-GWq/noFF42n8QZia5kwgy5EIQRTb6sdDP9zY1xBqVZQ="
+let listingStyleHash = "sha256-0xzdO6fxg7hk3WKTlCoyexE8D5XZPlsezWgIVffKKN0="
 
 /// Files are sent one request each, by `PUT`; a form can't do that without a script.
 let uploadForm = """

@@ -91,8 +91,8 @@ public final class AIOFile {
     self.init(descriptor, path: path, queue: queue, FileTraits(descriptor.rawValue))
   }
 
-  /// Takes over a descriptor of a regular file that is known to be open for reading through the page
-  /// cache: nobody has to ask what it is.
+  /// Takes over a descriptor of a regular file that is known to be open for reading through the
+  /// page cache: nobody has to ask what it is.
   package convenience init(
     ofCachedRegularFile descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue
   ) {

@@ -26,14 +26,14 @@ package func openBeneath(
   }
 }
 
-/// Opens a file below a directory if that needs no waiting, because the kernel has the whole path in
-/// memory and the file system is a local one.
+/// Opens a file below a directory if that needs no waiting, because the kernel has the whole path
+/// in memory and the file system is a local one.
 ///
 /// Wraps `openat2(2)` with `RESOLVE_CACHED`. A pipe without `O_NONBLOCK` waits all the same.
 ///
 /// - Parameter flags: Without `O_CREAT` and `O_TRUNC`, for which it is always nil.
-/// - Returns: Nil if it may have to wait, or fails: ``openBeneath(_:_:flags:permissions:)`` then has
-///   the last word.
+/// - Returns: Nil if it may have to wait, or fails: ``openBeneath(_:_:flags:permissions:)`` then
+///   has the last word.
 package func openBeneathFromMemory(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32
 ) -> FileDescriptor? {

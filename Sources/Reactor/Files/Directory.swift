@@ -100,7 +100,8 @@ public final class Directory {
     }
   }
 
-  /// What can be had at once; nil leaves it to a helper thread to wait, or to find out what is wrong.
+  /// What can be had at once; nil leaves it to a helper thread to wait, or to find out what is
+  /// wrong.
   private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> File.Opened? {
     loop.checkThread()
     guard opensFromMemory,

@@ -9,9 +9,9 @@ internal import Glibc
 // So what the socket takes is sent to it directly, and only the rest is left to libevent, which
 // evhttp is then told about.
 //
-// evhttp takes no notice of an answer before `evhttp_send_reply_end`: for that an empty output means
-// that all was sent, and it goes on to the next request. What decides about the connection's end
-// (HTTP/1.0, `Connection: close`, an answer without a length) is left to evhttp altogether.
+// evhttp takes no notice of an answer before `evhttp_send_reply_end`: for that an empty output
+// means that all was sent, and it goes on to the next request. What decides about the connection's
+// end (HTTP/1.0, `Connection: close`, an answer without a length) is left to evhttp altogether.
 extension Connection {
   /// Whether an answer of known length to this request may go past evhttp.
   func mayAnswerDirectly(_ request: OpaquePointer) -> Bool {

@@ -29,7 +29,8 @@ func setCallbacks(of request: OpaquePointer, to exchange: Exchange) {
   unsafe evhttp_request_set_on_complete_cb(request, onComplete, context)
 }
 
-/// Adds the memory of a piece to a buffer, from one of its bytes on, which keeps the piece until it is done with it.
+/// Adds the memory of a piece to a buffer, from one of its bytes on, which keeps the piece until it
+/// is done with it.
 ///
 /// Here a piece is retained, and in `onReferenceReleased` it is released; libevent calls that
 /// exactly once, whether the bytes were sent or thrown away. Wraps `evbuffer_add_reference`.

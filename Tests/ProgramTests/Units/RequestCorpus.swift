@@ -1,5 +1,5 @@
-/// Texts from clients that have tripped up servers, or stand at the edge of what the standards allow.
-/// What a fuzz run finds is added here.
+/// Texts from clients that have tripped up servers, or stand at the edge of what the standards
+/// allow. What a fuzz run finds is added here.
 enum RequestCorpus {
   static let targets = [
     "/", "//", "/.", "/..", "/./", "/../", "/a", "/a/", "/a//b", "/a/./b", "/a/../b", "/a/..",
