@@ -78,7 +78,7 @@ let package = Package(
     .target(
       name: "ReactorServiceLifecycle",
       dependencies: ["Reactor", serviceLifecycle, systemPackage]),
-    // How the programs start, and what they tell when they do not; not a product.
+    // How the programs start, what they tell when they do not, and their JSON; not a product.
     .target(name: "ProgramSupport", dependencies: [argumentParser]),
     .executableTarget(
       name: "FileServer",
@@ -131,7 +131,7 @@ let package = Package(
       name: "AsyncMain", dependencies: ["PosixAIO", "TestSupport", systemPackage],
       path: "Tests/Fixtures/AsyncMain"),
     .executableTarget(
-      name: "NoHelpers", dependencies: ["PosixAIO", "TestSupport", systemPackage],
+      name: "NoHelpers", dependencies: ["PosixAIO", "Reactor", "TestSupport", systemPackage],
       path: "Tests/Fixtures/NoHelpers"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
     // A server that was there before any Swift, with an event base of its own.
@@ -150,9 +150,9 @@ let package = Package(
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "CLibevent", "ReadFileSnippet", "AwaitFileSnippet",
-        "GuideSnippet", "EchoServerSnippet", "AsyncEchoServerSnippet", "TestSupport",
-        systemPackage,
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "ReadFileSnippet",
+        "AwaitFileSnippet", "GuideSnippet", "EchoServerSnippet", "AsyncEchoServerSnippet",
+        "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "EmbeddingTests",
@@ -176,9 +176,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "FileServer", "KeyValueServer", "Stress", "PosixAIO", "Reactor", "ReactorHTTP",
-        "TestSupport",
-        systemPackage, argumentParser, logging,
+        "FileServer", "KeyValueServer", "Stress", "ProgramSupport", "PosixAIO", "Reactor",
+        "ReactorHTTP", "TestSupport", systemPackage, argumentParser, logging,
       ],
       exclude: ["KeyValue/Corpus"]),
   ]

@@ -5,8 +5,7 @@ import SystemPackage
 /// A client: its requests are run as they come, and its answers sent in the same order.
 ///
 /// An answer that tells of a change waits until that is settled, and so does every answer behind
-/// it.
-/// Those of the batch that is in flight and those of the one that is gathering are kept apart.
+/// it. Those of the batch that is in flight and those of the one that is gathering are kept apart.
 final class Client {
   /// The answers that wait for a batch.
   private struct HeldAnswers {

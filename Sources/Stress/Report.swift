@@ -1,4 +1,5 @@
 import PosixAIO
+import ProgramSupport
 
 /// What the load did.
 struct LoadResult {

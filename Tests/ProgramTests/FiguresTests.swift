@@ -48,6 +48,26 @@ final class FiguresTests: SiteTestCase {
     XCTAssertNotNil(page["Content-Security-Policy"])
   }
 
+  func test_summaryHasTheSumAndTheNumberOfItsTimes() throws {
+    let site = try serve("--stats", "--upload")
+    // Writes and syncs go to glibc, whatever the page cache has.
+    XCTAssertEqual(try site.put("/file", "hello".utf8).code, 201)
+    let lines = try site.get("/metrics").text.split(separator: "\n")
+    let summaries = lines.filter { $0.hasPrefix("# TYPE ") && $0.hasSuffix(" summary") }
+      .map { $0.split(separator: " ")[2] }
+    XCTAssertTrue(summaries.contains("aio_fileserver_queue_service_seconds"), "\(summaries)")
+    for name in summaries {
+      let values = try ["_sum", "_count"].map { suffix in
+        let start = "\(name)\(suffix){loop=\"0\"} "
+        let line = try XCTUnwrap(lines.first { $0.hasPrefix(start) }, start)
+        return try XCTUnwrap(Double(line.dropFirst(start.count)), "\(line)")
+      }
+      if values[1] == 0 { XCTAssertEqual(values[0], 0, "\(name)") }
+      // The disk does nothing in no time.
+      if name.hasSuffix("_queue_service_seconds") { XCTAssertGreaterThan(values[0], 0) }
+    }
+  }
+
   func test_allThreadsServe_andAreShownOnOnePage() throws {
     let site = try serve("--threads", "3", "--stats")
     try site.write("hello".utf8, to: "file")

@@ -54,16 +54,11 @@ import Testing
     try served.stop()
   }
 
-  @Test(arguments: [
-    "GET /\(String(repeating: "a", count: 5000)) HTTP/1.1\r\n\r\n",
-    "GET / HTTP/1.1\r\nX: \(String(repeating: "a", count: 5000))\r\n\r\n",
-    "GET / HTTP/1.1\r\n\(String(repeating: "X: a\r\n", count: 2000))\r\n",
-    String(repeating: "a", count: 100_000),
-  ])
-  func aHeaderOverTheLimitIsAnswered400(request: String) throws {
+  @Test(arguments: LongHeader.allCases)
+  func aHeaderOverTheLimitIsAnswered400(header: LongHeader) throws {
     let served = try Self.strict()
     let client = try Client(to: served)
-    try client.send(request)
+    try client.send(header.request)
     let answer = try client.readAnswer()
     #expect(answer.code == 400)
     #expect(try client.readToEnd() == [])
@@ -230,5 +225,19 @@ import Testing
     #expect(try third.readAnswer().code == 204)
     #expect(try served.onLoop { $0.value?.connectionCount } == 2)
     try served.stop()
+  }
+}
+
+/// What in a header is over the limit. Its bytes are kept out of the logs, where arguments are shown.
+enum LongHeader: CaseIterable {
+  case target, field, manyFields, line
+
+  var request: String {
+    switch self {
+    case .target: "GET /\(String(repeating: "a", count: 5000)) HTTP/1.1\r\n\r\n"
+    case .field: "GET / HTTP/1.1\r\nX: \(String(repeating: "a", count: 5000))\r\n\r\n"
+    case .manyFields: "GET / HTTP/1.1\r\n\(String(repeating: "X: a\r\n", count: 2000))\r\n"
+    case .line: String(repeating: "a", count: 100_000)
+    }
   }
 }

@@ -16,7 +16,12 @@ public protocol Measurable {
 
 extension Measurable {
   /// Whether `--only` asks for this row: by its name, by its kind, or since it asks for nothing.
-  public func isChosen(_ only: [String]) -> Bool {
-    only.isEmpty || only.contains { $0 == name || name.hasPrefix($0 + "-") }
+  public func isChosen(_ only: [String]) -> Bool { only.choose(name) }
+}
+
+extension [String] {
+  /// Whether these, given to `--only`, ask for a row of that name.
+  public func choose(_ name: String) -> Bool {
+    isEmpty || contains { $0 == name || name.hasPrefix($0 + "-") }
   }
 }

@@ -1,5 +1,3 @@
-internal import Foundation
-
 /// What the benchmarks found, in one run or in several that were put together.
 public struct Report: Codable, Sendable {
   /// Where it was measured.
@@ -14,15 +12,6 @@ public struct Report: Codable, Sendable {
     self.machine = machine
     self.settings = settings
     self.rows = rows
-  }
-
-  /// Writes everything to a file, as JSON.
-  public func write(to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    var data = try encoder.encode(self)
-    data.append(UInt8(ascii: "\n"))
-    try data.write(to: URL(fileURLWithPath: path))
   }
 
   /// How long and how often was measured.

@@ -31,7 +31,7 @@ struct MeasuringSession {
     var results: [RowResult] = []
     for row in Rows.all(files) {
       names.append(row.name)
-      guard isChosen(row.name) else { continue }
+      guard row.isChosen(only) else { continue }
       guard !row.isDirect || WorkFile.takesDirectIO(files.direct) else {
         print("\n\(row.name): left out, since this file system does not take O_DIRECT")
         continue
@@ -41,21 +41,17 @@ struct MeasuringSession {
     }
     for program in RowProgram.all {
       names += program.rowNames
-      guard contestant == nil, program.rowNames.contains(where: isChosen) else { continue }
-      let (rounds, isChosen) = (settings.rounds, isChosen)
+      guard contestant == nil, program.rowNames.contains(where: only.choose) else { continue }
+      let (rounds, only) = (settings.rounds, only)
       results += try compared {
         guard let rows = try program.rows(rounds: rounds, directory: directory) else {
           print("\n\(program.name): left out; `swift build -c release` builds the program for it")
           return []
         }
-        return rows.filter { isChosen($0.name) }
+        return rows.filter { only.choose($0.name) }
       }
     }
     return results
-  }
-
-  private func isChosen(_ name: String) -> Bool {
-    only.isEmpty || only.contains { $0 == name || name.hasPrefix($0 + "-") }
   }
 
   /// What looks worse is measured once more: of many ratios, chance moves one or the other.

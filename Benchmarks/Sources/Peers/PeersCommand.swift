@@ -61,7 +61,7 @@ struct PeersCommand: ParsableCommand {
   func run() throws {
     guard !render else {
       let report = try existing(json, for: "--render")
-      if let markdown { try ReportFile.write(report, intoDocument: markdown) }
+      if let markdown { try report.write(intoDocument: markdown) }
       return
     }
     let former = try check.map { try existing($0, for: "--check") }
@@ -71,13 +71,13 @@ struct PeersCommand: ParsableCommand {
       settings: Report.Settings(seconds: seconds, rounds: rounds), only: only,
       contestant: contestant, former: former)
     let report = try measure(&session)
-    if let json { try ReportFile.write(report, to: json) }
-    if let markdown { try ReportFile.write(report, intoDocument: markdown) }
+    if let json { try report.write(to: json) }
+    if let markdown { try report.write(intoDocument: markdown) }
     if former != nil { try tell(session) }
   }
 
   private func existing(_ path: String?, for option: String) throws -> Report {
-    guard let report = try path.flatMap(ReportFile.read) else {
+    guard let report = try path.flatMap(Report.read) else {
       throw ValidationError("\(option): there is no file \(path ?? "").")
     }
     return report
@@ -87,7 +87,7 @@ struct PeersCommand: ParsableCommand {
   private func measure(_ session: inout MeasuringSession) throws -> Report {
     var report = Report(
       machine: try Machine(directory: FilePath(directory)), settings: session.settings, rows: [])
-    let earlier = try json.flatMap(ReportFile.read)
+    let earlier = try json.flatMap(Report.read)
     if let earlier, !only.isEmpty, !report.isLike(earlier) {
       throw ValidationError(
         "--json: what is there was measured on another machine or in other rounds; "

@@ -1,3 +1,4 @@
+import ProgramSupport
 import ReactorHTTP
 
 /// Where and how the figures are shown.
@@ -28,7 +29,7 @@ enum FiguresPage: CaseIterable {
       body = snapshot.metrics.map(\.prometheus).joined()
     case .json:
       headers.add("Content-Type", "application/json")
-      body = "{" + snapshot.metrics.map(\.json).joined(separator: ",\n") + "}\n"
+      body = "\(JSON.object(snapshot.metrics.map(\.json)))\n"
     case .page:
       headers.add("Content-Type", "text/html; charset=utf-8")
       headers.add(

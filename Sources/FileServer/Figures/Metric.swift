@@ -1,4 +1,5 @@
 import PosixAIO
+import ProgramSupport
 import Reactor
 
 /// One figure in all its forms: Prometheus text, JSON and a row of the page.
@@ -32,13 +33,13 @@ struct Metric {
   }
 
   /// A member of an object: a list of samples.
-  var json: String {
+  var json: (String, JSON) {
     let items = samples.map { sample in
-      let labels = sample.labels.map { "\"\($0.name)\": \"\($0.value)\", " }.joined()
       let name = sample.suffix.isEmpty ? "value" : String(sample.suffix.dropFirst())
-      return "{\(labels)\"\(name)\": \(text(sample.value))}"
+      let value = Int(exactly: sample.value).map(JSON.integer) ?? .number(sample.value)
+      return JSON.object(sample.labels.map { ($0.name, .string($0.value)) } + [(name, value)])
     }
-    return "\"\(name)\": [\(items.joined(separator: ", "))]"
+    return (name, .array(items))
   }
 
   /// Rows of a table.
@@ -152,13 +153,14 @@ extension Snapshot {
     _ name: String, _ help: String, _ times: (LoopSnapshot) -> Histogram
   ) -> Metric {
     let samples = loops.enumerated().flatMap { index, loop in
-      let times = times(loop)
+      let (times, label) = (times(loop), ("loop", "\(index)"))
       return [0.5, 0.9, 0.99, 1].map { fraction in
         Metric.Sample(
-          labels: [("loop", "\(index)"), ("quantile", "\(fraction)")],
+          labels: [label, ("quantile", "\(fraction)")],
           value: times.percentile(fraction) / .seconds(1))
       } + [
-        Metric.Sample(labels: [("loop", "\(index)")], suffix: "_count", value: Double(times.count))
+        Metric.Sample(labels: [label], suffix: "_sum", value: times.sum / .seconds(1)),
+        Metric.Sample(labels: [label], suffix: "_count", value: Double(times.count)),
       ]
     }
     return Metric(name: name, kind: .summary, help: help, samples: samples)

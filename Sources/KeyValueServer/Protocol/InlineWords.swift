@@ -1,6 +1,5 @@
 /// The words of a line, as Redis takes them apart: separated by spaces, and quoted where they
-/// contain
-/// some.
+/// contain some.
 enum InlineWords {
   /// - Returns: Nil if a quote does not end, or something follows it that is no space.
   static func split(_ line: Bytes) -> [Bytes]? {

@@ -102,7 +102,7 @@ extension File {
       // Begun at once: it waits for the write by itself.
       syncOrFail { result in handler(failure.map { .failure($0) } ?? result) }
     } catch {
-      refuse(.write, error, handler)
+      loop.refuse(.write, path, error, handler)
     }
   }
 
@@ -111,7 +111,7 @@ extension File {
     do throws(Errno) {
       try dataSync { handler($0.map { _ in }) }
     } catch {
-      refuse(.dataSync, error, handler)
+      loop.refuse(.dataSync, path, error, handler)
     }
   }
 
@@ -122,16 +122,8 @@ extension File {
     do throws(Errno) {
       try truncate(to: byteCount, handler)
     } catch {
-      refuse(.truncate, error, handler)
+      loop.refuse(.truncate, path, error, handler)
     }
-  }
-
-  private func refuse(
-    _ operation: FileError.Operation, _ errno: Errno,
-    _ handler: @escaping (Result<Void, FileError>) -> Void
-  ) {
-    let error = FileError(operation: operation, path: path, errno: errno)
-    loop.schedule(after: .zero) { handler(.failure(error)) }
   }
 }
 
@@ -141,8 +133,18 @@ extension Directory {
     do throws(Errno) {
       try sync { handler($0.map { _ in }) }
     } catch {
-      let error = FileError(operation: .sync, path: path, errno: error)
-      loop.schedule(after: .zero) { handler(.failure(error)) }
+      loop.refuse(.sync, path, error, handler)
     }
+  }
+}
+
+extension EventLoop {
+  /// Reports what was refused like any other failure, from the loop.
+  fileprivate func refuse(
+    _ operation: FileError.Operation, _ path: FilePath?, _ errno: Errno,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    let error = FileError(operation: operation, path: path, errno: errno)
+    schedule(after: .zero) { handler(.failure(error)) }
   }
 }

@@ -43,8 +43,7 @@ struct Value: Equatable {
 /// The keys and values in memory.
 ///
 /// Each key has a place that it keeps until it is removed, so places can be walked through while
-/// keys
-/// come and go: what is there from the walk's start to its end is met.
+/// keys come and go: what is there from the walk's start to its end is met.
 struct Keyspace {
   private var places: [Key: Int] = [:]
   private var entries: [(key: Key, value: Value)?] = []

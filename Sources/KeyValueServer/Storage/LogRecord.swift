@@ -11,8 +11,7 @@
 /// | … | the value |
 ///
 /// Numbers are little-endian. The salt keeps what a client has stored, such as a piece of a log,
-/// from
-/// being taken for a record.
+/// from being taken for a record.
 struct LogRecord: Equatable {
   enum Kind: UInt8 {
     /// The key stands for the value until the moment.

@@ -6,10 +6,8 @@ import SystemPackage
 ///
 /// The new log gets what each key stands for in the settled state, a piece at a time, and behind it
 /// every batch that is settled meanwhile. At the end no batch goes out for as long as the last of
-/// them
-/// is written, the new log synced and renamed, and the folder synced: at any moment there is one
-/// whole
-/// log under the name, which holds all that was acknowledged.
+/// them is written, the new log synced and renamed, and the folder synced: at any moment there is
+/// one whole log under the name, which holds all that was acknowledged.
 final class LogRewrite {
   private static let pieceByteCount = 256 * 1024
   private static let placesPerPiece = 10_000

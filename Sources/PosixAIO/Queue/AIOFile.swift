@@ -209,11 +209,10 @@ public final class AIOFile {
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     let path = path
     detach { descriptor in
-      let reason = Glibc.close(descriptor.rawValue) == 0 ? 0 : errno
+      let reason: Errno? = Glibc.close(descriptor.rawValue) == 0 ? nil : .ofLastCall
       handler(
-        reason == 0
-          ? .success(())
-          : .failure(FileError(operation: .close, path: path, errno: Errno(rawValue: reason))))
+        reason.map { .failure(FileError(operation: .close, path: path, errno: $0)) }
+          ?? .success(()))
     }
   }
 

@@ -102,9 +102,17 @@ class AIOSystem: @unchecked Sendable {
   }
 }
 
-/// The door between C's errno and ``Errno``: reads it once, right behind the call.
+/// The result of a call that gives -1 when it fails.
+///
+/// - Throws: What the call left in errno.
 @discardableResult
 package func checked(_ result: Int32) throws(Errno) -> Int32 {
-  guard result != -1 else { throw Errno(rawValue: errno) }
+  guard result != -1 else { throw .ofLastCall }
   return result
+}
+
+extension Errno {
+  /// The door between C's errno and ``Errno``: what the last call that failed left there. To be read
+  /// once, right behind the call.
+  package static var ofLastCall: Errno { Errno(rawValue: errno) }
 }

@@ -34,7 +34,7 @@ final class CompletionSignal {
     let blocked = caio_signal_block(number)
     let descriptor = caio_signalfd(number)
     guard blocked >= 0, descriptor >= 0 else {
-      let reason = Errno(rawValue: errno)
+      let reason = Errno.ofLastCall
       if blocked == 1 { caio_signal_unblock(number) }
       caio_signal_release(number)
       close(ends.read)

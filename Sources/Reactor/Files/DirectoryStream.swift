@@ -20,7 +20,7 @@ final class DirectoryStream: @unchecked Sendable {
       let descriptor = try checked(
         unsafe openat(directory.rawValue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
       guard let stream = unsafe fdopendir(descriptor) else {
-        let reason = Errno(rawValue: errno)
+        let reason = Errno.ofLastCall
         Glibc.close(descriptor)
         throw reason
       }
@@ -54,7 +54,7 @@ final class DirectoryStream: @unchecked Sendable {
     // readdir tells its end from a failure by errno alone.
     errno = 0
     guard let entry = unsafe readdir(stream) else {
-      guard errno == 0 else { throw Errno(rawValue: errno) }
+      guard errno == 0 else { throw .ofLastCall }
       return nil
     }
     return unsafe withUnsafePointer(to: &entry.pointee.d_name) {

@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import Glibc
+internal import PosixAIO
 public import SystemPackage
 
 /// What a descriptor is ready for.
@@ -85,8 +86,7 @@ extension EventLoop {
 /// Refuses what epoll(7) would refuse. libevent would tell the standard error of that, too.
 private func checkPollable(_ descriptor: FileDescriptor) throws(Errno) {
   var status = stat()
-  errno = 0
-  guard unsafe fstat(descriptor.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+  try checked(unsafe fstat(descriptor.rawValue, &status))
   let kind = status.st_mode & S_IFMT
   guard kind != S_IFREG, kind != S_IFDIR else { throw .notPermitted }
 }

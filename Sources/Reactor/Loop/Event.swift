@@ -1,6 +1,7 @@
 internal import CLibevent
 internal import CReactor
 internal import Glibc
+internal import PosixAIO
 internal import SystemPackage
 
 /// One event of libevent, and the only place where a pointer to a Swift object goes into libevent
@@ -96,7 +97,7 @@ final class Event {
     prepare()
     errno = 0
     guard unsafe event_add(event, nil) != 0 else { return }
-    let reason = Errno(rawValue: errno)
+    let reason = Errno.ofLastCall
     remove()
     throw reason
   }

@@ -128,8 +128,7 @@ public final class EventLoop {
     do throws(Errno) {
       try offload({ Result(catching: work) }, completion)
     } catch {
-      let refusal = FileError(operation: .helperCall, path: nil, errno: error)
-      schedule(after: .zero) { completion(.failure(refusal)) }
+      refuse(.helperCall, nil, error, completion)
     }
   }
 

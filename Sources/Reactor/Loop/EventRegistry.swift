@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import Glibc
+internal import PosixAIO
 internal import SystemPackage
 
 /// The event base, and what of ours is added to it.
@@ -25,7 +26,7 @@ final class EventRegistry {
     isBorrowed = unsafe base != nil
     errno = 0
     unsafe self.base = base ?? event_base_new()
-    guard unsafe self.base != nil else { throw errno == 0 ? .noMemory : Errno(rawValue: errno) }
+    guard unsafe self.base != nil else { throw errno == 0 ? .noMemory : .ofLastCall }
   }
 
   /// Whether somebody's descriptor is watched beside the loop's own: a socket of ours, a watch, or

@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import Glibc
+internal import PosixAIO
 public import SystemPackage
 
 /// Takes in clients on an address, over TCP or a Unix socket. Wraps `evconnlistener`.
@@ -283,6 +284,6 @@ private func onAccept(
 }
 
 private func onAcceptError(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
-  let reason = Errno(rawValue: errno)
+  let reason = Errno.ofLastCall
   unsafe recover(context).failed(reason)
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PosixAIO
 internal import SystemPackage
 
 /// Finding the addresses of a name.
@@ -21,7 +22,7 @@ package enum NameLookup {
     var found: UnsafeMutablePointer<addrinfo>?
     let code = unsafe getaddrinfo(host, String(port), &hints, &found)
     guard code == 0 else {
-      if code == EAI_SYSTEM { throw Failure(reason: .system(Errno(rawValue: errno))) }
+      if code == EAI_SYSTEM { throw Failure(reason: .system(.ofLastCall)) }
       let text = unsafe String(cString: gai_strerror(code))
       throw Failure(reason: .resolver(code: code, text))
     }

@@ -88,7 +88,7 @@ package enum SocketCalls {
     var code: Int32 = 0
     var byteCount = socklen_t(MemoryLayout<Int32>.size)
     guard unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &byteCount) == 0 else {
-      return Errno(rawValue: errno)
+      return .ofLastCall
     }
     return code == 0 ? nil : Errno(rawValue: code)
   }

@@ -111,7 +111,7 @@ final class SocketStream {
     var space = unsafe iovec()
     guard unsafe evbuffer_reserve_space(input, room, &space, 1) == 1 else { return }
     let count = unsafe read(descriptor, space.iov_base, min(room, space.iov_len))
-    let reason = Errno(rawValue: errno)
+    let reason = Errno.ofLastCall
     unsafe space.iov_len = max(0, count)
     unsafe evbuffer_commit_space(input, &space, 1)
     // The end of input is told again, to libevent.
@@ -156,7 +156,7 @@ final class SocketStream {
     unsafe evbuffer_unfreeze(output, 1)
     errno = 0
     let count = unsafe evbuffer_write_atmost(output, descriptor, Self.byteCountPerCall)
-    let reason = Errno(rawValue: errno)
+    let reason = Errno.ofLastCall
     unsafe evbuffer_freeze(output, 1)
     if count < 0, reason != .wouldBlock, reason != .interrupted {
       owner?.streamFailed(reason)
@@ -257,7 +257,7 @@ private func onWrite(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
 
 private func onEvent(_: OpaquePointer?, _ what: Int16, _ context: UnsafeMutableRawPointer?) {
   // First, before any other call changes it.
-  let reason = Errno(rawValue: errno)
+  let reason = Errno.ofLastCall
   unsafe recover(context).happened(Int32(what), reason)
 }
 

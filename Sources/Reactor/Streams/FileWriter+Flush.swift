@@ -163,8 +163,7 @@ extension FileWriter {
     do throws(Errno) {
       try file.dataSync(handler)
     } catch {
-      let error = FileError(operation: .dataSync, path: file.path, errno: error)
-      loop.later { handler(.failure(error)) }
+      loop.refuse(.dataSync, file.path, error, handler)
     }
   }
 }

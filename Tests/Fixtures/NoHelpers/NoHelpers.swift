@@ -1,5 +1,6 @@
 import Glibc
 import PosixAIO
+import Reactor
 import SystemPackage
 import TestSupport
 
@@ -8,10 +9,18 @@ struct OutcomesAreWrong: Error {
   let errors: [Errno?]
 }
 
+struct WorkIsLost: Error {
+  let stage: String
+  let done: [Int]
+}
+
 /// A program that may start no thread, run as a user whom that limit binds.
 ///
 /// Each request fails once with `EAGAIN`. When a thread is allowed, the same requests succeed. When
 /// no second thread is, and the first is stuck with a pipe, they wait for it.
+///
+/// With the argument `offload`, a loop's blocking work instead: done all the same where no thread is
+/// allowed, and by the one thread there is where no second one is.
 @main
 struct NoHelpers {
   static func main() throws {
@@ -21,6 +30,10 @@ struct NoHelpers {
       return
     }
     let folder = try TemporaryFolder()
+    guard !CommandLine.arguments.contains("offload") else {
+      try offloadWithoutThreads()
+      return print("ok")
+    }
     try limitProcesses(to: 0)
     try expect(.resourceTemporarilyUnavailable, "none", try runAll(in: folder, named: "none"))
     try limitProcesses(to: nil)
@@ -82,6 +95,40 @@ struct NoHelpers {
     try queue.runUntilIdle()
     try expect(nil, "stuck", errors)
     guard pipeResults == [1] else { throw OutcomesAreWrong(stage: "pipe", errors: []) }
+  }
+
+  static func offloadWithoutThreads() throws {
+    let loop = try EventLoop()
+    try limitProcesses(to: 0)
+    var done: [Int] = []
+    try offload(0..<5, on: loop) { done.append($0) }
+    guard done.isEmpty else { throw WorkIsLost(stage: "too early", done: done) }
+    try run(loop, "none") { done == Array(0..<5) ? nil : done }
+    try limitProcesses(to: nil)
+    let (readEnd, writeEnd) = try FileDescriptor.pipe()
+    try loop.offload {
+      var byte: UInt8 = 0
+      _ = try? unsafe withUnsafeMutableBytes(of: &byte) { try unsafe readEnd.read(into: $0) }
+      return Int(byte)
+    } _: {
+      done.append($0)
+    }
+    try limitProcesses(to: 0)
+    try offload(5..<10, on: loop) { done.append($0) }
+    _ = try writeEnd.writeAll([99])
+    try run(loop, "one") { done == Array(0..<5) + [99] + Array(5..<10) ? nil : done }
+  }
+
+  static func offload(
+    _ numbers: Range<Int>, on loop: EventLoop, _ handler: @escaping (Int) -> Void
+  ) throws {
+    for number in numbers { try loop.offload({ number }, handler) }
+  }
+
+  /// - Parameter missing: Nil when all is done, otherwise what is.
+  static func run(_ loop: EventLoop, _ stage: String, until missing: () -> [Int]?) throws {
+    guard !loop.run(until: { missing() == nil }, timeout: testDeadline) else { return }
+    throw WorkIsLost(stage: stage, done: missing() ?? [])
   }
 
   /// Waits until this is the process's only thread, which is so a second after the last operation.

@@ -165,6 +165,13 @@ final class EventLoopTests: XCTestCase {
     XCTAssertLessThanOrEqual(running.withLock { $0.most }, 3)
   }
 
+  func test_offloadedWorkIsDone_whenNoThreadMayStart() throws {
+    let outcome = try Program.run("NoHelpers", ["offload"])
+    if outcome.output.hasPrefix("skip") { throw XCTSkip(outcome.output) }
+    XCTAssertEqual(outcome.status, 0, outcome.errors)
+    XCTAssertEqual(outcome.output, "ok\n")
+  }
+
   // MARK: Hygiene
 
   func test_descriptorsComeBack_whenALoopGoes() throws {

@@ -1,8 +1,9 @@
 import Glibc
-import Reactor
 import SystemPackage
 import TestSupport
 import XCTest
+
+@testable import Reactor
 
 final class ConnectTests: XCTestCase {
   func test_refusedConnectSaysWhereAndWhy() throws {
@@ -57,6 +58,38 @@ final class ConnectTests: XCTestCase {
     }
     loop.runUntilStopped()
     listener.close()
+  }
+
+  func test_nextAddressIsTried_whenOneRefuses() throws {
+    let loop = try EventLoop()
+    let (closed, listener) = (
+      try Listener(on: loop, .loopback(port: 0)), try Listener(on: loop, .loopback(port: 0))
+    )
+    closed.close()
+    XCTAssertEqual(
+      try peer(loop, [closed.address, closed.address, listener.address]), listener.address)
+    listener.close()
+  }
+
+  func test_nextAddressIsTriedBesideOneThatDoesNotAnswer() throws {
+    let loop = try EventLoop()
+    let before = try openDescriptors()
+    var crowd: FullBacklog? = try FullBacklog(on: loop)
+    let listener = try Listener(on: loop, .loopback(port: 0))
+    let silent = try XCTUnwrap(crowd).address
+    XCTAssertEqual(try peer(loop, [silent, listener.address]), listener.address)
+    listener.close()
+    crowd?.listener.close()
+    crowd = nil
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  func test_failureOfTheLastAddressIsTold_whenAllRefuse() throws {
+    let loop = try EventLoop()
+    let listeners = try (0..<2).map { _ in try Listener(on: loop, .loopback(port: 0)) }
+    for listener in listeners { listener.close() }
+    let error = try failure(loop) { connect(to: listeners.map(\.address), on: loop, $0) }
+    XCTAssertEqual(error, SocketError(.connect, "\(listeners[1].address)", .connectionRefused))
   }
 
   func test_peerThatDoesNotAnswerTimesOut() throws {
@@ -119,6 +152,31 @@ final class ConnectTests: XCTestCase {
       loop.runUntilStopped()
     }
     XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  /// Connects to a name that stands for several addresses.
+  private func connect(
+    to addresses: [SocketAddress], on loop: EventLoop,
+    _ handler: @escaping (Result<Connection, SocketError>) -> Void
+  ) {
+    ConnectAttempt("a name", on: loop, timeout: testDeadline, .init(), handler).connect(addresses)
+  }
+
+  /// Which of several addresses is connected to.
+  private func peer(_ loop: EventLoop, _ addresses: [SocketAddress]) throws -> SocketAddress? {
+    var result: Result<Connection, SocketError>?
+    connect(to: addresses, on: loop) {
+      XCTAssertNil(result, "called twice")
+      result = $0
+      loop.stop()
+    }
+    loop.runUntilStopped()
+    let connection = try XCTUnwrap(result).get()
+    let address = connection.peerAddress
+    connection.close()
+    connection.onClose = { _, _ in loop.stop() }
+    loop.runUntilStopped()
+    return address
   }
 
   /// Runs a connect that must fail.

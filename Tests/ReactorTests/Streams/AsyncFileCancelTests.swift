@@ -80,6 +80,7 @@ final class AsyncFileCancelTests: AsyncFileTestCase {
       let task = loop.startTask {
         await self.error { () async throws(FileError) in try await writer.write([2]) }?.errno
       }
+      while writer.roomWaiters.isEmpty { await Task.yield() }
       task.cancel()
       let errno = await task.value
       XCTAssertEqual(errno, .canceled)

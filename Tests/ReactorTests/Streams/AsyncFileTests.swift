@@ -99,6 +99,56 @@ final class AsyncFileTests: AsyncFileTestCase {
     }
   }
 
+  func test_namesAnywhereAreLinkedAndRead() throws {
+    try run { loop, folder in
+      try folder.write([1, 2, 3], to: "file")
+      let (file, second) = (folder.path.appending("file"), folder.path.appending("second"))
+      let link = folder.path.appending("link")
+      try await File.link(file, to: second, on: loop)
+      try await File.createSymbolicLink(link, to: "second", on: loop)
+      let goal = try await File.readSymbolicLink(link, on: loop)
+      XCTAssertEqual(goal, "second")
+      let status = try await File.status(of: link, on: loop)
+      XCTAssertEqual(status.linkCount, 2)
+      try await File.remove(file, on: loop)
+      XCTAssertEqual(try folder.contents(of: "link"), [1, 2, 3])
+      let missing = await self.error { () async throws(FileError) in
+        try await File.link(file, to: second, on: loop)
+      }
+      XCTAssertEqual(
+        missing,
+        FileError(operation: .link, path: file, otherPath: second, errno: .noSuchFileOrDirectory))
+      let taken = await self.error { () async throws(FileError) in
+        try await File.createSymbolicLink(link, to: "file", on: loop)
+      }
+      XCTAssertEqual(
+        taken,
+        FileError(
+          operation: .createSymbolicLink, path: link, otherPath: "file", errno: .fileExists))
+      let noLink = await self.error { () async throws(FileError) in
+        try await File.readSymbolicLink(second, on: loop)
+      }
+      XCTAssertEqual(
+        noLink, FileError(operation: .readSymbolicLink, path: second, errno: .invalidArgument))
+    }
+  }
+
+  func test_fileBelowADirectoryIsOpened() throws {
+    try run { loop, folder in
+      let directory = try await Directory.open(folder.path, on: loop)
+      try await directory.createDirectory("sub")
+      let sub = try await directory.openDirectory("sub")
+      let file = try await sub.openFile("file", .readWrite, options: [.create, .exclusiveCreate])
+      try await file.write(IOBuffer(copying: [1, 2]), at: 0)
+      try await file.close()
+      XCTAssertEqual(try folder.contents(of: "sub/file"), [1, 2])
+      let taken = await self.error { () async throws(FileError) in
+        try await sub.openFile("file", .readWrite, options: [.create, .exclusiveCreate])
+      }
+      XCTAssertEqual(taken, FileError(operation: .open, path: "file", errno: .fileExists))
+    }
+  }
+
   // MARK: Streams
 
   func test_chunksAndLinesAreIterated() throws {

@@ -7,11 +7,10 @@ import XCTest
 /// Whatever bytes a client sends, and however they are cut, the parser gives the same, takes no
 /// more than there is, keeps no more than its limits say, and is silent after an error.
 ///
-/// `AIO_FUZZ_CASES` says how many cases are made, 50,000 unless set; `AIO_TEST_SEED` repeats a run.
+/// A million cases: `FUZZ_CASES=1000000 swift test --filter RequestParserFuzzTests`;
+/// `AIO_TEST_SEED` repeats a run.
 final class RequestParserFuzzTests: XCTestCase {
-  private var caseCount: Int {
-    ProcessInfo.processInfo.environment["AIO_FUZZ_CASES"].flatMap { Int($0) } ?? 50_000
-  }
+  private let caseCount = fuzzCaseCount(unlessSet: 50_000)
 
   /// Small enough for a case to reach them.
   private static let limits: RequestParser.Limits = {

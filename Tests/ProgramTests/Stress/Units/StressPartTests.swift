@@ -1,12 +1,11 @@
 import ArgumentParser
-import Foundation
 import Reactor
 import TestSupport
 import XCTest
 
 @testable import Stress
 
-/// The small parts: sizes, latencies, JSON, the watchdog.
+/// The small parts: sizes, latencies, the watchdog.
 final class StressPartTests: XCTestCase {
   func test_sizesAreRead() {
     for (text, value) in [
@@ -46,21 +45,6 @@ final class StressPartTests: XCTestCase {
     latencies.record(.seconds(100_000))
     XCTAssertEqual(latencies.percentile(0), .zero)
     XCTAssertEqual(latencies.percentile(1), .seconds(100_000))
-  }
-
-  func test_jsonIsRead() throws {
-    let text = "quote \" backslash \\ line\nend \u{1} \u{1F600} \u{E9}"
-    let value = JSON.object([
-      ("text", .string(text)), ("integer", .integer(-3)), ("number", .number(0.5)),
-      ("none", .number(.nan)), ("list", .array([.bool(true), .null])), ("nothing", .object([])),
-    ])
-    let data = Data(value.description.utf8)
-    let object = try XCTUnwrap(JSONSerialization.jsonObject(with: data) as? [String: Any])
-    XCTAssertEqual(object["text"] as? String, text)
-    XCTAssertEqual(object["integer"] as? Int, -3)
-    XCTAssertEqual(object["number"] as? Double, 0.5)
-    XCTAssertTrue(object["none"] is NSNull)
-    XCTAssertEqual((object["list"] as? [Any])?.count, 2)
   }
 
   func test_watchdogTellsWhatIsNotDone() throws {

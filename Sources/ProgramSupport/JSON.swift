@@ -1,14 +1,22 @@
 /// A JSON value, written as one line.
-enum JSON: CustomStringConvertible {
+public enum JSON: CustomStringConvertible, Sendable {
+  /// Members in the order in which they are written.
   case object([(String, JSON)])
+  /// Elements.
   case array([JSON])
+  /// A text.
   case string(String)
+  /// A whole number.
   case integer(Int)
+  /// Any number; `null` is written for one that is not finite.
   case number(Double)
+  /// A truth value.
   case bool(Bool)
+  /// Nothing.
   case null
 
-  var description: String {
+  /// The line.
+  public var description: String {
     switch self {
     case .object(let members):
       "{" + members.map { "\(Self.quoted($0)):\($1)" }.joined(separator: ",") + "}"
