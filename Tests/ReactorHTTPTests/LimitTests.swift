@@ -228,7 +228,8 @@ import Testing
   }
 }
 
-/// What in a header is over the limit. Its bytes are kept out of the logs, where arguments are shown.
+/// What in a header is over the limit. Its bytes are kept out of the logs, where arguments are
+/// shown.
 enum LongHeader: CaseIterable {
   case target, field, manyFields, line
 

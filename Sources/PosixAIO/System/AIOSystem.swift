@@ -112,7 +112,7 @@ package func checked(_ result: Int32) throws(Errno) -> Int32 {
 }
 
 extension Errno {
-  /// The door between C's errno and ``Errno``: what the last call that failed left there. To be read
-  /// once, right behind the call.
+  /// The door between C's errno and ``Errno``: what the last call that failed left there. To be
+  /// read once, right behind the call.
   package static var ofLastCall: Errno { Errno(rawValue: errno) }
 }

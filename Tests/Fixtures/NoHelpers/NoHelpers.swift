@@ -19,8 +19,8 @@ struct WorkIsLost: Error {
 /// Each request fails once with `EAGAIN`. When a thread is allowed, the same requests succeed. When
 /// no second thread is, and the first is stuck with a pipe, they wait for it.
 ///
-/// With the argument `offload`, a loop's blocking work instead: done all the same where no thread is
-/// allowed, and by the one thread there is where no second one is.
+/// With the argument `offload`, a loop's blocking work instead: done all the same where no thread
+/// is allowed, and by the one thread there is where no second one is.
 @main
 struct NoHelpers {
   static func main() throws {
