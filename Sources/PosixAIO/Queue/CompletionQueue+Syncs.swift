@@ -14,10 +14,10 @@ extension CompletionQueue {
   /// fall into two halves that take turns.
   func deferNextSync(_ file: AIOFile) {
     guard !books.finished.isEmpty else { return startDueSync(file) }
-    let completedCount = books.counters.completedCount + UInt64(books.finished.count)
-    // Finished again before that: it has its place already.
-    if file.barrier.deferredUntil == nil { books.deferred.append(file) }
-    file.barrier.deferNext(until: completedCount)
+    // None runs meanwhile, so the file is not among those that wait.
+    books.deferred.append(file)
+    file.barrier.deferNext(
+      until: books.counters.completedCount + UInt64(books.finished.count))
   }
 
   /// Goes on with those that have waited long enough.
