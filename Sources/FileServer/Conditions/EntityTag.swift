@@ -2,12 +2,13 @@ import Reactor
 
 /// What tells one version of a resource from another (RFC 9110, section 8.8.3).
 struct EntityTag: Equatable, CustomStringConvertible {
-  /// Between the quotes.
-  let opaque: String
-  let isWeak: Bool
+  /// The tag with its quotes.
+  private let quoted: String
+  private let isWeak: Bool
 
+  /// - Parameter opaque: What stands between the quotes.
   init(_ opaque: String, isWeak: Bool = false) {
-    self.opaque = opaque
+    quoted = "\"\(opaque)\""
     self.isWeak = isWeak
   }
 
@@ -16,27 +17,35 @@ struct EntityTag: Equatable, CustomStringConvertible {
   ///
   /// - Parameter suffix: Tells the forms of one resource apart.
   init(_ status: FileStatus, suffix: String = "") {
-    var text = String(status.inode, radix: 16)
+    var text = "\""
+    // One piece of memory, since each answer with a file has a tag.
+    text.reserveCapacity(Self.usualByteCount)
+    text += String(status.inode, radix: 16)
     for number in [
       status.byteCount, status.modified.seconds, status.modified.nanoseconds,
     ] {
       text += "-"
       text += String(UInt64(bitPattern: number), radix: 16)
     }
-    self.init(text + suffix)
+    text += suffix
+    text += "\""
+    quoted = text
+    isWeak = false
   }
 
+  private static let usualByteCount = 48
+
   /// As in a header.
-  var description: String { (isWeak ? "W/" : "") + "\"\(opaque)\"" }
+  var description: String { isWeak ? "W/" + quoted : quoted }
 
   /// Whether both are the same, byte by byte.
   func matchesStrongly(_ other: EntityTag) -> Bool {
-    !isWeak && !other.isWeak && opaque == other.opaque
+    !isWeak && !other.isWeak && quoted == other.quoted
   }
 
   /// Whether both mean the same.
   func matchesWeakly(_ other: EntityTag) -> Bool {
-    opaque == other.opaque
+    quoted == other.quoted
   }
 }
 

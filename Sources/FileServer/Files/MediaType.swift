@@ -11,14 +11,21 @@ struct MediaType: Equatable {
 
   /// By the name's extension, in any case.
   init(of path: FilePath) {
-    let known = mediaTypes[path.extension?.lowercased() ?? ""] ?? "application/octet-stream"
-    let isText = known.hasPrefix("text/")
-    name = isText || typesWithCharset.contains(known) ? known + "; charset=utf-8" : known
+    self = path.extension.flatMap { mediaTypes[$0.lowercased()] } ?? unknownType
+  }
+
+  /// - Parameter registered: As IANA has it, without parameters.
+  fileprivate init(registered: String) {
+    let isText = registered.hasPrefix("text/")
+    let isReadAsText = isText || typesWithCharset.contains(registered)
+    name = isReadAsText ? registered + "; charset=utf-8" : registered
     isCompressible =
-      isText || known.hasSuffix("+xml") || known.hasSuffix("json")
-      || compressibleTypes.contains(known)
+      isText || registered.hasSuffix("+xml") || registered.hasSuffix("json")
+      || compressibleTypes.contains(registered)
   }
 }
+
+private let unknownType = MediaType(registered: "application/octet-stream")
 
 /// Not of `text/`, and yet read as text by browsers, which would guess the encoding.
 private let typesWithCharset: Set = ["application/manifest+json", "application/xhtml+xml"]
@@ -30,7 +37,7 @@ private let compressibleTypes: Set = [
 
 /// By extension: IANA's registry where it has the type, otherwise what Debian's `mime.types` and
 /// browsers use.
-private let mediaTypes: [String: String] = table(
+private let mediaTypes = table(
   """
   application/atom+xml atom
   application/epub+zip epub
@@ -120,11 +127,12 @@ private let mediaTypes: [String: String] = table(
   video/x-msvideo avi
   """)
 
-private func table(_ lines: String) -> [String: String] {
-  var types: [String: String] = [:]
+private func table(_ lines: String) -> [String: MediaType] {
+  var types: [String: MediaType] = [:]
   for line in lines.split(separator: "\n") {
     let words = line.split(separator: " ").map(String.init)
-    for name in words.dropFirst() { types[name] = words[0] }
+    let type = MediaType(registered: words[0])
+    for name in words.dropFirst() { types[name] = type }
   }
   return types
 }

@@ -15,14 +15,14 @@ struct RequestPath: Equatable {
   /// - Returns: Nil for a path that names nothing below the root: `..`, NUL, an unfinished
   ///   percent-encoding, or no slash at the start.
   init?(_ encoded: String) {
-    guard encoded.utf8.first == UInt8(ascii: "/"),
-      let bytes = percentDecoded(encoded), !bytes.contains(0)
-    else { return nil }
-    if Self.isPlain(bytes) {
-      path = Self.filePath(bytes[1...])
+    if Self.isPlain(encoded.utf8) {
+      path = FilePath(String(Substring(encoded.utf8.dropFirst())))
       endsInSlash = false
       return
     }
+    guard encoded.utf8.first == UInt8(ascii: "/"),
+      let bytes = percentDecoded(encoded), !bytes.contains(0)
+    else { return nil }
     let names = bytes.split(separator: UInt8(ascii: "/"))
     guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
     let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
@@ -42,12 +42,18 @@ struct RequestPath: Equatable {
     path.appending(name)
   }
 
-  /// Whether a path stands for itself: no name in it is empty or begins with a dot.
-  private static func isPlain(_ bytes: [UInt8]) -> Bool {
-    guard bytes.count > 1, bytes.last != UInt8(ascii: "/") else { return false }
-    return zip(bytes, bytes.dropFirst()).allSatisfy { byte, next in
-      byte != UInt8(ascii: "/") || (next != byte && next != UInt8(ascii: "."))
+  /// Whether a path stands for itself, as most do: nothing in it is encoded, and no name is empty or
+  /// begins with a dot.
+  private static func isPlain(_ path: String.UTF8View) -> Bool {
+    let slash = UInt8(ascii: "/")
+    guard path.count > 1, path.first == slash, path.last != slash else { return false }
+    var previous: UInt8 = 0
+    for byte in path {
+      if byte == 0 || byte == UInt8(ascii: "%") { return false }
+      if previous == slash, byte == slash || byte == UInt8(ascii: ".") { return false }
+      previous = byte
     }
+    return true
   }
 
   private static func filePath(_ bytes: ArraySlice<UInt8>) -> FilePath {

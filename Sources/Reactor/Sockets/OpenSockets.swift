@@ -8,7 +8,7 @@ protocol OpenSocket: AnyObject {
 @safe
 final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
-  private var calls: [() -> Void] = []
+  private var calls: [Call] = []
   private let registry: EventRegistry
 
   /// Streams that have something to send.
@@ -20,7 +20,13 @@ final class OpenSockets {
   private lazy var turn = Event(in: registry, descriptor: -1, flags: 0) { [unowned self] in
     let due = calls
     calls = []
-    for call in due { call() }
+    for call in due { call.body() }
+  }
+
+  /// In a structure of its own, since a closure that is an array's element as it is gets another
+  /// one around it.
+  private struct Call {
+    let body: () -> Void
   }
 
   init(_ registry: EventRegistry) {
@@ -58,7 +64,7 @@ final class OpenSockets {
   /// By a zero timer, since libevent runs what is activated within the same turn: two connections
   /// that keep each other busy would keep timers from theirs.
   func callLater(_ call: @escaping () -> Void) {
-    calls.append(call)
+    calls.append(Call(body: call))
     if calls.count == 1 { turn.add(timeout: .zero) }
   }
 

@@ -15,25 +15,18 @@ enum AnswerHead {
     bytes.append(UInt8(ascii: " "))
     bytes += status.reason.utf8
     bytes += "\r\n".utf8
-    var hasDate = false
-    for field in headers {
-      hasDate = hasDate || field.name.equalsIgnoringCase("Date")
-      add(field.name, field.value, to: &bytes)
+    bytes += headers.bytes
+    if !headers.contains("Date") { bytes += date }
+    if let contentLength {
+      bytes += "Content-Length: ".utf8
+      bytes += String(contentLength).utf8
+      bytes += "\r\n".utf8
     }
-    if !hasDate { bytes += date }
-    if let contentLength { add("Content-Length", String(contentLength), to: &bytes) }
     bytes += "\r\n".utf8
     return bytes
   }
 
   private static let usualByteCount = 512
-
-  private static func add(_ name: String, _ value: String, to bytes: inout [UInt8]) {
-    bytes += name.utf8
-    bytes += ": ".utf8
-    bytes += value.utf8
-    bytes += "\r\n".utf8
-  }
 }
 
 /// The header line that says when an answer was made, written once a second.

@@ -45,6 +45,7 @@ final class Exchange {
 
   let deferred: DeferredCalls
   private let method: HTTPMethod
+  private let isPlainlyKeptAlive: Bool
   private var link: Link
   private var phase = Phase.waiting
   private var way = Way.evhttp
@@ -59,10 +60,11 @@ final class Exchange {
   var closesConnection = false
 
   init(
-    _ request: OpaquePointer, _ method: HTTPMethod, _ connection: HTTPConnection,
+    _ request: OpaquePointer, _ message: HTTPRequest, _ connection: HTTPConnection,
     _ deferred: DeferredCalls
   ) {
-    self.method = method
+    method = message.method
+    isPlainlyKeptAlive = message.isPlainlyKeptAlive
     self.deferred = deferred
     link = unsafe .open(request: request, connection)
     unsafe setCallbacks(of: request, to: self)
@@ -83,7 +85,7 @@ final class Exchange {
     let length = status.allowsBody ? body.count : nil
     let isBodySent = status.allowsBody && method != .head
     if isBodySent { bodyByteCount = Int64(body.count) }
-    if unsafe beginDirectly(status, headers, length, request, connection) {
+    if beginDirectly(status, headers, length, connection) {
       guard case .direct(let head, let callback) = way else { return }
       connection.send(isBodySent ? head + body : head)
       return unsafe connection.endDirectAnswer(request, callback)
@@ -109,7 +111,7 @@ final class Exchange {
     guard let (request, connection) = unsafe openLink else { return }
     let length = status.allowsBody ? contentLength : nil
     if length != nil || !status.allowsBody,
-      unsafe beginDirectly(status, headers, length, request, connection)
+      beginDirectly(status, headers, length, connection)
     {
       // The first piece comes soon as a rule, and both then go out together.
       return deferred.add { self.sendHead() }
@@ -249,17 +251,17 @@ extension Exchange {
     precondition(status.code >= 200, "HTTPResponder: an answer's status is 200 or more")
     self.status = status
     precondition(
-      headers["Content-Length"] == nil && headers["Transfer-Encoding"] == nil,
+      !headers.contains("Content-Length") && !headers.contains("Transfer-Encoding"),
       "HTTPResponder: the length of an answer is set by the responder, not by its headers")
   }
 
   /// Goes past evhttp where that knows no better; tells whether it does.
   private func beginDirectly(
     _ status: HTTPStatus, _ headers: HTTPFields, _ contentLength: Int?,
-    _ request: OpaquePointer, _ connection: HTTPConnection
+    _ connection: HTTPConnection
   ) -> Bool {
-    guard !closesConnection, !connection.isServerShuttingDown, method != .connect,
-      headers["Connection"] == nil, unsafe connection.mayAnswerDirectly(request)
+    guard isPlainlyKeptAlive, !closesConnection, !connection.isServerShuttingDown,
+      method != .connect, !headers.contains("Connection"), connection.isOutputEmpty
     else { return false }
     let head = AnswerHead.bytes(
       status, headers, contentLength: contentLength, date: connection.dateLine())

@@ -13,22 +13,8 @@ internal import Glibc
 // means that all was sent, and it goes on to the next request. What decides about the connection's
 // end (HTTP/1.0, `Connection: close`, an answer without a length) is left to evhttp altogether.
 extension HTTPConnection {
-  /// Whether an answer of known length to this request may go past evhttp.
-  func mayAnswerDirectly(_ request: OpaquePointer) -> Bool {
-    guard unsafe creactor_minor_version(request) == 1,
-      // Something of evhttp's own, as a "100 Continue".
-      unsafe evbuffer_get_length(bufferevent_get_output(stream)) == 0
-    else { return false }
-    let headers = unsafe evhttp_request_get_input_headers(request)
-    // Behind a chunked request evhttp ends the answer as if that were chunked, too.
-    guard unsafe evhttp_find_header(headers, "Transfer-Encoding") == nil else { return false }
-    return ["Connection", "Proxy-Connection"].allSatisfy { name in
-      guard let value = unsafe String(evhttp: evhttp_find_header(headers, name)) else {
-        return true
-      }
-      return value.equalsIgnoringCase("keep-alive")
-    }
-  }
+  /// Whether evhttp has nothing of its own to send first, as a "100 Continue".
+  var isOutputEmpty: Bool { unsafe evbuffer_get_length(bufferevent_get_output(stream)) == 0 }
 
   /// Has an answer's bytes written by ``send(_:_:)`` alone.
   ///

@@ -18,23 +18,26 @@ public import PosixAIO
 /// It stays valid as long as somebody holds it, also after the client is gone.
 @safe
 public final class HTTPBody {
-  private let bytes: OpaquePointer
+  /// Nil for a body without bytes, as most requests have it.
+  private let bytes: OpaquePointer?
 
   /// Moves all bytes out of `source`, without copying them.
   init(takingFrom source: OpaquePointer?) {
+    guard let source = unsafe source, unsafe evbuffer_get_length(source) > 0 else {
+      unsafe bytes = nil
+      return
+    }
     guard let bytes = unsafe evbuffer_new() else { outOfMemory() }
     unsafe self.bytes = bytes
-    if let source = unsafe source {
-      unsafe evbuffer_add_buffer(bytes, source)
-    }
+    unsafe evbuffer_add_buffer(bytes, source)
   }
 
   deinit {
-    unsafe evbuffer_free(bytes)
+    if let bytes = unsafe bytes { unsafe evbuffer_free(bytes) }
   }
 
   /// The number of bytes that were not taken out yet.
-  public var byteCount: Int { unsafe evbuffer_get_length(bytes) }
+  public var byteCount: Int { unsafe bytes.map { unsafe evbuffer_get_length($0) } ?? 0 }
 
   /// Moves bytes to the end of `buffer`, as many as are left or fit.
   ///

@@ -16,7 +16,17 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     public let value: String
   }
 
-  private var fields: [Field] = []
+  /// Where a line lies in `bytes`; it begins behind the line end of the one before.
+  private struct Line: Sendable, Equatable {
+    let nameEnd: Int
+    /// Of the value, in front of the line end.
+    let end: Int
+  }
+
+  /// All lines as they go over the wire, each with its line end. One piece of memory for all: a
+  /// request of a browser has a dozen lines, most of which nobody asks for.
+  private(set) var bytes: [UInt8] = []
+  private var lines: [Line] = []
 
   /// A header without lines.
   public init() {}
@@ -33,9 +43,12 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
   public subscript(name: String) -> String? {
-    get { fields.first { $0.name.equalsIgnoringCase(name) }?.value }
+    get {
+      for index in indices where hasName(name, at: index) { return text(of: index) }
+      return nil
+    }
     set {
-      fields.removeAll { $0.name.equalsIgnoringCase(name) }
+      if contains(name) { removeLines(named: name) }
       if let newValue { add(name, newValue) }
     }
   }
@@ -44,7 +57,17 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case.
   public func values(of name: String) -> [String] {
-    fields.filter { $0.name.equalsIgnoringCase(name) }.map(\.value)
+    var values: [String] = []
+    for index in indices where hasName(name, at: index) { values.append(text(of: index)) }
+    return values
+  }
+
+  /// Whether there is a line with this name.
+  ///
+  /// - Parameter name: Compared without regard to case.
+  public func contains(_ name: String) -> Bool {
+    for index in indices where hasName(name, at: index) { return true }
+    return false
   }
 
   /// Adds a line behind the others.
@@ -55,63 +78,125 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///   - value: May come from a client: line ends and NUL become spaces, so that nobody can smuggle
   ///     a line into the header.
   public mutating func add(_ name: String, _ value: String) {
-    precondition(name.isToken, "HTTPFields: a name is a token of RFC 9110")
-    fields.append(Field(name: name, value: value.onOneLine))
+    precondition(name.utf8.isToken, "HTTPFields: a name is a token of RFC 9110")
+    append(name.utf8, value.utf8)
   }
 
   /// Adds a line as a client sent it; ``haveValidNames`` tells whether its name is one.
-  mutating func addUnchecked(_ name: String, _ value: String) {
-    fields.append(Field(name: name, value: value))
+  mutating func addUnchecked(
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) {
+    unsafe append(name, value)
   }
 
-  var haveValidNames: Bool { fields.allSatisfy(\.name.isToken) }
+  var haveValidNames: Bool {
+    indices.allSatisfy { name(of: $0).isToken }
+  }
 
   /// The index of the first line: 0.
   public var startIndex: Int { 0 }
 
   /// The number of lines.
-  public var endIndex: Int { fields.count }
+  public var endIndex: Int { lines.count }
 
   /// The line at a position.
   ///
   /// - Parameter position: `0..<count`.
-  public subscript(position: Int) -> Field { fields[position] }
+  public subscript(position: Int) -> Field {
+    Field(name: String(decoding: name(of: position), as: UTF8.self), value: text(of: position))
+  }
 
   /// The header as in a message.
   public var description: String {
-    fields.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
+    map { "\($0.name): \($0.value)" }.joined(separator: "\n")
+  }
+
+  // MARK: - Bytes
+
+  // What most answers need: more is made room for when it comes.
+  private static let usualByteCount = 256
+  private static let usualCount = 8
+
+  private func name(of line: Int) -> ArraySlice<UInt8> {
+    let start = line == 0 ? 0 : lines[line - 1].end + lineEnd.count
+    return bytes[start..<lines[line].nameEnd]
+  }
+
+  private func value(of line: Int) -> ArraySlice<UInt8> {
+    bytes[lines[line].nameEnd + separator.count..<lines[line].end]
+  }
+
+  private func text(of line: Int) -> String { String(decoding: value(of: line), as: UTF8.self) }
+
+  private func hasName(_ name: String, at line: Int) -> Bool {
+    // Most names differ in length.
+    let own = self.name(of: line)
+    return own.count == name.utf8.count && own.equalsIgnoringCase(name.utf8)
+  }
+
+  private mutating func append(_ name: some Collection<UInt8>, _ value: some Collection<UInt8>) {
+    if bytes.isEmpty {
+      bytes.reserveCapacity(Self.usualByteCount)
+      lines.reserveCapacity(Self.usualCount)
+    }
+    bytes += name
+    let nameEnd = bytes.count
+    bytes += separator
+    let start = bytes.count
+    bytes += value
+    for index in start..<bytes.count where bytes[index].endsLine { bytes[index] = .space }
+    lines.append(Line(nameEnd: nameEnd, end: bytes.count))
+    bytes += lineEnd
+  }
+
+  private mutating func removeLines(named name: String) {
+    let old = self
+    self = HTTPFields()
+    for line in old.indices where !old.hasName(name, at: line) {
+      append(old.name(of: line), old.value(of: line))
+    }
+  }
+}
+
+private let separator = Array(": ".utf8)
+private let lineEnd = Array("\r\n".utf8)
+
+extension Collection<UInt8> {
+  /// Whether the text is a token of RFC 9110, as names of header lines are.
+  var isToken: Bool { !isEmpty && allSatisfy(\.isInTokens) }
+
+  /// Compares without regard to the case of ASCII letters.
+  func equalsIgnoringCase(_ other: some Collection<UInt8>) -> Bool {
+    elementsEqual(other) { $0.asciiLowercased == $1.asciiLowercased }
   }
 }
 
 extension String {
-  /// Whether the text is a token of RFC 9110, as names of header lines are.
-  var isToken: Bool {
-    !isEmpty
-      && utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"):
-          true
-        case UInt8(ascii: "-"): true
-        default: "!#$%&'*+.^_`|~".utf8.contains(byte)
-        }
-      }
-  }
-
   /// The text with line ends and NUL replaced by spaces.
   var onOneLine: String {
-    guard utf8.contains(where: { $0 == 10 || $0 == 13 || $0 == 0 }) else { return self }
-    return String(decoding: utf8.map { $0 == 10 || $0 == 13 || $0 == 0 ? 32 : $0 }, as: UTF8.self)
+    guard utf8.contains(where: \.endsLine) else { return self }
+    return String(decoding: utf8.map { $0.endsLine ? .space : $0 }, as: UTF8.self)
   }
 
   /// Compares without regard to the case of ASCII letters.
-  func equalsIgnoringCase(_ other: String) -> Bool {
-    utf8.count == other.utf8.count
-      && zip(utf8, other.utf8).allSatisfy { $0.asciiLowercased == $1.asciiLowercased }
-  }
+  func equalsIgnoringCase(_ other: String) -> Bool { utf8.equalsIgnoringCase(other.utf8) }
 }
 
 extension UInt8 {
+  fileprivate static let space = UInt8(ascii: " ")
+
+  /// Whether a header line can't go on behind it: line ends, and the end of a C string.
+  fileprivate var endsLine: Bool { self == 10 || self == 13 || self == 0 }
+
+  fileprivate var isInTokens: Bool {
+    switch self {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+      true
+    default: "!#$%&'*+.^_`|~".utf8.contains(self)
+    }
+  }
+
   fileprivate var asciiLowercased: UInt8 {
     (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self + 32 : self
   }

@@ -1,9 +1,10 @@
 internal import CLibevent
 internal import CLibeventExtra
 internal import CReactor
+internal import Glibc
 
 /// A request that has arrived completely, with its body.
-public struct HTTPRequest {
+public final class HTTPRequest {
   /// The method. One that evhttp does not know is ``HTTPMethod/unknown``.
   public let method: HTTPMethod
 
@@ -55,12 +56,12 @@ public struct HTTPRequest {
   }
 
   private static func split(_ target: String) -> (path: String, query: String?) {
-    let target = target.utf8.prefix { $0 != UInt8(ascii: "#") }
-    guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else {
-      return (String(Substring(target)), nil)
-    }
-    let query = target[target.index(after: mark)...]
-    return (String(Substring(target[..<mark])), String(Substring(query)))
+    let end = target.utf8.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+    guard let end else { return (target, nil) }
+    let path = String(target[..<end])
+    guard target.utf8[end] == UInt8(ascii: "?") else { return (path, nil) }
+    let query = target.utf8[end...].dropFirst().prefix { $0 != UInt8(ascii: "#") }
+    return (path, String(Substring(query)))
   }
 
   private static func peer(of connection: OpaquePointer) -> (String, UInt16) {
@@ -72,17 +73,20 @@ public struct HTTPRequest {
 }
 
 extension HTTPMethod {
-  /// Every method that evhttp parses, by its bit. All that it does not know get bit 15.
-  private static let byCommand: [UInt32: HTTPMethod] = [
-    EVHTTP_REQ_GET.rawValue: .get, EVHTTP_REQ_HEAD.rawValue: .head,
-    EVHTTP_REQ_POST.rawValue: .post, EVHTTP_REQ_PUT.rawValue: .put,
-    EVHTTP_REQ_DELETE.rawValue: .delete, EVHTTP_REQ_OPTIONS.rawValue: .options,
-    EVHTTP_REQ_TRACE.rawValue: .trace, EVHTTP_REQ_CONNECT.rawValue: .connect,
-    EVHTTP_REQ_PATCH.rawValue: .patch,
-  ]
-
+  /// - Parameter command: Its bit, bit 15 for what evhttp does not know.
   init(command: UInt32) {
-    self = Self.byCommand[command] ?? .unknown
+    switch command {
+    case EVHTTP_REQ_GET.rawValue: self = .get
+    case EVHTTP_REQ_HEAD.rawValue: self = .head
+    case EVHTTP_REQ_POST.rawValue: self = .post
+    case EVHTTP_REQ_PUT.rawValue: self = .put
+    case EVHTTP_REQ_DELETE.rawValue: self = .delete
+    case EVHTTP_REQ_OPTIONS.rawValue: self = .options
+    case EVHTTP_REQ_TRACE.rawValue: self = .trace
+    case EVHTTP_REQ_CONNECT.rawValue: self = .connect
+    case EVHTTP_REQ_PATCH.rawValue: self = .patch
+    default: self = .unknown
+    }
   }
 }
 
@@ -92,12 +96,18 @@ extension HTTPFields {
     self.init()
     var next = unsafe list?.pointee.tqh_first
     while let field = unsafe next {
-      addUnchecked(
-        unsafe String(evhttp: field.pointee.key) ?? "",
-        unsafe String(evhttp: field.pointee.value) ?? "")
+      unsafe addUnchecked(
+        textBytes(field.pointee.key), textBytes(field.pointee.value))
       unsafe next = field.pointee.next.tqe_next
     }
   }
+}
+
+/// What a C string of evhttp's consists of, while evhttp has it; nothing of none.
+private func textBytes(_ text: UnsafePointer<CChar>?) -> UnsafeBufferPointer<UInt8> {
+  guard let text = unsafe text else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
+  return unsafe UnsafeBufferPointer(
+    start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: strlen(text))
 }
 
 extension String {

@@ -20,7 +20,13 @@ final class DeferredCalls {
   private let turn: Turn
   // Not the loop: calls that it never gets to would keep it alive for ever.
   private let remote: EventLoop.Remote
-  private var calls: [() -> Void] = []
+  private var calls: [Call] = []
+
+  /// In a structure of its own, since a closure that is an array's element as it is gets another
+  /// one around it.
+  private struct Call {
+    let body: () -> Void
+  }
 
   /// Nil once the calls are left to the loop.
   private var event: OpaquePointer?
@@ -37,8 +43,8 @@ final class DeferredCalls {
 
   /// Has the loop make a call. Wraps `event_active` and `event_add`.
   func add(_ call: @escaping () -> Void) {
-    guard let event = unsafe event else { return leave([call]) }
-    calls.append(call)
+    guard let event = unsafe event else { return leave([Call(body: call)]) }
+    calls.append(Call(body: call))
     guard calls.count == 1 else { return }
     switch turn {
     case .present: unsafe event_active(event, Int32(EV_TIMEOUT), 0)
@@ -57,19 +63,19 @@ final class DeferredCalls {
     if !calls.isEmpty { leave(takeCalls()) }
   }
 
-  private func leave(_ calls: [() -> Void]) {
+  private func leave(_ calls: [Call]) {
     // To the loop's own thread, on which we are.
     nonisolated(unsafe) let calls = calls
     remote.execute { _ in
-      for call in unsafe calls { call() }
+      for call in unsafe calls { call.body() }
     }
   }
 
   fileprivate func makeCalls() {
-    for call in takeCalls() { call() }
+    for call in takeCalls() { call.body() }
   }
 
-  private func takeCalls() -> [() -> Void] {
+  private func takeCalls() -> [Call] {
     defer { calls = [] }
     return calls
   }

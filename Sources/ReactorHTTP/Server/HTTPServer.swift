@@ -223,7 +223,7 @@ extension HTTPServer {
       let connection = unsafe connections[stream]
     else { preconditionFailure("HTTPServer: a request of an unknown connection") }
     let message = unsafe HTTPRequest(request, evhttpConnection)
-    let exchange = unsafe Exchange(request, message.method, connection, deferred)
+    let exchange = unsafe Exchange(request, message, connection, deferred)
     connection.begin(exchange)
     answersInProgress += 1
     let responder = HTTPResponder(exchange)

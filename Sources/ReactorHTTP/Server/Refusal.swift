@@ -33,7 +33,19 @@ struct Refusal {
 extension HTTPRequest {
   /// Whether the header says that a body follows.
   var announcesBody: Bool {
-    headers["Transfer-Encoding"] != nil || headers["Content-Length"].map { $0 != "0" } ?? false
+    headers.contains("Transfer-Encoding") || headers["Content-Length"].map { $0 != "0" } ?? false
+  }
+
+  /// Whether it is clear that the connection goes on behind an answer of known length.
+  ///
+  /// Not behind a chunked request: evhttp then ends the answer as if that were chunked, too.
+  var isPlainlyKeptAlive: Bool {
+    minorVersion == 1 && !headers.contains("Transfer-Encoding")
+      && saysNothingButKeepAlive("Connection") && saysNothingButKeepAlive("Proxy-Connection")
+  }
+
+  private func saysNothingButKeepAlive(_ name: String) -> Bool {
+    headers[name].map { $0.equalsIgnoringCase("keep-alive") } ?? true
   }
 }
 
