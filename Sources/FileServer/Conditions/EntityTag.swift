@@ -17,19 +17,20 @@ struct EntityTag: Equatable, CustomStringConvertible {
   ///
   /// - Parameter suffix: Tells the forms of one resource apart.
   init(_ status: FileStatus, suffix: String = "") {
-    var text = "\""
-    // One piece of memory, since each answer with a file has a tag.
+    // In bytes, since each answer with a file has a tag.
+    var text: [UInt8] = []
     text.reserveCapacity(Self.usualByteCount)
-    text += String(status.inode, radix: 16)
-    for number in [
-      status.byteCount, status.modified.seconds, status.modified.nanoseconds,
-    ] {
-      text += "-"
-      text += String(UInt64(bitPattern: number), radix: 16)
-    }
-    text += suffix
-    text += "\""
-    quoted = text
+    text.append(UInt8(ascii: "\""))
+    text.append(hexadecimal: status.inode)
+    text.append(UInt8(ascii: "-"))
+    text.append(hexadecimal: UInt64(bitPattern: status.byteCount))
+    text.append(UInt8(ascii: "-"))
+    text.append(hexadecimal: UInt64(bitPattern: status.modified.seconds))
+    text.append(UInt8(ascii: "-"))
+    text.append(hexadecimal: UInt64(bitPattern: status.modified.nanoseconds))
+    text += suffix.utf8
+    text.append(UInt8(ascii: "\""))
+    quoted = String(decoding: text, as: UTF8.self)
     isWeak = false
   }
 
@@ -46,6 +47,16 @@ struct EntityTag: Equatable, CustomStringConvertible {
   /// Whether both mean the same.
   func matchesWeakly(_ other: EntityTag) -> Bool {
     quoted == other.quoted
+  }
+}
+
+extension [UInt8] {
+  fileprivate mutating func append(hexadecimal number: UInt64) {
+    let digitCount = Swift.max(1, (UInt64.bitWidth - number.leadingZeroBitCount + 3) / 4)
+    for place in (0..<digitCount).reversed() {
+      let digit = UInt8(truncatingIfNeeded: number >> UInt64(4 * place) & 15)
+      append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+    }
   }
 }
 

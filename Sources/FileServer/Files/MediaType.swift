@@ -11,7 +11,7 @@ struct MediaType: Equatable {
 
   /// By the name's extension, in any case.
   init(of path: FilePath) {
-    self = path.extension.flatMap { mediaTypes[$0.lowercased()] } ?? unknownType
+    self = path.string.fileExtension.flatMap { mediaTypes[$0.lowercased()] } ?? unknownType
   }
 
   /// - Parameter registered: As IANA has it, without parameters.
@@ -22,6 +22,18 @@ struct MediaType: Equatable {
     isCompressible =
       isText || registered.hasSuffix("+xml") || registered.hasSuffix("json")
       || compressibleTypes.contains(registered)
+  }
+}
+
+extension String {
+  /// What stands behind the last dot of a file's name, unless the name begins with it. `FilePath`
+  /// tells the same, after it has taken the path apart and put it together.
+  fileprivate var fileExtension: Substring? {
+    let slash = UInt8(ascii: "/")
+    guard let mark = utf8.lastIndex(where: { $0 == UInt8(ascii: ".") || $0 == slash }),
+      utf8[mark] != slash, mark > utf8.startIndex, utf8[utf8.index(before: mark)] != slash
+    else { return nil }
+    return self[utf8.index(after: mark)...]
   }
 }
 

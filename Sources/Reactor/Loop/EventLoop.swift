@@ -30,6 +30,7 @@ public final class EventLoop {
   let sockets: OpenSockets
   let hold: WorkHold
   let counters = Counters()
+  let chunks = ChunkPool()
   var runState = RunState.idle
   let calls: RemoteCalls
   private var isQueueBusy = false

@@ -86,7 +86,6 @@ public final class FileReader {
   private var readOffset: Int64
   private var state = State.reading
   private var chunks: [Chunk] = []
-  private var spares: [Held<IOBuffer>] = []
   private var waiting: Handler?
 
   /// Makes a reader, which starts to read with the first ``next(_:)``.
@@ -125,14 +124,13 @@ public final class FileReader {
     if isThere { file.loop.later { [self] in deliver() } }
   }
 
-  /// Gives back a chunk that is not needed any more, whose memory is used for another.
+  /// Gives back a chunk that is not needed any more, whose memory is used for another one, of this
+  /// reader or of another one of the loop.
   ///
-  /// - Parameter buffer: Moves in. One of another size is freed.
+  /// - Parameter buffer: Moves in. It is freed where the loop has more of its size than it needs.
   public func recycle(_ buffer: consuming IOBuffer) {
-    guard spares.count < configuration.chunkCount,
-      buffer.capacity == configuration.chunkByteCount
-    else { return }
-    spares.append(Held(buffer))
+    file.loop.checkThread()
+    file.loop.chunks.give(buffer)
   }
 
   /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
@@ -166,8 +164,7 @@ public final class FileReader {
   }
 
   private func read(_ byteCount: Int) throws(Errno) {
-    let isFull = byteCount == configuration.chunkByteCount
-    let buffer = (isFull ? spares.popLast()?.take() : nil) ?? IOBuffer(capacity: byteCount)
+    let buffer = file.loop.chunks.take(byteCount)
     let chunk = Chunk(offset: readOffset, byteCount: byteCount)
     let request = try file.read(into: buffer, byteCount: byteCount, at: readOffset) {
       [self] result, buffer in

@@ -23,11 +23,11 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
       isAsctime ? (words[2], words[1], words[6]) : (words[1], words[2], words[3])
     let clock = (isAsctime ? words[3...5] : words[4...6])
       .compactMap { $0.utf8.count == 2 ? Int64(digits: $0) : nil }
-    guard let month = Self.months.firstIndex(of: month), let day = Int64(digits: day),
+    guard let month = Self.month(month), let day = Int64(digits: day),
       isAsctime || words[1].utf8.count == 2, let year = Self.year(year), clock.count == 3,
       clock[0] < 24, clock[1] < 60, clock[2] < 60
     else { return nil }
-    let days = Self.days(year: year, month: Int64(month) + 1, day: day)
+    let days = Self.days(year: year, month: month, day: day)
     self.init(secondsSinceEpoch: days * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2])
     // A day that the month does not have comes out as another day.
     guard Self.civil(days: days).day == day else { return nil }
@@ -49,48 +49,27 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     let (year, month, day) = Self.civil(days: days)
     // 1970-01-01 was a Thursday.
     let weekday = Int((days % 7 + 7 + 4) % 7)
-    // Into memory that is there, since each answer with a file has one.
-    return unsafe String(unsafeUninitializedCapacity: Self.byteCount) { text in
-      var end = 0
-      func add(_ part: some Sequence<UInt8>) {
-        for byte in part {
-          unsafe text[end] = byte
-          end += 1
-        }
-      }
-      func add(_ number: Int64, digits: Int) {
-        var rest = number
-        for place in (end..<end + digits).reversed() {
-          unsafe text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
-          rest /= 10
-        }
-        end += digits
-      }
-      add(Self.weekdays[weekday].utf8)
-      add(", ".utf8)
-      add(day, digits: 2)
-      add(" ".utf8)
-      add(Self.months[Int(month) - 1].utf8)
-      add(" ".utf8)
-      add(year, digits: 4)
-      add(" ".utf8)
-      add(second / 3600, digits: 2)
-      add(":".utf8)
-      add(second / 60 % 60, digits: 2)
-      add(":".utf8)
-      add(second % 60, digits: 2)
-      add(" GMT".utf8)
-      return end
+    var text = Self.pattern
+    func put(_ number: Int64, at place: Int) {
+      text[place] = UInt8(ascii: "0") + UInt8(number / 10)
+      text[place + 1] = UInt8(ascii: "0") + UInt8(number % 10)
     }
+    for place in 0..<3 {
+      text[place] = Self.weekdays[weekday * 3 + place]
+      text[place + 8] = Self.months[Int(month - 1) * 3 + place]
+    }
+    put(day, at: 5)
+    put(year / 100, at: 12)
+    put(year % 100, at: 14)
+    put(second / 3600, at: 17)
+    put(second / 60 % 60, at: 20)
+    put(second % 60, at: 23)
+    return String(decoding: text, as: UTF8.self)
   }
 
-  /// Of "Sun, 06 Nov 1994 08:49:37 GMT".
-  private static let byteCount = 29
-
-  private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-  private static let months = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-  ]
+  private static let pattern = Array("___, __ ___ ____ __:__:__ GMT".utf8)
+  private static let weekdays = Array("SunMonTueWedThuFriSat".utf8)
+  private static let months = Array("JanFebMarAprMayJunJulAugSepOctNovDec".utf8)
   private static let earliest = days(year: 1, month: 1, day: 1) * 86_400
   private static let latest = days(year: 10_000, month: 1, day: 1) * 86_400 - 1
 
@@ -102,6 +81,11 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     case 2: return number < 70 ? 2000 + number : 1900 + number
     default: return nil
     }
+  }
+
+  /// 1 to 12, by its name.
+  private static func month(_ name: String) -> Int64? {
+    (1...12).first { months[($0 - 1) * 3..<$0 * 3].elementsEqual(name.utf8) }.map { Int64($0) }
   }
 
   // Both count in years that begin in March, so that the leap day is a year's last day. Then the

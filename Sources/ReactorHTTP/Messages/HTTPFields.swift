@@ -44,7 +44,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
   public subscript(name: String) -> String? {
     get {
-      for index in indices where hasName(name, at: index) { return text(of: index) }
+      for index in lines.indices where hasName(name, at: index) { return text(of: index) }
       return nil
     }
     set {
@@ -58,7 +58,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// - Parameter name: Compared without regard to case.
   public func values(of name: String) -> [String] {
     var values: [String] = []
-    for index in indices where hasName(name, at: index) { values.append(text(of: index)) }
+    for index in lines.indices where hasName(name, at: index) { values.append(text(of: index)) }
     return values
   }
 
@@ -66,7 +66,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case.
   public func contains(_ name: String) -> Bool {
-    for index in indices where hasName(name, at: index) { return true }
+    for index in lines.indices where hasName(name, at: index) { return true }
     return false
   }
 
@@ -79,18 +79,16 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///     a line into the header.
   public mutating func add(_ name: String, _ value: String) {
     precondition(name.utf8.isToken, "HTTPFields: a name is a token of RFC 9110")
-    append(name.utf8, value.utf8)
+    append(name.utf8Span.span, value.utf8Span.span)
   }
 
   /// Adds a line as a client sent it; ``haveValidNames`` tells whether its name is one.
-  mutating func addUnchecked(
-    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-  ) {
-    unsafe append(name, value)
+  mutating func addUnchecked(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+    append(name, value)
   }
 
   var haveValidNames: Bool {
-    indices.allSatisfy { name(of: $0).isToken }
+    lines.indices.allSatisfy { name(of: $0).isToken }
   }
 
   /// The index of the first line: 0.
@@ -134,26 +132,31 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     return own.count == name.utf8.count && own.equalsIgnoringCase(name.utf8)
   }
 
-  private mutating func append(_ name: some Collection<UInt8>, _ value: some Collection<UInt8>) {
+  private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) {
     if bytes.isEmpty {
       bytes.reserveCapacity(Self.usualByteCount)
       lines.reserveCapacity(Self.usualCount)
     }
-    bytes += name
-    let nameEnd = bytes.count
-    bytes += separator
-    let start = bytes.count
-    bytes += value
-    for index in start..<bytes.count where bytes[index].endsLine { bytes[index] = .space }
-    lines.append(Line(nameEnd: nameEnd, end: bytes.count))
-    bytes += lineEnd
+    let nameEnd = bytes.count + name.count
+    let end = nameEnd + separator.count + value.count
+    lines.append(Line(nameEnd: nameEnd, end: end))
+    bytes.append(addingCapacity: end + lineEnd.count - bytes.count) { line in
+      line.append(name)
+      line.append(separator.span)
+      line.append(value)
+      line.append(lineEnd.span)
+    }
+    // Seldom, and so behind it.
+    for index in value.indices where value[index].endsLine {
+      bytes[end - value.count + index] = .space
+    }
   }
 
   private mutating func removeLines(named name: String) {
     let old = self
     self = HTTPFields()
     for line in old.indices where !old.hasName(name, at: line) {
-      append(old.name(of: line), old.value(of: line))
+      append(old.name(of: line).span, old.value(of: line).span)
     }
   }
 }

@@ -97,7 +97,7 @@ extension HTTPFields {
     var next = unsafe list?.pointee.tqh_first
     while let field = unsafe next {
       unsafe addUnchecked(
-        textBytes(field.pointee.key), textBytes(field.pointee.value))
+        textBytes(field.pointee.key).span, textBytes(field.pointee.value).span)
       unsafe next = field.pointee.next.tqe_next
     }
   }
