@@ -24,6 +24,8 @@ final class Exchange {
     case waiting
     case streaming(remaining: Int?, Framing)
     case ended
+    /// The connection is about to be closed in the middle of the answer.
+    case cut
   }
 
   /// How the pieces of a body go out.
@@ -39,8 +41,16 @@ final class Exchange {
   @safe
   private enum Way {
     case evhttp
-    /// We do; what is left of the head, and what libevent calls when the last byte is out.
-    case direct(head: [UInt8], bufferevent_data_cb?)
+    /// We do; with what libevent calls when the last byte is out.
+    case direct(bufferevent_data_cb?)
+  }
+
+  /// What a direct answer sends at the end of the turn: the head and the first piece go out
+  /// together, and so do the answers of all connections, which wakes the clients once.
+  private struct Unsent {
+    var head: [UInt8] = []
+    var piece: OutgoingPiece?
+    var isDue = false
   }
 
   let deferred: DeferredCalls
@@ -49,6 +59,7 @@ final class Exchange {
   private var link: Link
   private var phase = Phase.waiting
   private var way = Way.evhttp
+  private var unsent = Unsent()
   private var lossAction: (() -> Void)?
   private var endAction: ((HTTPResponder.Outcome) -> Void)?
   private var status: HTTPStatus?
@@ -86,9 +97,8 @@ final class Exchange {
     let isBodySent = status.allowsBody && method != .head
     if isBodySent { bodyByteCount = Int64(body.count) }
     if beginDirectly(status, headers, length, connection) {
-      guard case .direct(let head, let callback) = way else { return }
-      connection.send(isBodySent ? head + body : head)
-      return unsafe connection.endDirectAnswer(request, callback)
+      if isBodySent { unsent.head += body }
+      return sendLater(connection)
     }
     unsafe addHeaders(headers, contentLength: length, to: request, connection)
     let output = unsafe evhttp_request_get_output_buffer(request)
@@ -113,8 +123,7 @@ final class Exchange {
     if length != nil || !status.allowsBody,
       beginDirectly(status, headers, length, connection)
     {
-      // The first piece comes soon as a rule, and both then go out together.
-      return deferred.add { self.sendHead() }
+      return sendLater(connection)
     }
     unsafe addHeaders(headers, contentLength: length, to: request, connection)
     if contentLength == nil { unsafe dropKeepAlive(of: request) }
@@ -136,7 +145,11 @@ final class Exchange {
     guard let (_, connection) = unsafe openLink, framing != .omitted, byteCount > 0 else {
       return piece.skipped()
     }
-    if case .direct = way { return connection.send(takeHead(), piece) }
+    if case .direct = way {
+      if unsent.piece != nil { sendNow() }
+      unsent.piece = piece
+      return sendLater(connection)
+    }
     // Not evhttp_send_reply_chunk: it does the same, and has epoll add and remove the read event
     // each time. Writing is on since `start`, so adding bytes is enough.
     let output = unsafe bufferevent_get_output(connection.stream)
@@ -155,17 +168,14 @@ final class Exchange {
     if framing != .omitted, let remaining, remaining > 0 { return cut() }
     phase = .ended
     guard let (request, connection) = unsafe openLink else { return }
-    if case .direct(let head, let callback) = way {
-      if !head.isEmpty { connection.send(takeHead()) }
-      return unsafe connection.endDirectAnswer(request, callback)
-    }
+    if case .direct = way { return sendLater(connection) }
     unsafe evhttp_send_reply_end(request)
     // That completed the exchange if nothing was left to send, and evhttp reads the next request.
     if case .open = link { connection.stopReading() }
   }
 
   func cut() {
-    phase = .ended
+    phase = .cut
     lossAction = nil
     guard let (_, connection) = unsafe openLink else { return }
     connection.cutLater()
@@ -195,7 +205,7 @@ final class Exchange {
     switch phase {
     case .waiting: send(.internalServerError, [:], "Internal Server Error\n".utf8)
     case .streaming: cut()
-    case .ended: break
+    case .ended, .cut: break
     }
   }
 }
@@ -217,6 +227,8 @@ extension Exchange {
   func connectionClosed() {
     guard case .open(let request, _) = link else { return }
     link = .lost
+    unsent.piece?.skipped()
+    unsent.piece = nil
     if unsafe evhttp_request_get_connection(request) == nil {
       unsafe evhttp_request_free(request)
     }
@@ -265,22 +277,33 @@ extension Exchange {
     else { return false }
     let head = AnswerHead.bytes(
       status, headers, contentLength: contentLength, date: connection.dateLine())
-    way = unsafe .direct(head: head, connection.beginDirectAnswer())
+    unsent.head = head
+    way = unsafe .direct(connection.beginDirectAnswer())
     return true
   }
 
-  /// What is left of the head, which is then the caller's to send.
-  private func takeHead() -> [UInt8] {
-    guard case .direct(let head, let callback) = way else { return [] }
-    way = unsafe .direct(head: [], callback)
-    return head
+  private func sendLater(_ connection: HTTPConnection) {
+    guard !unsent.isDue else { return }
+    unsent.isDue = true
+    connection.callUrgently { self.sendDue() }
   }
 
-  /// No piece came with the head.
-  private func sendHead() {
+  private func sendDue() {
+    unsent.isDue = false
+    guard let (request, connection) = unsafe openLink, case .direct(let callback) = way else {
+      return
+    }
+    if case .cut = phase { return }
+    sendNow()
+    if case .ended = phase { unsafe connection.endDirectAnswer(request, callback) }
+  }
+
+  private func sendNow() {
     guard let (_, connection) = unsafe openLink else { return }
-    let head = takeHead()
-    if !head.isEmpty { connection.send(head) }
+    let (head, piece) = (unsent.head, unsent.piece)
+    guard !head.isEmpty || piece != nil else { return }
+    (unsent.head, unsent.piece) = ([], nil)
+    connection.send(head, piece)
   }
 
   /// Takes a piece off the announced length; tells how its bytes go out.

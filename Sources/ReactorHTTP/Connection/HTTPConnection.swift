@@ -36,6 +36,7 @@ final class HTTPConnection {
 
   /// evhttp's connection, once adopted.
   private var evhttpConnection: OpaquePointer?
+  private var hold: ReadingHold?
   private var phase = Phase.receiving
 
   // The server outlives its connections, but is in its `deinit` when it closes the last ones;
@@ -60,6 +61,8 @@ final class HTTPConnection {
     let found = OpaquePointer(context)
     unsafe evhttpConnection = found
     unsafe setCallbacks(of: found, to: self)
+    hold = unsafe ReadingHold(stream, server.loop)
+    hold?.hold()
   }
 
   /// A request has arrived, and is to be answered by `exchange`.
@@ -71,6 +74,7 @@ final class HTTPConnection {
   /// The answer was handed to the kernel; evhttp goes on to the next request or closes.
   func finish() {
     phase = .receiving
+    hold?.hold()
     server.answerEnded()
   }
 
@@ -94,6 +98,11 @@ final class HTTPConnection {
     unsafe evhttp_connection_free(evhttpConnection)
   }
 
+  /// Has a call made when the present callback has returned, before anything else happens.
+  func callUrgently(_ call: @escaping () -> Void) {
+    server.urgent.add(call)
+  }
+
   /// Closes the connection when the present callback has returned.
   func cutLater() {
     server.urgent.add { [weak self] in self?.cut() }
@@ -102,6 +111,7 @@ final class HTTPConnection {
   /// A request fits in this many bytes, and evhttp takes them before more is read. It does not
   /// bound a line that gives the size of a chunk, so the whole is bounded here.
   func inputChanged(addedByteCount: Int) {
+    if addedByteCount > 0 { hold?.noteReading() }
     if case .receiving = phase, addedByteCount > 0 { receive(addedByteCount) }
     let limits = server.configuration
     let limit =
@@ -149,6 +159,7 @@ final class HTTPConnection {
   /// evhttp is about to free its connection, for whatever reason, and this one time.
   func closed() {
     unsafe evhttpConnection = nil
+    hold?.end()
     removeInputCallback(of: self)
     let isBehindAnswer = wasAnswerSent
     // Before the descriptor is closed and perhaps kept by a duplicate: epoll would go on to report
