@@ -36,9 +36,10 @@ struct Representation {
 
   /// What also an answer without the content tells.
   var headers: HTTPFields {
-    var headers: HTTPFields = [
-      "Last-Modified": modified.description, "ETag": tag.description, "Accept-Ranges": "bytes",
-    ]
+    var headers = HTTPFields()
+    headers.add("Last-Modified", modified.description)
+    headers.add("ETag", tag.description)
+    headers.add("Accept-Ranges", "bytes")
     // Whether there is a precompressed form is looked up for those alone who take it, so caches
     // are told wherever there might be one.
     if mediaType.isCompressible { headers.add("Vary", "Accept-Encoding") }

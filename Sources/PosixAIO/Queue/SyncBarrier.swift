@@ -19,7 +19,9 @@ struct SyncBarrier {
   private static let due = UInt64.max
 
   /// The open epoch is the last one. There is always one.
-  fileprivate var epochs: [Epoch] = [Epoch()]
+  fileprivate var epochs = unsafe Self.untouched
+  // Shared by all files that are only read, which need no memory for it.
+  nonisolated(unsafe) private static let untouched = [Epoch()]
   /// The number of `epochs[0]`.
   private var firstNumber: UInt64 = 0
   fileprivate var dueSyncs = RequestList()

@@ -167,17 +167,28 @@ public final class FileReader {
     let buffer = file.loop.chunks.take(byteCount)
     let chunk = Chunk(offset: readOffset, byteCount: byteCount)
     let request = try file.read(into: buffer, byteCount: byteCount, at: readOffset) {
-      [self] result, buffer in
-      switch result {
-      case .success(let count): chunk.state = .read(Held(buffer), byteCount: count)
-      case .failure(let error): chunk.state = .failed(error)
-      }
-      // It may have been dropped meanwhile.
-      if chunks.first === chunk { deliver() }
+      [self] result, buffer in finish(chunk, result, buffer)
     }
     chunk.state = .reading(request)
     chunks.append(chunk)
     readOffset += Int64(byteCount)
+  }
+
+  private func finish(
+    _ chunk: Chunk, _ result: Result<Int, FileError>, _ buffer: consuming IOBuffer
+  ) {
+    // It may have been dropped meanwhile.
+    let isFirst = chunks.first === chunk
+    switch result {
+    case .success(let byteCount):
+      if isFirst, case .reading = state, let handler = waiting {
+        return give(buffer, byteCount, of: chunk, to: handler)
+      }
+      chunk.state = .read(Held(buffer), byteCount: byteCount)
+    case .failure(let error):
+      chunk.state = .failed(error)
+      if isFirst { deliver() }
+    }
   }
 
   /// Gives the first chunk to whoever waits, if both are there.
@@ -195,16 +206,22 @@ public final class FileReader {
         dropChunks()
         answer(handler, .failure(error))
       case .read(let buffer, let byteCount):
-        chunks.removeFirst()
-        account(for: chunk, byteCount)
-        if byteCount == 0 {
-          state = .ended
-          answer(handler, .success(nil))
-        } else {
-          readAhead()
-          answer(handler, .success(buffer.take()))
-        }
+        give(buffer.take(), byteCount, of: chunk, to: handler)
       }
+    }
+  }
+
+  private func give(
+    _ buffer: consuming IOBuffer?, _ byteCount: Int, of chunk: Chunk, to handler: Handler
+  ) {
+    chunks.removeFirst()
+    account(for: chunk, byteCount)
+    if byteCount == 0 {
+      state = .ended
+      answer(handler, .success(nil))
+    } else {
+      readAhead()
+      answer(handler, .success(buffer))
     }
   }
 

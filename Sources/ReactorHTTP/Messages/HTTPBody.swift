@@ -21,15 +21,21 @@ public final class HTTPBody {
   /// Nil for a body without bytes, as most requests have it.
   private let bytes: OpaquePointer?
 
+  /// A body without bytes: one for all, since there is nothing to take out of it.
+  nonisolated(unsafe) private static let empty = unsafe HTTPBody(nil)
+
+  private init(_ bytes: OpaquePointer?) {
+    unsafe self.bytes = bytes
+  }
+
   /// Moves all bytes out of `source`, without copying them.
-  init(takingFrom source: OpaquePointer?) {
+  static func taking(from source: OpaquePointer?) -> HTTPBody {
     guard let source = unsafe source, unsafe evbuffer_get_length(source) > 0 else {
-      unsafe bytes = nil
-      return
+      return unsafe empty
     }
     guard let bytes = unsafe evbuffer_new() else { outOfMemory() }
-    unsafe self.bytes = bytes
     unsafe evbuffer_add_buffer(bytes, source)
+    return unsafe HTTPBody(bytes)
   }
 
   deinit {

@@ -43,10 +43,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
   public subscript(name: String) -> String? {
-    get {
-      for index in lines.indices where hasName(name, at: index) { return text(of: index) }
-      return nil
-    }
+    get { firstLine(named: name.utf8Span.span).map { text(of: $0) } }
     set {
       if contains(name) { removeLines(named: name) }
       if let newValue { add(name, newValue) }
@@ -58,7 +55,11 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// - Parameter name: Compared without regard to case.
   public func values(of name: String) -> [String] {
     var values: [String] = []
-    for index in lines.indices where hasName(name, at: index) { values.append(text(of: index)) }
+    var line = firstLine(named: name.utf8Span.span)
+    while let found = line {
+      values.append(text(of: found))
+      line = firstLine(named: name.utf8Span.span, from: found + 1)
+    }
     return values
   }
 
@@ -66,8 +67,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case.
   public func contains(_ name: String) -> Bool {
-    for index in lines.indices where hasName(name, at: index) { return true }
-    return false
+    firstLine(named: name.utf8Span.span) != nil
   }
 
   /// Adds a line behind the others.
@@ -78,7 +78,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///   - value: May come from a client: line ends and NUL become spaces, so that nobody can smuggle
   ///     a line into the header.
   public mutating func add(_ name: String, _ value: String) {
-    precondition(name.utf8.isToken, "HTTPFields: a name is a token of RFC 9110")
+    precondition(name.utf8Span.span.isToken, "HTTPFields: a name is a token of RFC 9110")
     append(name.utf8Span.span, value.utf8Span.span)
   }
 
@@ -88,7 +88,7 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   }
 
   var haveValidNames: Bool {
-    lines.indices.allSatisfy { name(of: $0).isToken }
+    lines.indices.allSatisfy { bytes.span.extracting(name(of: $0)).isToken }
   }
 
   /// The index of the first line: 0.
@@ -101,7 +101,8 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter position: `0..<count`.
   public subscript(position: Int) -> Field {
-    Field(name: String(decoding: name(of: position), as: UTF8.self), value: text(of: position))
+    Field(
+      name: String(decoding: bytes[name(of: position)], as: UTF8.self), value: text(of: position))
   }
 
   /// The header as in a message.
@@ -115,21 +116,25 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   private static let usualByteCount = 256
   private static let usualCount = 8
 
-  private func name(of line: Int) -> ArraySlice<UInt8> {
-    let start = line == 0 ? 0 : lines[line - 1].end + lineEnd.count
-    return bytes[start..<lines[line].nameEnd]
+  private func name(of line: Int) -> Range<Int> {
+    (line == 0 ? 0 : lines[line - 1].end + lineEnd.count)..<lines[line].nameEnd
   }
 
-  private func value(of line: Int) -> ArraySlice<UInt8> {
-    bytes[lines[line].nameEnd + separator.count..<lines[line].end]
+  private func value(of line: Int) -> Range<Int> {
+    lines[line].nameEnd + separator.count..<lines[line].end
   }
 
-  private func text(of line: Int) -> String { String(decoding: value(of: line), as: UTF8.self) }
+  private func text(of line: Int) -> String {
+    String(decoding: bytes[value(of: line)], as: UTF8.self)
+  }
 
-  private func hasName(_ name: String, at line: Int) -> Bool {
-    // Most names differ in length.
-    let own = self.name(of: line)
-    return own.count == name.utf8.count && own.equalsIgnoringCase(name.utf8)
+  private func firstLine(named name: Span<UInt8>, from first: Int = 0) -> Int? {
+    let bytes = bytes.span
+    for line in first..<lines.count
+    where bytes.extracting(self.name(of: line)).equalsIgnoringCase(name) {
+      return line
+    }
+    return nil
   }
 
   private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) {
@@ -155,8 +160,11 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   private mutating func removeLines(named name: String) {
     let old = self
     self = HTTPFields()
-    for line in old.indices where !old.hasName(name, at: line) {
-      append(old.name(of: line).span, old.value(of: line).span)
+    for line in old.lines.indices {
+      let bytes = old.bytes.span
+      let itsName = bytes.extracting(old.name(of: line))
+      guard !itsName.equalsIgnoringCase(name.utf8Span.span) else { continue }
+      append(itsName, bytes.extracting(old.value(of: line)))
     }
   }
 }
@@ -164,13 +172,20 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
 private let separator = Array(": ".utf8)
 private let lineEnd = Array("\r\n".utf8)
 
-extension Collection<UInt8> {
+extension Span<UInt8> {
   /// Whether the text is a token of RFC 9110, as names of header lines are.
-  var isToken: Bool { !isEmpty && allSatisfy(\.isInTokens) }
+  var isToken: Bool {
+    for index in indices where !self[index].isInTokens { return false }
+    return !isEmpty
+  }
 
   /// Compares without regard to the case of ASCII letters.
-  func equalsIgnoringCase(_ other: some Collection<UInt8>) -> Bool {
-    elementsEqual(other) { $0.asciiLowercased == $1.asciiLowercased }
+  func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    for index in indices where self[index].asciiLowercased != other[index].asciiLowercased {
+      return false
+    }
+    return true
   }
 }
 
@@ -182,7 +197,9 @@ extension String {
   }
 
   /// Compares without regard to the case of ASCII letters.
-  func equalsIgnoringCase(_ other: String) -> Bool { utf8.equalsIgnoringCase(other.utf8) }
+  func equalsIgnoringCase(_ other: String) -> Bool {
+    utf8Span.span.equalsIgnoringCase(other.utf8Span.span)
+  }
 }
 
 extension UInt8 {

@@ -52,7 +52,7 @@ public final class HTTPRequest {
     minorVersion = unsafe Int(creactor_minor_version(request))
     headers = unsafe HTTPFields(evhttp: evhttp_request_get_input_headers(request))
     (remoteHost, remotePort) = unsafe Self.peer(of: connection)
-    body = unsafe HTTPBody(takingFrom: evhttp_request_get_input_buffer(request))
+    body = unsafe HTTPBody.taking(from: evhttp_request_get_input_buffer(request))
   }
 
   private static func split(_ target: String) -> (path: String, query: String?) {
