@@ -1,3 +1,4 @@
+import Dispatch
 import PosixAIO
 import Reactor
 import TestSupport
@@ -27,6 +28,43 @@ import Testing
     }
     try served.onLoop { _ in loop.value = nil }
     try served.stop()
+  }
+
+  @Test func theLoopRests_whileAnAnswerWaits_andItsClientHasSentTheNextRequest() throws {
+    let responders = OnLoop<[HTTPResponder]>([])
+    let served = try ServedLoop { _, responder in responders.value.append(responder) }
+    let client = try Client(to: served)
+    try client.begin("GET", "/first")
+    try served.waitUntil("the first request") { _ in responders.value.count == 1 }
+    try client.begin("GET", "/second")
+    let turnCount = try served.turnCount(within: .milliseconds(50))
+    // One that reads nothing and looks each time makes thousands.
+    #expect(turnCount < 20)
+    for place in 0..<2 {
+      try served.waitUntil("a request") { _ in responders.value.count == place + 1 }
+      try served.onLoop { _ in responders.value[place].send(.ok, body: "\(place)".utf8) }
+      #expect(try client.readAnswer().text == "\(place)")
+    }
+    try served.onLoop { _ in responders.value = [] }
+    try served.stop()
+  }
+}
+
+extension ServedLoop {
+  /// How many turns the loop makes in a time in which nobody asks it for anything.
+  fileprivate func turnCount(within time: Duration) throws -> UInt64 {
+    let count = OnLoop<UInt64>(0)
+    let done = DispatchSemaphore(value: 0)
+    try onLoop { server in
+      guard let loop = server.value?.loop else { return }
+      count.value = loop.figures.turnCount
+      loop.schedule(after: time) {
+        count.value = loop.figures.turnCount - count.value
+        done.signal()
+      }
+    }
+    try done.waitOrFail("the timer")
+    return try onLoop { _ in count.value }
   }
 }
 

@@ -64,6 +64,30 @@ import Testing
     #expect(outcomes.all.map(\.isComplete) == [false])
   }
 
+  @Test func whatIsCutAtOnceIsNotSent_andComesBackOnce() throws {
+    let (outcomes, deliveries) = (Outcomes(), OnLoop<[HTTPResponder.Delivery]>([]))
+    let served = try ServedLoop { _, responder in
+      responder.onEnd(outcomes.add)
+      responder.start(.ok, contentLength: 10)
+      for text in ["1234", "5678"] {
+        responder.write(IOBuffer(copying: text.utf8)) { delivery, buffer in
+          #expect(Array(buffer) == Array(text.utf8))
+          deliveries.value.append(delivery)
+        }
+      }
+      responder.cut()
+    }
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\n\r\n")
+    // The first piece made room for the second.
+    #expect(String(decoding: try client.readToEnd(), as: UTF8.self).hasSuffix("\r\n\r\n1234"))
+    try outcomes.waitForNext()
+    try served.waitUntil("both pieces") { _ in deliveries.value.count == 2 }
+    try served.stop()
+    #expect(deliveries.value == [.sent, .connectionLost])
+    #expect(outcomes.all.map(\.isComplete) == [false])
+  }
+
   @Test func theVersionOfTheClientIsKnown() throws {
     let served = try ServedLoop { request, responder in
       responder.send(.ok, body: "1.\(request.minorVersion)".utf8)

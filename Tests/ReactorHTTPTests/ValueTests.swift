@@ -75,6 +75,24 @@ import Testing
     #expect(fields.count == 1)
     #expect(fields["a"] == nil)
     #expect("\(fields)" == "B: 4")
+    #expect(fields.contains("b") && !fields.contains("a") && !fields.contains(""))
+  }
+
+  @Test func aNameInAValueIsNoName() {
+    let fields: HTTPFields = ["A": "B: c", "Bb": "", "B": "\u{e4}"]
+    #expect(fields["B"] == "\u{e4}")
+    #expect(fields.values(of: "bb") == [""])
+    #expect(fields.map(\.value) == ["B: c", "", "\u{e4}"])
+    #expect(fields != ["A": "B: c", "Bb": "", "b": "\u{e4}"])
+  }
+
+  @Test func manyLinesStandInTheirOrder() {
+    var fields = HTTPFields()
+    for number in 0..<1000 { fields.add("N\(number % 10)", "\(number)") }
+    fields["n3"] = nil
+    #expect(fields.count == 900)
+    #expect(fields.values(of: "n4") == (0..<100).map { "\($0 * 10 + 4)" })
+    #expect(fields["N3"] == nil)
   }
 }
 

@@ -42,8 +42,8 @@ struct RequestPath: Equatable {
     path.appending(name)
   }
 
-  /// Whether a path stands for itself, as most do: nothing in it is encoded, and no name is empty or
-  /// begins with a dot.
+  /// Whether a path stands for itself, as most do: nothing in it is encoded, and no name is empty
+  /// or begins with a dot.
   private static func isPlain(_ path: String.UTF8View) -> Bool {
     let slash = UInt8(ascii: "/")
     guard path.count > 1, path.first == slash, path.last != slash else { return false }

@@ -33,11 +33,10 @@ public final class File {
     let descriptor: FileDescriptor
     let path: FilePath
     let status: FileStatus
-
-    /// Asks for the metadata of a descriptor, and closes that if there is none.
     /// Whether it is a local file, opened for reading alone without a helper thread.
     let isInMemory: Bool
 
+    /// Asks for the metadata of a descriptor, and closes that if there is none.
     init(
       _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false
     ) throws(FileError) {

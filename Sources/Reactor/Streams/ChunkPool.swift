@@ -2,19 +2,16 @@ internal import PosixAIO
 
 /// A loop's memory for chunks: what one reader has done with, the next one gets.
 ///
-/// Memory that begins at a page, as direct reads want it, is dear to allocate: malloc cuts it out of
-/// twice as much. A server of small files would do that for each of them.
+/// Memory that begins at a page, as direct reads want it, is dear to allocate: malloc cuts it out
+/// of twice as much. A server of small files would do that for each of them.
 @safe
 final class ChunkPool {
   /// The most bytes that wait here for a use.
-  private static let byteLimit = 4 * 1024 * 1024
-
-  /// Up to this size chunks are made as large as the next power of two, at least a page, so that
-  /// files of different sizes have use of the same memory.
-  private static let roundedByteCount = 128 * 1024
+  static let byteLimit = 4 * 1024 * 1024
 
   private var spares: [Int: [UnsafeMutableRawBufferPointer]] = unsafe [:]
-  private var byteCount = 0
+  /// What waits here for a use.
+  private(set) var byteCount = 0
 
   deinit {
     unsafe spares.values.joined().forEach { unsafe $0.deallocate() }
@@ -42,8 +39,10 @@ final class ChunkPool {
     unsafe spares[capacity, default: []].append(buffer.relinquish())
   }
 
+  /// The next power of two, at least a page, so that chunks of different sizes have use of the same
+  /// memory. What is too large to be kept is as large as it has to be.
   private static func capacity(for byteCount: Int) -> Int {
-    guard byteCount <= roundedByteCount else { return byteCount }
+    guard byteCount <= byteLimit else { return byteCount }
     var capacity = IOBuffer.pageAlignment
     while capacity < byteCount { capacity *= 2 }
     return capacity

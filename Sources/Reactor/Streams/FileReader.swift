@@ -26,7 +26,8 @@ public final class FileReader {
   public struct Configuration: Sendable {
     /// The bytes of one chunk, 1 or more; 128 KiB unless set: a chunk of 8 KiB costs four times as
     /// much per byte, one of 1 MiB hardly less. Only the last may be shorter, and those
-    /// around a place where the file changed meanwhile.
+    /// around a place where the file changed meanwhile. Its memory is as large as the next power of
+    /// two, and a page at least.
     public var chunkByteCount = 128 * 1024
 
     /// The most chunks that are read ahead, 1 or more; 2 unless set. The kernel reads ahead from

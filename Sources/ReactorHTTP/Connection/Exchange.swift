@@ -37,29 +37,13 @@ final class Exchange {
     case omitted
   }
 
-  /// Who sends the answer.
-  @safe
-  private enum Way {
-    case evhttp
-    /// We do; with what libevent calls when the last byte is out.
-    case direct(bufferevent_data_cb?)
-  }
-
-  /// What a direct answer sends at the end of the turn: the head and the first piece go out
-  /// together, and so do the answers of all connections, which wakes the clients once.
-  private struct Unsent {
-    var head: [UInt8] = []
-    var piece: OutgoingPiece?
-    var isDue = false
-  }
-
   let deferred: DeferredCalls
   private let method: HTTPMethod
   private let isPlainlyKeptAlive: Bool
   private var link: Link
   private var phase = Phase.waiting
-  private var way = Way.evhttp
-  private var unsent = Unsent()
+  /// Nil where evhttp sends the answer.
+  private var direct: DirectAnswer?
   private var lossAction: (() -> Void)?
   private var endAction: ((HTTPResponder.Outcome) -> Void)?
   private var status: HTTPStatus?
@@ -97,7 +81,7 @@ final class Exchange {
     let isBodySent = status.allowsBody && method != .head
     if isBodySent { bodyByteCount = Int64(body.count) }
     if beginDirectly(status, headers, length, connection) {
-      if isBodySent { unsent.head += body }
+      if isBodySent { direct?.add(body) }
       return sendLater(connection)
     }
     unsafe addHeaders(headers, contentLength: length, to: request, connection)
@@ -145,9 +129,8 @@ final class Exchange {
     guard let (_, connection) = unsafe openLink, framing != .omitted, byteCount > 0 else {
       return piece.skipped()
     }
-    if case .direct = way {
-      if unsent.piece != nil { sendNow() }
-      unsent.piece = piece
+    if direct != nil {
+      direct?.add(piece, connection)
       return sendLater(connection)
     }
     // Not evhttp_send_reply_chunk: it does the same, and has epoll add and remove the read event
@@ -168,7 +151,7 @@ final class Exchange {
     if framing != .omitted, let remaining, remaining > 0 { return cut() }
     phase = .ended
     guard let (request, connection) = unsafe openLink else { return }
-    if case .direct = way { return sendLater(connection) }
+    if direct != nil { return sendLater(connection) }
     unsafe evhttp_send_reply_end(request)
     // That completed the exchange if nothing was left to send, and evhttp reads the next request.
     if case .open = link { connection.stopReading() }
@@ -227,8 +210,7 @@ extension Exchange {
   func connectionClosed() {
     guard case .open(let request, _) = link else { return }
     link = .lost
-    unsent.piece?.skipped()
-    unsent.piece = nil
+    direct?.drop()
     if unsafe evhttp_request_get_connection(request) == nil {
       unsafe evhttp_request_free(request)
     }
@@ -277,33 +259,24 @@ extension Exchange {
     else { return false }
     let head = AnswerHead.bytes(
       status, headers, contentLength: contentLength, date: connection.dateLine())
-    unsent.head = head
-    way = unsafe .direct(connection.beginDirectAnswer())
+    direct = unsafe DirectAnswer(head: head, connection.beginDirectAnswer())
     return true
   }
 
   private func sendLater(_ connection: HTTPConnection) {
-    guard !unsent.isDue else { return }
-    unsent.isDue = true
-    connection.callUrgently { self.sendDue() }
+    guard direct?.isDue == false else { return }
+    direct?.isDue = true
+    connection.callUrgently { self.sendDirectly() }
   }
 
-  private func sendDue() {
-    unsent.isDue = false
-    guard let (request, connection) = unsafe openLink, case .direct(let callback) = way else {
-      return
-    }
+  private func sendDirectly() {
+    direct?.isDue = false
     if case .cut = phase { return }
-    sendNow()
-    if case .ended = phase { unsafe connection.endDirectAnswer(request, callback) }
-  }
-
-  private func sendNow() {
-    guard let (_, connection) = unsafe openLink else { return }
-    let (head, piece) = (unsent.head, unsent.piece)
-    guard !head.isEmpty || piece != nil else { return }
-    (unsent.head, unsent.piece) = ([], nil)
-    connection.send(head, piece)
+    guard let (request, connection) = unsafe openLink else { return }
+    direct?.send(connection)
+    if case .ended = phase {
+      unsafe connection.endDirectAnswer(request, direct?.writeCallback)
+    }
   }
 
   /// Takes a piece off the announced length; tells how its bytes go out.

@@ -8,8 +8,8 @@ internal import Reactor
 /// that is out within the turn as a rule. But it counts who wants to read from a descriptor, and as
 /// long as this second event does, the set stays as it is.
 ///
-/// Where something arrives that nobody reads, epoll would report it in each turn. Then this lets go,
-/// until the next answer is out.
+/// Where something arrives that nobody reads, epoll would report it in each turn. Then this lets
+/// go, until the next answer is out.
 @safe
 final class ReadingHold {
   private let stream: OpaquePointer
