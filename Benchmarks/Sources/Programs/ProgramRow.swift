@@ -40,13 +40,10 @@ struct ProgramRow: Measurable {
 
   func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult {
     let runners = contestants.filter { chosen == nil || $0.name == chosen }
-    var servers: [String: RunningPeer] = [:]
-    for (index, peer) in runners.map(\.peer).enumerated() where servers[peer.name] == nil {
-      servers[peer.name] = try RunningPeer(
-        peer, port: Self.firstPort + UInt16(index), folder: folder)
-    }
     var results = runners.map { ContestantResult(name: $0.name, figures: []) }
     for round in 0..<settings.rounds {
+      // Anew each time: where its memory happens to lie moves a server's figure by up to a tenth.
+      let servers = try start(runners.map(\.peer))
       for turn in runners.indices {
         let index = (turn + round) % runners.count
         guard let server = servers[runners[index].peer.name] else { continue }
@@ -63,6 +60,15 @@ struct ProgramRow: Measurable {
     return RowResult(
       name: name, title: title, unit: unit, contestants: results,
       comparisons: matches.compactMap { $0.compare(results) }, note: note)
+  }
+
+  private func start(_ peers: [Peer]) throws -> [String: RunningPeer] {
+    var servers: [String: RunningPeer] = [:]
+    for (index, peer) in peers.enumerated() where servers[peer.name] == nil {
+      servers[peer.name] = try RunningPeer(
+        peer, port: Self.firstPort + UInt16(index), folder: folder)
+    }
+    return servers
   }
 }
 

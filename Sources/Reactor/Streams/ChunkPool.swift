@@ -9,42 +9,48 @@ final class ChunkPool {
   /// The most bytes that wait here for a use.
   static let byteLimit = 4 * 1024 * 1024
 
-  private var spares: [Int: [UnsafeMutableRawBufferPointer]] = unsafe [:]
+  /// By size: the first are of a page, those of each next place twice as large.
+  private var spares = unsafe [[UnsafeMutableRawPointer]](repeating: [], count: placeCount)
   /// What waits here for a use.
   private(set) var byteCount = 0
 
   deinit {
-    unsafe spares.values.joined().forEach { unsafe $0.deallocate() }
+    unsafe spares.joined().forEach { unsafe $0.deallocate() }
   }
 
-  /// An empty buffer for at least so many bytes.
+  /// An empty buffer for at least so many bytes. What is too large to be kept is as large as it has
+  /// to be.
   func take(_ byteCount: Int) -> IOBuffer {
-    let capacity = Self.capacity(for: byteCount)
-    guard let memory = unsafe spares[capacity]?.popLast() else {
-      return IOBuffer(capacity: capacity)
-    }
+    guard byteCount <= Self.byteLimit else { return IOBuffer(capacity: byteCount) }
+    let place = Self.place(of: byteCount)
+    let capacity = IOBuffer.pageAlignment << place
+    guard let memory = unsafe spares[place].popLast() else { return IOBuffer(capacity: capacity) }
     self.byteCount -= capacity
-    // It was an IOBuffer's, and is nobody's since.
-    return unsafe IOBuffer(adopting: memory, count: 0)
+    // It was an IOBuffer's of this capacity, and is nobody's since.
+    return unsafe IOBuffer(
+      adopting: UnsafeMutableRawBufferPointer(start: memory, count: capacity), count: 0)
   }
 
   /// Keeps a buffer's memory, if there is room for it and a use.
   func give(_ buffer: consuming IOBuffer) {
     let capacity = buffer.capacity
-    let address = unsafe UInt(bitPattern: buffer.unsafeMemory.baseAddress)
-    guard capacity == Self.capacity(for: capacity), byteCount + capacity <= Self.byteLimit,
-      address.isMultiple(of: UInt(IOBuffer.pageAlignment))
+    guard byteCount + capacity <= Self.byteLimit else { return }
+    let place = Self.place(of: capacity)
+    guard let memory = unsafe buffer.unsafeMemory.baseAddress,
+      capacity == IOBuffer.pageAlignment << place,
+      UInt(bitPattern: memory).isMultiple(of: UInt(IOBuffer.pageAlignment))
     else { return }
+    _ = unsafe buffer.relinquish()
+    unsafe spares[place].append(memory)
     byteCount += capacity
-    unsafe spares[capacity, default: []].append(buffer.relinquish())
   }
 
-  /// The next power of two, at least a page, so that chunks of different sizes have use of the same
-  /// memory. What is too large to be kept is as large as it has to be.
-  private static func capacity(for byteCount: Int) -> Int {
-    guard byteCount <= byteLimit else { return byteCount }
-    var capacity = IOBuffer.pageAlignment
-    while capacity < byteCount { capacity *= 2 }
-    return capacity
+  private static let placeCount = place(of: byteLimit) + 1
+
+  /// The first place of which the memory is large enough: it has the size of the next power of two,
+  /// and of a page at least, so that chunks of different sizes have use of the same memory.
+  private static func place(of byteCount: Int) -> Int {
+    let lastPage = (byteCount - 1) / IOBuffer.pageAlignment
+    return Int.bitWidth - max(0, lastPage).leadingZeroBitCount
   }
 }

@@ -20,11 +20,33 @@ final class HTTPConnection {
     case cut
   }
 
+  /// Bytes on their way, counted since ``start``: that is when somebody first looked how long they
+  /// take, not when they began. Most are through by then, and nobody asks the clock for those.
+  private struct Movement {
+    private var start: ContinuousClock.Instant?
+    private var byteCount = 0
+
+    init(_ former: Movement?, _ byteCount: Int) {
+      if let former { self = former }
+      self.byteCount += byteCount
+    }
+
+    mutating func isSlow(
+      _ now: ContinuousClock.Instant, limit: Duration, byteRate: Int
+    ) -> Bool {
+      guard let start else {
+        start = now
+        return false
+      }
+      return now - start > limit + .seconds(byteCount / byteRate)
+    }
+  }
+
   /// The request that is on its way.
-  private var reception: (start: ContinuousClock.Instant, byteCount: Int)?
+  private var reception: Movement?
 
   /// What the client has not taken yet, since its output was last empty.
-  private var backlog: (start: ContinuousClock.Instant, byteCount: Int)?
+  private var backlog: Movement?
 
   /// Bytes per system call; libevent's own 16 KiB would take four rounds of the loop for a buffer
   /// of 64 KiB.
@@ -124,7 +146,7 @@ final class HTTPConnection {
 
   private func receive(_ byteCount: Int) {
     if reception == nil { server.watchPace() }
-    reception = (reception?.start ?? .now, (reception?.byteCount ?? 0) + byteCount)
+    reception = Movement(reception, byteCount)
   }
 
   /// Has something written, and notes since when the client has something to take.
@@ -136,7 +158,7 @@ final class HTTPConnection {
     let added = unsafe evbuffer_get_length(output) - before
     guard added > 0 else { return }
     if backlog == nil { server.watchPace() }
-    backlog = (backlog?.start ?? .now, (backlog?.byteCount ?? 0) + added)
+    backlog = Movement(backlog, added)
   }
 
   /// Whether a request is on its way, or bytes of an answer are.
@@ -147,13 +169,13 @@ final class HTTPConnection {
   /// Whether the client takes longer than it may, to send its request or to take its answer.
   func isTooSlow(_ now: ContinuousClock.Instant) -> Bool {
     let limits = server.configuration
-    if let reception {
-      let bonus = Duration.seconds(reception.byteCount / limits.minimumRequestByteRate)
-      return now - reception.start > limits.requestTimeout + bonus
+    if reception != nil {
+      return reception?.isSlow(
+        now, limit: limits.requestTimeout, byteRate: limits.minimumRequestByteRate) == true
     }
-    guard let backlog, isMovingBytes else { return false }
-    let bonus = Duration.seconds(backlog.byteCount / limits.minimumAnswerByteRate)
-    return now - backlog.start > limits.answerTimeout + bonus
+    guard isMovingBytes else { return false }
+    return backlog?.isSlow(
+      now, limit: limits.answerTimeout, byteRate: limits.minimumAnswerByteRate) == true
   }
 
   /// evhttp is about to free its connection, for whatever reason, and this one time.

@@ -22,8 +22,8 @@ extension HTTPServer {
 
     /// How long a request may take to arrive, from its first byte to its last, beside what its
     /// bytes take at ``minimumRequestByteRate``: a client that sends a byte now and then does not
-    /// keep its connection by that. Looked at once a second. From a millisecond; 30 seconds unless
-    /// set.
+    /// keep its connection by that. Looked at once a second, so it begins and ends up to a second
+    /// late. From a millisecond; 30 seconds unless set.
     public var requestTimeout = Duration.seconds(30)
 
     /// The bytes per second that the time of a request is extended for: 1 or more; 1024 unless set.
@@ -32,8 +32,8 @@ extension HTTPServer {
     /// How long the client may take for what is written to it, beside what the bytes take at
     /// ``minimumAnswerByteRate``: a client that takes a byte now and then does not keep its
     /// connection and the memory behind it by that. The time begins when the kernel's memory for
-    /// the connection is full, and anew each time all is handed over. Looked at once a second. From
-    /// a millisecond; 30 seconds unless set.
+    /// the connection is full, and anew each time all is handed over. Looked at once a second, so
+    /// it begins and ends up to a second late. From a millisecond; 30 seconds unless set.
     public var answerTimeout = Duration.seconds(30)
 
     /// The bytes per second that the time of an answer is extended for: 1 or more; 1024 unless set.

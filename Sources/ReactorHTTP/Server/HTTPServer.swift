@@ -276,8 +276,8 @@ extension HTTPServer {
     sweep = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowClients() }
   }
 
-  /// How exact the time of a request or an answer is. While none is on its way, nothing is looked
-  /// at.
+  /// How exact the time of a request or an answer is, which counts from the first look at it to the
+  /// last. While none is on its way, nothing is looked at.
   private static var sweepInterval: Duration { .seconds(1) }
 
   private func cutSlowClients() {
