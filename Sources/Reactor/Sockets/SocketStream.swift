@@ -180,6 +180,8 @@ final class SocketStream {
   /// Gives the kernel what it takes at once, and sets `errno`. Wraps `send(2)`, which costs less than
   /// `writev(2)`, and `evbuffer_write_atmost` where there are several pieces.
   private func handOver() -> Int {
+    // Of an empty write; libevent would call it a failure.
+    guard outputByteCount > 0 else { return 0 }
     var first = unsafe iovec()
     errno = 0
     guard unsafe evbuffer_peek(output, -1, nil, &first, 1) == 1,

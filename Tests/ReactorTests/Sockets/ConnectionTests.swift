@@ -161,6 +161,21 @@ final class ConnectionTests: XCTestCase {
     XCTAssertEqual(record.reasons, [.endOfInput])
   }
 
+  func test_writeOfNoBytesDoesNothing() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    peers.server.onReceive = { _, bytes in
+      XCTAssertTrue(Array(bytes) == [7])
+      loop.stop()
+      return bytes.byteCount
+    }
+    try peers.client.write([UInt8]())
+    loop.schedule(after: .milliseconds(1)) { expectNoThrow { try peers.client.write([7]) } }
+    loop.runUntilStopped()
+    XCTAssertTrue(peers.client.isOpen)
+    peers.abort()
+  }
+
   func test_writeOverTheLimitIsRefused_andNothingOfItIsSent() throws {
     let loop = try EventLoop()
     var limits = Connection.Configuration()
