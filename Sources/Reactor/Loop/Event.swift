@@ -90,6 +90,16 @@ final class Event {
     isPatient = true
   }
 
+  /// Changes how long it waits at most, from now on; nil is for ever. Wraps `event_add` and
+  /// `event_remove_timer`.
+  func setTimeout(_ timeout: Duration?) {
+    if let timeout {
+      add(timeout: timeout)
+    } else {
+      unsafe event_remove_timer(event)
+    }
+  }
+
   /// Starts to wait for a descriptor that may be a bad one. Wraps `event_add`.
   ///
   /// - Throws: What epoll_ctl(2) said. Nothing was added.

@@ -75,6 +75,7 @@ extension Connection {
 
   private func tellClosed(_ reason: CloseReason) {
     sockets.remove(self)
+    stream.dropInput()
     let handler = onClose
     letGo()
     cancelWaiting()

@@ -6,7 +6,7 @@ extension Connection {
     /// The bytes of input that may wait for the receive handler or a reader, in user memory; at so
     /// many the connection stops to read, and the kernel's buffers hold up the peer. What a receive
     /// handler leaves counts too, so this is the longest message that a parser can wait for. 4 KiB
-    /// or more; 64 KiB unless set. Exceeded by less than 4 KiB.
+    /// or more; 64 KiB unless set.
     public var inputHighWaterByteCount = 64 * 1024
 
     /// The bytes of output that may wait before the writer should pause, in user memory: beyond

@@ -95,13 +95,7 @@ extension Connection {
 extension Connection: SocketStreamOwner {
   func bytesArrived() {
     guard isOpen else { return stream.takeInput(stream.inputByteCount) }
-    do throws(Errno) {
-      try stream.readMore(limit: configuration.inputHighWaterByteCount)
-      deliver()
-    } catch {
-      deliver()
-      streamFailed(error)
-    }
+    deliver()
   }
 
   func inputEnded() {

@@ -3,7 +3,7 @@ public import SystemPackage
 
 extension Connection {
   /// Sends a copy of bytes, in the order of the calls, as the peer takes them. Wraps
-  /// `bufferevent_write`.
+  /// `evbuffer_add`.
   ///
   /// - Parameter bytes: Any number of them, 0 included.
   /// - Throws: `EPIPE` when the connection is closed or closing, or its output shut down;

@@ -23,7 +23,7 @@ public import SystemPackage
 /// **SIGPIPE.** libevent's `writev(2)` raises it where the peer is gone. The first connection of a
 /// process ignores that signal from then on, unless a handler is installed.
 ///
-/// Wraps `bufferevent`.
+/// Wraps two events of libevent and an `evbuffer`.
 @safe
 public final class Connection {
   /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
@@ -139,8 +139,11 @@ public final class Connection {
     self.peerAddress = peerAddress
     self.listener = listener
     sockets = loop.sockets
-    stream = unsafe SocketStream(
-      socket, base: loop.base, outputLowWaterByteCount: configuration.outputLowWaterByteCount)
+    stream = SocketStream(
+      socket, in: loop.registry, sockets.inputBlocks,
+      .init(
+        inputByteCount: configuration.inputHighWaterByteCount,
+        outputLowWaterByteCount: configuration.outputLowWaterByteCount))
     stream.owner = self
     sockets.insert(self)
     updateTimeouts()

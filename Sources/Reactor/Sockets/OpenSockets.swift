@@ -10,6 +10,7 @@ final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
   private var calls: [Call] = []
   private let registry: EventRegistry
+  let inputBlocks = InputBlocks()
 
   /// Streams that have something to send.
   private var unsent: [SocketStream] = []

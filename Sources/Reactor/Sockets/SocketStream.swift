@@ -3,7 +3,7 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// What a stream reports, from libevent's callbacks and so never from inside a call to it.
+/// What a stream reports, from its events and so never from inside a call to it.
 protocol SocketStreamOwner: AnyObject {
   func bytesArrived()
   func inputEnded()
@@ -12,128 +12,123 @@ protocol SocketStreamOwner: AnyObject {
   func streamFailed(_ errno: Errno)
 }
 
-/// A connected socket with a buffer for each direction. Wraps `bufferevent`, and is the only place
-/// where a pointer to a Swift object goes into one and comes back.
+/// A connected socket with a buffer for each direction.
 ///
-/// Not with `BEV_OPT_DEFER_CALLBACKS`: what is reported then is collected, and a failed write and
-/// the end of input of one turn become one report with the errno of the last. Without it a report
-/// comes straight from the socket's event, and libevent makes none from inside our calls.
-///
-/// Nor does libevent send what is written as soon as it is: it would ask epoll first whether the
-/// socket takes it, and no more afterwards, at two system calls for each answer. What a turn has
-/// written is sent at its end, and libevent is left to it only where the socket does not take all.
-///
-/// Not with libevent's mark for input either: at it, the callback is called again and again until
-/// somebody takes bytes. The owner switches reading off instead.
+/// Not a bufferevent of libevent, which asks for the number of bytes before each read, and asks
+/// epoll before each answer whether the socket takes it, and no more afterwards: three system calls
+/// beside the two that a request needs. What a turn has written is sent at its end, and epoll is
+/// asked only where the socket does not take all.
 @safe
 final class SocketStream {
-  /// Bytes per system call, and for input per turn of the loop; libevent's own are 16 KiB out and
-  /// 4 KiB in.
+  /// The bytes to send per system call.
   private static let byteCountPerCall = 256 * 1024
-  private static let inputByteCountPerTurn = 64 * 1024
-  /// What libevent reads at most: after so much there may be more.
-  private static let inputByteCountOfLibevent = 4096
 
   /// -1 once closed.
   private(set) var descriptor: Int32
-  /// What was dropped when it was closed.
-  private var unsentByteCount = 0
-  private var stream: OpaquePointer?
-  private let outputLowWaterByteCount: Int
+  private let limits: Limits
+  private var input: InputBuffer
+  private let output: OpaquePointer
+  private var readable: Event?
+  private var writable: Event?
+  private var inputTimeout: Duration?
+  private var outputTimeout: Duration?
 
   /// Keeps the stream, and closes it before it goes.
   unowned var owner: (any SocketStreamOwner)?
 
-  /// Takes over a connected socket that does not block. Wraps `bufferevent_socket_new`.
-  init(_ descriptor: Int32, base: OpaquePointer, outputLowWaterByteCount: Int) {
-    self.descriptor = descriptor
-    self.outputLowWaterByteCount = outputLowWaterByteCount
-    guard let stream = unsafe bufferevent_socket_new(base, descriptor, 0) else {
-      preconditionFailure("Connection: out of memory")
-    }
-    unsafe self.stream = stream
-    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-    unsafe bufferevent_setcb(stream, onRead, onWrite, onEvent, context)
-    unsafe bufferevent_setwatermark(stream, Int16(EV_WRITE), outputLowWaterByteCount, 0)
-    unsafe bufferevent_set_max_single_write(stream, Self.byteCountPerCall)
-    unsafe bufferevent_disable(stream, Int16(EV_WRITE))
+  struct Limits {
+    /// The most bytes of input to have.
+    let inputByteCount: Int
+    /// At so many bytes of output, or fewer, the owner is told that output has moved.
+    let outputLowWaterByteCount: Int
   }
 
-  deinit { close() }
+  /// Takes over a connected socket that does not block. Wraps `evbuffer_new`.
+  init(_ descriptor: Int32, in registry: EventRegistry, _ blocks: InputBlocks, _ limits: Limits) {
+    self.descriptor = descriptor
+    self.limits = limits
+    input = InputBuffer(blocks)
+    guard let output = unsafe evbuffer_new() else {
+      preconditionFailure("Connection: out of memory")
+    }
+    unsafe self.output = output
+    readable = Event(
+      in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .untilRemoved
+    ) { [unowned self] in receive($0) }
+    writable = Event(
+      in: registry, descriptor: descriptor, flags: EV_WRITE | EV_PERSIST, lifetime: .untilRemoved
+    ) { [unowned self] in sendRest($0) }
+  }
+
+  deinit {
+    close()
+    unsafe evbuffer_free(output)
+  }
 
   // MARK: Input
 
-  private var input: OpaquePointer? { unsafe bufferevent_get_input(stream) }
-
-  /// Wraps `bufferevent_enable` and `bufferevent_disable`.
+  /// Whether bytes are read as they arrive.
   var isReading: Bool = false {
     didSet {
-      guard let stream = unsafe stream, isReading != oldValue else { return }
-      if isReading {
-        unsafe bufferevent_enable(stream, Int16(EV_READ))
-      } else {
-        unsafe bufferevent_disable(stream, Int16(EV_READ))
-      }
+      guard isReading != oldValue else { return }
+      if isReading { readable?.add(timeout: inputTimeout) } else { readable?.pause() }
     }
   }
 
-  var inputByteCount: Int {
-    guard unsafe stream != nil else { return 0 }
-    return unsafe evbuffer_get_length(input)
-  }
+  /// None any more once it is closed.
+  var inputByteCount: Int { descriptor == -1 ? 0 : input.count }
 
-  /// Shows all input in one piece. It stays until it is taken. Wraps `evbuffer_pullup`.
+  /// Shows all input in one piece. It stays until it is taken.
   func withInput<Result, Failure: Error>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let byteCount = inputByteCount
-    let start = unsafe byteCount == 0 ? nil : evbuffer_pullup(input, -1)
-    precondition(unsafe start != nil || byteCount == 0, "Connection: out of memory")
-    return try body(unsafe UnsafeRawBufferPointer(start: start, count: byteCount).bytes)
+    try input.withBytes(first: inputByteCount, body)
   }
 
-  /// Wraps `evbuffer_drain`.
   func takeInput(_ byteCount: Int) {
-    guard unsafe stream != nil, byteCount > 0 else { return }
-    unsafe evbuffer_drain(input, byteCount)
+    input.take(min(byteCount, inputByteCount))
   }
 
-  /// Reads on where libevent has stopped, since it reads 4 KiB in a turn.
-  ///
-  /// - Parameter limit: The most bytes of input to have afterwards.
-  /// - Throws: What the kernel said, which it says only once.
-  func readMore(limit: Int) throws(Errno) {
-    let room = min(limit - inputByteCount, Self.inputByteCountPerTurn)
-    guard room > 0, inputByteCount >= Self.inputByteCountOfLibevent else { return }
-    let input = unsafe input
-    unsafe evbuffer_unfreeze(input, 0)
-    defer { unsafe evbuffer_freeze(input, 0) }
-    var space = unsafe iovec()
-    guard unsafe evbuffer_reserve_space(input, room, &space, 1) == 1 else { return }
-    let count = unsafe read(descriptor, space.iov_base, min(room, space.iov_len))
+  /// Gives the memory of input back once it is closed and nobody looks at it any more.
+  func dropInput() {
+    input.take(input.count)
+  }
+
+  private func receive(_ fired: Int32) {
+    guard fired & EV_READ != 0 else {
+      owner?.streamTimedOut(.input)
+      return
+    }
+    let count = input.receive(from: descriptor, limit: limits.inputByteCount - input.count)
     let reason = Errno.ofLastCall
-    unsafe space.iov_len = max(0, count)
-    unsafe evbuffer_commit_space(input, &space, 1)
-    // The end of input is told again, to libevent.
-    guard count < 0, reason != .wouldBlock, reason != .interrupted else { return }
-    throw reason
+    switch count {
+    case 1...:
+      owner?.bytesArrived()
+      input.shrink()
+    case 0:
+      isReading = false
+      owner?.inputEnded()
+    default:
+      guard reason != .wouldBlock, reason != .interrupted else { return }
+      owner?.streamFailed(reason)
+    }
   }
 
   // MARK: Output
 
-  private var output: OpaquePointer? { unsafe bufferevent_get_output(stream) }
+  /// What was dropped when it was closed.
+  private var unsentByteCount = 0
 
   /// When it is closed, what was never sent.
   var outputByteCount: Int {
-    guard unsafe stream != nil else { return unsentByteCount }
-    return unsafe evbuffer_get_length(output)
+    descriptor == -1 ? unsentByteCount : unsafe evbuffer_get_length(output)
   }
 
   /// What sending waits for.
   private enum Sending {
     case nothing
     case endOfTurn
-    /// libevent sends as the socket takes it.
+    /// The socket takes no more for the time being.
     case socket
   }
 
@@ -141,38 +136,68 @@ final class SocketStream {
 
   /// Whether it is to be sent at the end of the turn, from now on.
   ///
-  /// - Returns: False where it was before, or libevent does it.
+  /// - Returns: False where it was before, or the socket is waited for.
   func beginSending() -> Bool {
-    guard case .nothing = sending, unsafe stream != nil else { return false }
+    guard case .nothing = sending, descriptor != -1 else { return false }
     sending = .endOfTurn
     return true
   }
 
-  /// Hands what was written to the kernel, and the rest to libevent. Wraps `evbuffer_write_atmost`.
+  /// Hands what was written to the kernel, and the rest when the socket takes it.
   func send() {
-    guard case .endOfTurn = sending, let stream = unsafe stream else { return }
+    guard case .endOfTurn = sending, descriptor != -1 else { return }
     sending = .nothing
-    let output = unsafe output
-    unsafe evbuffer_unfreeze(output, 1)
-    errno = 0
-    let count = unsafe evbuffer_write_atmost(output, descriptor, Self.byteCountPerCall)
+    sendSome()
+  }
+
+  private func sendRest(_ fired: Int32) {
+    guard fired & EV_WRITE != 0 else {
+      owner?.streamTimedOut(.output)
+      return
+    }
+    sendSome()
+  }
+
+  private func sendSome() {
+    let count = handOver()
     let reason = Errno.ofLastCall
-    unsafe evbuffer_freeze(output, 1)
     if count < 0, reason != .wouldBlock, reason != .interrupted {
       owner?.streamFailed(reason)
       return
     }
-    if outputByteCount > 0 {
+    switch (sending, outputByteCount) {
+    case (.socket, 0):
+      sending = .nothing
+      writable?.pause()
+    case (.socket, _), (_, 0): break
+    default:
       sending = .socket
-      unsafe bufferevent_enable(stream, Int16(EV_WRITE))
+      writable?.add(timeout: outputTimeout)
     }
-    if outputByteCount <= outputLowWaterByteCount { owner?.outputMoved() }
+    if outputByteCount <= limits.outputLowWaterByteCount { owner?.outputMoved() }
   }
 
-  /// Copies bytes behind what is to be sent. Wraps `bufferevent_write`.
+  /// Gives the kernel what it takes at once, and sets `errno`. Wraps `send(2)`, which costs less than
+  /// `writev(2)`, and `evbuffer_write_atmost` where there are several pieces.
+  private func handOver() -> Int {
+    // Of an empty write; libevent would call it a failure.
+    guard outputByteCount > 0 else { return 0 }
+    var first = unsafe iovec()
+    errno = 0
+    guard unsafe evbuffer_peek(output, -1, nil, &first, 1) == 1,
+      unsafe first.iov_len == evbuffer_get_length(output)
+    else {
+      return Int(unsafe evbuffer_write_atmost(output, descriptor, Self.byteCountPerCall))
+    }
+    let byteCount = unsafe min(first.iov_len, Self.byteCountPerCall)
+    let count = unsafe Glibc.send(descriptor, first.iov_base, byteCount, Int32(MSG_NOSIGNAL))
+    if count > 0 { unsafe evbuffer_drain(output, count) }
+    return count
+  }
+
+  /// Copies bytes behind what is to be sent. Wraps `evbuffer_add`.
   func write(_ bytes: UnsafeRawBufferPointer) {
-    guard let stream = unsafe stream, unsafe !bytes.isEmpty else { return }
-    let result = unsafe bufferevent_write(stream, bytes.baseAddress, bytes.count)
+    let result = unsafe evbuffer_add(output, bytes.baseAddress, bytes.count)
     precondition(result == 0, "Connection: out of memory")
   }
 
@@ -187,78 +212,27 @@ final class SocketStream {
 
   // MARK: Both
 
-  /// Wraps `bufferevent_set_timeouts`; nil is none.
+  /// How long nothing may move, from now on; nil is for ever.
   func setTimeouts(input: Duration?, output: Duration?) {
-    guard let stream = unsafe stream else { return }
-    var inputTime = timeval(input ?? .zero)
-    var outputTime = timeval(output ?? .zero)
-    unsafe bufferevent_set_timeouts(stream, &inputTime, &outputTime)
+    (inputTimeout, outputTimeout) = (input, output)
+    if isReading { readable?.setTimeout(input) }
+    if case .socket = sending { writable?.setTimeout(output) }
   }
 
-  /// Closes the socket, and drops what was not sent.
+  /// Closes the socket, and drops what was not sent. Wraps `close(2)`.
   ///
-  /// The descriptor is closed here and not by libevent, which frees a bufferevent some time later.
-  /// So is input, since somebody may be looking at it. Wraps `bufferevent_free` and `close(2)`.
+  /// The memory of input stays, since somebody may be looking at it.
   func close() {
-    guard let stream = unsafe stream else { return }
+    guard descriptor != -1 else { return }
     unsentByteCount = outputByteCount
+    unsafe evbuffer_drain(output, unsentByteCount)
     // Before the close: the number may be another socket's then.
-    unsafe bufferevent_disable(stream, Int16(EV_READ | EV_WRITE))
-    unsafe evbuffer_unfreeze(output, 1)
-    unsafe evbuffer_drain(output, .max)
-    unsafe bufferevent_free(stream)
-    unsafe self.stream = nil
+    readable?.remove()
+    writable?.remove()
+    (readable, writable) = (nil, nil)
     SocketCalls.close(descriptor)
     descriptor = -1
   }
-
-  fileprivate func happened(_ what: Int32, _ errno: Errno) {
-    if what & BEV_EVENT_TIMEOUT != 0 {
-      owner?.streamTimedOut(what & BEV_EVENT_READING != 0 ? .input : .output)
-    } else if what & BEV_EVENT_ERROR != 0 {
-      owner?.streamFailed(errno)
-    } else if what & BEV_EVENT_READING != 0 {
-      // libevent has disabled reading.
-      isReading = false
-      owner?.inputEnded()
-    } else {
-      // A write of some bytes that took none; Linux has no such thing.
-      owner?.streamFailed(.brokenPipe)
-    }
-  }
-
-  fileprivate func reportInput() { owner?.bytesArrived() }
-
-  fileprivate func reportOutput() {
-    if outputByteCount == 0, let stream = unsafe stream {
-      sending = .nothing
-      unsafe bufferevent_disable(stream, Int16(EV_WRITE))
-    }
-    owner?.outputMoved()
-  }
-}
-
-/// The stream that a callback is for, which its owner keeps while the bufferevent has callbacks;
-/// this reference keeps it while one runs.
-private func recover(_ context: UnsafeMutableRawPointer?) -> SocketStream {
-  guard let context = unsafe context else {
-    preconditionFailure("Connection: a callback lost its context")
-  }
-  return unsafe Unmanaged<SocketStream>.fromOpaque(context).takeUnretainedValue()
-}
-
-private func onRead(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
-  unsafe recover(context).reportInput()
-}
-
-private func onWrite(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
-  unsafe recover(context).reportOutput()
-}
-
-private func onEvent(_: OpaquePointer?, _ what: Int16, _ context: UnsafeMutableRawPointer?) {
-  // First, before any other call changes it.
-  let reason = Errno.ofLastCall
-  unsafe recover(context).happened(Int32(what), reason)
 }
 
 private func onReferenceReleased(

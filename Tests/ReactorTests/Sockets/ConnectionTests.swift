@@ -107,6 +107,38 @@ final class ConnectionTests: XCTestCase {
     peers.abort()
   }
 
+  /// The sockets of a loop are read into one block, one after the other.
+  func test_whatHandlersLeaveOfManyConnectionsIsNotMixedUp() throws {
+    let loop = try EventLoop()
+    let pairs = try (0..<5).map { _ in try Peers(.unix, on: loop) }
+    let messages = pairs.indices.map { Pattern.block($0, byteCount: 60_000) }
+    var sent = [Int](repeating: 0, count: pairs.count)
+    var left = pairs.count
+
+    func sendPiece(_ index: Int) {
+      // From a few bytes, which move to memory of their own, to a large part of the block.
+      let end = min(messages[index].count, sent[index] * 3 + 7 + index)
+      expectNoThrow { try pairs[index].client.write(messages[index][sent[index]..<end]) }
+      sent[index] = end
+    }
+    for (index, pair) in pairs.enumerated() {
+      pair.server.onReceive = { server, shown in
+        guard shown.byteCount == messages[index].count else {
+          if shown.byteCount == sent[index] { sendPiece(index) }
+          return 0
+        }
+        XCTAssertTrue(Array(shown) == messages[index])
+        left -= 1
+        if left == 0 { loop.stop() }
+        return shown.byteCount
+      }
+      sendPiece(index)
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(pairs.reduce(0) { $0 + $1.server.unreadByteCount }, 0)
+    for pair in pairs { pair.abort() }
+  }
+
   func test_buffersAndArraysArriveInTheOrderOfTheirWrites() throws {
     let loop = try EventLoop()
     let peers = try Peers(on: loop)
@@ -127,6 +159,21 @@ final class ConnectionTests: XCTestCase {
     loop.runUntilStopped()
     XCTAssertTrue(record.bytes == expected)
     XCTAssertEqual(record.reasons, [.endOfInput])
+  }
+
+  func test_writeOfNoBytesDoesNothing() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    peers.server.onReceive = { _, bytes in
+      XCTAssertTrue(Array(bytes) == [7])
+      loop.stop()
+      return bytes.byteCount
+    }
+    try peers.client.write([UInt8]())
+    loop.schedule(after: .milliseconds(1)) { expectNoThrow { try peers.client.write([7]) } }
+    loop.runUntilStopped()
+    XCTAssertTrue(peers.client.isOpen)
+    peers.abort()
   }
 
   func test_writeOverTheLimitIsRefused_andNothingOfItIsSent() throws {
