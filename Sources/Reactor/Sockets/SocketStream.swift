@@ -177,8 +177,8 @@ final class SocketStream {
     if outputByteCount <= limits.outputLowWaterByteCount { owner?.outputMoved() }
   }
 
-  /// Gives the kernel what it takes at once, and sets `errno`. Wraps `send(2)`, which costs less than
-  /// `writev(2)`, and `evbuffer_write_atmost` where there are several pieces.
+  /// Gives the kernel what it takes at once, and sets `errno`. Wraps `send(2)`, which costs less
+  /// than `writev(2)`, and `evbuffer_write_atmost` where there are several pieces.
   private func handOver() -> Int {
     // Of an empty write; libevent would call it a failure.
     guard outputByteCount > 0 else { return 0 }
