@@ -11,6 +11,9 @@ struct Peer {
   /// The folder that it may write to, and the port that it is to listen on.
   let arguments: (_ folder: URL, _ port: UInt16) throws -> [String]
 
+  /// Whether it answers, once it accepts clients: redis refuses while it reads its log.
+  var answers: (_ port: UInt16) -> Bool = { _ in true }
+
   /// Where the program is; nil if it is not installed.
   var executable: URL? {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
@@ -55,7 +58,7 @@ final class RunningPeer {
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
-    try waitForFirstClient()
+    try wait(for: peer)
   }
 
   deinit {
@@ -63,10 +66,10 @@ final class RunningPeer {
     process.waitUntilExit()
   }
 
-  private func waitForFirstClient() throws {
+  private func wait(for peer: Peer) throws {
     let end = ContinuousClock.now + Self.startTimeout
     while .now < end, process.isRunning {
-      if let client = try? BlockingClient(port: port) {
+      if let client = try? BlockingClient(port: port), peer.answers(port) {
         return withExtendedLifetime(client) {}
       }
       // Nothing tells that another process listens.

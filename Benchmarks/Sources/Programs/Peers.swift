@@ -20,12 +20,16 @@ struct Peers {
   }
 
   var redis: Peer {
-    Peer(name: Name.redis, program: "redis-server") { folder, port in
+    var peer = Peer(name: Name.redis, program: "redis-server") { folder, port in
       [
         "--port", "\(port)", "--dir", folder.path, "--appendonly", "yes",
         "--appendfsync", "always", "--save", "",
       ]
     }
+    peer.answers = { port in
+      (try? Command.output("redis-cli", ["-p", "\(port)", "ping"])) == "PONG\n"
+    }
+    return peer
   }
 
   /// The program of this package that is built beside this one.
