@@ -32,7 +32,7 @@ import Testing
     let served = try ServedLoop(configuration) { _, responder in
       responder.onEnd { outcomes.value.append($0) }
       // More than the kernel holds for a connection.
-      responder.send(.ok, body: repeatElement(UInt8(ascii: "x"), count: 64 << 20))
+      responder.send(.ok, body: [UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20))
     }
     let client = try Client(to: served, receiveBufferByteCount: 4096)
     try client.begin("GET", "/")

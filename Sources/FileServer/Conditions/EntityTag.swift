@@ -18,24 +18,23 @@ struct EntityTag: Equatable, CustomStringConvertible {
   /// - Parameter suffix: Tells the forms of one resource apart.
   init(_ status: FileStatus, suffix: String = "") {
     // In bytes, since each answer with a file has a tag.
-    let text = [UInt8](capacity: Self.byteLimit + suffix.utf8.count) { text in
-      text.append(UInt8(ascii: "\""))
-      text.append(hexadecimal: status.inode)
-      text.append(UInt8(ascii: "-"))
-      text.append(hexadecimal: UInt64(bitPattern: status.byteCount))
-      text.append(UInt8(ascii: "-"))
-      text.append(hexadecimal: UInt64(bitPattern: status.modified.seconds))
-      text.append(UInt8(ascii: "-"))
-      text.append(hexadecimal: UInt64(bitPattern: status.modified.nanoseconds))
-      for byte in suffix.utf8 { text.append(byte) }
-      text.append(UInt8(ascii: "\""))
-    }
+    var text: [UInt8] = []
+    text.reserveCapacity(Self.usualByteCount)
+    text.append(UInt8(ascii: "\""))
+    text.append(hexadecimal: status.inode)
+    text.append(UInt8(ascii: "-"))
+    text.append(hexadecimal: UInt64(bitPattern: status.byteCount))
+    text.append(UInt8(ascii: "-"))
+    text.append(hexadecimal: UInt64(bitPattern: status.modified.seconds))
+    text.append(UInt8(ascii: "-"))
+    text.append(hexadecimal: UInt64(bitPattern: status.modified.nanoseconds))
+    text += suffix.utf8
+    text.append(UInt8(ascii: "\""))
     quoted = String(decoding: text, as: UTF8.self)
     isWeak = false
   }
 
-  /// Of four numbers of 16 digits, and what is around them.
-  private static let byteLimit = 4 * 16 + 5
+  private static let usualByteCount = 48
 
   /// As in a header.
   var description: String { isWeak ? "W/" + quoted : quoted }
@@ -51,9 +50,9 @@ struct EntityTag: Equatable, CustomStringConvertible {
   }
 }
 
-extension OutputSpan<UInt8> {
+extension [UInt8] {
   fileprivate mutating func append(hexadecimal number: UInt64) {
-    let digitCount = max(1, (UInt64.bitWidth - number.leadingZeroBitCount + 3) / 4)
+    let digitCount = Swift.max(1, (UInt64.bitWidth - number.leadingZeroBitCount + 3) / 4)
     for place in (0..<digitCount).reversed() {
       let digit = UInt8(truncatingIfNeeded: number >> UInt64(4 * place) & 15)
       append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)

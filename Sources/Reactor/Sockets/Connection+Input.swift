@@ -80,15 +80,12 @@ extension Connection {
     }
   }
 
-  /// Reads while there is room; a connection that closes, reads and forgets.
+  /// Reads while there is room. A connection that closes, reads and forgets; what is unread then is
+  /// dropped a little later.
   func updateReading() {
-    switch state {
-    case .open:
-      stream.isReading =
-        input == .open && stream.inputByteCount < configuration.inputHighWaterByteCount
-    case .closing, .lingering: stream.isReading = input == .open
-    case .closed: break
-    }
+    if case .closed = state { return }
+    stream.isReading =
+      input == .open && stream.inputByteCount < configuration.inputHighWaterByteCount
   }
 }
 

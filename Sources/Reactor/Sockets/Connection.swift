@@ -20,7 +20,8 @@ public import SystemPackage
 /// is called once, as the last of its handlers. It goes with its loop, silently, if that goes
 /// first.
 ///
-/// **SIGPIPE.** libevent's `writev(2)` raises it where the peer is gone. The first connection of a
+/// **SIGPIPE.** libevent's `writev(2)`, for what is in several pieces, raises it where the peer is
+/// gone. The first connection of a
 /// process ignores that signal from then on, unless a handler is installed.
 ///
 /// Wraps two events of libevent and an `evbuffer`.

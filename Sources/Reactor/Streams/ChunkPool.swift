@@ -31,18 +31,33 @@ final class ChunkPool {
       adopting: UnsafeMutableRawBufferPointer(start: memory, count: capacity), count: 0)
   }
 
-  /// Keeps a buffer's memory, if there is room for it and a use.
+  /// Keeps a buffer's memory, if there is a use for it, and room. Larger memory makes room for
+  /// smaller, which would otherwise stay out for as long as nobody asks for the larger.
   func give(_ buffer: consuming IOBuffer) {
     let capacity = buffer.capacity
-    guard byteCount + capacity <= Self.byteLimit else { return }
+    guard capacity <= Self.byteLimit else { return }
     let place = Self.place(of: capacity)
     guard let memory = unsafe buffer.unsafeMemory.baseAddress,
       capacity == IOBuffer.pageAlignment << place,
       UInt(bitPattern: memory).isMultiple(of: UInt(IOBuffer.pageAlignment))
     else { return }
+    while byteCount + capacity > Self.byteLimit {
+      guard dropLargest(above: place) else { return }
+    }
     _ = unsafe buffer.relinquish()
     unsafe spares[place].append(memory)
     byteCount += capacity
+  }
+
+  /// - Returns: Whether there was one.
+  private func dropLargest(above place: Int) -> Bool {
+    let largest = unsafe spares.lastIndex { unsafe !$0.isEmpty }
+    guard let largest, largest > place, let memory = unsafe spares[largest].popLast() else {
+      return false
+    }
+    unsafe memory.deallocate()
+    byteCount -= IOBuffer.pageAlignment << largest
+    return true
   }
 
   private static let placeCount = place(of: byteLimit) + 1

@@ -128,9 +128,9 @@ public final class FileReader {
   /// Gives back a chunk that is not needed any more, whose memory is used for another one, of this
   /// reader or of another one of the loop.
   ///
-  /// - Parameter buffer: Moves in. It is freed where the loop has more of its size than it needs.
+  /// - Parameter buffer: Moves in. It is freed where the loop has enough of such, or is gone.
   public func recycle(_ buffer: consuming IOBuffer) {
-    file.loop.checkThread()
+    guard file.loop.executor.thread.isCurrent else { return }
     file.loop.chunks.give(buffer)
   }
 

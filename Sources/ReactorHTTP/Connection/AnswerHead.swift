@@ -10,7 +10,7 @@ enum AnswerHead {
   ) -> [UInt8] {
     let date = headers.contains("Date") ? [] : date
     let capacity = ownByteLimit + status.reason.utf8.count + headers.bytes.count + date.count
-    return [UInt8](capacity: capacity) { bytes in
+    return [UInt8](byteLimit: capacity) { bytes in
       bytes.append("HTTP/1.1 ")
       bytes.append(decimal: status.code)
       bytes.append(" ")

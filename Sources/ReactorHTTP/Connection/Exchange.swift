@@ -158,6 +158,8 @@ final class Exchange {
   }
 
   func cut() {
+    // What was written before goes out before.
+    sendDirectly()
     phase = .cut
     lossAction = nil
     guard let (_, connection) = unsafe openLink else { return }

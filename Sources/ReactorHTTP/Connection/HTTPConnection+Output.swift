@@ -6,8 +6,8 @@ internal import Glibc
 // The way of an answer past evhttp. evhttp puts an answer into the bufferevent's output, asks epoll
 // whether the socket takes it, is told so in the next turn, and stops asking: that is five system
 // calls and a turn of the loop around each `writev`, for a socket that as a rule takes all at once.
-// So what the socket takes is sent to it directly, and only the rest is left to libevent, which
-// evhttp is then told about.
+// So what the socket takes is sent to it directly, at the end of the turn (`DirectAnswer`), and
+// only the rest is left to libevent, which evhttp is then told about.
 //
 // evhttp takes no notice of an answer before `evhttp_send_reply_end`: for that an empty output
 // means that all was sent, and it goes on to the next request. What decides about the connection's

@@ -2,9 +2,10 @@ public import PosixAIO
 
 /// The means to answer one request, now or later.
 ///
-/// A small answer goes out at once with ``send(_:headers:body:)``. A large one is streamed:
+/// A small answer is sent by ``send(_:headers:body:)``. A large one is streamed:
 /// ``start(_:headers:contentLength:)``, then ``write(_:_:)`` each time the piece before was sent,
-/// then ``end()``.
+/// then ``end()``. The socket gets it at the end of the loop's turn, with the answers of all
+/// others: a loop that is stopped before sends it when it runs again, or when the server goes.
 ///
 /// A responder that its last holder releases without an answer answers 500. One that is released
 /// between `start` and `end` cuts the connection, so that the client can tell.

@@ -12,11 +12,16 @@ internal import Reactor
 /// go, until the next answer is out.
 @safe
 final class ReadingHold {
+  private enum State {
+    case released
+    case held
+    /// The bufferevent has read since epoll last reported something, which was that.
+    case heldBehindReading
+  }
+
   private let stream: OpaquePointer
   private var event: OpaquePointer?
-  private var isHeld = false
-  /// Since epoll last reported something: that was it.
-  private var hasRead = false
+  private var state = State.released
 
   /// - Parameter stream: A bufferevent that has its descriptor.
   init(_ stream: OpaquePointer, _ loop: EventLoop) {
@@ -30,13 +35,14 @@ final class ReadingHold {
 
   /// Holds on, if it does not.
   func hold() {
-    guard let event = unsafe event, !isHeld else { return }
-    isHeld = unsafe event_add(event, nil) == 0
+    guard let event = unsafe event, case .released = state, unsafe event_add(event, nil) == 0
+    else { return }
+    state = .held
   }
 
   /// To be called when the bufferevent has read.
   func noteReading() {
-    hasRead = true
+    if case .held = state { state = .heldBehindReading }
   }
 
   /// Lets go for good, before the descriptor is closed.
@@ -49,12 +55,12 @@ final class ReadingHold {
   fileprivate func somethingArrived() {
     let isReading = unsafe bufferevent_get_enabled(stream) & Int16(EV_READ) != 0
     // The bufferevent reads it in this turn, or has done so and found a whole request.
-    guard !isReading, !hasRead else {
-      hasRead = false
+    guard !isReading, case .held = state else {
+      state = .held
       return
     }
     unsafe event_del(event)
-    isHeld = false
+    state = .released
   }
 }
 

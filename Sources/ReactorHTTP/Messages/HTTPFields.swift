@@ -142,19 +142,14 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
       bytes.reserveCapacity(Self.usualByteCount)
       lines.reserveCapacity(Self.usualCount)
     }
-    let nameEnd = bytes.count + name.count
-    let end = nameEnd + separator.count + value.count
-    lines.append(Line(nameEnd: nameEnd, end: end))
-    bytes.append(addingCapacity: end + lineEnd.count - bytes.count) { line in
-      line.append(name)
-      line.append(separator.span)
-      line.append(value)
-      line.append(lineEnd.span)
-    }
-    // Seldom, and so behind it.
-    for index in value.indices where value[index].endsLine {
-      bytes[end - value.count + index] = .space
-    }
+    bytes.append(name)
+    let nameEnd = bytes.count
+    bytes += separator
+    let start = bytes.count
+    bytes.append(value)
+    for index in value.indices where value[index].endsLine { bytes[start + index] = .space }
+    lines.append(Line(nameEnd: nameEnd, end: bytes.count))
+    bytes += lineEnd
   }
 
   private mutating func removeLines(named name: String) {

@@ -34,7 +34,7 @@ public final class HTTPRequest {
   public let body: HTTPBody
 
   /// Copies what a handler needs out of evhttp's request, and moves the body out of it, so that
-  /// the value does not depend on how long evhttp keeps its own.
+  /// it does not depend on how long evhttp keeps its own.
   init(_ request: OpaquePointer, _ connection: OpaquePointer) {
     method = HTTPMethod(command: unsafe evhttp_request_get_command(request).rawValue)
     let target = unsafe String(evhttp: evhttp_request_get_uri(request)) ?? ""

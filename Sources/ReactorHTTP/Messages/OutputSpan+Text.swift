@@ -1,3 +1,19 @@
+extension [UInt8] {
+  /// Makes an array of what is written: at most so many bytes.
+  init(byteLimit: Int, writtenBy write: (inout OutputSpan<UInt8>) -> Void) {
+    unsafe self.init(unsafeUninitializedCapacity: byteLimit) { memory, count in
+      var bytes = unsafe OutputSpan(buffer: memory, initializedCount: 0)
+      write(&bytes)
+      count = unsafe bytes.finalize(for: memory)
+    }
+  }
+
+  /// Adds bytes as a whole.
+  mutating func append(_ bytes: Span<UInt8>) {
+    unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+}
+
 /// Text as it goes over the wire, written into memory that is there.
 extension OutputSpan<UInt8> {
   mutating func append(_ bytes: Span<UInt8>) {

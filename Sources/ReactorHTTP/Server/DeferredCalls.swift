@@ -71,7 +71,8 @@ final class DeferredCalls {
     }
   }
 
-  fileprivate func makeCalls() {
+  /// Makes the calls now, of which none is the user's.
+  func makeCalls() {
     for call in takeCalls() { call.body() }
   }
 

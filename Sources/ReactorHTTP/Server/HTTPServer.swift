@@ -166,6 +166,8 @@ public final class HTTPServer {
   /// Frees evhttp, which closes each connection and so calls ``connectionClosed(_:)`` for it.
   private func close(_ http: OpaquePointer) {
     adoptFreshConnections()
+    // What was answered in this turn is sent.
+    urgent.makeCalls()
     // First, so that nothing that evhttp reports starts anew.
     state = .closed
     unsafe forget(http)

@@ -6,6 +6,26 @@ import XCTest
 
 /// The ends of connections, and what is left of them.
 final class ConnectionCloseTests: XCTestCase {
+  func test_closesWithAllThatItMayHoldUnread_whileThePeerSendsOn() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    peers.server.onReceive = { server, bytes in
+      // A message that is too long.
+      if bytes.byteCount == server.configuration.inputHighWaterByteCount { server.close() }
+      return 0
+    }
+    var closeCount = 0
+    peers.server.onClose = { _, _ in
+      closeCount += 1
+      loop.stop()
+    }
+    try peers.client.write(Pattern.block(1, byteCount: 1_000_000))
+    peers.client.shutdownOutput()
+    loop.runUntilStopped()
+    XCTAssertEqual(closeCount, 1)
+    peers.abort()
+  }
+
   func test_bytesWrittenJustBeforeCloseArriveWhole_alsoWhenThePeerSendsMeanwhile() throws {
     for kind in [Peers.Kind.tcp, .unix] {
       let loop = try EventLoop()

@@ -65,4 +65,20 @@ final class ChunkPoolTests: XCTestCase {
     let buffer = pool.take(131_072)
     XCTAssertEqual(pool.byteCount, ChunkPool.byteLimit - buffer.capacity)
   }
+
+  func test_largeMemoryMakesRoomForSmall_andNotTheOtherWayRound() {
+    for _ in 0..<100 { pool.give(IOBuffer(capacity: 131_072)) }
+    let small = IOBuffer(capacity: 4096)
+    let former = address(small)
+    pool.give(small)
+    XCTAssertLessThanOrEqual(pool.byteCount, ChunkPool.byteLimit)
+    XCTAssertEqual(address(pool.take(4096)), former)
+    while pool.byteCount > 0 { _ = pool.take(131_072) }
+    for _ in 0..<ChunkPool.byteLimit / 4096 { pool.give(IOBuffer(capacity: 4096)) }
+    XCTAssertEqual(pool.byteCount, ChunkPool.byteLimit)
+    pool.give(IOBuffer(capacity: 131_072))
+    XCTAssertEqual(pool.byteCount, ChunkPool.byteLimit)
+    XCTAssertNotEqual(pool.take(4096).capacity, 0)
+    XCTAssertEqual(pool.byteCount, ChunkPool.byteLimit - 4096)
+  }
 }
