@@ -140,9 +140,7 @@ public final class HTTPServer {
   }
 
   /// Whether ``shutDown(_:)`` was called.
-  var isShuttingDown: Bool {
-    if case .open = state { false } else { true }
-  }
+  var isShuttingDown: Bool { if case .open = state { false } else { true } }
 
   private var openHTTP: OpaquePointer? {
     switch state {
@@ -263,9 +261,7 @@ extension HTTPServer {
   /// Whether accepting rests, since the server is full or `accept` has just failed.
   var isAcceptingAtRest: Bool { !gate.isOpen }
 
-  var isClosed: Bool {
-    if case .closed = state { true } else { false }
-  }
+  var isClosed: Bool { if case .closed = state { true } else { false } }
 
   /// `accept` failed, most likely since all descriptors are in use.
   func acceptFailed() {
