@@ -31,12 +31,12 @@ public final class AIOFile {
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
 
-  /// What every request passes through, in memory of its own; see ``Confined``. This is one piece
-  /// of memory less, for files that are opened for a single read.
-  private let booksAddress: UnsafeMutablePointer<Books>
+  private let confinedBooks: Confined<Books>
+
+  /// What every request passes through.
   private var books: Books {
-    unsafeAddress { unsafe UnsafePointer(booksAddress) }
-    unsafeMutableAddress { unsafe booksAddress }
+    unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
+    unsafeMutableAddress { unsafe confinedBooks.address }
   }
 
   private(set) var isOpen: Bool {
@@ -107,18 +107,13 @@ public final class AIOFile {
     self.traits = traits
     lanes = Lanes(
       descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
-    unsafe booksAddress = .allocate(capacity: 1)
-    unsafe booksAddress.initialize(
-      to: Books(
+    confinedBooks = Confined(
+      Books(
         readsCacheFirst: queue.configuration.readsCacheFirst && traits.isRegular
           && !traits.isDirect))
   }
 
   deinit {
-    defer {
-      unsafe booksAddress.deinitialize(count: 1)
-      unsafe booksAddress.deallocate()
-    }
     // Requests hold the file, so none is unfinished. A descriptor that nobody closed is closed
     // here.
     guard isOpen else { return }

@@ -1,6 +1,16 @@
 internal import PosixAIO
 internal import SystemPackage
 
+/// A call that is to be made soon: in a structure, since a closure that is an array's element as it
+/// is gets another one around it.
+package struct DueCall {
+  package let body: () -> Void
+
+  package init(body: @escaping () -> Void) {
+    self.body = body
+  }
+}
+
 extension EventLoop {
   /// Calls `body` in the next turn of the loop: what has an answer at once does not give it from
   /// inside the call that asks.

@@ -8,7 +8,7 @@ protocol OpenSocket: AnyObject {
 @safe
 final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
-  private var calls: [Call] = []
+  private var calls: [DueCall] = []
   private let registry: EventRegistry
   let inputBlocks = InputBlocks()
 
@@ -22,12 +22,6 @@ final class OpenSockets {
     let due = calls
     calls = []
     for call in due { call.body() }
-  }
-
-  /// In a structure of its own, since a closure that is an array's element as it is gets another
-  /// one around it.
-  private struct Call {
-    let body: () -> Void
   }
 
   init(_ registry: EventRegistry) {
@@ -65,7 +59,7 @@ final class OpenSockets {
   /// By a zero timer, since libevent runs what is activated within the same turn: two connections
   /// that keep each other busy would keep timers from theirs.
   func callLater(_ call: @escaping () -> Void) {
-    calls.append(Call(body: call))
+    calls.append(DueCall(body: call))
     if calls.count == 1 { turn.add(timeout: .zero) }
   }
 

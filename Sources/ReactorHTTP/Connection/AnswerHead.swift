@@ -8,28 +8,25 @@ enum AnswerHead {
   static func bytes(
     _ status: HTTPStatus, _ headers: HTTPFields, contentLength: Int?, date: [UInt8]
   ) -> [UInt8] {
-    let date = headers.contains("Date") ? [] : date
-    let capacity = ownByteLimit + status.reason.utf8.count + headers.bytes.count + date.count
-    return [UInt8](byteLimit: capacity) { bytes in
-      bytes.append("HTTP/1.1 ")
-      bytes.append(decimal: status.code)
-      bytes.append(" ")
-      bytes.append(status.reason)
-      bytes.append("\r\n")
-      bytes.append(headers.bytes.span)
-      bytes.append(date.span)
-      if let contentLength {
-        bytes.append("Content-Length: ")
-        bytes.append(decimal: contentLength)
-        bytes.append("\r\n")
-      }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(usualByteCount)
+    bytes.append("HTTP/1.1 ")
+    bytes.append(String(status.code))
+    bytes.append(" ")
+    bytes.append(status.reason)
+    bytes.append("\r\n")
+    bytes += headers.bytes
+    if !headers.contains("Date") { bytes += date }
+    if let contentLength {
+      bytes.append("Content-Length: ")
+      bytes.append(String(contentLength))
       bytes.append("\r\n")
     }
+    bytes.append("\r\n")
+    return bytes
   }
 
-  /// Of what is neither the reason nor a line of the caller's.
-  private static let ownByteLimit =
-    "HTTP/1.1 100 \r\nContent-Length: \r\n\r\n".utf8.count + String(Int.max).utf8.count
+  private static let usualByteCount = 512
 }
 
 /// The header line that says when an answer was made, written once a second.

@@ -20,9 +20,10 @@ final class HTTPConnection {
     case cut
   }
 
-  /// Bytes on their way, counted since ``start``: that is when somebody first looked how long they
-  /// take, not when they began. Most are through by then, and nobody asks the clock for those.
+  /// Bytes on their way.
   private struct Movement {
+    /// When somebody first looked how long they take. Most are through by then, and nobody asks the
+    /// clock for those.
     private var start: ContinuousClock.Instant?
     private var byteCount = 0
 
@@ -127,14 +128,16 @@ final class HTTPConnection {
 
   /// Closes the connection when the present callback has returned.
   func cutLater() {
-    server.urgent.add { [weak self] in self?.cut() }
+    callUrgently { [weak self] in self?.cut() }
   }
 
   /// A request fits in this many bytes, and evhttp takes them before more is read. It does not
   /// bound a line that gives the size of a chunk, so the whole is bounded here.
   func inputChanged(addedByteCount: Int) {
-    if addedByteCount > 0 { hold?.noteReading() }
-    if case .receiving = phase, addedByteCount > 0 { receive(addedByteCount) }
+    if addedByteCount > 0 {
+      hold?.noteReading()
+      if case .receiving = phase { receive(addedByteCount) }
+    }
     let limits = server.configuration
     let limit =
       limits.maximumHeaderByteCount + limits.maximumBodyByteCount
@@ -169,13 +172,12 @@ final class HTTPConnection {
   /// Whether the client takes longer than it may, to send its request or to take its answer.
   func isTooSlow(_ now: ContinuousClock.Instant) -> Bool {
     let limits = server.configuration
-    if reception != nil {
-      return reception?.isSlow(
-        now, limit: limits.requestTimeout, byteRate: limits.minimumRequestByteRate) == true
-    }
+    let isRequestSlow = reception?.isSlow(
+      now, limit: limits.requestTimeout, byteRate: limits.minimumRequestByteRate)
+    if let isRequestSlow { return isRequestSlow }
     guard isMovingBytes else { return false }
     return backlog?.isSlow(
-      now, limit: limits.answerTimeout, byteRate: limits.minimumAnswerByteRate) == true
+      now, limit: limits.answerTimeout, byteRate: limits.minimumAnswerByteRate) ?? false
   }
 
   /// evhttp is about to free its connection, for whatever reason, and this one time.

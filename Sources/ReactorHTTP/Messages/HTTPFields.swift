@@ -167,6 +167,16 @@ public struct HTTPFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
 private let separator = Array(": ".utf8)
 private let lineEnd = Array("\r\n".utf8)
 
+extension [UInt8] {
+  /// Adds bytes as a whole: a text's own collection of them is gone through one by one.
+  mutating func append(_ bytes: Span<UInt8>) {
+    unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+
+  /// Adds a text in UTF-8.
+  mutating func append(_ text: String) { append(text.utf8Span.span) }
+}
+
 extension Span<UInt8> {
   /// Whether the text is a token of RFC 9110, as names of header lines are.
   var isToken: Bool {

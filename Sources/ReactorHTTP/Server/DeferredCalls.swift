@@ -20,13 +20,7 @@ final class DeferredCalls {
   private let turn: Turn
   // Not the loop: calls that it never gets to would keep it alive for ever.
   private let remote: EventLoop.Remote
-  private var calls: [Call] = []
-
-  /// In a structure of its own, since a closure that is an array's element as it is gets another
-  /// one around it.
-  private struct Call {
-    let body: () -> Void
-  }
+  private var calls: [DueCall] = []
 
   /// Nil once the calls are left to the loop.
   private var event: OpaquePointer?
@@ -43,8 +37,8 @@ final class DeferredCalls {
 
   /// Has the loop make a call. Wraps `event_active` and `event_add`.
   func add(_ call: @escaping () -> Void) {
-    guard let event = unsafe event else { return leave([Call(body: call)]) }
-    calls.append(Call(body: call))
+    guard let event = unsafe event else { return leave([DueCall(body: call)]) }
+    calls.append(DueCall(body: call))
     guard calls.count == 1 else { return }
     switch turn {
     case .present: unsafe event_active(event, Int32(EV_TIMEOUT), 0)
@@ -63,7 +57,7 @@ final class DeferredCalls {
     if !calls.isEmpty { leave(takeCalls()) }
   }
 
-  private func leave(_ calls: [Call]) {
+  private func leave(_ calls: [DueCall]) {
     // To the loop's own thread, on which we are.
     nonisolated(unsafe) let calls = calls
     remote.execute { _ in
@@ -71,12 +65,12 @@ final class DeferredCalls {
     }
   }
 
-  /// Makes the calls now, of which none is the user's.
+  /// Makes the calls now.
   func makeCalls() {
     for call in takeCalls() { call.body() }
   }
 
-  private func takeCalls() -> [Call] {
+  private func takeCalls() -> [DueCall] {
     defer { calls = [] }
     return calls
   }

@@ -163,6 +163,7 @@ public final class HTTPServer {
 
   /// Frees evhttp, which closes each connection and so calls ``connectionClosed(_:)`` for it.
   private func close(_ http: OpaquePointer) {
+    // Not left to the calls, which do not reach a server in its `deinit`.
     adoptFreshConnections()
     // What was answered in this turn is sent.
     urgent.makeCalls()
