@@ -24,8 +24,10 @@ public final class AIOFile {
   var lanes: Lanes
   /// The descriptor that the file was made with, until it is closed or given away.
   private(set) var shared: SharedDescriptor?
-  /// Whether it is a pipe or its like that waits for another one to end.
-  var isHeldBack = false
+  /// The directions of a pipe or its like that wait for others to end.
+  var heldBackSides: Set<StreamSide> = []
+  /// Whether one direction waits for a descriptor of its own.
+  var waitsForDescriptor = false
   var barrier = SyncBarrier()
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
@@ -55,6 +57,14 @@ public final class AIOFile {
     _modify { yield &books.waiting }
   }
 
+  /// The writes and syncs among them, if it is a pipe or its like.
+  var waitingOutput: RequestList {
+    _read { yield books.waitingOutput }
+    _modify { yield &books.waitingOutput }
+  }
+
+  var hasWaiting: Bool { !books.waiting.isEmpty || !books.waitingOutput.isEmpty }
+
   /// Whether the file is among those of the queue that have something to hand over.
   var isReady: Bool {
     get { books.isReady }
@@ -74,6 +84,7 @@ public final class AIOFile {
     var isOpen = true
     var readsCacheFirst: Bool
     var waiting = RequestList()
+    var waitingOutput = RequestList()
     var isReady = false
     var counts = FileCounts()
     var parkedDetach: RequestRef?
@@ -119,7 +130,10 @@ public final class AIOFile {
     self.traits = traits
     shared = SharedDescriptor(descriptor)
     lanes = Lanes(
-      descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
+      descriptor.rawValue,
+      limit: traits.isStream
+        ? min(traits.isTwoWay ? 2 : 1, queue.configuration.lanesPerFile)
+        : queue.configuration.lanesPerFile)
     confinedBooks = Confined(
       Books(
         readsCacheFirst: queue.configuration.readsCacheFirst && traits.isRegular

@@ -45,7 +45,7 @@ extension CompletionQueue {
   public func cancelAll(of file: AIOFile) {
     guard stage != .retired else { return }
     cancelInGlibc(allOf: file)
-    while let request = file.waiting.first {
+    while let request = file.waiting.first ?? file.waitingOutput.first {
       if unsafe request.pointee.mergedMemory != nil {
         separate(request, of: file)
       } else {

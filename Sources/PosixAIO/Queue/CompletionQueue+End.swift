@@ -49,7 +49,8 @@ extension CompletionQueue {
     if !books.inFlight.isEmpty { Orphanage.take(makeOrphan()) }
     books.ready = ReadyFiles()
     books.deferred = ReadyFiles()
-    heldBack = ReadyFiles()
+    heldBack = HeldBackStreams()
+    withoutDescriptor = ReadyFiles()
     signal.release(keepIgnored: Orphanage.maySend(signal.number))
     timer.close()
     Glibc.close(descriptor.rawValue)

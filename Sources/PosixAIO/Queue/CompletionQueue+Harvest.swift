@@ -40,6 +40,7 @@ extension CompletionQueue {
   }
 
   func lookAtEverythingInFlight() -> Int {
+    retryDescriptors()
     var rescuedCount = 0
     var next = books.inFlight.first
     while let request = next {
@@ -100,8 +101,8 @@ extension CompletionQueue {
   private func ended(_ request: RequestRef, of file: AIOFile) {
     takeInFlight(request, of: file)
     if request.pointee.kind != .doorbell { record(request) }
-    if !file.waiting.isEmpty { makeReady(file) }
-    if file.traits.isStream, file.inFlightCount == 0 { admitNextStream() }
+    if file.hasWaiting { makeReady(file) }
+    if file.traits.isStream { passOnPlaces(of: file) }
   }
 
   private func record(_ request: RequestRef) {

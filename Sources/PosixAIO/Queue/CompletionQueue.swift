@@ -69,7 +69,9 @@ public final class CompletionQueue {
   var stage = Stage.open
 
   /// Pipes and their like that wait for others to end.
-  var heldBack = ReadyFiles()
+  var heldBack = HeldBackStreams()
+  /// Pipes and their like of which one direction waits for a descriptor of its own.
+  var withoutDescriptor = ReadyFiles()
 
   private let confinedBooks = Confined(Books())
 
