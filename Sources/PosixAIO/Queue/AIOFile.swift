@@ -11,6 +11,16 @@ public import SystemPackage
 /// the same error until the file is opened anew: the kernel may have dropped the data, and reports
 /// that only once.
 ///
+/// **The end.** A request holds its file, so that a file that is dropped with operations in progress
+/// lives until they are done: they run to their end, and their handlers are called. The descriptors
+/// are closed after that. ``close(_:)`` and ``detach(_:)`` tell when that is. When the queue's loop
+/// ends first, unfinished requests complete with `ECANCELED`; see ``CompletionQueue``.
+///
+/// **Pipes, sockets, terminals.** Reads and writes run beside each other, each in the order in which
+/// they were accepted, through two descriptors. Where the second cannot be had (`EMFILE`), they take
+/// turns on the first: a read that waits for data then holds up writes, until a descriptor is free,
+/// for which the queue asks again while something is in flight.
+///
 /// A file belongs to its queue's thread.
 @safe
 public final class AIOFile {
@@ -152,14 +162,16 @@ public final class AIOFile {
   /// - Parameters:
   ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
   ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
+  ///     More than the kernel reads by one call (2 GiB) takes several.
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
   ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
   ///     `ETIMEDOUT`. See ``CompletionQueue/cancel(_:abandoning:)`` for the buffer.
   ///   - handler: Gets the number of bytes that the kernel read: fewer than asked at the end of the
   ///     file, 0 behind it.
   /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset,
-  ///   `EAGAIN` over one of the queue's limits, `ENOTSUP` in a forked child. Nothing was started,
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset or one
+  ///   that leaves no room for the bytes below `Int64.max`, `EAGAIN` over one of the queue's limits,
+  ///   `ECANCELED` when the queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started,
   ///   the handler is not called, and the buffer is gone; ask
   ///   ``CompletionQueue/hasRoom(forBytes:)`` first to keep it.
   @discardableResult
@@ -207,8 +219,8 @@ public final class AIOFile {
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
   ///   - handler: Called when every write that was accepted before is done and durable.
   /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ENOTSUP` in a forked
-  ///   child. Nothing was started.
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ECANCELED` when the
+  ///   queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler

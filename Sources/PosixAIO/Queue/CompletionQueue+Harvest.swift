@@ -70,9 +70,7 @@ extension CompletionQueue {
     case .doorbell: dropDoorbell(request)
     case .sync, .dataSync: finishSync(request, of: file)
     case .write: writeReturned(request, of: file, moved: error == 0 ? result : 0)
-    case .read:
-      if error == 0 { request.pointee.doneCount += result }
-      finish(request)
+    case .read: readReturned(request, of: file, moved: error == 0 ? result : 0)
     case .detach: break
     }
     return true
@@ -114,6 +112,20 @@ extension CompletionQueue {
       observations.append(
         Observation(operation: request.operation, waiting: waiting, service: service))
     }
+  }
+
+  /// The kernel moves at most 2 GiB less a page by one call, whatever the size of its pages is. So a
+  /// read that got so much is not over.
+  private static let leastTruncatedByteCount = 0x7FFF_0000
+
+  private func readReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
+    request.pointee.doneCount += moved
+    guard moved >= Self.leastTruncatedByteCount,
+      request.pointee.doneCount < request.pointee.byteCount, !file.traits.isStream,
+      !request.pointee.isAbandoned, stage == .open
+    else { return finish(request) }
+    putWaitingFirst(request, of: file)
+    makeReady(file)
   }
 
   /// A write goes on until it is whole or fails: a disk that fills up then says so. One that moves

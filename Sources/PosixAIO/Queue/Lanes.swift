@@ -50,7 +50,8 @@ struct Lanes {
   init(_ descriptor: Int32, limit: Int) {
     precondition(limit > 0, "CompletionQueue: lanesPerFile is 1 or more")
     lanes = [Lane(descriptor: descriptor)]
-    self.limit = limit
+    // A request names its lane in 16 bits.
+    self.limit = min(limit, Int(Int16.max))
   }
 
   /// The descriptor that the file was made with.

@@ -74,7 +74,8 @@ extension CompletionQueue {
     func check() {
       precondition(
         inFlightLimit > 0 && inFlightLimitPerFile > 0 && lanesPerFile > 0 && streamLimit > 0
-          && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0,
+          && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0
+          && helperLimit ?? 1 > 0,
         "CompletionQueue.Configuration: limits are 1 or more; those of waiting 0 or more")
       precondition(
         backstopFloor > .zero && backstopFloor <= backstopCeiling,
