@@ -33,7 +33,7 @@ public final class AIOFile {
   let traits: FileTraits
   var lanes: Lanes
   /// The descriptor that the file was made with, until it is closed or given away.
-  private(set) var shared: SharedDescriptor?
+  var shared: SharedDescriptor?
   /// The directions of a pipe or its like that wait for others to end.
   var heldBackSides: Set<StreamSide> = []
   /// Whether one direction waits for a descriptor of its own.
@@ -50,7 +50,7 @@ public final class AIOFile {
     unsafeMutableAddress { unsafe confinedBooks.address }
   }
 
-  private(set) var isOpen: Bool {
+  var isOpen: Bool {
     get { books.isOpen }
     set { books.isOpen = newValue }
   }
@@ -105,10 +105,16 @@ public final class AIOFile {
   var closesWhenIdle = false
 
   /// Whether the ``Orphanage`` has operations of the file.
-  private var isOrphaned = false
+  var isOrphaned = false
 
   /// Calls on other threads that use the descriptor; each counts as unfinished too.
   var lentCount: Int { books.counts.lent }
+
+  /// The detach that waits for everything else of the file.
+  var parkedDetach: RequestRef? {
+    get { books.parkedDetach }
+    set { books.parkedDetach = newValue }
+  }
 
   /// Takes over an open descriptor.
   ///
@@ -237,137 +243,6 @@ public final class AIOFile {
     try queue.acceptSync(.dataSync, self, timeout: timeout, handler)
   }
 
-  /// Closes the file's descriptors as soon as no operation needs them. Wraps `close(2)`.
-  ///
-  /// Operations accepted before run to their end and have their handlers called first; new ones are
-  /// refused with `EBADF`. `close(2)` may block, and is called on the queue's thread;
-  /// ``detach(_:)`` leaves it to the caller.
-  ///
-  /// - Parameter handler: Called once, from `drain`. An error means that data of earlier writes may
-  ///   be lost, as on a network file system; the descriptors are gone all the same. `ECANCELED` says
-  ///   that the queue ended first: the descriptors are closed when the kernel lets go of them.
-  public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    let path = path
-    detachAll { descriptors in
-      handler(
-        Result { () throws(FileError) in
-          do throws(Errno) {
-            try descriptors.close()
-          } catch {
-            throw FileError(operation: .close, path: path, errno: error)
-          }
-        })
-    }
-  }
-
-  /// Gives the descriptor back as soon as no operation needs it. New operations are refused with
-  /// `EBADF`.
-  ///
-  /// The duplicates that the queue made of it are closed first, with `close(2)` on the queue's
-  /// thread, where that may block on a network file system.
-  ///
-  /// - Parameter handler: Called once, from `drain`, with the descriptor, which is the caller's to
-  ///   close; or with `ECANCELED` if the queue ended first: then the descriptor is closed when the
-  ///   kernel lets go of it.
-  public func detach(_ handler: @escaping (Result<FileDescriptor, FileError>) -> Void) {
-    let path = path
-    detachAll { descriptors in
-      handler(
-        Result { () throws(FileError) in
-          do throws(Errno) {
-            return try descriptors.surrenderFirst()
-          } catch {
-            throw FileError(operation: .close, path: path, errno: error)
-          }
-        })
-    }
-  }
-
-  /// As ``detach(_:)``, but gives all descriptors of the file, the duplicates too, to close them on
-  /// whichever thread may block.
-  ///
-  /// - Parameter handler: Called once, from `drain`.
-  package func detachAll(_ handler: @escaping (ClosingDescriptors) -> Void) {
-    precondition(isOpen, "AIOFile: a file is closed or detached only once")
-    isOpen = false
-    queue.acceptDetach(self, handler)
-  }
-
   /// Whether writes go to the file's end, whatever offset they name.
   package var appends: Bool { traits.isAppending }
-
-  // MARK: - Calls that the queue does not make
-
-  /// Lends the descriptor for a call on another thread. A close waits for
-  /// ``giveBackDescriptor()``; and whatever becomes of the file, the number stays open as long as the
-  /// reference is held.
-  ///
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
-  package func lendDescriptor() throws(Errno) -> SharedDescriptor {
-    guard isOpen, let shared else { throw .badFileDescriptor }
-    countLent()
-    return shared
-  }
-
-  /// The call that got the descriptor is over.
-  package func giveBackDescriptor() {
-    countGivenBack()
-    requestEnded()
-  }
-
-  // MARK: - Ends
-
-  /// One of the file's requests is over, its handler called.
-  func requestEnded() {
-    countRequestOut()
-    finishDetachIfLast()
-    if closesWhenIdle, unfinishedCount == 0, shared != nil {
-      // Who asked for the close has its response already.
-      _ = surrenderDescriptors()
-    }
-  }
-
-  func park(detach request: RequestRef) {
-    books.parkedDetach = request
-    finishDetachIfLast()
-  }
-
-  private func finishDetachIfLast() {
-    guard unfinishedCount == 1, let request = books.parkedDetach else { return }
-    books.parkedDetach = nil
-    queue.takeParked(request)
-    queue.finish(request)
-  }
-
-  /// Gives all descriptors away. Nothing may be in flight.
-  func surrenderDescriptors() -> ClosingDescriptors {
-    guard let shared else { preconditionFailure("AIOFile: its descriptors are given away once") }
-    self.shared = nil
-    return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
-  }
-
-  func takeParkedDetach() -> RequestRef? {
-    books.parkedDetach.take()
-  }
-
-  // MARK: - After the queue's end
-
-  /// Gives the descriptors away for operations that outlive the queue. An open file keeps its first
-  /// one.
-  func orphanDescriptors() -> OrphanedDescriptors {
-    isOrphaned = true
-    let first = shared
-    if !isOpen { shared = nil }
-    return OrphanedDescriptors(first, duplicates: lanes.surrenderDuplicates())
-  }
-
-  /// For a close after the queue has retired. What the kernel or a call on another thread still uses
-  /// is closed when they let go.
-  func surrenderAfterTheEnd() -> ClosingDescriptors {
-    guard unfinishedCount == 0, !isOrphaned else {
-      shared = nil
-      return ClosingDescriptors(refused: .canceled)
-    }
-    return surrenderDescriptors()
-  }
 }

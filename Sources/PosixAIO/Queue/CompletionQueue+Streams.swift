@@ -18,8 +18,18 @@ extension CompletionQueue {
     private var writing = ReadyFiles()
 
     subscript(side: StreamSide) -> ReadyFiles {
-      _read { switch side { case .reading: yield reading case .writing: yield writing } }
-      _modify { switch side { case .reading: yield &reading case .writing: yield &writing } }
+      _read {
+        switch side {
+        case .reading: yield reading
+        case .writing: yield writing
+        }
+      }
+      _modify {
+        switch side {
+        case .reading: yield &reading
+        case .writing: yield &writing
+        }
+      }
     }
   }
 

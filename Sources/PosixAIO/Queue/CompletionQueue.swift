@@ -115,7 +115,9 @@ public final class CompletionQueue {
     Orphanage.sweep()
     self.configuration = configuration
     self.system = system
-    if let helperLimit = configuration.helperLimit { caio_set_helper_limit(Int32(clamping: helperLimit)) }
+    if let helperLimit = configuration.helperLimit {
+      caio_set_helper_limit(Int32(clamping: helperLimit))
+    }
     signal = try CompletionSignal(configuration.signal)
     timer = try QueueTimer(system)
     backstop = Backstop(
@@ -150,7 +152,7 @@ public final class CompletionQueue {
   var inFlightCount: Int { books.inFlight.count - books.counts.ownerless }
 
   /// Accepted and not handed over, also what is parked with its file.
-  var waitingCount: Int { 
+  var waitingCount: Int {
     unfinishedCount - inFlightCount - books.finished.count - books.counts.joined
   }
 

@@ -83,7 +83,8 @@ extension CompletionQueue {
   @inline(__always)
   private func move(_ request: RequestRef, from: Request.State, to: Request.State) {
     precondition(
-      request.pointee.progress.state == from, "CompletionQueue: a request is not where it should be")
+      request.pointee.progress.state == from, "CompletionQueue: a request is not where it should be"
+    )
     request.pointee.progress.state = to
   }
 

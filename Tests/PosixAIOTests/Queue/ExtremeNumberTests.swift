@@ -125,7 +125,8 @@ final class ExtremeNumberTests: ScriptedQueueTestCase {
     try settle()
     XCTAssertEqual(ledger[0], .moved(byteCount))
     XCTAssertEqual(capacity, byteCount)
-    XCTAssertEqual(system.submitted.map(\.offset), [0, 1, 2].map { 7 + Int64($0 * Self.kernelLimit) })
+    XCTAssertEqual(
+      system.submitted.map(\.offset), [0, 1, 2].map { 7 + Int64($0 * Self.kernelLimit) })
   }
 
   func test_readEndsAtTheEndOfTheFile_behindTheFirst2GiB() throws {
