@@ -81,8 +81,13 @@ extension AIOFile {
   // MARK: - Ends
 
   /// One of the file's requests is over, its handler called.
+  @inline(__always)
   func requestEnded() {
     countRequestOut()
+    if unfinishedCount <= 1 { endIfLast() }
+  }
+
+  private func endIfLast() {
     finishDetachIfLast()
     if closesWhenIdle, unfinishedCount == 0, shared != nil {
       // Who asked for the close has its response already.

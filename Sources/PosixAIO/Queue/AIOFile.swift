@@ -98,11 +98,15 @@ public final class AIOFile {
     var isReady = false
     var counts = FileCounts()
     var parkedDetach: RequestRef?
+    var closesWhenIdle = false
   }
 
   /// Whether the descriptors are to be closed with the last operation: the close that was asked for
   /// has completed with `ECANCELED`.
-  var closesWhenIdle = false
+  var closesWhenIdle: Bool {
+    get { books.closesWhenIdle }
+    set { books.closesWhenIdle = newValue }
+  }
 
   /// Whether the ``Orphanage`` has operations of the file.
   var isOrphaned = false

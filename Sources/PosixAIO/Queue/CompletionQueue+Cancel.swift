@@ -33,7 +33,7 @@ extension CompletionQueue {
   @discardableResult
   public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
     guard id.queue == number, let request = pool.slot(id.index), request.pointee.use == id.use,
-      !request.pointee.isAbandoned
+      !request.isAbandoned
     else { return .allDone }
     return cancel(request, ECANCELED, abandoning: abandoning)
   }
@@ -85,7 +85,7 @@ extension CompletionQueue {
     guard stage == .ending else { return }
     // After all others, whose handlers come first.
     forEachRequest(slotCount) { request in
-      guard request.pointee.kind == .detach, request.pointee.state == .parked,
+      guard request.pointee.kind == .detach, request.state == .parked,
         let file = request.pointee.file
       else { return }
       cancelHeldDetach(of: file)
@@ -110,15 +110,15 @@ extension CompletionQueue {
 
   private func abandon(_ request: RequestRef) {
     guard request.pointee.kind != .doorbell else { return }
-    if stage == .ending, request.pointee.state == .waiting, let file = request.pointee.file {
+    if stage == .ending, request.state == .waiting, let file = request.pointee.file {
       // What is merged is taken apart wherever it stands: no order is left to be kept.
       if unsafe request.pointee.mergedMemory != nil { separate(request, of: file) }
-      if request.pointee.isAbandoned, request.pointee.state == .waiting {
+      if request.isAbandoned, request.state == .waiting {
         takeWaiting(request, of: file)
         end(request, ECANCELED)
       }
     }
-    guard !request.pointee.isAbandoned else { return }
+    guard !request.isAbandoned else { return }
     cancel(request, ECANCELED, abandoning: true)
   }
 
@@ -136,7 +136,7 @@ extension CompletionQueue {
     _ request: RequestRef, _ errorNumber: Int32, abandoning: Bool
   ) -> CancelStatus {
     guard let file = request.pointee.file else { return .allDone }
-    switch request.pointee.state {
+    switch request.state {
     case .waiting where unsafe request.pointee.mergedMemory == nil:
       takeWaiting(request, of: file)
       let isSync = request.pointee.kind.isSync
@@ -154,7 +154,7 @@ extension CompletionQueue {
       end(request, errorNumber)
       return .canceled
     case .inFlight where harvest(request):
-      switch request.pointee.state {
+      switch request.state {
       case .waiting, .parked:
         // It was not the last one: of a short write, or of a sync that ran too early.
         return cancel(request, errorNumber, abandoning: abandoning)
@@ -166,7 +166,7 @@ extension CompletionQueue {
       _ = harvest(request)
       return .canceled
     case .waiting, .inFlight, .joined:
-      guard abandoning, !request.pointee.isAbandoned else { return .notCanceled }
+      guard abandoning, !request.isAbandoned else { return .notCanceled }
       answerEarly(request, errorNumber)
       return .abandoned
     case .free, .taken, .finished, .parked, .orphaned:

@@ -7,7 +7,7 @@ extension CompletionQueue {
   func finish(_ request: RequestRef) {
     books.deadlines.remove(request)
     if request.pointee.kind == .write { writeFinished(request) }
-    guard !request.pointee.isAbandoned else { return discard(request) }
+    guard !request.isAbandoned else { return discard(request) }
     putFinished(request)
     if books.finished.count == 1 { wake() }
   }
@@ -15,7 +15,7 @@ extension CompletionQueue {
   private func writeFinished(_ request: RequestRef) {
     guard let file = request.pointee.file else { return }
     let errorNumber = request.pointee.errorNumber
-    let isFailure = errorNumber != 0 && !request.pointee.wasCanceled
+    let isFailure = errorNumber != 0 && !request.wasCanceled
     if isFailure, file.failureNumber == 0 { file.failureNumber = errorNumber }
     file.barrier.writeFinished(epoch: request.pointee.epoch, isFailure: isFailure)
     startDueSync(file)

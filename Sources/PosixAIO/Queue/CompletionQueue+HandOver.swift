@@ -47,7 +47,7 @@ extension CompletionQueue {
     var share = Self.requestsPerTurn
     while let request = file.waiting.first {
       guard share > 0 else { return .another }
-      if request.pointee.kind == .read, file.readsCacheFirst, !request.pointee.isCold {
+      if request.pointee.kind == .read, file.readsCacheFirst, !request.isCold {
         guard cachedReadBudget > 0 else { return .another }
         cachedReadBudget -= 1
         share -= 1
@@ -121,7 +121,7 @@ extension CompletionQueue {
       // A merged write has a signal of its own: it is many requests by itself.
       guard unsafe request.pointee.mergedMemory == nil, batch.members.count < limit,
         let next = file.waiting.first, next.pointee.kind == first.pointee.kind,
-        next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
+        next.pointee.kind == .write || next.isCold || !file.readsCacheFirst
       else { return }
       takeWaiting(next, of: file)
       request = next

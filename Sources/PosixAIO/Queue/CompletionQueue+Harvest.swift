@@ -109,7 +109,7 @@ extension CompletionQueue {
     books.counters.waitingTimes.record(waiting)
     books.counters.serviceTimes.record(service)
     if observer != nil {
-      observations.append(
+      books.observations.append(
         Observation(operation: request.operation, waiting: waiting, service: service))
     }
   }
@@ -122,7 +122,7 @@ extension CompletionQueue {
     request.pointee.doneCount += moved
     guard moved >= Self.leastTruncatedByteCount,
       request.pointee.doneCount < request.pointee.byteCount, !file.traits.isStream,
-      !request.pointee.isAbandoned, stage == .open
+      !request.isAbandoned, stage == .open
     else { return finish(request) }
     putWaitingFirst(request, of: file)
     makeReady(file)
@@ -143,13 +143,13 @@ extension CompletionQueue {
       (done, total) = (request.pointee.doneCount, request.pointee.byteCount)
     }
     if request.pointee.errorNumber == 0, done < total {
-      if moved > 0, stage == .open, !request.pointee.isAbandoned || isMerged {
+      if moved > 0, stage == .open, !request.isAbandoned || isMerged {
         file.barrier.writeCameBackShort(epoch: request.pointee.epoch)
         putWaitingFirst(request, of: file)
         return makeReady(file)
       }
       // What was abandoned does not go on: it stays as far as it got.
-      let isStopped = moved > 0 && (request.pointee.isAbandoned || stage != .open)
+      let isStopped = moved > 0 && (request.isAbandoned || stage != .open)
       setOutcome(request, isStopped ? ECANCELED : EIO, isCancellation: isStopped)
     }
     if isMerged { endMerged(request, of: file) } else { finish(request) }
@@ -158,7 +158,7 @@ extension CompletionQueue {
   /// Ends a sync and those that it served.
   func finishSync(_ leader: RequestRef, of file: AIOFile) {
     let errorNumber = leader.pointee.errorNumber
-    let wasCanceled = leader.pointee.wasCanceled
+    let wasCanceled = leader.wasCanceled
     if errorNumber != 0, !wasCanceled, file.failureNumber == 0 {
       file.failureNumber = errorNumber
     }
@@ -183,7 +183,7 @@ extension CompletionQueue {
     if sync.pointee.errorNumber == 0 {
       switch file.barrier.outcome(of: sync) {
       case .kept: break
-      case .isEarly where sync.pointee.isAbandoned: break
+      case .isEarly where sync.isAbandoned: break
       case .isEarly:
         putParked(sync)
         return file.barrier.parkAgain(sync)

@@ -54,7 +54,7 @@ extension CompletionQueue {
   private func isMergeable(_ write: RequestRef) -> Bool {
     guard unsafe write.pointee.mergedMemory == nil else { return false }
     return write.pointee.byteCount <= Self.mergeableByteCount && write.pointee.byteCount > 0
-      && write.pointee.doneCount == 0 && !write.pointee.isSingle
+      && write.pointee.doneCount == 0 && !write.isSingle
   }
 
   private func gather(_ leader: RequestRef) -> UnsafeMutableRawPointer {
@@ -87,7 +87,7 @@ extension CompletionQueue {
     unsafe leader.pointee.mergedMemory = nil
     var rest = Int(leader.pointee.mergedDoneCount)
     var errorNumber = leader.pointee.errorNumber
-    let wasCanceled = leader.pointee.wasCanceled
+    let wasCanceled = leader.wasCanceled
     setOutcome(leader, 0, isCancellation: false)
     var untried = RequestList()
     var member: RequestRef? = leader
@@ -115,7 +115,7 @@ extension CompletionQueue {
 
   /// Lets a request wait again, before the others of its file.
   private func returnToFront(_ request: RequestRef, of file: AIOFile) {
-    if request.pointee.isAbandoned { return finish(request) }
+    if request.isAbandoned { return finish(request) }
     putWaitingFirst(request, of: file)
     makeReady(file)
   }

@@ -4,9 +4,9 @@ enum StreamSide: CaseIterable {
   case reading, writing
 }
 
-extension Request {
+extension RequestRef {
   /// Syncs and their doorbells go with the writes.
-  var side: StreamSide { kind == .read ? .reading : .writing }
+  var side: StreamSide { pointee.kind == .read ? .reading : .writing }
 }
 
 /// Pipes, sockets and terminals: each direction of each can keep a helper thread for ever, so few of

@@ -76,11 +76,11 @@ public final class CompletionQueue {
   var groups = GroupTable()
   var mergeMemory = MergeMemory()
 
-  /// What the observer has not been told yet.
-  var observations: [Observation] = []
-
   /// How far the queue's end has come.
-  var stage = Stage.open
+  var stage: Stage {
+    get { books.stage }
+    set { books.stage = newValue }
+  }
 
   /// Pipes and their like that wait for others to end.
   var heldBack = HeldBackStreams()
@@ -186,7 +186,7 @@ public final class CompletionQueue {
     var deliveredCount = 0
     var cachedReadBudget = max(0, cachedReadLimit)
     while true {
-      tellObserver()
+      if !books.observations.isEmpty { tellObserver() }
       takeUpDeferredSyncs()
       handOver(&cachedReadBudget)
       let count = min(books.finished.count, limit - deliveredCount)
@@ -245,6 +245,9 @@ public final class CompletionQueue {
     /// Bytes in the buffers of unfinished requests.
     var heldByteCount = 0
     var isDraining = false
+    var stage = Stage.open
+    /// What the observer has not been told yet.
+    var observations: [Observation] = []
     /// When the present turn began, by the queue's clock.
     var now: UInt64 = 0
   }

@@ -103,7 +103,7 @@ struct Lanes {
       if lanes.count > 1 { return 1 }
       if let duplicate = addLane() { return duplicate }
     }
-    let isFree = lanes[0].first.map { $0.pointee.side == side } ?? true
+    let isFree = lanes[0].first.map { $0.side == side } ?? true
     return isFree ? 0 : nil
   }
 

@@ -78,9 +78,9 @@ extension CompletionQueue {
 
   /// Tells the observer what has come back, when no change is under way.
   func tellObserver() {
-    while !observations.isEmpty {
+    while !books.observations.isEmpty {
       var told: [Observation] = []
-      swap(&told, &observations)
+      swap(&told, &books.observations)
       for observation in told {
         // Asked each time: it may go, or be replaced, meanwhile.
         observer?.queue(
@@ -88,9 +88,9 @@ extension CompletionQueue {
           waiting: .nanoseconds(Int64(clamping: observation.waiting)),
           service: .nanoseconds(Int64(clamping: observation.service)))
       }
-      guard observations.isEmpty else { continue }
+      guard books.observations.isEmpty else { continue }
       told.removeAll(keepingCapacity: true)
-      swap(&told, &observations)
+      swap(&told, &books.observations)
     }
   }
 }

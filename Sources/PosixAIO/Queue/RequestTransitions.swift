@@ -66,15 +66,16 @@ struct FileCounts: Equatable {
   }
 }
 
-extension Request {
-  var state: State { progress.state }
-  var isCold: Bool { progress.flags.contains(.cold) }
-  var wasCanceled: Bool { progress.flags.contains(.canceled) }
-  var isAbandoned: Bool { progress.flags.contains(.abandoned) }
-  var isSingle: Bool { progress.flags.contains(.single) }
+// Of the reference: a computed property of the request itself has it copied as a whole.
+extension RequestRef {
+  var state: Request.State { pointee.progress.state }
+  var isCold: Bool { pointee.progress.flags.contains(.cold) }
+  var wasCanceled: Bool { pointee.progress.flags.contains(.canceled) }
+  var isAbandoned: Bool { pointee.progress.flags.contains(.abandoned) }
+  var isSingle: Bool { pointee.progress.flags.contains(.single) }
 
   /// Whether somebody waits for its handler.
-  fileprivate var isOwned: Bool { kind != .doorbell && !isAbandoned }
+  fileprivate var isOwned: Bool { pointee.kind != .doorbell && !isAbandoned }
 }
 
 /// Every change of where a request stands. A request goes from one place to another through the
@@ -91,18 +92,20 @@ extension CompletionQueue {
   // MARK: Into the queue and out of it
 
   /// Takes a slot into use; its kind says for what.
+  @inline(__always)
   func admit(_ request: RequestRef, of file: AIOFile) {
     move(request, from: .free, to: .taken)
     request.pointee.file = file
     file.counts.unfinished += 1
-    if request.pointee.isOwned { books.counts.unfinished += 1 }
+    if request.isOwned { books.counts.unfinished += 1 }
   }
 
   /// Gives a slot back whose handler, file and memory have been moved out. Its file is to be told
   /// with `requestEnded()`, after the handler.
+  @inline(__always)
   func free(_ request: RequestRef) {
     move(request, from: .taken, to: .free)
-    if request.pointee.isOwned { books.counts.unfinished -= 1 }
+    if request.isOwned { books.counts.unfinished -= 1 }
     request.pointee.progress.flags = []
     pool.put(request)
   }
@@ -114,6 +117,7 @@ extension CompletionQueue {
 
   // MARK: Waiting with its file
 
+  @inline(__always)
   func putWaiting(_ request: RequestRef, of file: AIOFile) {
     move(request, from: .taken, to: .waiting)
     if isOutput(request, file) {
@@ -133,6 +137,7 @@ extension CompletionQueue {
     }
   }
 
+  @inline(__always)
   func takeWaiting(_ request: RequestRef, of file: AIOFile) {
     move(request, from: .waiting, to: .taken)
     if isOutput(request, file) {
@@ -143,6 +148,7 @@ extension CompletionQueue {
   }
 
   /// Whether it waits in the list of the other direction of a stream than reads.
+  @inline(__always)
   private func isOutput(_ request: RequestRef, _ file: AIOFile) -> Bool {
     request.pointee.kind != .read && file.traits.isStream
   }
@@ -157,12 +163,12 @@ extension CompletionQueue {
 
   func putJoined(_ request: RequestRef) {
     move(request, from: .taken, to: .joined)
-    if request.pointee.isOwned { books.counts.joined += 1 }
+    if request.isOwned { books.counts.joined += 1 }
   }
 
   func takeJoined(_ request: RequestRef) {
     move(request, from: .joined, to: .taken)
-    if request.pointee.isOwned { books.counts.joined -= 1 }
+    if request.isOwned { books.counts.joined -= 1 }
   }
 
   // MARK: With glibc
@@ -171,8 +177,8 @@ extension CompletionQueue {
     move(request, from: .taken, to: .inFlight)
     request.pointee.handedOverAt = books.now
     books.inFlight.append(request)
-    if !request.pointee.isOwned { books.counts.ownerless += 1 }
-    let side = request.pointee.side
+    if !request.isOwned { books.counts.ownerless += 1 }
+    let side = request.side
     if file.traits.isStream, file.inFlightCount(side) == 0 {
       books.counts.countStream(side, by: 1)
     }
@@ -184,9 +190,9 @@ extension CompletionQueue {
     books.inFlight.remove(request)
     groups.leave(request)
     file.lanes.remove(request)
-    if !request.pointee.isOwned { books.counts.ownerless -= 1 }
+    if !request.isOwned { books.counts.ownerless -= 1 }
     file.counts.countInFlight(request.pointee.kind, by: -1)
-    let side = request.pointee.side
+    let side = request.side
     if file.traits.isStream, file.inFlightCount(side) == 0 {
       books.counts.countStream(side, by: -1)
     }
@@ -194,11 +200,13 @@ extension CompletionQueue {
 
   // MARK: Done
 
+  @inline(__always)
   func putFinished(_ request: RequestRef) {
     move(request, from: .taken, to: .finished)
     books.finished.append(request)
   }
 
+  @inline(__always)
   func takeFinished() -> RequestRef? {
     guard let request = books.finished.first else { return nil }
     move(request, from: .finished, to: .taken)
@@ -223,8 +231,8 @@ extension CompletionQueue {
 
   /// Has a request that goes on count as nobody's; another slot completes it.
   func markAbandoned(_ request: RequestRef) {
-    precondition(request.pointee.isOwned, "CompletionQueue: a request is abandoned only once")
-    switch request.pointee.state {
+    precondition(request.isOwned, "CompletionQueue: a request is abandoned only once")
+    switch request.state {
     case .inFlight: books.counts.ownerless += 1
     case .joined: books.counts.joined -= 1
     case .waiting: break
@@ -261,15 +269,15 @@ extension CompletionQueue {
     var states: [Request.State: Int] = [:]
     var files: [ObjectIdentifier: (file: AIOFile, counts: FileCounts)] = [:]
     for index in 0..<pool.slotCount {
-      guard let request = pool.slot(index), request.pointee.state != .free else { continue }
-      states[request.pointee.state, default: 0] += 1
-      if request.pointee.isOwned { counts.unfinished += 1 }
-      if request.pointee.isOwned, request.pointee.state == .joined { counts.joined += 1 }
-      if !request.pointee.isOwned, request.pointee.state == .inFlight { counts.ownerless += 1 }
+      guard let request = pool.slot(index), request.state != .free else { continue }
+      states[request.state, default: 0] += 1
+      if request.isOwned { counts.unfinished += 1 }
+      if request.isOwned, request.state == .joined { counts.joined += 1 }
+      if !request.isOwned, request.state == .inFlight { counts.ownerless += 1 }
       guard let file = request.pointee.file else { return false }
       var fileCounts = files[ObjectIdentifier(file)]?.counts ?? FileCounts()
       fileCounts.unfinished += 1
-      if request.pointee.state == .inFlight {
+      if request.state == .inFlight {
         fileCounts.countInFlight(request.pointee.kind, by: 1)
       }
       files[ObjectIdentifier(file)] = (file, fileCounts)
