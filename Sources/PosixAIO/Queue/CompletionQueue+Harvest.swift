@@ -57,7 +57,7 @@ extension CompletionQueue {
     let result = unsafe system.result(of: request.control)
     // In flight, a request has its file.
     guard let file = request.pointee.file else { return true }
-    if request.pointee.kind.isSync || request.pointee.kind == .doorbell {
+    if request.pointee.kind.isSync || request.pointee.kind == .doorbell || file.traits.isStream {
       harvestFronts(before: request, of: file)
     }
     ended(request, of: file)
@@ -76,9 +76,9 @@ extension CompletionQueue {
     return true
   }
 
-  /// Takes back what stands before a sync or its doorbell on their lane, should its signal be late:
-  /// whether the sync is worth anything depends on the writes, and a doorbell that was submitted
-  /// again is not in the group of its sync.
+  /// Takes back what stands before a request on its lane, should its signal be late. Whether a sync
+  /// is worth anything depends on the writes before it; a doorbell that was submitted again is not in
+  /// the group of its sync; and the handlers of a stream's reads are called in order.
   private func harvestFronts(before request: RequestRef, of file: AIOFile) {
     while let front = file.lanes.front(of: Int(request.pointee.lane)), !(front == request),
       harvest(front)
