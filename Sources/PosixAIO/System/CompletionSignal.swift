@@ -62,8 +62,8 @@ final class CompletionSignal {
   }
 
   /// The last operation that a signal left behind has ended: to be called once for each that went
-  /// with ``leavesOrphans``, after it went. The number gets its default disposition back when nobody uses it. Any
-  /// thread may call it.
+  /// with ``leavesOrphans``, after it went. The number gets its default disposition back when
+  /// nobody uses it. Any thread may call it.
   static func lastOrphanEnded(ofSignal number: Int32) {
     let wasLeft = caio_signal_restore(number)
     precondition(wasLeft, "CompletionSignal: no queue has left operations to this signal")
