@@ -46,19 +46,22 @@ extension CompletionQueue {
     precondition(unfinishedCount == 0, "CompletionQueue: retire() comes when nothing is unfinished")
     _ = lookAtEverythingInFlight()
     stage = .retired
-    if !books.inFlight.isEmpty { Orphanage.take(makeOrphan()) }
+    let orphan = books.inFlight.isEmpty ? nil : makeOrphan()
     books.ready = ReadyFiles()
     books.deferred = ReadyFiles()
     heldBack = HeldBackStreams()
     withoutDescriptor = ReadyFiles()
-    signal.release(keepIgnored: Orphanage.maySend(signal.number))
+    signal.leavesOrphans = orphan != nil
+    signal.release()
     timer.close()
     Glibc.close(descriptor.rawValue)
+    // Behind the release, which a sweep undoes.
+    if let orphan { Orphanage.take(orphan) }
     Orphanage.sweep()
   }
 
   private func waitForRegularFiles(_ limit: Duration) {
-    let end = system.now() &+ limit.wholeNanoseconds
+    let end = system.now().addingSaturated(limit.wholeNanoseconds)
     while holdsRegularFile {
       let now = system.now()
       guard now < end else { return }
