@@ -10,8 +10,8 @@ extension AIOFile {
   /// ``detach(_:)`` leaves it to the caller.
   ///
   /// - Parameter handler: Called once, from `drain`. An error means that data of earlier writes may
-  ///   be lost, as on a network file system; the descriptors are gone all the same. `ECANCELED` says
-  ///   that the queue ended first: the descriptors are closed when the kernel lets go of them.
+  ///   be lost, as on a network file system; the descriptors are gone all the same. `ECANCELED`
+  ///   says that the queue ended first: the descriptors are closed when the kernel lets go of them.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     let path = path
     detachAll { descriptors in
@@ -62,8 +62,8 @@ extension AIOFile {
   // MARK: - Calls that the queue does not make
 
   /// Lends the descriptor for a call on another thread. A close waits for
-  /// ``giveBackDescriptor()``; and whatever becomes of the file, the number stays open as long as the
-  /// reference is held.
+  /// ``giveBackDescriptor()``; and whatever becomes of the file, the number stays open as long as
+  /// the reference is held.
   ///
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
   package func lendDescriptor() throws(Errno) -> SharedDescriptor {
@@ -129,8 +129,8 @@ extension AIOFile {
     return OrphanedDescriptors(first, duplicates: lanes.surrenderDuplicates())
   }
 
-  /// For a close after the queue has retired. What the kernel or a call on another thread still uses
-  /// is closed when they let go.
+  /// For a close after the queue has retired. What the kernel or a call on another thread still
+  /// uses is closed when they let go.
   func surrenderAfterTheEnd() -> ClosingDescriptors {
     guard unfinishedCount == 0, !isOrphaned else {
       shared = nil

@@ -11,15 +11,15 @@ public import SystemPackage
 /// the same error until the file is opened anew: the kernel may have dropped the data, and reports
 /// that only once.
 ///
-/// **The end.** A request holds its file, so that a file that is dropped with operations in progress
-/// lives until they are done: they run to their end, and their handlers are called. The descriptors
-/// are closed after that. ``close(_:)`` and ``detach(_:)`` tell when that is. When the queue's loop
-/// ends first, unfinished requests complete with `ECANCELED`; see ``CompletionQueue``.
+/// **The end.** A request holds its file, so that a file that is dropped with operations in
+/// progress lives until they are done: they run to their end, and their handlers are called. The
+/// descriptors are closed after that. ``close(_:)`` and ``detach(_:)`` tell when that is. When the
+/// queue's loop ends first, unfinished requests complete with `ECANCELED`; see ``CompletionQueue``.
 ///
-/// **Pipes, sockets, terminals.** Reads and writes run beside each other, each in the order in which
-/// they were accepted, through two descriptors. Where the second cannot be had (`EMFILE`), they take
-/// turns on the first: a read that waits for data then holds up writes, until a descriptor is free,
-/// for which the queue asks again while something is in flight.
+/// **Pipes, sockets, terminals.** Reads and writes run beside each other, each in the order in
+/// which they were accepted, through two descriptors. Where the second cannot be had (`EMFILE`),
+/// they take turns on the first: a read that waits for data then holds up writes, until a
+/// descriptor is free, for which the queue asks again while something is in flight.
 ///
 /// A file belongs to its queue's thread.
 @safe
@@ -180,9 +180,9 @@ public final class AIOFile {
   ///     file, 0 behind it.
   /// - Returns: A name for the request, to cancel it.
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset or one
-  ///   that leaves no room for the bytes below `Int64.max`, `EAGAIN` over one of the queue's limits,
-  ///   `ECANCELED` when the queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started,
-  ///   the handler is not called, and the buffer is gone; ask
+  ///   that leaves no room for the bytes below `Int64.max`, `EAGAIN` over one of the queue's
+  ///   limits, `ECANCELED` when the queue's loop has ended, `ENOTSUP` in a forked child. Nothing
+  ///   was started, the handler is not called, and the buffer is gone; ask
   ///   ``CompletionQueue/hasRoom(forBytes:)`` first to keep it.
   @discardableResult
   public func read(

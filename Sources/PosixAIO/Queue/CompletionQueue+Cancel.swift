@@ -138,11 +138,7 @@ extension CompletionQueue {
     guard let file = request.pointee.file else { return .allDone }
     switch request.state {
     case .waiting where unsafe request.pointee.mergedMemory == nil:
-      takeWaiting(request, of: file)
-      let isSync = request.pointee.kind.isSync
-      if isSync { file.barrier.syncEnded() }
-      end(request, errorNumber)
-      if isSync { startDueSync(file) }
+      cancelWaiting(request, of: file, errorNumber)
       return .canceled
     case .waiting where file.waiting.first.map { $0 == request } ?? false:
       // Elsewhere than in front, taking it apart would change the order of what is appended.
@@ -172,6 +168,14 @@ extension CompletionQueue {
     case .free, .taken, .finished, .parked, .orphaned:
       return .allDone
     }
+  }
+
+  private func cancelWaiting(_ request: RequestRef, of file: AIOFile, _ errorNumber: Int32) {
+    takeWaiting(request, of: file)
+    let isSync = request.pointee.kind.isSync
+    if isSync { file.barrier.syncEnded() }
+    end(request, errorNumber)
+    if isSync { startDueSync(file) }
   }
 
   private func end(_ request: RequestRef, _ errorNumber: Int32) {

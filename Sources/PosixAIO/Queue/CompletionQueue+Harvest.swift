@@ -93,8 +93,8 @@ extension CompletionQueue {
   }
 
   /// Takes back what stands before a request on its lane, should its signal be late. Whether a sync
-  /// is worth anything depends on the writes before it; a doorbell that was submitted again is not in
-  /// the group of its sync; and the handlers of a stream's reads are called in order.
+  /// is worth anything depends on the writes before it; a doorbell that was submitted again is not
+  /// in the group of its sync; and the handlers of a stream's reads are called in order.
   private func harvestFronts(before request: RequestRef, of file: AIOFile) {
     while let front = file.lanes.front(of: Int(request.pointee.lane)), !(front == request),
       harvest(front)
@@ -130,8 +130,8 @@ extension CompletionQueue {
     }
   }
 
-  /// The kernel moves at most 2 GiB less a page by one call, whatever the size of its pages is. So a
-  /// read that got so much is not over.
+  /// The kernel moves at most 2 GiB less a page by one call, whatever the size of its pages is. So
+  /// a read that got so much is not over.
   private static let leastTruncatedByteCount = 0x7FFF_0000
 
   private func readReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {

@@ -1,5 +1,6 @@
-/// The direction of an operation on a pipe, socket or terminal. Each has its own order, its own lane
-/// and its own limits, so that a read that waits for ever holds up no write, and the other way round.
+/// The direction of an operation on a pipe, socket or terminal. Each has its own order, its own
+/// lane and its own limits, so that a read that waits for ever holds up no write, and the other way
+/// round.
 enum StreamSide: CaseIterable {
   case reading, writing
 }
@@ -9,8 +10,8 @@ extension RequestRef {
   var side: StreamSide { pointee.kind == .read ? .reading : .writing }
 }
 
-/// Pipes, sockets and terminals: each direction of each can keep a helper thread for ever, so few of
-/// them have something in flight, and the others wait for one to end.
+/// Pipes, sockets and terminals: each direction of each can keep a helper thread for ever, so few
+/// of them have something in flight, and the others wait for one to end.
 extension CompletionQueue {
   /// What waits for others of its direction to end.
   struct HeldBackStreams {
@@ -96,8 +97,8 @@ extension CompletionQueue {
     }
   }
 
-  /// Lets others have the places that a stream does not take: what it was to begin with may have been
-  /// cancelled or refused.
+  /// Lets others have the places that a stream does not take: what it was to begin with may have
+  /// been cancelled or refused.
   func passOnPlaces(of file: AIOFile) {
     for side in StreamSide.allCases where file.inFlightCount(side) == 0 { admitNextStream(side) }
   }

@@ -25,10 +25,10 @@ public import SystemPackage
 /// in progress, it gives signal and descriptors back when the last reference to it and to its files
 /// goes.
 ///
-/// The queue of an event loop ends with its loop: unfinished requests complete with `ECANCELED`, new
-/// ones are refused with it, and ``descriptor`` is closed. What the kernel still holds then, such as
-/// a read of an empty pipe, keeps its memory and its file's descriptors until the kernel lets go, and
-/// nothing else.
+/// The queue of an event loop ends with its loop: unfinished requests complete with `ECANCELED`,
+/// new ones are refused with it, and ``descriptor`` is closed. What the kernel still holds then,
+/// such as a read of an empty pipe, keeps its memory and its file's descriptors until the kernel
+/// lets go, and nothing else.
 @safe
 public final class CompletionQueue {
   /// Gets the bytes moved or the error, and the buffer back.
@@ -54,9 +54,9 @@ public final class CompletionQueue {
     case nextTurn
   }
 
-  /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time. It
-  /// is called in the middle of changes, so it only notes that, and touches neither the queue nor its
-  /// files.
+  /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time.
+  /// It is called in the middle of changes, so it only notes that, and touches neither the queue
+  /// nor its files.
   package var requestDrain: ((DrainTime) -> Void)?
 
   /// Is called after each delivery in the middle of ``drain(limit:)``: for a loop whose tasks go on

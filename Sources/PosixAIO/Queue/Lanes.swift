@@ -95,8 +95,8 @@ struct Lanes {
   }
 
   /// The lane of one direction of a stream: the first for reads, a duplicate for writes, if it has
-  /// both. Where that is not to be had, the first for either, one direction at a time; nil while the
-  /// other one is there.
+  /// both. Where that is not to be had, the first for either, one direction at a time; nil while
+  /// the other one is there.
   mutating func forStream(_ side: StreamSide) -> Int? {
     guard limit > 1 else { return 0 }
     if side == .writing {

@@ -3,8 +3,8 @@ internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
-/// Operations that glibc still holds of queues that have ended: a read of an empty pipe, a write to a
-/// server that does not respond.
+/// Operations that glibc still holds of queues that have ended: a read of an empty pipe, a write to
+/// a server that does not respond.
 ///
 /// Their memory and their descriptors stay as they are until glibc lets go. Nobody waits for that:
 /// the process looks whenever a queue is made or ends.
@@ -90,8 +90,8 @@ final class Orphan: @unchecked Sendable {
   }
 }
 
-/// The descriptors of a file of which glibc still holds operations. They are closed with the last of
-/// those; the first one later if a call on another thread, or the file itself, still has it.
+/// The descriptors of a file of which glibc still holds operations. They are closed with the last
+/// of those; the first one later if a call on another thread, or the file itself, still has it.
 final class OrphanedDescriptors: Sendable {
   private let first: SharedDescriptor?
   private let duplicates: [Int32]

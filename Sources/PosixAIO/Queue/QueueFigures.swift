@@ -53,8 +53,8 @@ extension CompletionQueue {
 
 /// Is told what a queue does, for exporters of metrics. A queue without an observer pays nothing.
 ///
-/// Called from ``CompletionQueue/drain(limit:)`` between two handlers, and may do what a handler may:
-/// make requests, cancel, close, set another observer. It must not call `drain`.
+/// Called from ``CompletionQueue/drain(limit:)`` between two handlers, and may do what a handler
+/// may: make requests, cancel, close, set another observer. It must not call `drain`.
 public protocol CompletionQueueObserver: AnyObject {
   /// An operation has come back from glibc.
   ///

@@ -5,8 +5,8 @@ package import SystemPackage
 /// An open descriptor with several owners: a file, and the calls that use it on other threads.
 ///
 /// The number stays open as long as somebody holds a reference, so that it can never be closed and
-/// given to another file under a call that uses it. ``close()`` closes it earlier, for the owner who
-/// knows that nobody uses it any more.
+/// given to another file under a call that uses it. ``close()`` closes it earlier, for the owner
+/// who knows that nobody uses it any more.
 package final class SharedDescriptor: Sendable {
   /// To be used while a reference is held.
   package let descriptor: FileDescriptor
@@ -56,8 +56,8 @@ package struct ClosingDescriptors: Sendable {
     content = .open(first, duplicates.isEmpty ? nil : Duplicates(duplicates))
   }
 
-  /// Stands for descriptors that are not here: the queue has ended while glibc, or a call on another
-  /// thread, still uses them. They are closed when those let go.
+  /// Stands for descriptors that are not here: the queue has ended while glibc, or a call on
+  /// another thread, still uses them. They are closed when those let go.
   init(refused reason: Errno) {
     content = .refused(reason)
   }

@@ -4,8 +4,8 @@ import TestSupport
 
 /// The end of a queue in the middle of a program.
 extension Simulation {
-  /// Ends the queue while libc has operations, and checks that everything is completed at once, that
-  /// nothing starts any more, and that everything is given back when libc lets go.
+  /// Ends the queue while libc has operations, and checks that everything is completed at once,
+  /// that nothing starts any more, and that everything is given back when libc lets go.
   func endQueue() throws {
     journal.note("the end begins, \(unfinished) are unfinished")
     hasEnded = true

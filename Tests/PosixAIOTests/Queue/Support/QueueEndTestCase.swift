@@ -31,8 +31,8 @@ class QueueEndTestCase: XCTestCase {
     XCTAssertEqual(queue.books.heldByteCount, 0)
   }
 
-  /// Leaves a read in flight that runs for certain: the helper that ends the one before goes on with
-  /// it.
+  /// Leaves a read in flight that runs for certain: the helper that ends the one before goes on
+  /// with it.
   func blockRead(of pipe: TestPipe, _ file: AIOFile) throws {
     var hasEnded = false
     try file.read(into: IOBuffer(capacity: 1), at: 0) { _, _ in hasEnded = true }
