@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PosixAIO
 internal import Synchronization
 
 /// Threads that run work in the order in which it was handed in.
@@ -10,8 +11,14 @@ internal import Synchronization
 final class HelperThreads: Sendable {
   typealias Work = @Sendable () -> Void
 
+  private struct Item {
+    let work: Work
+    /// Of the caller's, to take it back; nil for what may not be taken back.
+    let number: Int?
+  }
+
   private struct State {
-    var waiting: [Work] = []
+    var waiting = FIFO<Item>()
     var threadCount = 0
     var idleCount = 0
     var isClosed = false
@@ -19,8 +26,8 @@ final class HelperThreads: Sendable {
 
   private let limit: Int
   private let state = Mutex(State())
-  // Counts what waits, and one more for each thread after the end. A semaphore is made to be used
-  // by several threads, and this one lives as long as the pool.
+  // Posted for each work, and for each thread at the end. A semaphore is made to be used by several
+  // threads, and this one lives as long as the pool.
   nonisolated(unsafe) private let wakeUps: UnsafeMutablePointer<sem_t>
 
   init(limit: Int) {
@@ -37,15 +44,35 @@ final class HelperThreads: Sendable {
   }
 
   /// Runs `work` on a thread. Where not one thread can be had, it runs here and now.
-  func run(_ work: @escaping Work) {
+  ///
+  /// - Parameter number: For ``takeBack()``; nil for work that is not taken back.
+  func run(number: Int? = nil, _ work: @escaping Work) {
     let needsThread = state.withLock { state in
-      state.waiting.append(work)
+      state.waiting.append(Item(work: work, number: number))
       guard state.waiting.count > state.idleCount, state.threadCount < limit else { return false }
       state.threadCount += 1
       return true
     }
     unsafe sem_post(wakeUps)
     if needsThread, !startThread() { threadFailed() }
+  }
+
+  /// Takes back what has not begun and has a number.
+  ///
+  /// - Returns: The numbers.
+  func takeBack() -> [Int] {
+    // The work is released outside of the lock: that may close descriptors.
+    let taken = state.withLock { state in
+      var kept = FIFO<Item>()
+      var taken: [Item] = []
+      while let item = state.waiting.popFirst() {
+        if item.number == nil { kept.append(item) } else { taken.append(item) }
+      }
+      state.waiting = kept
+      return taken
+    }
+    // A thread that wakes up for one of them finds nothing, and waits again.
+    return taken.compactMap(\.number)
   }
 
   /// Lets the threads end after what they have to do.
@@ -62,14 +89,12 @@ final class HelperThreads: Sendable {
   private func threadFailed() {
     let orphaned = state.withLock { state in
       state.threadCount -= 1
-      guard state.threadCount == 0 else { return [Work]() }
-      defer { state.waiting = [] }
-      return state.waiting
+      guard state.threadCount == 0 else { return [Item]() }
+      var orphaned: [Item] = []
+      while let item = state.waiting.popFirst() { orphaned.append(item) }
+      return orphaned
     }
-    for work in orphaned {
-      unsafe sem_trywait(wakeUps)
-      work()
-    }
+    for item in orphaned { item.work() }
   }
 
   private func startThread() -> Bool {
@@ -95,17 +120,33 @@ final class HelperThreads: Sendable {
     }
   }
 
+  private enum Next {
+    case work(Work)
+    case wait
+    case end
+  }
+
+  /// The next work, waiting for it; nil when the thread is to end.
   private func nextWork() -> Work? {
-    state.withLock { $0.idleCount += 1 }
-    // Interrupted only by a debugger, since all signals are blocked.
-    while unsafe sem_wait(wakeUps) != 0 {}
-    return state.withLock { state in
-      state.idleCount -= 1
-      if state.waiting.isEmpty {
+    while true {
+      let next: Next = state.withLock { state in
+        if let item = state.waiting.popFirst() { return .work(item.work) }
+        guard state.isClosed else {
+          state.idleCount += 1
+          return .wait
+        }
         state.threadCount -= 1
-        return nil
+        return .end
       }
-      return state.waiting.removeFirst()
+      switch next {
+      case .work(let work): return work
+      case .end: return nil
+      case .wait:
+        // Interrupted only by a debugger, since all signals are blocked. It may have been posted
+        // for work that another thread has taken meanwhile.
+        while unsafe sem_wait(wakeUps) != 0 {}
+        state.withLock { $0.idleCount -= 1 }
+      }
     }
   }
 }

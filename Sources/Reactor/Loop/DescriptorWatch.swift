@@ -64,13 +64,13 @@ extension EventLoop {
     _ descriptor: FileDescriptor, for events: DescriptorEvents,
     _ body: @escaping (DescriptorEvents) -> Void
   ) throws(Errno) -> DescriptorWatch {
-    checkThread()
+    core.checkThread()
     precondition(!events.isEmpty, "EventLoop: a watch waits for something")
     try checkPollable(descriptor)
     let flags =
       (events.contains(.readable) ? EV_READ : 0) | (events.contains(.writable) ? EV_WRITE : 0)
     let event = Event(
-      in: registry, descriptor: descriptor.rawValue, flags: flags | EV_PERSIST,
+      in: core.registry, descriptor: descriptor.rawValue, flags: flags | EV_PERSIST,
       lifetime: .untilRemoved
     ) { fired in
       var ready: DescriptorEvents = []

@@ -139,7 +139,7 @@ final class Event {
   fileprivate func fire(_ fired: Int32) {
     if flags & Int16(EV_PERSIST) == 0 { isPatient = false }
     if lifetime == .untilFired { remove() }
-    body(fired)
+    registry.performCallback { body(fired) }
   }
 }
 

@@ -15,8 +15,9 @@ final class JobQueue: @unchecked Sendable {
   private let confinedBooks = Confined(Books())
 
   private struct Books {
-    /// What runs them; nil when the loop is gone.
+    /// What runs them; nil when the loop has ended.
     var work: TurnEvent?
+    var loopTaskExecutor: UnownedTaskExecutor?
     var isServed = false
     var jobs: [Job] = []
     var next = 0
@@ -34,11 +35,15 @@ final class JobQueue: @unchecked Sendable {
 
   var count: Int { books.jobs.count - books.next }
 
-  func open(_ work: TurnEvent) {
+  /// What runs the loop's own tasks.
+  var loopTaskExecutor: UnownedTaskExecutor? { unsafe books.loopTaskExecutor }
+
+  func open(_ work: TurnEvent, _ loopTaskExecutor: UnownedTaskExecutor) {
     books.work = work
+    unsafe books.loopTaskExecutor = loopTaskExecutor
   }
 
-  /// - Returns: False when the loop is gone.
+  /// - Returns: False when the loop has ended.
   func append(_ job: Job) -> Bool {
     guard books.work != nil else { return false }
     books.jobs.append(job)

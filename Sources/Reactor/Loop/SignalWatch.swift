@@ -55,9 +55,9 @@ extension EventLoop {
   /// - Returns: The watch, to cancel it.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
-    checkThread()
+    core.checkThread()
     let event = Event(
-      in: registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
+      in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
       lifetime: .untilRemoved, body)
     event.add()
     return SignalWatch(event)

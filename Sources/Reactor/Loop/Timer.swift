@@ -67,9 +67,9 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
-    checkThread()
+    core.checkThread()
     precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
-    return Timer(in: registry, counters, delay: delay, interval: nil, body)
+    return Timer(in: core.registry, core.counters, delay: delay, interval: nil, body)
   }
 
   /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then;
@@ -81,8 +81,8 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
-    checkThread()
+    core.checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
-    return Timer(in: registry, counters, delay: interval, interval: interval, body)
+    return Timer(in: core.registry, core.counters, delay: interval, interval: interval, body)
   }
 }
