@@ -22,6 +22,8 @@ public final class AIOFile {
 
   let traits: FileTraits
   var lanes: Lanes
+  /// The descriptor that the file was made with, until it is closed or given away.
+  private(set) var shared: SharedDescriptor?
   /// Whether it is a pipe or its like that waits for another one to end.
   var isHeldBack = false
   /// Operations that glibc holds, and how many of them are writes.
@@ -105,6 +107,7 @@ public final class AIOFile {
     self.path = path
     self.queue = queue
     self.traits = traits
+    shared = SharedDescriptor(descriptor)
     lanes = Lanes(
       descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
     confinedBooks = Confined(
@@ -114,11 +117,9 @@ public final class AIOFile {
   }
 
   deinit {
-    // Requests hold the file, so none is unfinished. A descriptor that nobody closed is closed
-    // here.
-    guard isOpen else { return }
-    lanes.closeDuplicates()
-    Glibc.close(lanes.first)
+    // Requests hold the file, so none is unfinished. What nobody closed is closed here; the first
+    // descriptor when the last call that borrowed it is over.
+    for duplicate in lanes.takeDuplicates() { Glibc.close(duplicate) }
   }
 
   /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)`'s
@@ -203,25 +204,54 @@ public final class AIOFile {
   /// Closes the file's descriptors as soon as no operation needs them. Wraps `close(2)`.
   ///
   /// Operations accepted before run to their end and have their handlers called first; new ones are
-  /// refused with `EBADF`. `close(2)` may block; ``detach(_:)`` leaves it to the caller.
+  /// refused with `EBADF`. `close(2)` may block, and is called on the queue's thread;
+  /// ``detach(_:)`` leaves it to the caller.
   ///
-  /// - Parameter handler: Called once, from `drain`.
+  /// - Parameter handler: Called once, from `drain`. An error means that data of earlier writes may
+  ///   be lost, as on a network file system; the descriptors are gone all the same. `ECANCELED` says
+  ///   that the queue ended first: the descriptors are closed when the kernel lets go of them.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     let path = path
-    detach { descriptor in
-      let reason: Errno? = Glibc.close(descriptor.rawValue) == 0 ? nil : .ofLastCall
+    detachAll { descriptors in
       handler(
-        reason.map { .failure(FileError(operation: .close, path: path, errno: $0)) }
-          ?? .success(()))
+        Result { () throws(FileError) in
+          do throws(Errno) {
+            try descriptors.close()
+          } catch {
+            throw FileError(operation: .close, path: path, errno: error)
+          }
+        })
     }
   }
 
-  /// Gives the descriptor back as soon as no operation needs it, and closes its duplicates. New
-  /// operations are refused with `EBADF`.
+  /// Gives the descriptor back as soon as no operation needs it. New operations are refused with
+  /// `EBADF`.
+  ///
+  /// The duplicates that the queue made of it are closed first, with `close(2)` on the queue's
+  /// thread, where that may block on a network file system.
   ///
   /// - Parameter handler: Called once, from `drain`, with the descriptor, which is the caller's to
-  ///   close.
-  public func detach(_ handler: @escaping (FileDescriptor) -> Void) {
+  ///   close; or with `ECANCELED` if the queue ended first: then the descriptor is closed when the
+  ///   kernel lets go of it.
+  public func detach(_ handler: @escaping (Result<FileDescriptor, FileError>) -> Void) {
+    let path = path
+    detachAll { descriptors in
+      handler(
+        Result { () throws(FileError) in
+          do throws(Errno) {
+            return try descriptors.surrenderFirst()
+          } catch {
+            throw FileError(operation: .close, path: path, errno: error)
+          }
+        })
+    }
+  }
+
+  /// As ``detach(_:)``, but gives all descriptors of the file, the duplicates too, to close them on
+  /// whichever thread may block.
+  ///
+  /// - Parameter handler: Called once, from `drain`.
+  package func detachAll(_ handler: @escaping (ClosingDescriptors) -> Void) {
     precondition(isOpen, "AIOFile: a file is closed or detached only once")
     isOpen = false
     queue.acceptDetach(self, handler)
@@ -232,14 +262,15 @@ public final class AIOFile {
 
   // MARK: - Calls that the queue does not make
 
-  /// Lends the descriptor for a call on another thread: the file is not closed before
-  /// ``giveBackDescriptor()``.
+  /// Lends the descriptor for a call on another thread. A close waits for
+  /// ``giveBackDescriptor()``; and whatever becomes of the file, the number stays open as long as the
+  /// reference is held.
   ///
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
-  package func lendDescriptor() throws(Errno) -> FileDescriptor {
-    guard isOpen else { throw .badFileDescriptor }
+  package func lendDescriptor() throws(Errno) -> SharedDescriptor {
+    guard isOpen, let shared else { throw .badFileDescriptor }
     unfinishedCount += 1
-    return FileDescriptor(rawValue: lanes.first)
+    return shared
   }
 
   /// The call that got the descriptor is over.
@@ -266,8 +297,10 @@ public final class AIOFile {
     queue.finish(request)
   }
 
-  func surrenderDescriptor() -> FileDescriptor {
-    lanes.closeDuplicates()
-    return FileDescriptor(rawValue: lanes.first)
+  /// Gives all descriptors away. Nothing may be in flight.
+  func surrenderDescriptors() -> ClosingDescriptors {
+    guard let shared else { preconditionFailure("AIOFile: its descriptors are given away once") }
+    self.shared = nil
+    return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
   }
 }

@@ -47,7 +47,7 @@ extension CompletionQueue {
     return RequestID(request)
   }
 
-  func acceptDetach(_ file: AIOFile, _ handler: @escaping (FileDescriptor) -> Void) {
+  func acceptDetach(_ file: AIOFile, _ handler: @escaping (ClosingDescriptors) -> Void) {
     let request = take(.detach, file, nil)
     request.pointee.handler = .detach(handler)
     request.pointee.state = .parked

@@ -46,7 +46,7 @@ extension CompletionQueue {
       handler(result)
     case .detach(let handler):
       pool.put(request)
-      if let file { handler(file.surrenderDescriptor()) }
+      if let file { handler(file.surrenderDescriptors()) }
     case nil:
       pool.put(request)
     }

@@ -158,13 +158,13 @@ struct Lanes {
     lanes[Int(request.pointee.lane)].last.map { $0 == request } ?? false
   }
 
-  /// Closes all but the first. Nothing may be in flight.
-  mutating func closeDuplicates() {
-    for lane in lanes.dropFirst() {
-      close(lane.descriptor)
-    }
-    lanes.removeLast(lanes.count - 1)
+  /// Gives all but the first to the caller, who closes them. Nothing may be in flight.
+  mutating func takeDuplicates() -> [Int32] {
+    guard lanes.count > 1 else { return [] }
+    let duplicates = lanes.dropFirst().map(\.descriptor)
+    lanes.removeLast(duplicates.count)
     writeLane = 0
+    return duplicates
   }
 }
 

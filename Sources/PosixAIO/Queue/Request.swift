@@ -38,7 +38,7 @@ struct Request {
   enum Handler {
     case transfer(CompletionQueue.TransferHandler)
     case sync(CompletionQueue.SyncHandler)
-    case detach((FileDescriptor) -> Void)
+    case detach((ClosingDescriptors) -> Void)
   }
 
   /// glibc's control block. The first property, so that its address is the slot's.

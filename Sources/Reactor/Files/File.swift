@@ -174,15 +174,15 @@ public final class File {
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     loop.checkThread()
     let path = path
-    queued.detach { [loop, isInMemory] descriptor in
-      if isInMemory, FileSystemCalls.hasName(descriptor) {
+    queued.detachAll { [loop, isInMemory] descriptors in
+      if isInMemory, let first = descriptors.first, FileSystemCalls.hasName(first) {
         return handler(
           Result { () throws(FileError) in
-            try FileSystemCalls.close(descriptor, path: path)
+            try FileSystemCalls.close(descriptors, path: path)
           })
       }
       loop.offloadCall { () throws(FileError) in
-        try FileSystemCalls.close(descriptor, path: path)
+        try FileSystemCalls.close(descriptors, path: path)
       } _: { result in
         handler(result)
       }
@@ -199,7 +199,7 @@ public final class File {
     loop.checkThread()
     let descriptor = try queued.lendDescriptor()
     loop.offloadCall { () throws(FileError) in
-      try work(descriptor)
+      try work(descriptor.descriptor)
     } _: { [queued] result in
       completion(result)
       // After the handler, so that it comes before that of a close.

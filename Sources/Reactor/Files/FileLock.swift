@@ -43,7 +43,7 @@ extension File {
       { (descriptor) throws(FileError) in
         do throws(FileError) {
           try FileSystemCalls.lock(
-            descriptor, path: path, type: kind.type, waits: false, offset: offset,
+            descriptor.descriptor, path: path, type: kind.type, waits: false, offset: offset,
             byteCount: byteCount)
           return true
         } catch {

@@ -82,7 +82,7 @@ public final class TemporaryFile {
     let descriptor = try file.queued.lendDescriptor()
     directory.offload { (directory) throws(FileError) in
       // A file without a name can be linked once only: if the rename fails, it keeps this one.
-      if !isNamed { try FileSystemCalls.link(descriptor, to: temporaryName, in: directory) }
+      if !isNamed { try FileSystemCalls.link(descriptor.descriptor, to: temporaryName, in: directory) }
       return Result { () throws(FileError) in
         try FileSystemCalls.rename(
           .beneath(directory, temporaryName), to: .beneath(directory, name), replacing: replacing)
