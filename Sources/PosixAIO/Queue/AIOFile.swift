@@ -90,24 +90,32 @@ public final class AIOFile {
   public convenience init(
     _ descriptor: FileDescriptor, path: FilePath? = nil, queue: CompletionQueue
   ) {
+    self.init(
+      SharedDescriptor(descriptor), path: path, queue: queue, FileTraits(descriptor.rawValue))
+  }
+
+  /// As ``init(_:path:queue:)``, for a descriptor that may have other owners.
+  package convenience init(
+    _ descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue
+  ) {
     self.init(descriptor, path: path, queue: queue, FileTraits(descriptor.rawValue))
   }
 
-  /// Takes over a descriptor of a regular file that is known to be open for reading through the
-  /// page cache: nobody has to ask what it is.
+  /// As ``init(_:path:queue:)``, for a regular file that is known to be open for reading through
+  /// the page cache: nobody has to ask what it is.
   package convenience init(
-    ofCachedRegularFile descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue
+    ofCachedRegularFile descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue
   ) {
     self.init(descriptor, path: path, queue: queue, .cachedRegular)
   }
 
   private init(
-    _ descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue, _ traits: FileTraits
+    _ descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue, _ traits: FileTraits
   ) {
     self.path = path
     self.queue = queue
     self.traits = traits
-    shared = SharedDescriptor(descriptor)
+    shared = descriptor
     lanes = Lanes(
       descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
     confinedBooks = Confined(
@@ -279,6 +287,18 @@ public final class AIOFile {
   }
 
   // MARK: - Ends
+
+  /// Closes the file of a queue that has ended, without a request: its descriptors are closed when
+  /// neither the kernel nor a call on another thread uses them any more. Does nothing the second
+  /// time.
+  package func letGo() {
+    guard isOpen else { return }
+    isOpen = false
+    // What is in flight keeps the file, which closes them when it goes.
+    guard inFlightCount == 0 else { return }
+    for duplicate in lanes.takeDuplicates() { Glibc.close(duplicate) }
+    shared = nil
+  }
 
   /// One of the file's requests is over, its handler called.
   func requestEnded() {

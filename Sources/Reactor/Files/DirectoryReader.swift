@@ -38,7 +38,7 @@ public final class DirectoryReader {
     }
     state = .reading
     let (batchCount, path) = (batchCount, directory.path)
-    directory.offload { (descriptor) throws(FileError) in
+    directory.offload(as: .list, path) { (descriptor) throws(FileError) in
       let stream: DirectoryStream
       if let opened { stream = opened } else { stream = try .init(descriptor, path: path) }
       return (stream, try stream.next(batchCount))

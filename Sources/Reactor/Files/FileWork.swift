@@ -10,11 +10,11 @@ public class FileWork {
     case over
   }
 
-  final let loop: EventLoop
+  final let core: LoopCore
   private final var state = State.running(nil)
 
-  init(_ loop: EventLoop) {
-    self.loop = loop
+  init(_ core: LoopCore) {
+    self.core = core
   }
 
   /// Breaks the work off: its handler gets `ECANCELED`, unless nothing is left to be broken off.
@@ -22,10 +22,10 @@ public class FileWork {
   /// The handler is called when all is as it was before, so not before a call that runs on a helper
   /// thread has returned.
   public final func cancel() {
-    loop.checkThread()
     guard case .running(let request) = state else { return }
+    core.checkThread()
     state = .canceled
-    if let request { loop.queue.cancel(request, abandoning: true) }
+    if let request { core.queue.cancel(request, abandoning: true) }
   }
 
   final var isCanceled: Bool {

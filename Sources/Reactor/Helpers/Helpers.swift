@@ -101,12 +101,13 @@ final class Helpers {
     }
   }
 
+  /// Whether another wait for a lock would not be refused for their number.
+  var mayWaitForLock: Bool { lockWaiterCount < Self.lockWaiterLimit }
+
   private func refusal(of kind: Kind) -> Errno? {
     if isCanceling { return .canceled }
     if pending.count >= limit { return .resourceTemporarilyUnavailable }
-    if kind == .lockWait, lockWaiterCount >= Self.lockWaiterLimit {
-      return .resourceTemporarilyUnavailable
-    }
+    if kind == .lockWait, !mayWaitForLock { return .resourceTemporarilyUnavailable }
     return nil
   }
 

@@ -14,6 +14,7 @@ final class JobQueue: @unchecked Sendable {
 
   private let confinedBooks = Confined(Books())
 
+  @safe
   private struct Books {
     /// What runs them; nil when the loop has ended.
     var work: TurnEvent?

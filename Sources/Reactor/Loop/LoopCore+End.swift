@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PosixAIO
+internal import SystemPackage
 
 /// How a loop ends: the one way, whoever asks for it. docs/design.md has the page.
 ///

@@ -115,6 +115,14 @@ package final class LoopCore {
     if case .open = phase { false } else { true }
   }
 
+  /// As ``checkUse()``, for what has no future when the loop is ending.
+  ///
+  /// - Throws: `ECANCELED` then.
+  func checkSockets() throws(Errno) {
+    try checkUse()
+    if isEnding { throw .canceled }
+  }
+
   /// Whether the loop has ended, or is being cut off and takes nothing new.
   var refusesWork: Bool {
     switch phase {

@@ -6,9 +6,6 @@ package struct DueCall {
   package init(body: @escaping () -> Void) {
     self.body = body
   }
-
-  /// Stands for one that was made.
-  static let made = DueCall {}
 }
 
 /// The calls that a loop makes in its next turn, in order.
@@ -55,7 +52,7 @@ final class NextTurnCalls {
     while runningIndex < running.count {
       let call = running[runningIndex]
       // What it captures is released outside of this array's accesses: that may run user code.
-      running[runningIndex] = .made
+      running[runningIndex] = DueCall {}
       runningIndex += 1
       call.body()
     }

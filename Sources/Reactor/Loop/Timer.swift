@@ -69,7 +69,7 @@ extension EventLoop {
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
     core.checkThread()
     precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
-    return Timer(in: core.registry, core.counters, delay: delay, interval: nil, body)
+    return core.schedule(after: delay, body)
   }
 
   /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then;
@@ -84,5 +84,12 @@ extension EventLoop {
     core.checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
     return Timer(in: core.registry, core.counters, delay: interval, interval: interval, body)
+  }
+}
+
+extension LoopCore {
+  /// As ``EventLoop/schedule(after:_:)``.
+  func schedule(after delay: Duration, _ body: @escaping () -> Void) -> EventLoop.Timer {
+    EventLoop.Timer(in: registry, counters, delay: delay, interval: nil, body)
   }
 }

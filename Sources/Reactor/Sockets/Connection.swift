@@ -17,8 +17,8 @@ public import SystemPackage
 ///
 /// **Lifetime.** A connection lives as long as it is open, kept or not. It is closed by
 /// ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose``
-/// is called once, as the last of its handlers. It goes with its loop, silently, if that goes
-/// first.
+/// is called once, as the last of its handlers. It ends with its loop, if that ends first: what it
+/// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
 /// **SIGPIPE.** libevent's `writev(2)`, for what is in several pieces, raises it where the peer is
 /// gone. The first connection of a
@@ -66,8 +66,10 @@ public final class Connection {
   /// What the connection was made with.
   public let configuration: Configuration
 
+  let core: LoopCore
+
   /// The loop that runs it.
-  public unowned let loop: EventLoop
+  public var loop: EventLoop { core.loop }
 
   let sockets: OpenSockets
   let stream: SocketStream
@@ -118,30 +120,31 @@ public final class Connection {
   ///   - loop: Whose thread this is.
   ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)` or `setsockopt(2)`. Then
-  ///   the descriptor is still the caller's.
+  ///   the descriptor is still the caller's. `ECANCELED` when the loop is ending.
   public convenience init(
     adopting descriptor: FileDescriptor, on loop: EventLoop,
     configuration: Configuration = Configuration()
   ) throws(Errno) {
-    loop.checkThread()
+    try loop.core.checkSockets()
     let address = try SocketCalls.adopt(descriptor.rawValue, configuration.tcp)
-    self.init(descriptor.rawValue, peerAddress: address, on: loop, configuration, listener: nil)
+    self.init(
+      descriptor.rawValue, peerAddress: address, on: loop.core, configuration, listener: nil)
   }
 
   /// Takes over a connected socket that has its options.
   init(
-    _ socket: Int32, peerAddress: SocketAddress, on loop: EventLoop,
+    _ socket: Int32, peerAddress: SocketAddress, on core: LoopCore,
     _ configuration: Configuration, listener: Listener?
   ) {
     configuration.check()
     ignoreBrokenPipes()
-    self.loop = loop
+    self.core = core
     self.configuration = configuration
     self.peerAddress = peerAddress
     self.listener = listener
-    sockets = loop.sockets
+    sockets = core.sockets
     stream = SocketStream(
-      socket, in: loop.registry, sockets.inputBlocks,
+      socket, in: core.registry, sockets.inputBlocks,
       .init(
         inputByteCount: configuration.inputHighWaterByteCount,
         outputLowWaterByteCount: configuration.outputLowWaterByteCount))
@@ -165,7 +168,7 @@ public final class Connection {
   func checkThread() {
     // A closed connection may outlive its loop, and does nothing.
     if case .closed = state { return }
-    loop.checkThread()
+    core.checkThread()
   }
 
   /// Time runs for input only while somebody wants it: who is busy with a request does not read the

@@ -66,8 +66,10 @@ public final class Listener {
     case closed
   }
 
+  let core: LoopCore
+
   /// The loop that runs it.
-  public unowned let loop: EventLoop
+  public var loop: EventLoop { core.loop }
 
   /// The address in use, with the real port.
   public let address: SocketAddress
@@ -106,16 +108,16 @@ public final class Listener {
   ///   - address: One of this machine's, or all of them; port 0 takes a free one.
   ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: What `socket(2)`, `bind(2)` or `listen(2)` gives, most often `EADDRINUSE`,
-  ///   `EADDRNOTAVAIL` or `EACCES`. Nothing was started.
+  ///   `EADDRNOTAVAIL` or `EACCES`; `ECANCELED` when the loop is ending. Nothing was started.
   public init(
     on loop: EventLoop, _ address: SocketAddress, configuration: Configuration = Configuration()
   ) throws(Errno) {
-    loop.checkThread()
+    try loop.core.checkSockets()
     configuration.check()
     socket = try SocketCalls.listen(on: address, configuration.socketOptions)
-    self.loop = loop
+    core = loop.core
     self.configuration = configuration
-    sockets = loop.sockets
+    sockets = loop.core.sockets
     do throws(Errno) {
       self.address = try SocketCalls.localAddress(of: socket)
     } catch {
@@ -124,7 +126,7 @@ public final class Listener {
     file = address.path.flatMap { SocketFile($0) }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     let flags = LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED
-    unsafe listener = evconnlistener_new(loop.base, onAccept, context, flags, 0, socket)
+    unsafe listener = evconnlistener_new(core.base, onAccept, context, flags, 0, socket)
     guard unsafe listener != nil else { preconditionFailure("Listener: out of memory") }
     unsafe evconnlistener_set_error_cb(listener, onAcceptError)
     sockets.insert(self)
@@ -134,14 +136,14 @@ public final class Listener {
 
   /// Leaves further clients in the kernel's queue. Wraps `evconnlistener_disable`.
   public func pause() {
-    loop.checkThread()
+    core.checkThread()
     isPaused = true
     update()
   }
 
   /// Goes on after ``pause()``. Wraps `evconnlistener_enable`.
   public func resume() {
-    loop.checkThread()
+    core.checkThread()
     isPaused = false
     update()
   }
@@ -150,7 +152,7 @@ public final class Listener {
   /// Clients in the kernel's queue are refused; connections go on. Wraps `evconnlistener_free`.
   public func close() {
     if case .closed = state { return }
-    loop.checkThread()
+    core.checkThread()
     sockets.remove(self)
     tearDown()
     ended()
@@ -210,7 +212,7 @@ public final class Listener {
   fileprivate func accepted(_ socket: Int32, _ peerAddress: SocketAddress?) {
     // On Linux the socket has its options from the listening one.
     let connection = Connection(
-      socket, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: loop,
+      socket, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
       configuration.connection, listener: self)
     connectionCount += 1
     countAccept()
@@ -234,7 +236,7 @@ public final class Listener {
 
   fileprivate func failed(_ errno: Errno) {
     guard case .open = state else { return }
-    let timer = loop.schedule(after: configuration.retryDelay) { [self] in
+    let timer = core.schedule(after: configuration.retryDelay) { [self] in
       guard case .failed = state else { return }
       state = .open
       update()
@@ -246,9 +248,8 @@ public final class Listener {
 }
 
 extension Listener: OpenSocket {
-  func loopIsGoing() {
-    tearDown()
-    ended()
+  package func loopIsEnding() {
+    close()
   }
 }
 

@@ -11,12 +11,13 @@ extension FileWriter {
   public func flush(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    loop.checkThread()
+    core.checkThread()
     flushes.append(Flush(goal: byteCountAccepted, isDurable: durably, handler: handler))
-    loop.later { [self] in callFlushes() }
+    core.later { [self] in callFlushes() }
   }
 
-  /// Writes what was accepted and closes the file. Nothing is accepted from now on.
+  /// Writes what was accepted and closes the file. Nothing is accepted from now on. After the end
+  /// of the loop it closes the file at once, and calls the handler before it returns.
   ///
   /// - Parameters:
   ///   - durably: Whether everything is to be on the disk before.
@@ -24,7 +25,8 @@ extension FileWriter {
   public func close(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler = { _ in }
   ) {
-    loop.checkThread()
+    guard !core.hasEnded else { return closeAfterEnd(handler) }
+    core.checkThread()
     switch state {
     case .open: state = .closing
     case .failed(let error): state = .closed(error)
@@ -37,6 +39,17 @@ extension FileWriter {
         if case .failure = flushed { handler(flushed) } else { handler(closed) }
       }
     }
+  }
+
+  /// The loop has ended, and with it every write. What is buffered still was accepted too late.
+  private func closeAfterEnd(_ handler: CompletionQueue.SyncHandler) {
+    let error =
+      failure
+      ?? (bufferedByteCount == 0
+        ? nil : FileError(operation: .write, path: file.path, errno: .canceled))
+    state = .closed(error)
+    file.close()
+    handler(error.map { .failure($0) } ?? .success(()))
   }
 
   /// Goes on in another file, as log rotation wants it: opens the file anew, usually at a path that
@@ -56,7 +69,7 @@ extension FileWriter {
     permissions: FilePermissions = .ownerReadWrite,
     _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    File.open(path, .writeOnly, options: options, permissions: permissions, on: loop) {
+    File.open(path, .writeOnly, options: options, permissions: permissions, on: core.loop) {
       [self] result in
       switch (result, state) {
       case (.failure(let error), _): handler(.failure(error))
@@ -163,7 +176,7 @@ extension FileWriter {
     do throws(Errno) {
       try file.dataSync(handler)
     } catch {
-      loop.refuse(.dataSync, file.path, error, handler)
+      core.refuse(.dataSync, file.path, error, handler)
     }
   }
 }
