@@ -77,7 +77,18 @@ public final class AIOFile {
     var isReady = false
     var unfinishedCount = 0
     var parkedDetach: RequestRef?
+    var lentCount = 0
   }
+
+  /// Whether the descriptors are to be closed with the last operation: the close that was asked for
+  /// has completed with `ECANCELED`.
+  var closesWhenIdle = false
+
+  /// Whether the ``Orphanage`` has operations of the file.
+  private var isOrphaned = false
+
+  /// Calls on other threads that use the descriptor; each counts as unfinished too.
+  var lentCount: Int { books.lentCount }
 
   /// Takes over an open descriptor.
   ///
@@ -278,11 +289,13 @@ public final class AIOFile {
   package func lendDescriptor() throws(Errno) -> SharedDescriptor {
     guard isOpen, let shared else { throw .badFileDescriptor }
     unfinishedCount += 1
+    books.lentCount += 1
     return shared
   }
 
   /// The call that got the descriptor is over.
   package func giveBackDescriptor() {
+    books.lentCount -= 1
     requestEnded()
   }
 
@@ -304,6 +317,10 @@ public final class AIOFile {
   func requestEnded() {
     unfinishedCount -= 1
     finishDetachIfLast()
+    if closesWhenIdle, unfinishedCount == 0, shared != nil {
+      // Who asked for the close has its response already.
+      _ = surrenderDescriptors()
+    }
   }
 
   func park(detach request: RequestRef) {
@@ -322,5 +339,30 @@ public final class AIOFile {
     guard let shared else { preconditionFailure("AIOFile: its descriptors are given away once") }
     self.shared = nil
     return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
+  }
+
+  func takeParkedDetach() -> RequestRef? {
+    books.parkedDetach.take()
+  }
+
+  // MARK: - After the queue's end
+
+  /// Gives the descriptors away for operations that outlive the queue. An open file keeps its first
+  /// one.
+  func orphanDescriptors() -> OrphanedDescriptors {
+    isOrphaned = true
+    let first = shared
+    if !isOpen { shared = nil }
+    return OrphanedDescriptors(first, duplicates: lanes.surrenderDuplicates())
+  }
+
+  /// For a close after the queue has retired. What the kernel or a call on another thread still uses
+  /// is closed when they let go.
+  func surrenderAfterTheEnd() -> ClosingDescriptors {
+    guard unfinishedCount == 0, !isOrphaned else {
+      shared = nil
+      return ClosingDescriptors(refused: .canceled)
+    }
+    return surrenderDescriptors()
   }
 }

@@ -48,10 +48,13 @@ extension CompletionQueue {
   }
 
   func acceptDetach(_ file: AIOFile, _ handler: @escaping (ClosingDescriptors) -> Void) {
+    // Nobody drains any more, so this is the one handler that is called at once.
+    if stage == .retired { return handler(file.surrenderAfterTheEnd()) }
     let request = take(.detach, file, nil)
     request.pointee.handler = .detach(handler)
     request.pointee.state = .parked
     file.park(detach: request)
+    if stage == .ending { cancelHeldDetach(of: file) }
   }
 
   /// Lets a file take its turn.
@@ -69,6 +72,7 @@ extension CompletionQueue {
       precondition(timeout > .zero, "AIOFile: a timeout is more than 0")
     }
     guard file.isOpen else { throw .badFileDescriptor }
+    guard stage == .open else { throw .canceled }
     guard !caio_is_forked_child() else { throw .notSupported }
     guard hasRoom(forBytes: byteCount) else { throw .resourceTemporarilyUnavailable }
   }

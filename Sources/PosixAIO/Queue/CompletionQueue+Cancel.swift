@@ -43,6 +43,8 @@ extension CompletionQueue {
   ///
   /// - Parameter file: One of this queue.
   public func cancelAll(of file: AIOFile) {
+    guard stage != .retired else { return }
+    cancelInGlibc(allOf: file)
     while let request = file.waiting.first {
       if unsafe request.pointee.mergedMemory != nil {
         separate(request, of: file)
@@ -54,21 +56,74 @@ extension CompletionQueue {
       file.barrier.remove(sync)
       end(sync, ECANCELED)
     }
-    for lane in file.lanes.busyTransferLanes {
-      // What was cancelled is announced like anything that has ended; what was not goes on.
-      _ = try? unsafe system.cancel(lane, nil)
+  }
+
+  /// Cancels what glibc has of a file and does not run, and takes back what has ended by that. A
+  /// sync that runs goes on; where its doorbell was behind it, it gets another one.
+  private func cancelInGlibc(allOf file: AIOFile) {
+    for lane in 0..<file.lanes.count {
+      harvestAll(on: lane, of: file)
+      guard file.lanes.hasTransfer(lane) else { continue }
+      // What was cancelled has ended; what was not goes on.
+      _ = try? unsafe system.cancel(file.lanes.descriptor(lane), nil)
+      harvestAll(on: lane, of: file)
     }
+    if let sync = file.lanes.syncWithoutDoorbell { submitDoorbellAgain(behind: sync, of: file) }
   }
 
   /// Has the handlers of all unfinished requests called by the next drains, with `ECANCELED` where
-  /// there is no result yet. Only a close waits on for the kernel.
+  /// there is no result yet. A close waits on for the kernel, unless the queue is ending.
   package func abandonAll() {
-    var index: UInt32 = 0
-    while let request = pool.slot(index) {
-      index += 1
-      guard request.pointee.kind != .doorbell, !request.pointee.isAbandoned else { continue }
-      cancel(request, ECANCELED, abandoning: true)
+    for file in filesInFlight() { cancelInGlibc(allOf: file) }
+    // Slots that are added from here on hold the responses of others.
+    let slotCount = pool.slotCount
+    forEachRequest(slotCount) { abandon($0) }
+    guard stage == .ending else { return }
+    // After all others, whose handlers come first.
+    forEachRequest(slotCount) { request in
+      guard request.pointee.kind == .detach, request.pointee.state == .parked,
+        let file = request.pointee.file
+      else { return }
+      cancelHeldDetach(of: file)
     }
+  }
+
+  private func forEachRequest(_ slotCount: UInt32, _ body: (RequestRef) -> Void) {
+    for index in 0..<slotCount {
+      if let request = pool.slot(index) { body(request) }
+    }
+  }
+
+  private func filesInFlight() -> [AIOFile] {
+    var files: [ObjectIdentifier: AIOFile] = [:]
+    var next = books.inFlight.first
+    while let request = next {
+      if let file = request.pointee.file { files[ObjectIdentifier(file)] = file }
+      next = request.pointee.next
+    }
+    return Array(files.values)
+  }
+
+  private func abandon(_ request: RequestRef) {
+    guard request.pointee.kind != .doorbell else { return }
+    if stage == .ending, request.pointee.state == .waiting, let file = request.pointee.file {
+      // What is merged is taken apart wherever it stands: no order is left to be kept.
+      if unsafe request.pointee.mergedMemory != nil { separate(request, of: file) }
+      if request.pointee.isAbandoned, request.pointee.state == .waiting {
+        file.waiting.remove(request)
+        end(request, ECANCELED)
+      }
+    }
+    guard !request.pointee.isAbandoned else { return }
+    cancel(request, ECANCELED, abandoning: true)
+  }
+
+  /// Completes a detach with `ECANCELED` that waits for glibc or for a call on another thread.
+  func cancelHeldDetach(of file: AIOFile) {
+    guard file.inFlightCount > 0 || file.lentCount > 0, let detach = file.takeParkedDetach()
+    else { return }
+    file.closesWhenIdle = true
+    end(detach, ECANCELED)
   }
 
   @discardableResult
@@ -97,7 +152,7 @@ extension CompletionQueue {
       case .waiting, .parked:
         // It was not the last one: of a short write, or of a sync that ran too early.
         return cancel(request, errorNumber, abandoning: abandoning)
-      case .free, .inFlight, .joined, .finished:
+      case .free, .inFlight, .joined, .finished, .orphaned:
         return .allDone
       }
     case .inFlight where cancelInGlibc(request, of: file, errorNumber):
@@ -108,7 +163,7 @@ extension CompletionQueue {
       guard abandoning, !request.pointee.isAbandoned else { return .notCanceled }
       answerEarly(request, errorNumber)
       return .abandoned
-    case .free, .finished, .parked:
+    case .free, .finished, .parked, .orphaned:
       return .allDone
     }
   }

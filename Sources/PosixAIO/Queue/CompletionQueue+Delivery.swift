@@ -45,8 +45,13 @@ extension CompletionQueue {
       pool.put(request)
       handler(result)
     case .detach(let handler):
+      let errorNumber = request.pointee.errorNumber
       pool.put(request)
-      if let file { handler(file.surrenderDescriptors()) }
+      if errorNumber != 0 {
+        handler(ClosingDescriptors(refused: Errno(rawValue: errorNumber)))
+      } else if let file {
+        handler(file.surrenderDescriptors())
+      }
     case nil:
       pool.put(request)
     }
@@ -77,7 +82,7 @@ extension CompletionQueue {
   }
 
   /// Frees what belongs to a request that nobody waits for any more.
-  private func discard(_ request: RequestRef) {
+  func discard(_ request: RequestRef) {
     let file = request.pointee.file.take()
     if let memory = unsafe request.pointee.memory.take() {
       books.heldByteCount -= memory.count

@@ -185,6 +185,20 @@ extension CompletionQueue {
   /// so the doorbell's signal says that the sync is done. Should it ever come early, the backstop
   /// finds the sync.
   private func submitDoorbell(behind sync: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
+    batch.appendStarted(sync)
+    batch.append(takeDoorbell(file))
+    return submitBatch(file, .one(lane))
+  }
+
+  /// As ``submitDoorbell(behind:of:_:)``, for a sync whose doorbell was cancelled. Should it not be
+  /// taken, the backstop finds the sync.
+  func submitDoorbellAgain(behind sync: RequestRef, of file: AIOFile) {
+    batch.removeAll()
+    batch.append(takeDoorbell(file))
+    _ = submitBatch(file, .one(Int(sync.pointee.lane)))
+  }
+
+  private func takeDoorbell(_ file: AIOFile) -> RequestRef {
     let doorbell = pool.take()
     doorbell.pointee.kind = .doorbell
     doorbell.pointee.file = file
@@ -192,9 +206,7 @@ extension CompletionQueue {
     doorbell.pointee.offset = 0
     file.unfinishedCount += 1
     ownerlessCount += 1
-    batch.appendStarted(sync)
-    batch.append(doorbell)
-    return submitBatch(file, .one(lane))
+    return doorbell
   }
 
   /// Where the members of a batch go.

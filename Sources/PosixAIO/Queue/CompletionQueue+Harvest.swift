@@ -39,7 +39,7 @@ extension CompletionQueue {
     }
   }
 
-  private func lookAtEverythingInFlight() -> Int {
+  func lookAtEverythingInFlight() -> Int {
     var rescuedCount = 0
     var next = books.inFlight.first
     while let request = next {
@@ -56,9 +56,9 @@ extension CompletionQueue {
     let result = unsafe system.result(of: request.control)
     // In flight, a request has its file.
     guard let file = request.pointee.file else { return true }
-    if request.pointee.kind.isSync { harvestWrites(before: request, of: file) }
-    books.inFlight.remove(request)
-    groups.leave(request)
+    if request.pointee.kind.isSync || request.pointee.kind == .doorbell {
+      harvestFronts(before: request, of: file)
+    }
     ended(request, of: file)
 
     if error == ECANCELED {
@@ -79,25 +79,41 @@ extension CompletionQueue {
     return true
   }
 
-  /// Takes back the writes behind which a sync was handed over, should their signal be late:
-  /// whether the sync is worth anything depends on them.
-  private func harvestWrites(before sync: RequestRef, of file: AIOFile) {
-    while let front = file.lanes.front(of: Int(sync.pointee.lane)), !(front == sync),
+  /// Takes back what stands before a sync or its doorbell on their lane, should its signal be late:
+  /// whether the sync is worth anything depends on the writes, and a doorbell that was submitted
+  /// again is not in the group of its sync.
+  private func harvestFronts(before request: RequestRef, of file: AIOFile) {
+    while let front = file.lanes.front(of: Int(request.pointee.lane)), !(front == request),
       harvest(front)
     {}
   }
 
+  /// Takes back what has ended on a lane, wherever it stands there.
+  func harvestAll(on lane: Int, of file: AIOFile) {
+    var next = file.lanes.front(of: lane)
+    while let request = next {
+      // Only what stands before a request is harvested with it.
+      next = request.pointee.nextOnLane
+      _ = harvest(request)
+    }
+  }
+
   /// Counts an operation out, and lets those have their turn who waited for that.
   private func ended(_ request: RequestRef, of file: AIOFile) {
+    countOut(request, of: file)
+    if request.pointee.kind != .doorbell { record(request) }
+    if !file.waiting.isEmpty { makeReady(file) }
+    if file.traits.isStream, file.inFlightCount == 0 { admitNextStream() }
+  }
+
+  func countOut(_ request: RequestRef, of file: AIOFile) {
+    books.inFlight.remove(request)
+    groups.leave(request)
     file.inFlightCount -= 1
     file.lanes.remove(request)
     if request.pointee.kind == .write { file.writeInFlightCount -= 1 }
     if request.pointee.isAbandoned { ownerlessCount -= 1 }
-    if request.pointee.kind != .doorbell { record(request) }
-    if !file.waiting.isEmpty { makeReady(file) }
-    guard file.traits.isStream, file.inFlightCount == 0 else { return }
-    streamCount -= 1
-    admitNextStream()
+    if file.traits.isStream, file.inFlightCount == 0 { streamCount -= 1 }
   }
 
   private func record(_ request: RequestRef) {
@@ -125,15 +141,16 @@ extension CompletionQueue {
       (done, total) = (request.pointee.doneCount, request.pointee.byteCount)
     }
     if request.pointee.errorNumber == 0, done < total {
-      if moved > 0, !request.pointee.isAbandoned || isMerged {
+      if moved > 0, stage == .open, !request.pointee.isAbandoned || isMerged {
         file.barrier.writeCameBackShort(epoch: request.pointee.epoch)
         request.pointee.state = .waiting
         file.waiting.prepend(request)
         return makeReady(file)
       }
       // What was abandoned does not go on: it stays as far as it got.
-      request.pointee.wasCanceled = request.pointee.isAbandoned && moved > 0
-      request.pointee.errorNumber = EIO
+      request.pointee.wasCanceled =
+        moved > 0 && (request.pointee.isAbandoned || stage != .open)
+      request.pointee.errorNumber = request.pointee.wasCanceled ? ECANCELED : EIO
     }
     if isMerged { endMerged(request, of: file) } else { finish(request) }
   }

@@ -60,6 +60,9 @@ public final class CompletionQueue {
   var groups = GroupTable()
   var mergeMemory = MergeMemory()
 
+  /// How far the queue's end has come.
+  var stage = Stage.open
+
   /// Pipes and their like that wait for others to end.
   var heldBack = ReadyFiles()
   var streamCount = 0
@@ -94,6 +97,7 @@ public final class CompletionQueue {
 
   init(configuration: Configuration, system: AIOSystem) throws(Errno) {
     configuration.check()
+    Orphanage.sweep()
     self.configuration = configuration
     self.system = system
     if let helperLimit = configuration.helperLimit { caio_set_helper_limit(Int32(helperLimit)) }
@@ -110,7 +114,7 @@ public final class CompletionQueue {
 
   deinit {
     // Requests hold their file and files hold the queue, so nothing is unfinished here.
-    Glibc.close(descriptor.rawValue)
+    if stage != .retired { Glibc.close(descriptor.rawValue) }
   }
 
   /// Whether a request with a buffer of this size would be accepted now.
@@ -155,6 +159,7 @@ public final class CompletionQueue {
   ///   each handler asking for the next, where glibc's operations come back as they end.
   package func drain(limit: Int, cachedReadLimit: Int) -> Int {
     precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
+    guard stage != .retired else { return 0 }
     books.isDraining = true
     books.now = system.now()
     collect()
@@ -180,12 +185,13 @@ public final class CompletionQueue {
 
   /// Makes the calling thread the queue's: blocks the signal in it.
   package func moveToCurrentThread() {
+    guard stage != .retired else { return }
     signal.blockInCurrentThread()
   }
 
   /// Sees that `drain` is called soon.
   func wake(_ time: DrainTime = .thisTurn) {
-    guard !books.isDraining else { return }
+    guard !books.isDraining, stage != .retired else { return }
     if let requestDrain {
       requestDrain(time)
     } else {

@@ -45,6 +45,7 @@ struct Lanes {
   private var syncLane: Int?
   /// Whether another descriptor could not be had lately; asked again when something has ended.
   private var isStarved = false
+  private var ownsDuplicates = true
 
   init(_ descriptor: Int32, limit: Int) {
     precondition(limit > 0, "CompletionQueue: lanesPerFile is 1 or more")
@@ -160,17 +161,36 @@ struct Lanes {
 
   /// Gives all but the first to the caller, who closes them. Nothing may be in flight.
   mutating func takeDuplicates() -> [Int32] {
-    guard lanes.count > 1 else { return [] }
+    guard lanes.count > 1, ownsDuplicates else { return [] }
     let duplicates = lanes.dropFirst().map(\.descriptor)
     lanes.removeLast(duplicates.count)
     writeLane = 0
     return duplicates
   }
+
+  /// As ``takeDuplicates()``, while something is in flight. Nothing new may be after that.
+  mutating func surrenderDuplicates() -> [Int32] {
+    guard ownsDuplicates else { return [] }
+    ownsDuplicates = false
+    return lanes.dropFirst().map(\.descriptor)
+  }
 }
 
 extension Lanes {
-  /// The descriptors on which reads or writes are in flight.
-  var busyTransferLanes: [Int32] {
-    lanes.filter(\.hasTransfer).map(\.descriptor)
+  /// Whether reads or writes are in flight on a lane.
+  func hasTransfer(_ lane: Int) -> Bool { lanes[lane].hasTransfer }
+
+  /// A sync in flight behind which no doorbell stands any more.
+  var syncWithoutDoorbell: RequestRef? {
+    guard let syncLane else { return nil }
+    var sync: RequestRef?
+    var request = lanes[syncLane].first
+    while let current = request {
+      if current.pointee.kind.isSync { sync = current }
+      // One in front of it is that of the sync before.
+      if current.pointee.kind == .doorbell { sync = nil }
+      request = current.pointee.nextOnLane
+    }
+    return sync
   }
 }

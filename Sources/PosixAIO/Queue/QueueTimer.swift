@@ -9,6 +9,7 @@ final class QueueTimer {
   let descriptor: Int32
   private let system: AIOSystem
   private var armedFor = UInt64.max
+  private var isClosed = false
 
   init(_ system: AIOSystem) throws(Errno) {
     self.system = system
@@ -16,6 +17,13 @@ final class QueueTimer {
   }
 
   deinit {
+    close()
+  }
+
+  /// Closes the descriptor; the timer is not used any more.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
     Glibc.close(descriptor)
   }
 

@@ -33,6 +33,8 @@ struct Request {
     case joined
     /// Done; the handler has not been called yet.
     case finished
+    /// In flight when its queue retired: the ``Orphanage`` has it.
+    case orphaned
   }
 
   enum Handler {

@@ -14,7 +14,7 @@ final class RequestPool {
     unsafeMutableAddress { unsafe confinedFree.address }
   }
 
-  /// Only an idle queue goes away, so no slot is in use here.
+  /// Only an idle queue goes away, and an orphan without operations, so no slot is in use here.
   deinit {
     while let slab = unsafe slabs.popLast() {
       unsafe slab.deinitialize()
@@ -28,6 +28,9 @@ final class RequestPool {
     guard slab < (unsafe slabs.count) else { return nil }
     return unsafe RequestRef(slabs[slab].slot(place))
   }
+
+  /// How many slots there are, in use or not.
+  var slotCount: UInt32 { unsafe UInt32(slabs.count * Self.slabCount) }
 
   func take() -> RequestRef {
     if free.isEmpty { addSlab() }

@@ -1,5 +1,6 @@
 internal import CPosixAIO
 internal import Glibc
+internal import Synchronization
 internal import SystemPackage
 
 /// The real-time signal of one queue and the two ways on which it arrives.
@@ -17,6 +18,7 @@ final class CompletionSignal {
   private let blockedHere: Bool
   private var seenStrays: UInt64 = 0
   private var isKicked = false
+  private var isReleased = false
 
   /// - Parameter requested: A real-time signal number, or nil for a free one.
   /// - Throws: `EINVAL` if the number is no real-time signal, `EBUSY` if it is in use or no number
@@ -46,16 +48,27 @@ final class CompletionSignal {
     blockedHere = blocked == 1
   }
 
-  /// Gives everything back. Nothing may be in flight that could still send the signal.
   deinit {
+    release(keepIgnored: Orphanage.maySend(number))
+  }
+
+  /// Gives everything back, once; after that the signal is not used any more.
+  ///
+  /// - Parameter keepIgnored: Whether the signal may still be sent: its disposition then stays
+  ///   `SIG_IGN`, so that it does not end the process. The number is free for other queues.
+  func release(keepIgnored: Bool) {
+    guard !isReleased else { return }
+    seenStrays = strayCount
+    isReleased = true
     caio_signal_release(number)
+    if keepIgnored { Self.ignore(number) }
     close(signalDescriptor)
     close(pipeDescriptor)
     if blockedHere { caio_signal_unblock(number) }
   }
 
   /// Signals that landed on threads which do not block the signal, since the start.
-  var strayCount: UInt64 { caio_signal_strays(number) }
+  var strayCount: UInt64 { isReleased ? seenStrays : caio_signal_strays(number) }
 
   /// Whether something may have arrived in the pipe.
   private var hasNews: Bool { isKicked || strayCount != seenStrays }
@@ -114,15 +127,39 @@ final class CompletionSignal {
 
   private static func claim(_ requested: Int32?, pipe: Int32) throws(Errno) -> Int32 {
     if let requested {
-      try checked(caio_signal_claim(requested, pipe))
+      try claim(requested, pipe)
       return requested
     }
     // From the top: programs that pick a number by hand start at SIGRTMIN.
     var candidate = caio_sigrtmax()
     while candidate >= caio_sigrtmin() {
-      if caio_signal_claim(candidate, pipe) == 0 { return candidate }
-      candidate -= 1
+      do throws(Errno) {
+        try claim(candidate, pipe)
+        return candidate
+      } catch {
+        candidate -= 1
+      }
     }
     throw .resourceBusy
+  }
+
+  // MARK: Numbers that queues have left ignored
+
+  private static let ignoredNumbers = Mutex<Set<Int32>>([])
+
+  private static func ignore(_ number: Int32) {
+    _ = ignoredNumbers.withLock { $0.insert(number) }
+    _ = Glibc.signal(number, SIG_IGN)
+  }
+
+  private static func claim(_ number: Int32, _ pipe: Int32) throws(Errno) {
+    let wasIgnored = ignoredNumbers.withLock { $0.remove(number) != nil }
+    if wasIgnored { _ = Glibc.signal(number, SIG_DFL) }
+    do throws(Errno) {
+      try checked(caio_signal_claim(number, pipe))
+    } catch {
+      if wasIgnored { ignore(number) }
+      throw error
+    }
   }
 }
