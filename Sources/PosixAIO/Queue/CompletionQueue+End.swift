@@ -46,11 +46,12 @@ extension CompletionQueue {
     precondition(unfinishedCount == 0, "CompletionQueue: retire() comes when nothing is unfinished")
     _ = lookAtEverythingInFlight()
     stage = .retired
-    if !books.inFlight.isEmpty { Orphanage.take(makeOrphan()) }
+    let leavesOrphans = !books.inFlight.isEmpty
+    if leavesOrphans { Orphanage.take(makeOrphan()) }
     books.ready = ReadyFiles()
     books.deferred = ReadyFiles()
     heldBack = ReadyFiles()
-    signal.release(keepIgnored: Orphanage.maySend(signal.number))
+    signal.release(leavesOrphans: leavesOrphans)
     timer.close()
     Glibc.close(descriptor.rawValue)
     Orphanage.sweep()

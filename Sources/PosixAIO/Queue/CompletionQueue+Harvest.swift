@@ -6,19 +6,35 @@ internal import SystemPackage
 extension CompletionQueue {
   /// Looks at the groups that were announced, at what is past its deadline, and at everything in
   /// flight when the backstop is due or an announcement was dropped.
-  func collect() {
-    let arrived = signal.collect { ticket in
-      harvestGroup(GroupTicket(rawValue: ticket))
-    }
-    books.counters.signalCount += UInt64(arrived.count)
-    guard timer.hasRunOut(now: books.now) || arrived.overflowed else { return }
+  ///
+  /// - Parameter looks: Whether to ask the kernel what is readable. What is due by the clock is due
+  ///   either way.
+  func collect(looks: Bool) {
+    let overflowed = looks && readSources()
     let isDue = backstop.takeDue(now: books.now)
-    if (isDue || arrived.overflowed) && !books.inFlight.isEmpty {
+    if (isDue || overflowed) && !books.inFlight.isEmpty {
       let rescuedCount = lookAtEverythingInFlight()
       books.counters.rescuedCount += UInt64(rescuedCount)
       if isDue { backstop.looked(foundLostOnes: rescuedCount > 0) }
     }
     expireDeadlines()
+  }
+
+  /// Reads what the kernel says is readable, and nothing else.
+  ///
+  /// - Returns: Whether announcements were dropped.
+  private func readSources() -> Bool {
+    let sources = system.readableSources(descriptor.rawValue)
+    if sources.contains(.timer) {
+      timer.clear()
+      // The timer may have run out after the turn began; by now, what it was armed for is due.
+      books.now = system.now()
+    }
+    let arrived = signal.collect(sources) { ticket in
+      harvestGroup(GroupTicket(rawValue: ticket))
+    }
+    books.counters.signalCount += UInt64(arrived.count)
+    return arrived.overflowed
   }
 
   private func harvestGroup(_ ticket: GroupTicket) {

@@ -85,7 +85,9 @@ public final class CompletionQueue {
 
   /// Makes a queue with a signal and descriptors of its own.
   ///
-  /// The signal is blocked in the calling thread, and so in threads that it starts later.
+  /// The signal is blocked in the calling thread, and so in threads that it starts later. When the
+  /// queue goes, it is unblocked there if it was not blocked before and the queue goes on the same
+  /// thread.
   ///
   /// - Parameter configuration: The limits; those that are out of their range trap.
   /// - Throws: `EBUSY` if the signal is in use, or if no real-time signal is free; `EINVAL` if the
@@ -106,15 +108,19 @@ public final class CompletionQueue {
     backstop = Backstop(
       floor: configuration.backstopFloor, ceiling: configuration.backstopCeiling)
     descriptor = FileDescriptor(rawValue: try checked(caio_epoll()))
-    for source in [signal.signalDescriptor, signal.pipeDescriptor, timer.descriptor] {
-      // When this throws, deinit closes what is open: everything is stored by now.
-      try checked(caio_epoll_add(descriptor.rawValue, source))
-    }
+    // When one of these throws, deinit closes what is open: everything is stored by now.
+    try add(signal.signalDescriptor, as: .signal)
+    try add(signal.pipeDescriptor, as: .pipe)
+    try add(timer.descriptor, as: .timer)
   }
 
   deinit {
     // Requests hold their file and files hold the queue, so nothing is unfinished here.
     if stage != .retired { Glibc.close(descriptor.rawValue) }
+  }
+
+  private func add(_ source: Int32, as name: QueueSources) throws(Errno) {
+    try checked(caio_epoll_add(descriptor.rawValue, source, name.rawValue))
   }
 
   /// Whether a request with a buffer of this size would be accepted now.
@@ -144,8 +150,8 @@ public final class CompletionQueue {
   /// handed over before `drain` returns, and what the page cache answers at once may be delivered
   /// by the same call.
   ///
-  /// - Parameter limit: The most handlers to call; ``Configuration/completionsPerDrain`` unless
-  ///   set. When more is done the descriptor stays readable.
+  /// - Parameter limit: The most handlers to call; ``Configuration/completionsPerDrain`` by
+  ///   default, and none for 0 or less. When more is done the descriptor stays readable.
   /// - Returns: The number of handlers called.
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {
@@ -155,16 +161,22 @@ public final class CompletionQueue {
 
   /// As ``drain(limit:)``.
   ///
-  /// - Parameter cachedReadLimit: The most reads to try in the page cache. They may go on for ever,
-  ///   each handler asking for the next, where glibc's operations come back as they end.
-  package func drain(limit: Int, cachedReadLimit: Int) -> Int {
+  /// - Parameters:
+  ///   - cachedReadLimit: The most reads to try in the page cache. They may go on for ever, each
+  ///     handler asking for the next, where glibc's operations come back as they end.
+  ///   - sourcesAreReadable: Whether ``descriptor`` was reported to be readable, or may be. A loop
+  ///     that drains because ``requestDrain`` asked for it, and polls the descriptor in each of its
+  ///     turns, passes false when it has no such report, and saves a system call.
+  package func drain(
+    limit: Int, cachedReadLimit: Int, sourcesAreReadable: Bool = true
+  ) -> Int {
     precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     guard stage != .retired else { return 0 }
     books.isDraining = true
     books.now = system.now()
-    collect()
+    collect(looks: sourcesAreReadable)
     var deliveredCount = 0
-    var cachedReadBudget = cachedReadLimit
+    var cachedReadBudget = max(0, cachedReadLimit)
     while true {
       takeUpDeferredSyncs()
       handOver(&cachedReadBudget)
@@ -184,9 +196,21 @@ public final class CompletionQueue {
   }
 
   /// Makes the calling thread the queue's: blocks the signal in it.
+  ///
+  /// No thread can change the mask of another. So where a thread gives the queue to another one, it
+  /// calls ``leaveCurrentThread()`` first; otherwise the signal stays blocked in it, which costs
+  /// nothing but is inherited by the threads and programs that it starts. When the queue goes, the
+  /// thread on which that happens gets its mask back, if it was changed here, and no other.
   package func moveToCurrentThread() {
     guard stage != .retired else { return }
     signal.blockInCurrentThread()
+  }
+
+  /// Gives the calling thread the mask back that it had before the queue was made on it, or moved to
+  /// it: the signal is unblocked if it was not blocked then. The queue loses nothing by that, also
+  /// if it stays: the handler passes on what arrives here.
+  package func leaveCurrentThread() {
+    signal.unblockInCurrentThread()
   }
 
   /// Sees that `drain` is called soon.
@@ -202,10 +226,10 @@ public final class CompletionQueue {
   private func armTimer() {
     if !books.inFlight.isEmpty {
       backstop.scheduleIfNeeded(now: books.now)
-      timer.arm(backstop.dueAt, now: books.now)
+      timer.arm(backstop.dueAt)
     }
     if let earliest = books.deadlines.earliest {
-      timer.arm(earliest.pointee.deadline, now: books.now)
+      timer.arm(earliest.pointee.deadline)
     }
   }
 

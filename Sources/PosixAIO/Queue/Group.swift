@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Names one hand-over to glibc: what its signal carries as value.
 ///
 /// A place in the table and the number of times that the place was used. A signal that comes late,
@@ -28,15 +30,33 @@ struct Group {
   /// cost, and glibc keeps its array of them on the stack.
   static let memberLimit = 16
 
-  /// Counts the uses of this place, from 1, so that no ticket is ``GroupTicket/none``.
-  var use: UInt32 = 1
+  /// Counts the uses of this place; never 0, so that no ticket is ``GroupTicket/none``.
+  var use: UInt32
   /// Members that glibc still owns, linked by `nextInGroup`.
   var first: RequestRef?
 }
 
 /// The groups of a queue, found by ticket.
+///
+/// A signal number may have been another queue's, whose operations still send it when they end. Their
+/// tickets name no group of this queue: the tables of a process begin to count at numbers that are
+/// far apart. Should one name a group all the same, after some hundred million uses of a place, that
+/// only has the queue look at operations that still run.
 @safe
 struct GroupTable {
+  private static let tableCount = Atomic<UInt32>(0)
+  /// 2³² divided by the golden ratio: its multiples are as far apart from each other as can be.
+  private static let distance: UInt32 = 0x9E37_79B1
+
+  /// The number from which the uses of a place are counted.
+  private let firstUse: UInt32
+
+  init() {
+    let number = Self.tableCount.wrappingAdd(1, ordering: .relaxed).newValue
+    // 0 would make the ticket of no group.
+    firstUse = max(1, number &* Self.distance)
+  }
+
   private var groups: [Group] = []
   private var freeIndices: [Int] = []
 
@@ -47,7 +67,7 @@ struct GroupTable {
       index = free
     } else {
       index = groups.count
-      groups.append(Group())
+      groups.append(Group(use: firstUse))
     }
     let ticket = GroupTicket(index: index, use: groups[index].use)
     var following: RequestRef?

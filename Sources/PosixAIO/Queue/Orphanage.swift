@@ -20,11 +20,6 @@ enum Orphanage {
     orphans.withLock { $0.append(orphan) }
   }
 
-  /// Whether an operation may still send this signal when it ends.
-  static func maySend(_ signal: Int32) -> Bool {
-    orphans.withLock { orphans in orphans.contains { $0.signal == signal } }
-  }
-
   /// Frees what belongs to operations that have ended.
   static func sweep() {
     // A child of fork(2) has no helper threads: nothing ends there.
@@ -38,7 +33,7 @@ enum Orphanage {
     }
     // Outside of the lock, since close(2) may block.
     for operation in endedOperations { operation.free() }
-    ended.removeAll()
+    for orphan in ended { CompletionSignal.lastOrphanEnded(ofSignal: orphan.signal) }
   }
 }
 

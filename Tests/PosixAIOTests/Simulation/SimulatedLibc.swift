@@ -21,7 +21,7 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   var random: SeededGenerator
   /// The queue's clock, in nanoseconds.
   var time: UInt64 = 1_000_000 { didSet { journal.time = time / 1000 } }
-  /// When the queue's timer runs out.
+  /// When the queue's timer runs out, or ran out and was not read since.
   var timerDueAt: UInt64?
   /// The disks by their files' inodes.
   var disks: [UInt: SimulatedDisk] = [:]
@@ -53,9 +53,21 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
 
   override func now() -> UInt64 { time }
 
-  override func setTimer(_ descriptor: Int32, nanoseconds: Int64) {
-    journal.check(9, nanoseconds > 0, "a timer of \(nanoseconds) ns never runs out")
-    timerDueAt = time + UInt64(nanoseconds)
+  override func setTimer(_ descriptor: Int32, at time: UInt64) {
+    timerDueAt = time
+  }
+
+  override func clearTimer(_ descriptor: Int32) {
+    journal.check(9, isTimerDue, "the timer is read, and has not run out")
+    timerDueAt = nil
+  }
+
+  /// Whether the timer's descriptor is readable.
+  var isTimerDue: Bool { timerDueAt.map { $0 <= time } ?? false }
+
+  override func readableSources(_ epoll: Int32) -> QueueSources {
+    // Signals and the pipe are real; the real timer was never set.
+    isTimerDue ? super.readableSources(epoll).union(.timer) : super.readableSources(epoll)
   }
 
   override func submitGroup(

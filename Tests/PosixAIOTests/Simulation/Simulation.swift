@@ -138,16 +138,18 @@ final class Simulation {
 
   // MARK: The loop
 
-  private var isTimerDue: Bool { libc.timerDueAt.map { $0 <= libc.time } ?? false }
-
   /// A turn of the loop: drains if the queue asks for it.
   private func turn() {
-    guard isDrainRequested || isTimerDue || queue.isReadable else { return jumpIfIdle() }
-    if isTimerDue { libc.timerDueAt = nil }
+    let isReadable = libc.isTimerDue || queue.isReadable
+    guard isDrainRequested || isReadable else { return jumpIfIdle() }
+    // Who drains because the queue asked for it may not have polled the descriptor.
+    let looks = isReadable && (!isDrainRequested || random.oneIn(2))
     isDrainRequested = false
-    let count = queue.drain()
-    journal.note("drained: \(count)")
-    if count < queue.configuration.completionsPerDrain { checkNothingIsOverdue() }
+    let limit = queue.configuration.completionsPerDrain
+    let count = queue.drain(limit: limit, cachedReadLimit: limit, sourcesAreReadable: looks)
+    journal.note("drained\(looks ? "" : " without a look"): \(count)")
+    if looks { journal.check(9, !libc.isTimerDue, "the timer stays readable, and a loop spins") }
+    if count < limit { checkNothingIsOverdue() }
   }
 
   /// When nothing happens by itself any more, time passes until the queue's timer runs out.
@@ -163,10 +165,8 @@ final class Simulation {
   private var hasUnseen: Bool { libc.unseenCount(since: .max) > 0 }
 
   private func checkNothingIsOverdue() {
-    // A deadline that passes before the drain that arms its timer is for the drain behind that.
-    let isTimerSet = libc.timerDueAt.map { $0 <= libc.time + 1 } ?? false
     for request in unfinished {
-      if let deadline = request.deadline, deadline <= libc.time, !isTimerSet {
+      if let deadline = request.deadline, deadline <= libc.time {
         journal.violated(9, "\(request) is over its deadline and not answered")
       }
       switch request.expectedAnswer {
