@@ -79,6 +79,7 @@ extension LoopCore {
   /// the next round.
   private func cutWhatWaitsForOthers() {
     registry.removeUsersEvents()
+    endDependents()
     sockets.cutAll()
     helpers.giveUpLockWaits()
   }

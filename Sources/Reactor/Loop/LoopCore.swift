@@ -135,6 +135,32 @@ package final class LoopCore {
     if case .ended = phase { true } else { false }
   }
 
+  // MARK: - Those who use the base themselves
+
+  private var dependents: [ObjectIdentifier: () -> Void] = [:]
+
+  /// Has `end` called when the loop ends, for an object that has events of its own in the base: to
+  /// take them out.
+  package func addDependent(_ object: AnyObject, _ end: @escaping () -> Void) {
+    dependents[ObjectIdentifier(object)] = end
+  }
+
+  package func removeDependent(_ object: AnyObject) {
+    dependents[ObjectIdentifier(object)] = nil
+  }
+
+  func endDependents() {
+    let ending = dependents
+    dependents = [:]
+    for end in ending.values { end() }
+  }
+
+  /// Makes a call that may run user code, for events of others: the loop does not end in its
+  /// middle.
+  package func performCallback<Value>(_ body: () -> Value) -> Value {
+    registry.performCallback(body)
+  }
+
   // MARK: - Calls of the next turn
 
   /// Calls `body` in the next turn of the loop: what has a result at once does not give it from

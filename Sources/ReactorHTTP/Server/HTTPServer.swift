@@ -24,8 +24,8 @@ public import Reactor
 ///
 /// **Lifetime.** The server must be held as long as it shall run. Its `deinit` closes the
 /// listening sockets and then all connections at once; answers in progress are lost, which their
-/// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The loop is
-/// held by the server.
+/// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The end of the
+/// loop closes the server in the same way; the server does not keep the loop.
 ///
 /// **SIGPIPE.** libevent writes with `writev`, which raises SIGPIPE where the client is gone. The
 /// first server of a process ignores that signal from then on, unless a handler is installed.
@@ -45,7 +45,7 @@ public final class HTTPServer {
   /// What the server was made with.
   public let configuration: Configuration
 
-  let loop: EventLoop
+  let core: LoopCore
   /// The user's callbacks.
   let deferred: DeferredCalls
   /// What has to come before anything else happens to a connection.
@@ -74,16 +74,17 @@ public final class HTTPServer {
   public init(
     on loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
   ) {
-    loop.checkThread()
+    let core = loop.core
+    core.checkThread()
     configuration.check()
     ignoreBrokenPipes()
-    guard let http = unsafe evhttp_new(loop.base) else { outOfMemory() }
-    self.loop = loop
+    guard let http = unsafe evhttp_new(core.base) else { outOfMemory() }
+    self.core = core
     self.configuration = configuration
     self.handler = handler
-    deferred = DeferredCalls(loop, in: .next)
-    urgent = DeferredCalls(loop, in: .present)
-    gate = AcceptGate(loop)
+    deferred = DeferredCalls(core, in: .next)
+    urgent = DeferredCalls(core, in: .present)
+    gate = AcceptGate(core)
     state = unsafe .open(http)
     unsafe evhttp_set_max_headers_size(http, configuration.maximumHeaderByteCount)
     unsafe evhttp_set_max_body_size(http, configuration.maximumBodyByteCount)
@@ -95,20 +96,30 @@ public final class HTTPServer {
     unsafe evhttp_set_allowed_methods(http, .max)
     unsafe remember(http, of: self)
     unsafe setCallbacks(of: http, to: self)
+    core.addDependent(self) { [weak self] in self?.end() }
   }
 
   deinit {
+    core.removeDependent(self)
+    end()
+  }
+
+  /// Closes everything, and takes it out of the base.
+  private func end() {
     sweep?.cancel()
     closeListeningSockets()
     if let http = unsafe openHTTP { unsafe close(http) }
-    for socket in lingering.values { socket.close() }
+    for socket in Array(lingering.values) { socket.close() }
+    lingering = [:]
+    gate.end()
+    urgent.handOver()
     deferred.handOver()
   }
 
   /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
   /// server does not listen.
   public func stopAccepting() {
-    loop.checkThread()
+    core.checkThread()
     closeListeningSockets()
   }
 
@@ -126,7 +137,7 @@ public final class HTTPServer {
   /// - Parameter whenIdle: Called once, by the loop, never from inside this call. The server may
   ///   be released in it. Every call of `shutDown` has its callback called.
   public func shutDown(_ whenIdle: @escaping () -> Void) {
-    loop.checkThread()
+    core.checkThread()
     stopAccepting()
     switch state {
     case .open(let http):
@@ -190,7 +201,7 @@ extension HTTPServer {
   /// `evhttp_accept_socket_with_handle`.
   @discardableResult
   public func listen(host: String, port: UInt16) throws(ListenError) -> SocketAddress {
-    loop.checkThread()
+    core.checkThread()
     guard case .open(let http) = state else {
       preconditionFailure("HTTPServer: listen was called after shutDown")
     }
@@ -206,7 +217,7 @@ extension HTTPServer {
   /// evhttp accepted a client and asks for its bufferevent. evhttp's own connection object is made
   /// right after this returns, so it is looked up a moment later, before any of its events.
   func connectionAccepted() -> OpaquePointer? {
-    guard let stream = unsafe bufferevent_socket_new(loop.base, -1, 0) else { return nil }
+    guard let stream = unsafe bufferevent_socket_new(core.base, -1, 0) else { return nil }
     let connection = unsafe HTTPConnection(stream, server: self)
     unsafe connections[stream] = connection
     fresh.append(connection)
@@ -252,7 +263,7 @@ extension HTTPServer {
   /// A connection was closed behind an answer; `socket` is a duplicate of its descriptor, on which
   /// the client may go on to send for a while.
   func linger(on socket: Int32) {
-    lingering[socket] = LingeringSocket(socket, loop) { [weak self] in
+    lingering[socket] = LingeringSocket(socket, core) { [weak self] in
       self?.lingering[socket] = nil
       self?.updateGate()
     }
@@ -272,7 +283,7 @@ extension HTTPServer {
   /// A request or an answer is on its way: somebody has to look whether that takes too long.
   func watchPace() {
     guard sweep == nil else { return }
-    sweep = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowClients() }
+    sweep = core.loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowClients() }
   }
 
   /// How exact the time of a request or an answer is, which counts from the first look at it to the

@@ -58,7 +58,8 @@ private func onAccept(
 
 private func onRequest(_ request: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
   guard let request = unsafe request else { return }
-  unsafe recover(HTTPServer.self, context).requestReceived(request)
+  let server = unsafe recover(HTTPServer.self, context)
+  server.core.performCallback { unsafe server.requestReceived(request) }
 }
 
 private func onClose(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
