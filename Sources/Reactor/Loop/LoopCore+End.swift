@@ -28,7 +28,7 @@ extension LoopCore {
     remote.refuseBodies()
     // What came in before that.
     settle { obligations.isEmpty }
-    dismantle(waitingAtMost: .zero)
+    dismantle(waitingAtMost: grace)
   }
 
   /// Answers everything with `ECANCELED` that has no result yet, and ends the loop.
@@ -126,8 +126,7 @@ extension LoopCore {
 
   /// Takes everything of the loop out of the base, and gives it back.
   private func dismantle(waitingAtMost timeout: Duration) {
-    queue.requestDrain = nil
-    queue.delivered = nil
+    queue.beginEnd()
     queue.retire(waitingAtMost: timeout)
     executor.close(remoteCalls.close())
     helpers.close()

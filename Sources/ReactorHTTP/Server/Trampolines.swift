@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import CLibeventExtra
+internal import Reactor
 internal import Synchronization
 
 // evhttp's callbacks. Each finds the object that it is for, and calls one of its methods. No

@@ -10,17 +10,12 @@ extension EventLoop {
     _ work: @escaping @Sendable () -> Value,
     _ completion: @escaping (Result<Value, Errno>) -> Void
   ) {
-    do throws(Errno) {
-      try offload(work) { completion(.success($0)) }
-    } catch {
-      later { [error] in completion(.failure(error)) }
-    }
+    offload(work, completion)
   }
 
   /// `nextTurn(_:)`, which says whether the body will be called.
   func callNextTurn(_ body: @escaping () -> Void) -> Bool {
-    later(body)
-    return true
+    nextTurn(body)
   }
 
   /// The turns of the loop's own runs so far.
