@@ -206,9 +206,9 @@ public final class CompletionQueue {
     signal.blockInCurrentThread()
   }
 
-  /// Gives the calling thread the mask back that it had before the queue was made on it, or moved to
-  /// it: the signal is unblocked if it was not blocked then. The queue loses nothing by that, also
-  /// if it stays: the handler passes on what arrives here.
+  /// Gives the calling thread the mask back that it had before the queue was made on it or moved
+  /// to it: the signal is unblocked if it was not blocked then. The queue loses nothing by that,
+  /// also if it stays: the handler passes on what arrives here.
   package func leaveCurrentThread() {
     signal.unblockInCurrentThread()
   }

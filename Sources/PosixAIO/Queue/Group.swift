@@ -38,10 +38,10 @@ struct Group {
 
 /// The groups of a queue, found by ticket.
 ///
-/// A signal number may have been another queue's, whose operations still send it when they end. Their
-/// tickets name no group of this queue: the tables of a process begin to count at numbers that are
-/// far apart. Should one name a group all the same, after some hundred million uses of a place, that
-/// only has the queue look at operations that still run.
+/// A signal number may have been another queue's, whose operations still send it when they end.
+/// Their tickets name no group of this queue: the tables of a process begin to count at numbers
+/// that are far apart. Should one name a group all the same, after some hundred million uses of a
+/// place, that only has the queue look at operations that still run.
 @safe
 struct GroupTable {
   private static let tableCount = Atomic<UInt32>(0)

@@ -40,6 +40,22 @@ final class QueueUnitTests: XCTestCase {
     XCTAssertEqual(members(table, ticket), [request.pointee.index])
   }
 
+  func test_ticketsOfOneTableNameNothingInAnother() {
+    let pool = RequestPool()
+    var tickets: Set<UInt64> = []
+    for _ in 0..<1000 {
+      var table = GroupTable()
+      for _ in 0..<3 {
+        let request = pool.take()
+        let ticket = table.open([request])
+        XCTAssertTrue(tickets.insert(ticket.rawValue).inserted)
+        XCTAssertNotEqual(ticket, .none)
+        table.leave(request)
+        pool.put(request)
+      }
+    }
+  }
+
   private func members(_ table: GroupTable, _ ticket: GroupTicket) -> [UInt32] {
     var found: [UInt32] = []
     var member = table.first(of: ticket)
