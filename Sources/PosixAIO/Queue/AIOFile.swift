@@ -26,9 +26,6 @@ public final class AIOFile {
   private(set) var shared: SharedDescriptor?
   /// Whether it is a pipe or its like that waits for another one to end.
   var isHeldBack = false
-  /// Operations that glibc holds, and how many of them are writes.
-  var inFlightCount = 0
-  var writeInFlightCount = 0
   var barrier = SyncBarrier()
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
@@ -64,20 +61,22 @@ public final class AIOFile {
     set { books.isReady = newValue }
   }
 
-  /// Requests and doorbells that have not ended.
-  var unfinishedCount: Int {
-    get { books.unfinishedCount }
-    set { books.unfinishedCount = newValue }
+  var counts: FileCounts {
+    _read { yield books.counts }
+    _modify { yield &books.counts }
   }
+
+  var inFlightCount: Int { books.counts.inFlight }
+  var writeInFlightCount: Int { books.counts.writesInFlight }
+  var unfinishedCount: Int { books.counts.unfinished }
 
   private struct Books {
     var isOpen = true
     var readsCacheFirst: Bool
     var waiting = RequestList()
     var isReady = false
-    var unfinishedCount = 0
+    var counts = FileCounts()
     var parkedDetach: RequestRef?
-    var lentCount = 0
   }
 
   /// Whether the descriptors are to be closed with the last operation: the close that was asked for
@@ -88,7 +87,7 @@ public final class AIOFile {
   private var isOrphaned = false
 
   /// Calls on other threads that use the descriptor; each counts as unfinished too.
-  var lentCount: Int { books.lentCount }
+  var lentCount: Int { books.counts.lent }
 
   /// Takes over an open descriptor.
   ///
@@ -288,14 +287,13 @@ public final class AIOFile {
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
   package func lendDescriptor() throws(Errno) -> SharedDescriptor {
     guard isOpen, let shared else { throw .badFileDescriptor }
-    unfinishedCount += 1
-    books.lentCount += 1
+    countLent()
     return shared
   }
 
   /// The call that got the descriptor is over.
   package func giveBackDescriptor() {
-    books.lentCount -= 1
+    countGivenBack()
     requestEnded()
   }
 
@@ -315,7 +313,7 @@ public final class AIOFile {
 
   /// One of the file's requests is over, its handler called.
   func requestEnded() {
-    unfinishedCount -= 1
+    countRequestOut()
     finishDetachIfLast()
     if closesWhenIdle, unfinishedCount == 0, shared != nil {
       // Who asked for the close has its response already.
@@ -331,6 +329,7 @@ public final class AIOFile {
   private func finishDetachIfLast() {
     guard unfinishedCount == 1, let request = books.parkedDetach else { return }
     books.parkedDetach = nil
+    queue.takeParked(request)
     queue.finish(request)
   }
 

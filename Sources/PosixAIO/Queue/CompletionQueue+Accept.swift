@@ -29,8 +29,7 @@ extension CompletionQueue {
     books.heldByteCount += buffer.capacity
     unsafe request.pointee.memory = buffer.relinquish()
     if kind == .write { request.pointee.epoch = file.barrier.writeAccepted() }
-    request.pointee.state = .waiting
-    file.waiting.append(request)
+    putWaiting(request, of: file)
     makeReady(file)
     return RequestID(request)
   }
@@ -41,7 +40,7 @@ extension CompletionQueue {
     try checkRoom(file, 0, timeout)
     let request = take(kind, file, timeout)
     request.pointee.handler = .sync(handler)
-    request.pointee.state = .parked
+    putParked(request)
     file.barrier.park(request)
     startDueSync(file)
     return RequestID(request)
@@ -52,7 +51,7 @@ extension CompletionQueue {
     if stage == .retired { return handler(file.surrenderAfterTheEnd()) }
     let request = take(.detach, file, nil)
     request.pointee.handler = .detach(handler)
-    request.pointee.state = .parked
+    putParked(request)
     file.park(detach: request)
     if stage == .ending { cancelHeldDetach(of: file) }
   }
@@ -81,10 +80,8 @@ extension CompletionQueue {
     if !books.isDraining { books.now = system.now() }
     let request = pool.take()
     request.pointee.kind = kind
-    request.pointee.file = file
+    admit(request, of: file)
     request.pointee.acceptedAt = books.now
-    books.unfinishedCount += 1
-    file.unfinishedCount += 1
     if let timeout {
       // `now` is the start of the turn, and handlers may have taken long.
       request.pointee.deadline = system.now() &+ timeout.wholeNanoseconds

@@ -54,6 +54,7 @@ extension CompletionQueue {
     }
     file.barrier.forEachParked { sync in
       file.barrier.remove(sync)
+      takeParked(sync)
       end(sync, ECANCELED)
     }
   }
@@ -110,7 +111,7 @@ extension CompletionQueue {
       // What is merged is taken apart wherever it stands: no order is left to be kept.
       if unsafe request.pointee.mergedMemory != nil { separate(request, of: file) }
       if request.pointee.isAbandoned, request.pointee.state == .waiting {
-        file.waiting.remove(request)
+        takeWaiting(request, of: file)
         end(request, ECANCELED)
       }
     }
@@ -123,6 +124,7 @@ extension CompletionQueue {
     guard file.inFlightCount > 0 || file.lentCount > 0, let detach = file.takeParkedDetach()
     else { return }
     file.closesWhenIdle = true
+    takeParked(detach)
     end(detach, ECANCELED)
   }
 
@@ -133,7 +135,7 @@ extension CompletionQueue {
     guard let file = request.pointee.file else { return .allDone }
     switch request.pointee.state {
     case .waiting where unsafe request.pointee.mergedMemory == nil:
-      file.waiting.remove(request)
+      takeWaiting(request, of: file)
       let isSync = request.pointee.kind.isSync
       if isSync { file.barrier.syncEnded() }
       end(request, errorNumber)
@@ -145,6 +147,7 @@ extension CompletionQueue {
       return cancel(request, errorNumber, abandoning: abandoning)
     case .parked where request.pointee.kind != .detach:
       file.barrier.remove(request)
+      takeParked(request)
       end(request, errorNumber)
       return .canceled
     case .inFlight where harvest(request):
@@ -152,7 +155,7 @@ extension CompletionQueue {
       case .waiting, .parked:
         // It was not the last one: of a short write, or of a sync that ran too early.
         return cancel(request, errorNumber, abandoning: abandoning)
-      case .free, .inFlight, .joined, .finished, .orphaned:
+      case .free, .taken, .inFlight, .joined, .finished, .orphaned:
         return .allDone
       }
     case .inFlight where cancelInGlibc(request, of: file, errorNumber):
@@ -163,14 +166,13 @@ extension CompletionQueue {
       guard abandoning, !request.pointee.isAbandoned else { return .notCanceled }
       answerEarly(request, errorNumber)
       return .abandoned
-    case .free, .finished, .parked, .orphaned:
+    case .free, .taken, .finished, .parked, .orphaned:
       return .allDone
     }
   }
 
   private func end(_ request: RequestRef, _ errorNumber: Int32) {
-    request.pointee.errorNumber = errorNumber
-    request.pointee.wasCanceled = true
+    setOutcome(request, errorNumber, isCancellation: true)
     finish(request)
   }
 
@@ -197,23 +199,18 @@ extension CompletionQueue {
 
   /// Calls the handler of a request that glibc still has, through a slot of its own.
   private func answerEarly(_ request: RequestRef, _ errorNumber: Int32) {
+    // In flight or waiting, a request has its file.
+    guard let file = request.pointee.file else { return }
     books.deadlines.remove(request)
-    let answer = pool.take()
-    answer.pointee.kind = request.pointee.kind
-    answer.pointee.file = request.pointee.file
-    answer.pointee.file?.unfinishedCount += 1
-    answer.pointee.handler = request.pointee.handler.take()
-    answer.pointee.offset = request.pointee.offset
-    answer.pointee.errorNumber = errorNumber
-    switch request.pointee.state {
-    case .inFlight: ownerlessCount += 1
-    case .joined: joinedCount -= 1
-    default: break
-    }
-    request.pointee.isAbandoned = true
+    markAbandoned(request)
+    let response = pool.take()
+    response.pointee.kind = request.pointee.kind
+    admit(response, of: file)
+    response.pointee.handler = request.pointee.handler.take()
+    response.pointee.offset = request.pointee.offset
+    setOutcome(response, errorNumber, isCancellation: true)
     books.counters.abandonedCount += 1
-    answer.pointee.state = .finished
-    books.finished.append(answer)
+    putFinished(response)
     if books.finished.count == 1 { wake() }
   }
 

@@ -8,8 +8,7 @@ extension CompletionQueue {
     books.deadlines.remove(request)
     if request.pointee.kind == .write { writeFinished(request) }
     guard !request.pointee.isAbandoned else { return discard(request) }
-    request.pointee.state = .finished
-    books.finished.append(request)
+    putFinished(request)
     if books.finished.count == 1 { wake() }
   }
 
@@ -26,8 +25,7 @@ extension CompletionQueue {
   /// that the handler may do anything.
   func deliver(_ count: Int) {
     for _ in 0..<count {
-      guard let request = books.finished.popFirst() else { return }
-      books.unfinishedCount -= 1
+      guard let request = takeFinished() else { return }
       books.counters.completedCount += 1
       deliver(request)
     }
@@ -42,18 +40,18 @@ extension CompletionQueue {
     case .sync(let handler):
       let result: Result<Void, FileError> =
         request.pointee.errorNumber == 0 ? .success(()) : .failure(error(of: request, file))
-      pool.put(request)
+      free(request)
       handler(result)
     case .detach(let handler):
       let errorNumber = request.pointee.errorNumber
-      pool.put(request)
+      free(request)
       if errorNumber != 0 {
         handler(ClosingDescriptors(refused: Errno(rawValue: errorNumber)))
       } else if let file {
         handler(file.surrenderDescriptors())
       }
     case nil:
-      pool.put(request)
+      free(request)
     }
     // After the handler, so that a file that is being closed has seen all its requests through.
     file?.requestEnded()
@@ -71,7 +69,7 @@ extension CompletionQueue {
       result = .failure(error(of: request, file))
     }
     let memory = unsafe request.pointee.memory.take()
-    pool.put(request)
+    free(request)
     if let memory = unsafe memory {
       books.heldByteCount -= memory.count
       handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
@@ -88,7 +86,7 @@ extension CompletionQueue {
       books.heldByteCount -= memory.count
       _ = unsafe IOBuffer(adopting: memory, count: 0)
     }
-    pool.put(request)
+    free(request)
     file?.requestEnded()
   }
 

@@ -90,12 +90,11 @@ extension CompletionQueue {
       freeCompanions(of: request)
       let shared = descriptors[ObjectIdentifier(file)] ?? file.orphanDescriptors()
       descriptors[ObjectIdentifier(file)] = shared
-      countOut(request, of: file)
-      request.pointee.state = .orphaned
+      takeInFlight(request, of: file)
+      orphan(request)
       if let memory = unsafe request.pointee.memory { books.heldByteCount -= memory.count }
       operations.append(Orphan.Operation(request, shared))
       _ = request.pointee.file.take()
-      if request.pointee.kind == .doorbell { ownerlessCount -= 1 }
       file.requestEnded()
     }
     return Orphan(operations, pool, system, signal: signal.number)
@@ -106,6 +105,7 @@ extension CompletionQueue {
     var member = leader.pointee.companion.take()
     while let request = member {
       member = request.pointee.companion.take()
+      takeJoined(request)
       discard(request)
     }
   }

@@ -76,7 +76,8 @@ extension CompletionQueue {
   ///
   /// - Returns: Whether glibc takes more.
   private func handOverFirst(of file: AIOFile, _ share: inout Int) -> Bool {
-    guard let request = file.waiting.popFirst() else { return true }
+    guard let request = file.waiting.first else { return true }
+    takeWaiting(request, of: file)
     batch.removeAll()
     let lane: LaneChoice
     switch request.pointee.kind {
@@ -116,7 +117,7 @@ extension CompletionQueue {
         let next = file.waiting.first, next.pointee.kind == first.pointee.kind,
         next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
       else { return }
-      file.waiting.remove(next)
+      takeWaiting(next, of: file)
       request = next
     }
   }
@@ -135,7 +136,7 @@ extension CompletionQueue {
   /// Hands a sync that is due over, on a lane where it is in nobody's way.
   private func handOverSync(_ sync: RequestRef, of file: AIOFile) -> Bool {
     guard file.failureNumber == 0 else {
-      sync.pointee.errorNumber = file.failureNumber
+      setOutcome(sync, file.failureNumber, isCancellation: false)
       finishSync(sync, of: file)
       return true
     }
@@ -159,6 +160,7 @@ extension CompletionQueue {
       file.inFlightCount < configuration.inFlightLimitPerFile,
       let sync = file.barrier.takeBehindWrites()
     else { return true }
+    takeParked(sync)
     batch.removeAll()
     let lane = file.lanes.writeLane
     do throws(Errno) {
@@ -166,6 +168,7 @@ extension CompletionQueue {
     } catch {
       // Tried again when the writes have ended.
       file.barrier.syncEnded()
+      putParked(sync)
       file.barrier.parkAgain(sync)
       file.barrier.parkAgainWhatWaitsForWrites()
       return true
@@ -178,7 +181,12 @@ extension CompletionQueue {
     unsafe caio_prepare(sync.control, Int32(LIO_NOP), descriptor, nil, 0, 0)
     let dataOnly = file.barrier.isDataEnough(for: sync)
     try unsafe system.submitSync(sync.control, dataOnly: dataOnly)
-    joinedCount += file.barrier.joinDue(to: sync)
+    while let served = file.barrier.takeLastDue() {
+      takeParked(served)
+      putJoined(served)
+      served.pointee.companion = sync.pointee.companion
+      sync.pointee.companion = served
+    }
   }
 
   /// Puts an empty read behind a sync on the same descriptor: glibc runs them one after the other,
@@ -201,11 +209,9 @@ extension CompletionQueue {
   private func takeDoorbell(_ file: AIOFile) -> RequestRef {
     let doorbell = pool.take()
     doorbell.pointee.kind = .doorbell
-    doorbell.pointee.file = file
     doorbell.pointee.byteCount = 0
     doorbell.pointee.offset = 0
-    file.unfinishedCount += 1
-    ownerlessCount += 1
+    admit(doorbell, of: file)
     return doorbell
   }
 
@@ -234,19 +240,9 @@ extension CompletionQueue {
       return settlePartialSubmission(file, error)
     }
     for request in batch.members {
-      started(request, of: file)
+      putInFlight(request, of: file)
     }
     return true
-  }
-
-  private func started(_ request: RequestRef, of file: AIOFile) {
-    request.pointee.state = .inFlight
-    request.pointee.handedOverAt = books.now
-    books.inFlight.append(request)
-    if request.pointee.isAbandoned { ownerlessCount += 1 }
-    if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
-    if request.pointee.kind == .write { file.writeInFlightCount += 1 }
-    file.inFlightCount += 1
   }
 
   /// After `lio_listio(3)` failed: some members may run, and their signal may or may not come.
@@ -254,7 +250,7 @@ extension CompletionQueue {
     var refused = RequestList()
     for request in batch.members {
       if unsafe request.pointee.kind.isSync || system.wasTaken(request.control) {
-        started(request, of: file)
+        putInFlight(request, of: file)
       } else {
         groups.leave(request)
         file.lanes.remove(request)
@@ -278,12 +274,10 @@ extension CompletionQueue {
       return true
     }
     guard books.inFlight.isEmpty else {
-      request.pointee.state = .waiting
-      file.waiting.prepend(request)
+      putWaitingFirst(request, of: file)
       return false
     }
-    request.pointee.errorNumber = error.rawValue
-    request.pointee.wasCanceled = true
+    setOutcome(request, error.rawValue, isCancellation: true)
     if request.pointee.kind.isSync {
       finishSync(request, of: file)
     } else if unsafe request.pointee.mergedMemory != nil {

@@ -77,12 +77,10 @@ extension CompletionQueue {
     }
     ended(request, of: file)
 
-    if error == ECANCELED {
-      request.pointee.errorNumber = request.pointee.cancelNumber
-      request.pointee.wasCanceled = true
-    } else {
-      request.pointee.errorNumber = error
-    }
+    let isCancellation = error == ECANCELED
+    setOutcome(
+      request, isCancellation ? request.pointee.cancelNumber : error,
+      isCancellation: isCancellation)
     switch request.pointee.kind {
     case .doorbell: dropDoorbell(request)
     case .sync, .dataSync: finishSync(request, of: file)
@@ -116,20 +114,10 @@ extension CompletionQueue {
 
   /// Counts an operation out, and lets those have their turn who waited for that.
   private func ended(_ request: RequestRef, of file: AIOFile) {
-    countOut(request, of: file)
+    takeInFlight(request, of: file)
     if request.pointee.kind != .doorbell { record(request) }
     if !file.waiting.isEmpty { makeReady(file) }
     if file.traits.isStream, file.inFlightCount == 0 { admitNextStream() }
-  }
-
-  func countOut(_ request: RequestRef, of file: AIOFile) {
-    books.inFlight.remove(request)
-    groups.leave(request)
-    file.inFlightCount -= 1
-    file.lanes.remove(request)
-    if request.pointee.kind == .write { file.writeInFlightCount -= 1 }
-    if request.pointee.isAbandoned { ownerlessCount -= 1 }
-    if file.traits.isStream, file.inFlightCount == 0 { streamCount -= 1 }
   }
 
   private func record(_ request: RequestRef) {
@@ -159,14 +147,12 @@ extension CompletionQueue {
     if request.pointee.errorNumber == 0, done < total {
       if moved > 0, stage == .open, !request.pointee.isAbandoned || isMerged {
         file.barrier.writeCameBackShort(epoch: request.pointee.epoch)
-        request.pointee.state = .waiting
-        file.waiting.prepend(request)
+        putWaitingFirst(request, of: file)
         return makeReady(file)
       }
       // What was abandoned does not go on: it stays as far as it got.
-      request.pointee.wasCanceled =
-        moved > 0 && (request.pointee.isAbandoned || stage != .open)
-      request.pointee.errorNumber = request.pointee.wasCanceled ? ECANCELED : EIO
+      let isStopped = moved > 0 && (request.pointee.isAbandoned || stage != .open)
+      setOutcome(request, isStopped ? ECANCELED : EIO, isCancellation: isStopped)
     }
     if isMerged { endMerged(request, of: file) } else { finish(request) }
   }
@@ -174,7 +160,8 @@ extension CompletionQueue {
   /// Ends a sync and those that it served.
   func finishSync(_ leader: RequestRef, of file: AIOFile) {
     let errorNumber = leader.pointee.errorNumber
-    if errorNumber != 0, !leader.pointee.wasCanceled, file.failureNumber == 0 {
+    let wasCanceled = leader.pointee.wasCanceled
+    if errorNumber != 0, !wasCanceled, file.failureNumber == 0 {
       file.failureNumber = errorNumber
     }
     file.barrier.syncEnded()
@@ -183,10 +170,10 @@ extension CompletionQueue {
       member = sync.pointee.companion
       sync.pointee.companion = nil
       if !(sync == leader) {
-        if !sync.pointee.isAbandoned { joinedCount -= 1 }
+        takeJoined(sync)
         books.counters.mergedSyncCount += 1
       }
-      sync.pointee.errorNumber = errorNumber
+      setOutcome(sync, errorNumber, isCancellation: wasCanceled)
       endServed(sync, of: file)
     }
     deferNextSync(file)
@@ -200,9 +187,9 @@ extension CompletionQueue {
       case .kept: break
       case .isEarly where sync.pointee.isAbandoned: break
       case .isEarly:
-        sync.pointee.state = .parked
+        putParked(sync)
         return file.barrier.parkAgain(sync)
-      case .isBroken: sync.pointee.errorNumber = file.failureNumber
+      case .isBroken: setOutcome(sync, file.failureNumber, isCancellation: false)
       }
     }
     finish(sync)
@@ -210,8 +197,7 @@ extension CompletionQueue {
 
   func dropDoorbell(_ doorbell: RequestRef) {
     let file = doorbell.pointee.file.take()
-    ownerlessCount -= 1
-    pool.put(doorbell)
+    free(doorbell)
     file?.requestEnded()
   }
 }

@@ -4,7 +4,7 @@ extension CompletionQueue {
   /// Whether a pipe or its like may begin now; one that may not is made ready when another ends.
   func admitsStream(_ file: AIOFile) -> Bool {
     guard file.traits.isStream, file.inFlightCount == 0 else { return true }
-    guard streamCount < configuration.streamLimit else {
+    guard books.counts.streams < configuration.streamLimit else {
       if !file.isHeldBack { heldBack.append(file) }
       file.isHeldBack = true
       return false
@@ -14,7 +14,7 @@ extension CompletionQueue {
 
   /// Makes ready what was held back for the longest time, when there is a place for it.
   func admitNextStream() {
-    guard streamCount < configuration.streamLimit else { return }
+    guard books.counts.streams < configuration.streamLimit else { return }
     while let file = heldBack.popFirst() {
       file.isHeldBack = false
       guard file.waiting.isEmpty else { return makeReady(file) }

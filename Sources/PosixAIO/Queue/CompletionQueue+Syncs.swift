@@ -3,9 +3,9 @@ extension CompletionQueue {
   /// Lets a sync of a file that is due wait for its hand-over, which takes the others along.
   func startDueSync(_ file: AIOFile) {
     guard let leader = file.barrier.takeDue() else { return }
-    leader.pointee.state = .waiting
+    takeParked(leader)
     // In front: it waits for no write that is waiting.
-    file.waiting.prepend(leader)
+    putWaitingFirst(leader, of: file)
     makeReady(file)
   }
 

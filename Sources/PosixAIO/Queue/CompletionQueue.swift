@@ -65,17 +65,11 @@ public final class CompletionQueue {
 
   /// Pipes and their like that wait for others to end.
   var heldBack = ReadyFiles()
-  var streamCount = 0
-  /// In flight, but nobody's request any more: doorbells, and what was answered early.
-  var ownerlessCount = 0
-
-  /// Waiting or in flight as a part of another.
-  var joinedCount = 0
 
   private let confinedBooks = Confined(Books())
 
   /// Requests accepted whose handler has not been called yet.
-  public var unfinishedCount: Int { books.unfinishedCount }
+  public var unfinishedCount: Int { books.counts.unfinished }
 
   /// What every request passes through.
   var books: Books {
@@ -138,10 +132,12 @@ public final class CompletionQueue {
         || byteCount <= configuration.heldByteLimit - books.heldByteCount)
   }
 
-  var inFlightCount: Int { books.inFlight.count - ownerlessCount }
+  var inFlightCount: Int { books.inFlight.count - books.counts.ownerless }
 
   /// Accepted and not handed over, also what is parked with its file.
-  var waitingCount: Int { unfinishedCount - inFlightCount - books.finished.count - joinedCount }
+  var waitingCount: Int { 
+    unfinishedCount - inFlightCount - books.finished.count - books.counts.joined
+  }
 
   /// Hands what waits to glibc, looks at what the signals announced, and calls the handlers of what
   /// is done.
@@ -188,6 +184,7 @@ public final class CompletionQueue {
     }
     armTimer()
     books.isDraining = false
+    assert(checkCounts(), "CompletionQueue: its counts are those of its requests")
     if deliveredCount > 0 { books.counters.wakeCount += 1 }
     if !books.finished.isEmpty || (cachedReadBudget == 0 && !books.ready.isEmpty) {
       wake(.nextTurn)
@@ -243,8 +240,7 @@ public final class CompletionQueue {
     var finished = RequestList()
     var deadlines = DeadlineHeap()
     var counters = Figures()
-    /// Requests accepted whose handler has not been called yet.
-    var unfinishedCount = 0
+    var counts = QueueCounts()
     /// Bytes in the buffers of unfinished requests.
     var heldByteCount = 0
     var isDraining = false

@@ -42,16 +42,11 @@ final class RequestPool {
 
   /// Takes a slot back whose handler, file and memory have been moved out.
   func put(_ request: RequestRef) {
-    request.pointee.state = .free
     request.pointee.use &+= 1
     request.pointee.doneCount = 0
     request.pointee.errorNumber = 0
     request.pointee.cancelNumber = ECANCELED
     request.pointee.deadline = .max
-    request.pointee.wasCanceled = false
-    request.pointee.isAbandoned = false
-    request.pointee.isSingle = false
-    request.pointee.isCold = false
     // Last used, first taken: its memory is still in the processor's cache.
     free.prepend(request)
   }

@@ -197,7 +197,7 @@ final class Simulation {
     journal.check(
       12,
       books.heldByteCount == 0 && queue.inFlightCount == 0 && queue.waitingCount == 0
-        && queue.joinedCount == 0 && queue.ownerlessCount == 0 && queue.streamCount == 0
+        && books.counts == QueueCounts() && queue.checkCounts()
         && books.inFlight.isEmpty && books.deadlines.earliest == nil,
       "the books of an idle queue are not empty: \(queue.figures)")
   }

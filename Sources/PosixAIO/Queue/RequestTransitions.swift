@@ -1,0 +1,254 @@
+internal import Glibc
+
+/// Where a request stands, and what is known of it. Only this file changes it.
+struct RequestProgress {
+  struct Flags: OptionSet {
+    let rawValue: UInt8
+
+    /// The page cache did not have what a read asks for.
+    static let cold = Flags(rawValue: 1)
+    /// The error is not the kernel's word on the file: a cancellation of ours, or a refusal of
+    /// glibc's before anything was started.
+    static let canceled = Flags(rawValue: 2)
+    /// Completed before glibc was done with it; the handler is gone.
+    static let abandoned = Flags(rawValue: 4)
+    /// Not to be merged again, after a merged write that it was part of has failed.
+    static let single = Flags(rawValue: 8)
+  }
+
+  static let inPool = RequestProgress()
+
+  fileprivate(set) var state = Request.State.free
+  fileprivate(set) var flags: Flags = []
+}
+
+/// The counts of a queue that its lists do not keep. Only this file changes them.
+struct QueueCounts: Equatable {
+  /// Accepted requests whose handler has not been called yet.
+  fileprivate(set) var unfinished = 0
+  /// In flight, but nobody's request any more: doorbells, and what was abandoned.
+  fileprivate(set) var ownerless = 0
+  /// Waiting or in flight as a part of another, and not abandoned.
+  fileprivate(set) var joined = 0
+  /// Directions of pipes, sockets and terminals with something in flight.
+  fileprivate(set) var streams = 0
+}
+
+/// The counts of a file. Only this file changes them.
+struct FileCounts: Equatable {
+  /// Requests and doorbells that have not ended, and calls that have borrowed the descriptor.
+  fileprivate(set) var unfinished = 0
+  /// Calls on other threads that have borrowed the descriptor.
+  fileprivate(set) var lent = 0
+  /// Operations that glibc holds, and how many of them are writes.
+  fileprivate(set) var inFlight = 0
+  fileprivate(set) var writesInFlight = 0
+}
+
+extension Request {
+  var state: State { progress.state }
+  var isCold: Bool { progress.flags.contains(.cold) }
+  var wasCanceled: Bool { progress.flags.contains(.canceled) }
+  var isAbandoned: Bool { progress.flags.contains(.abandoned) }
+  var isSingle: Bool { progress.flags.contains(.single) }
+
+  /// Whether somebody waits for its handler.
+  fileprivate var isOwned: Bool { kind != .doorbell && !isAbandoned }
+}
+
+/// Every change of where a request stands. A request goes from one place to another through the
+/// state `taken`, so each function knows the state before, and traps where it is another.
+extension CompletionQueue {
+  @inline(__always)
+  private func move(_ request: RequestRef, from: Request.State, to: Request.State) {
+    precondition(
+      request.pointee.progress.state == from, "CompletionQueue: a request is not where it should be")
+    request.pointee.progress.state = to
+  }
+
+  // MARK: Into the queue and out of it
+
+  /// Takes a slot into use; its kind says for what.
+  func admit(_ request: RequestRef, of file: AIOFile) {
+    move(request, from: .free, to: .taken)
+    request.pointee.file = file
+    file.counts.unfinished += 1
+    if request.pointee.isOwned { books.counts.unfinished += 1 }
+  }
+
+  /// Gives a slot back whose handler, file and memory have been moved out. Its file is to be told
+  /// with `requestEnded()`, after the handler.
+  func free(_ request: RequestRef) {
+    move(request, from: .taken, to: .free)
+    if request.pointee.isOwned { books.counts.unfinished -= 1 }
+    request.pointee.progress.flags = []
+    pool.put(request)
+  }
+
+  /// Leaves a slot to the ``Orphanage``.
+  func orphan(_ request: RequestRef) {
+    move(request, from: .taken, to: .orphaned)
+  }
+
+  // MARK: Waiting with its file
+
+  func putWaiting(_ request: RequestRef, of file: AIOFile) {
+    move(request, from: .taken, to: .waiting)
+    file.waiting.append(request)
+  }
+
+  /// Before the others of its file.
+  func putWaitingFirst(_ request: RequestRef, of file: AIOFile) {
+    move(request, from: .taken, to: .waiting)
+    file.waiting.prepend(request)
+  }
+
+  func takeWaiting(_ request: RequestRef, of file: AIOFile) {
+    move(request, from: .waiting, to: .taken)
+    file.waiting.remove(request)
+  }
+
+  // MARK: Parked; the list is the file's or its barrier's
+
+  func putParked(_ request: RequestRef) { move(request, from: .taken, to: .parked) }
+
+  func takeParked(_ request: RequestRef) { move(request, from: .parked, to: .taken) }
+
+  // MARK: Part of another request
+
+  func putJoined(_ request: RequestRef) {
+    move(request, from: .taken, to: .joined)
+    if request.pointee.isOwned { books.counts.joined += 1 }
+  }
+
+  func takeJoined(_ request: RequestRef) {
+    move(request, from: .joined, to: .taken)
+    if request.pointee.isOwned { books.counts.joined -= 1 }
+  }
+
+  // MARK: With glibc
+
+  func putInFlight(_ request: RequestRef, of file: AIOFile) {
+    move(request, from: .taken, to: .inFlight)
+    request.pointee.handedOverAt = books.now
+    books.inFlight.append(request)
+    if !request.pointee.isOwned { books.counts.ownerless += 1 }
+    if file.traits.isStream, file.inFlightCount(beside: request) == 0 { books.counts.streams += 1 }
+    file.counts.inFlight += 1
+    if request.pointee.kind == .write { file.counts.writesInFlight += 1 }
+  }
+
+  func takeInFlight(_ request: RequestRef, of file: AIOFile) {
+    move(request, from: .inFlight, to: .taken)
+    books.inFlight.remove(request)
+    groups.leave(request)
+    file.lanes.remove(request)
+    if !request.pointee.isOwned { books.counts.ownerless -= 1 }
+    file.counts.inFlight -= 1
+    if request.pointee.kind == .write { file.counts.writesInFlight -= 1 }
+    if file.traits.isStream, file.inFlightCount(beside: request) == 0 { books.counts.streams -= 1 }
+  }
+
+  // MARK: Done
+
+  func putFinished(_ request: RequestRef) {
+    move(request, from: .taken, to: .finished)
+    books.finished.append(request)
+  }
+
+  func takeFinished() -> RequestRef? {
+    guard let request = books.finished.first else { return nil }
+    move(request, from: .finished, to: .taken)
+    books.finished.remove(request)
+    return request
+  }
+
+  // MARK: What is known of a request
+
+  func setOutcome(_ request: RequestRef, _ errorNumber: Int32, isCancellation: Bool) {
+    request.pointee.errorNumber = errorNumber
+    if isCancellation {
+      request.pointee.progress.flags.insert(.canceled)
+    } else {
+      request.pointee.progress.flags.remove(.canceled)
+    }
+  }
+
+  func markCold(_ request: RequestRef) { request.pointee.progress.flags.insert(.cold) }
+
+  func markSingle(_ request: RequestRef) { request.pointee.progress.flags.insert(.single) }
+
+  /// Has a request that goes on count as nobody's; another slot completes it.
+  func markAbandoned(_ request: RequestRef) {
+    precondition(request.pointee.isOwned, "CompletionQueue: a request is abandoned only once")
+    switch request.pointee.state {
+    case .inFlight: books.counts.ownerless += 1
+    case .joined: books.counts.joined -= 1
+    case .waiting: break
+    case .free, .taken, .parked, .finished, .orphaned:
+      preconditionFailure("CompletionQueue: what does not go on is not abandoned")
+    }
+    request.pointee.progress.flags.insert(.abandoned)
+    books.counts.unfinished -= 1
+  }
+}
+
+extension AIOFile {
+  /// Operations in flight in the direction of a request: writes, or anything else.
+  func inFlightCount(beside request: RequestRef) -> Int {
+    request.pointee.kind == .write
+      ? counts.writesInFlight : counts.inFlight - counts.writesInFlight
+  }
+
+  func countRequestOut() { counts.unfinished -= 1 }
+
+  func countLent() {
+    counts.unfinished += 1
+    counts.lent += 1
+  }
+
+  /// The request is counted out by itself.
+  func countGivenBack() { counts.lent -= 1 }
+}
+
+// MARK: - Checks
+
+extension CompletionQueue {
+  /// Slots of which so many are looked at after each drain of a debug build; of larger pools none.
+  private static let checkedSlotLimit: UInt32 = 512
+
+  /// Counts again what the counts say. For debug builds; between drains it holds always.
+  func checkCounts() -> Bool {
+    guard pool.slotCount <= Self.checkedSlotLimit, stage != .retired else { return true }
+    var counts = QueueCounts()
+    var states: [Request.State: Int] = [:]
+    var files: [ObjectIdentifier: (file: AIOFile, counts: FileCounts)] = [:]
+    for index in 0..<pool.slotCount {
+      guard let request = pool.slot(index), request.pointee.state != .free else { continue }
+      states[request.pointee.state, default: 0] += 1
+      if request.pointee.isOwned { counts.unfinished += 1 }
+      if request.pointee.isOwned, request.pointee.state == .joined { counts.joined += 1 }
+      if !request.pointee.isOwned, request.pointee.state == .inFlight { counts.ownerless += 1 }
+      guard let file = request.pointee.file else { return false }
+      var fileCounts = files[ObjectIdentifier(file)]?.counts ?? FileCounts()
+      fileCounts.unfinished += 1
+      if request.pointee.state == .inFlight {
+        fileCounts.inFlight += 1
+        if request.pointee.kind == .write { fileCounts.writesInFlight += 1 }
+      }
+      files[ObjectIdentifier(file)] = (file, fileCounts)
+    }
+    for (file, found) in files.values {
+      var expected = found
+      expected.lent = file.counts.lent
+      expected.unfinished += expected.lent
+      guard file.counts == expected else { return false }
+      guard file.traits.isStream else { continue }
+      if expected.writesInFlight > 0 { counts.streams += 1 }
+      if expected.inFlight > expected.writesInFlight { counts.streams += 1 }
+    }
+    return counts == books.counts && states[.taken] == nil
+      && states[.inFlight, default: 0] == books.inFlight.count
+      && states[.finished, default: 0] == books.finished.count
+  }
+}
