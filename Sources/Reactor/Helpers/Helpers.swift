@@ -86,17 +86,19 @@ final class Helpers {
     }
     let number = nextNumber
     nextNumber += 1
-    let box = ResultBox<Value>()
+    let work = HelperWork(work)
     keepAlive.begin()
     if kind == .lockWait { lockWaiterCount += 1 }
     pending[number] = Call(kind: kind) { reason in
       if let reason { return completion(.failure(reason)) }
       // The work has put its result in before the loop was told.
-      guard let value = box.take() else { preconditionFailure("Helpers: a result is there once") }
+      guard let value = work.takeResult() else {
+        preconditionFailure("Helpers: a result is there once")
+      }
       completion(.success(value))
     }
     pools[kind.rawValue].run(number: isCleanUp ? nil : number) { [remote] in
-      box.put(work())
+      work.perform()
       remote.add(.internalBody { core in core.helpers.finish(number, nil) })
     }
   }
@@ -155,14 +157,37 @@ final class Helpers {
   }
 }
 
-private final class ResultBox<Value: Sendable>: Sendable {
-  private let value = Mutex<Value?>(nil)
-
-  func put(_ value: Value) {
-    self.value.withLock { $0 = value }
+/// Work that is done once, and its result.
+///
+/// What the work captures is released when it is done, before the loop is told: it may be the last
+/// to use a descriptor.
+private final class HelperWork<Value: Sendable>: Sendable {
+  private enum State {
+    case work(@Sendable () -> Value)
+    case result(Value)
+    case nothing
   }
 
-  func take() -> Value? {
-    value.withLock { $0.take() }
+  private let state: Mutex<State>
+
+  init(_ work: @escaping @Sendable () -> Value) {
+    state = Mutex(.work(work))
+  }
+
+  func perform() {
+    guard case .work(let work) = exchange(.nothing) else { return }
+    let value = work()
+    _ = exchange(.result(value))
+  }
+
+  func takeResult() -> Value? {
+    if case .result(let value) = exchange(.nothing) { value } else { nil }
+  }
+
+  private func exchange(_ new: State) -> State {
+    state.withLock { state in
+      defer { state = new }
+      return state
+    }
   }
 }

@@ -112,7 +112,7 @@ extension LoopCore {
     registry.performCallback {
       nextTurn.run() + remoteCalls.run(on: self, limit: .max)
         + executor.run(limit: Self.jobsPerRound)
-        + drain(limit: configuration.queue.completionsPerDrain)
+        + drain(limit: configuration.queue.completionsPerDrain, sourcesAreReadable: true)
     }
   }
 

@@ -206,7 +206,7 @@ package final class LoopCore {
 
   private func connectQueue() {
     let drain = turnEvent(share: { $0.completionsPerTurn }) { core, limit in
-      core.drain(limit: limit)
+      core.drain(limit: limit, sourcesAreReadable: core.isQueueReadable)
     }
     queue.requestDrain = { [unowned self] time in
       switch time {
@@ -223,12 +223,14 @@ package final class LoopCore {
 
   /// Drains the queue, runs the tasks that wait for what it has, and calls those who wait for room.
   ///
+  /// - Parameter sourcesAreReadable: Whether the queue's descriptor may be readable.
   /// - Returns: The number of calls made, and 1 more where there is more to do at once.
-  func drain(limit: Int) -> Int {
+  func drain(limit: Int, sourcesAreReadable: Bool) -> Int {
     isDrainCutShort = false
     isQueueReadable = false
     var count = executor.servingJobs {
-      queue.drain(limit: limit, cachedReadLimit: cachedReadsPerTurn)
+      queue.drain(
+        limit: limit, cachedReadLimit: cachedReadsPerTurn, sourcesAreReadable: sourcesAreReadable)
     } isOver: {
       !isDrainCutShort
     }

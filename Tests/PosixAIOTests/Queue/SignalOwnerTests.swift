@@ -32,7 +32,7 @@ final class SignalOwnerTests: XCTestCase {
   }
 
   private func leaveOrphan() throws {
-    try CompletionSignal(number).leavesOrphans = true
+    try CompletionSignal(number).release(leavesOrphans: true)
   }
 
   func test_signalStaysIgnored_untilTheLastOperationThatWasLeftInGlibcHasEnded() throws {
