@@ -238,18 +238,20 @@ void caio_signal_release(int signo, bool keep_ignored) {
     disown(box, signo);
 }
 
-void caio_signal_restore(int signo) {
+bool caio_signal_restore(int signo) {
     struct mailbox *box = &mailboxes[signo];
     STEP();
     uint32_t holders = atomic_load(&box->holders), fewer;
     do {
+        if ((holders & ~owned) == 0)
+            return false;
         // The last one owns the number while it sees to the disposition. With an owner it leaves
         // that to the owner.
         fewer = holders == 1 ? owned : holders - 1;
         STEP();
     } while (!atomic_compare_exchange_strong(&box->holders, &holders, fewer));
     if (holders != 1)
-        return;
+        return true;
     if (is_ignored(signo)) {
         // Once more, for what came to a thread that blocks it.
         set_disposition(signo, SIG_IGN);
@@ -259,6 +261,7 @@ void caio_signal_restore(int signo) {
         STEP();
         atomic_fetch_and(&box->holders, ~owned);
     }
+    return true;
 }
 
 static struct slot *present_slot(int signo) {

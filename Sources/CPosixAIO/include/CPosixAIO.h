@@ -74,7 +74,8 @@ void caio_signal_release(int signo, bool keep_ignored);
 
 /// The last operation of a queue that was released with `keep_ignored` has ended. Puts the default
 /// disposition back, unless others are left, or the number has an owner, who then does. Any thread.
-void caio_signal_restore(int signo);
+/// False if no such release is left to be undone.
+bool caio_signal_restore(int signo);
 
 /// How many signals the handler has caught on other threads since the claim.
 uint64_t caio_signal_strays(int signo);

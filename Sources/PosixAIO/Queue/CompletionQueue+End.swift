@@ -46,12 +46,13 @@ extension CompletionQueue {
     precondition(unfinishedCount == 0, "CompletionQueue: retire() comes when nothing is unfinished")
     _ = lookAtEverythingInFlight()
     stage = .retired
-    let leavesOrphans = !books.inFlight.isEmpty
-    if leavesOrphans { Orphanage.take(makeOrphan()) }
+    let orphan = books.inFlight.isEmpty ? nil : makeOrphan()
     books.ready = ReadyFiles()
     books.deferred = ReadyFiles()
     heldBack = ReadyFiles()
-    signal.release(leavesOrphans: leavesOrphans)
+    signal.release(leavesOrphans: orphan != nil)
+    // After the release: from here on another thread may find that they have ended.
+    if let orphan { Orphanage.take(orphan) }
     timer.close()
     Glibc.close(descriptor.rawValue)
     Orphanage.sweep()

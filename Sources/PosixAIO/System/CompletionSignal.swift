@@ -71,10 +71,11 @@ final class CompletionSignal {
   }
 
   /// The last operation that a signal left behind has ended: to be called once for each that went
-  /// with ``release(leavesOrphans:)``. The number gets its default disposition back when nobody uses it. Any
-  /// thread may call it.
+  /// with ``release(leavesOrphans:)``, after it. The number gets its default disposition back when
+  /// nobody uses it. Any thread may call it.
   static func lastOrphanEnded(ofSignal number: Int32) {
-    caio_signal_restore(number)
+    let wasLeft = caio_signal_restore(number)
+    precondition(wasLeft, "CompletionSignal: no queue has left operations to this signal")
   }
 
   /// Signals that landed on threads which do not block the signal, since the start.

@@ -94,7 +94,7 @@ static void check_signals(int fd) {
     caio_signal_release(signo, false);
     close(read_fd);
     assert(raise(signo) == 0);
-    caio_signal_restore(signo);
+    assert(caio_signal_restore(signo) && !caio_signal_restore(signo));
     struct sigaction action;
     assert(sigaction(signo, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
 }

@@ -67,4 +67,7 @@ void caio_signal_release(int signo, bool keep_ignored) {
     sigaction(signo, &action, NULL);
 }
 
-void caio_signal_restore(int signo) { (void)signo; }
+bool caio_signal_restore(int signo) {
+    (void)signo;
+    return true;
+}

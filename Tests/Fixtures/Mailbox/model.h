@@ -145,7 +145,7 @@ static void end_orphan(void) {
     // Only the queue that is gone counts it as an orphan.
     actors[present_actor].waits_for_release = true;
     model_step();
-    caio_signal_restore(signo);
+    check(caio_signal_restore(signo), "an orphan is counted");
 }
 
 static void claim_too(void) {
