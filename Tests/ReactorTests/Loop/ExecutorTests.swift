@@ -210,7 +210,8 @@ final class ExecutorTests: XCTestCase {
   }
 
   func test_pinnedActorGoesOnAfterTheEnd_andItsFilesThrow() throws {
-    let path = try TemporaryFolder().path.appending("file")
+    let folder = try TemporaryFolder()
+    let path = folder.path.appending("file")
     let keeper: FileKeeper
     do {
       let loop = try EventLoop()
@@ -266,7 +267,8 @@ private actor FileKeeper {
 
   func writeErrno() async -> Errno? {
     do throws(FileError) {
-      try await file?.write(IOBuffer(copying: [1]), at: 0)
+      guard let file else { return .noSuchFileOrDirectory }
+      try await file.write(IOBuffer(copying: [1]), at: 0)
       return nil
     } catch {
       return error.errno
