@@ -75,6 +75,6 @@ struct EndingsMisuseTests {
 
   private func hasTrapped(_ result: ExitTest.Result?) -> Bool {
     guard let output = result?.standardErrorContent else { return false }
-    return String(decoding: output, as: UTF8.self).contains("Fatal error: EventLoop")
+    return String(decoding: output, as: UTF8.self).contains(": EventLoop: ")
   }
 }
