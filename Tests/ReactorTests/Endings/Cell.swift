@@ -19,7 +19,7 @@ struct Cell {
       let before = try ProcessState.now()
       let traces = Traces()
       let complaints = try run(traces)
-      return complaints + (try before.differences()) + traces.complaints()
+      return try complaints + before.differences() + traces.complaints()
     } catch {
       return ["the cell could not be run: \(error)"]
     }
@@ -30,12 +30,14 @@ struct Cell {
     weak var reply: Reply?
     weak var loop: EventLoop?
     var recorder: Recorder?
+    var folder: TemporaryFolder?
     var mayBeDropped = false
 
-    func complaints() -> [String] {
+    func complaints() throws -> [String] {
       var found: [String] = []
       if reply != nil { found.append("the handler or the task was never freed") }
       if loop != nil { found.append("the loop was never freed") }
+      if let folder, let names = try Call.leftOvers(in: folder) { found.append(names) }
       guard let recorder else { return found }
       // Once more: nobody may be called behind the end.
       let count = recorder.count
@@ -55,6 +57,7 @@ struct Cell {
     let recorder = Recorder()
     traces.recorder = recorder
     traces.loop = site.weakLoop
+    traces.folder = site.folder
     traces.mayBeDropped = call.traits.mayBeDropped
     try start(on: site, recorder, traces)
     try ending.end(site, recorder)
@@ -69,7 +72,6 @@ struct Cell {
     }
     let outcome = recorder.outcomes.first ?? .failure(Errno.canceled)
     if let complaint = try call.check(site.folder, outcome) { complaints.append(complaint) }
-    if let complaint = try Call.leftOvers(in: site.folder) { complaints.append(complaint) }
     return complaints
   }
 
