@@ -13,9 +13,9 @@ public struct ProcessState {
   public let blockedSignals: Set<Int32>
 
   /// How often ``differences()`` looks again. Linux does not tell when a detached thread has ended,
-  /// nor when glibc has let go of an operation: so this polls, a millisecond apart, for two seconds
-  /// at the most.
-  private static let pollLimit = 2000
+  /// nor when glibc has let go of an operation: so this polls, a millisecond apart, for less than a
+  /// second.
+  private static let pollLimit = 500
 
   /// The state at this moment.
   public static func now() throws -> ProcessState {
@@ -45,7 +45,8 @@ public struct ProcessState {
     if !more.isEmpty { found.append("descriptors left open: \(more)") }
     if !fewer.isEmpty { found.append("descriptors closed that are another's: \(fewer)") }
     let threadCount = ProcessThreads.count()
-    if threadCount != self.threadCount {
+    // Fewer are none of the cell's: one of the runtime's has ended.
+    if threadCount > self.threadCount {
       found.append("threads: \(threadCount), before \(self.threadCount)")
     }
     let claimed = Self.claimedSignalsNow()

@@ -1,4 +1,3 @@
-import Glibc
 import Reactor
 import SystemPackage
 import TestSupport
@@ -20,7 +19,7 @@ struct Cell {
       let before = try ProcessState.now()
       let traces = Traces()
       let complaints = try run(traces)
-      return complaints + (try before.differences()) + traces.complaints()
+      return try complaints + before.differences() + traces.complaints()
     } catch {
       return ["the cell could not be run: \(error)"]
     }
@@ -31,12 +30,14 @@ struct Cell {
     weak var reply: Reply?
     weak var loop: EventLoop?
     var recorder: Recorder?
+    var folder: TemporaryFolder?
     var mayBeDropped = false
 
-    func complaints() -> [String] {
+    func complaints() throws -> [String] {
       var found: [String] = []
       if reply != nil { found.append("the handler or the task was never freed") }
       if loop != nil { found.append("the loop was never freed") }
+      if let folder, let names = try Call.leftOvers(in: folder) { found.append(names) }
       guard let recorder else { return found }
       // Once more: nobody may be called behind the end.
       let count = recorder.count
@@ -56,6 +57,7 @@ struct Cell {
     let recorder = Recorder()
     traces.recorder = recorder
     traces.loop = site.weakLoop
+    traces.folder = site.folder
     traces.mayBeDropped = call.traits.mayBeDropped
     try start(on: site, recorder, traces)
     try ending.end(site, recorder)
@@ -70,7 +72,6 @@ struct Cell {
     }
     let outcome = recorder.outcomes.first ?? .failure(Errno.canceled)
     if let complaint = try call.check(site.folder, outcome) { complaints.append(complaint) }
-    if let complaint = try Call.leftOvers(in: site.folder) { complaints.append(complaint) }
     return complaints
   }
 
@@ -90,62 +91,5 @@ struct Cell {
     }
     let promise = ending.promise(call)
     return promise.allows(outcome) ? [] : ["ended as \(outcome), and should as \(promise)"]
-  }
-}
-
-/// Ends the process when a cell hangs, and says which.
-private enum CellDeadline {
-  private static let byteLimit = 400
-
-  // Written on one thread, before the alarm that has it read.
-  nonisolated(unsafe) private static let text = UnsafeMutablePointer<CChar>.allocate(
-    capacity: byteLimit)
-
-  private static let handler: Void = {
-    var action = sigaction()
-    unsafe action.__sigaction_handler.sa_handler = { _ in expire() }
-    unsafe sigaction(SIGALRM, &action, nil)
-  }()
-
-  static func begin(_ name: String) {
-    handler
-    unsafe strncpy(text, "the cell hangs: \(name)\n", byteLimit - 1)
-    alarm(MatrixSettings.deadlineSeconds)
-  }
-
-  static func end() {
-    alarm(0)
-  }
-
-  /// Calls only what a signal handler may.
-  private static func expire() {
-    unsafe write(STDERR_FILENO, text, strlen(text))
-    abort()
-  }
-}
-
-/// What the environment asks of the matrix.
-enum MatrixSettings {
-  /// Prints the name of each cell before it runs: after a crash the last one is to blame.
-  static let isVerbose = unsafe getenv("AIO_MATRIX_VERBOSE") != nil
-  /// Runs only cells in whose name this occurs.
-  static let only = text("AIO_MATRIX_ONLY")
-  /// Leaves out cells in whose name one of these occurs, which commas part.
-  static let skipped = (text("AIO_MATRIX_SKIP") ?? "").split(separator: ",").map(String.init)
-  /// How long a cell may take: far more than any machine needs.
-  static let deadlineSeconds =
-    text("AIO_MATRIX_DEADLINE").flatMap { UInt32($0) }
-    ?? UInt32(testDeadline.components.seconds)
-
-  static func say(_ text: String) {
-    unsafe write(STDERR_FILENO, text, text.utf8.count)
-  }
-
-  static func includes(_ name: String) -> Bool {
-    !skipped.contains { name.contains($0) } && only.map { name.contains($0) } ?? true
-  }
-
-  private static func text(_ name: String) -> String? {
-    unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 }

@@ -78,14 +78,12 @@ extension Site {
     try liveLoop().close()
   }
 
-  /// - Parameter mustBeWhole: What the answer has to be; nil where both are right.
+  /// - Parameter mustBeWhole: Whether there is time for everything.
   func shutDown(
-    within timeout: Duration, _ recorder: Recorder, mustBeWhole: Bool? = nil
+    within timeout: Duration, _ recorder: Recorder, mustBeWhole: Bool = false
   ) throws {
     let isWhole = try liveLoop().shutDown(within: timeout)
-    if let mustBeWhole, isWhole != mustBeWhole {
-      recorder.complain("shutDown(within:) said \(isWhole)")
-    }
+    if mustBeWhole, !isWhole { recorder.complain("shutDown(within:) said false") }
     if isWhole, recorder.outcomes.contains(where: { $0.has(.canceled) }) {
       recorder.complain("shutDown(within:) said true, and something was cancelled")
     }
