@@ -44,6 +44,8 @@ struct Call {
     var awaitedKeepsLoop = false
     /// Whether a loop that is cancelled may drop it, since it has no result.
     var mayBeDropped = false
+    /// Whether C's dispatch of a borrowed base goes on until it has ended.
+    var keepsBase = true
     /// Whether the end of the loop is a value for it, and no error.
     var endsByValue = false
     /// Whether it throws what it refuses, so that it may be called on an ended loop.

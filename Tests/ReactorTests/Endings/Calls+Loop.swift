@@ -17,7 +17,9 @@ extension CallTable {
       _ = try result.get()
     }
     let unanswered = Call.Traits(awaitedKeepsLoop: true, mayBeDropped: true)
-    add("remote.execute", unanswered, on: { try $0.anywhere() }) { place, reply in
+    var remote = unanswered
+    remote.keepsBase = false
+    add("remote.execute", remote, on: { try $0.anywhere() }) { place, reply in
       guard place.loop.remote.execute({ _ in reply.ended() }) else { throw Errno.canceled }
     }
     add("nextTurn", unanswered, on: { try $0.anywhere() }) { place, reply in

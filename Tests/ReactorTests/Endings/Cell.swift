@@ -58,9 +58,10 @@ struct Cell {
     traces.recorder = recorder
     traces.loop = site.weakLoop
     traces.folder = site.folder
-    traces.mayBeDropped = call.traits.mayBeDropped
+    traces.mayBeDropped = mayBeDropped
     try start(on: site, recorder, traces)
     try ending.end(site, recorder)
+    unsafe recorder.onFirst = nil
     // From here on nobody may be told anything any more.
     var complaints = recorder.complaints
     complaints += judge(recorder.outcomes)
@@ -85,9 +86,14 @@ struct Cell {
     recorder.noteCall { try start(loop, reply) }
   }
 
+  /// Whether nobody need be told anything: a call without a result, on a loop that is cancelled.
+  private var mayBeDropped: Bool {
+    call.traits.mayBeDropped && ending.promise(call) == .ownOrCanceled
+  }
+
   private func judge(_ outcomes: [Outcome]) -> [String] {
     guard let outcome = outcomes.first else {
-      return call.traits.mayBeDropped ? [] : ["was not answered by the end of the loop"]
+      return mayBeDropped ? [] : ["was not answered by the end of the loop"]
     }
     let promise = ending.promise(call)
     return promise.allows(outcome) ? [] : ["ended as \(outcome), and should as \(promise)"]

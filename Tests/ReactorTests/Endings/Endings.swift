@@ -97,7 +97,7 @@ extension Ending {
 extension Ending {
   static var borrowedDispatch: Ending {
     Ending(
-      name: "borrowed, dispatch", isBorrowed: true, isFor: endsByItself, promise: own,
+      name: "borrowed, dispatch", isBorrowed: true, isFor: endsInDispatch, promise: own,
       end: { site, _ in
         site.base?.dispatch()
         site.drop(objectsFirst: true)
@@ -139,7 +139,7 @@ extension Ending {
 
   static var borrowedDropInItsHandler: Ending {
     Ending(
-      name: "borrowed, drop in its handler", isBorrowed: true, isFor: endsByItself, promise: own,
+      name: "borrowed, drop in its handler", isBorrowed: true, isFor: endsInDispatch, promise: own,
       end: { site, recorder in
         unsafe recorder.onFirst = { site.dropLoop() }
         site.base?.dispatch()
@@ -171,6 +171,10 @@ extension Ending {
         try site.liveLoop().startTask { site.dropLoop() }
       },
     ]
+  }
+
+  private static func endsInDispatch(_ call: Call) -> Bool {
+    endsByItself(call) && call.traits.keepsBase
   }
 
   /// A task that holds the loop keeps it until its call has ended, and the base with it.
