@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PosixAIO
 
 /// What a process has in use that somebody has to give back: descriptors, threads, signal numbers
 /// and the calling thread's blocked signals.
@@ -31,6 +32,8 @@ public struct ProcessState {
     for poll in 0..<Self.pollLimit {
       found = try differencesNow()
       if found.isEmpty { break }
+      // A queue that is made frees what the kernel has let go of since its queue ended.
+      _ = try CompletionQueue()
       var pause = timespec(tv_sec: 0, tv_nsec: poll < 10 ? 50_000 : 1_000_000)
       unsafe nanosleep(&pause, nil)
     }

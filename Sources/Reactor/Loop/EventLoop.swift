@@ -137,10 +137,7 @@ public final class EventLoop {
   ///
   /// Traps inside a callback of the loop, and when the loop has ended before.
   public func close() {
-    core.checkThread()
-    precondition(
-      core.runState == .idle && !core.registry.isInCallback,
-      "EventLoop: a callback must not close its loop; stop() it first")
+    checkEnd("EventLoop: a callback must not close its loop; stop() it first")
     core.finish()
   }
 
@@ -161,10 +158,7 @@ public final class EventLoop {
   /// - Returns: Whether everything ended by itself, with its own result.
   @discardableResult
   public func shutDown(within timeout: Duration) -> Bool {
-    core.checkThread()
-    precondition(
-      core.runState == .idle && !core.registry.isInCallback,
-      "EventLoop: a callback must not shut its loop down; stop() it first")
+    checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
     precondition(timeout >= .zero, "EventLoop: a time is 0 or more")
     core.sockets.closeListeners()
     let obligations = core.obligations
@@ -173,5 +167,12 @@ public final class EventLoop {
       ? obligations.isEmpty : run(until: { obligations.isEmpty }, timeout: timeout)
     if hasEnded { core.finish() } else { core.cancel() }
     return hasEnded
+  }
+
+  private func checkEnd(_ advice: @autoclosure () -> String) {
+    core.checkThread()
+    precondition(core.runState != .running && !core.registry.isInCallback, advice())
+    // A stop that no run has seen is for none any more.
+    core.runState = .idle
   }
 }

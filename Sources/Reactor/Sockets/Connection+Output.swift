@@ -7,7 +7,7 @@ extension Connection {
   ///
   /// - Parameter bytes: Any number of them, 0 included.
   /// - Throws: `EPIPE` when the connection is closed or closing, or its output shut down;
-  ///   `ENOBUFS` over ``Configuration/outputLimitByteCount``. Then nothing of it is sent.
+  ///   `ECANCELED` when the loop's end has closed it; `ENOBUFS` over ``Configuration/outputLimitByteCount``. Then nothing of it is sent.
   public func write(_ bytes: RawSpan) throws(Errno) {
     try checkWrite(bytes.byteCount)
     unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
@@ -58,7 +58,7 @@ extension Connection {
 
   private func checkWrite(_ byteCount: Int) throws(Errno) {
     checkThread()
-    guard isOpen, output == .open else { throw .brokenPipe }
+    guard isOpen, output == .open else { throw core.isEnding ? .canceled : .brokenPipe }
     let room = configuration.outputLimitByteCount - stream.outputByteCount
     guard byteCount <= room else { throw .noBufferSpace }
   }

@@ -67,7 +67,7 @@ extension FileWriter {
     do throws(Errno) {
       try write(bytes)
     } catch {
-      throw failure ?? closedError
+      throw failure ?? FileError(operation: .write, path: file.path, errno: error)
     }
   }
 
@@ -75,7 +75,7 @@ extension FileWriter {
     do throws(Errno) {
       try write(buffer)
     } catch {
-      throw failure ?? closedError
+      throw failure ?? FileError(operation: .write, path: file.path, errno: error)
     }
   }
 }

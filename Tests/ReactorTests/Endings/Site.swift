@@ -63,7 +63,8 @@ final class Site {
   }
 
   func dropLoop() {
-    loop = nil
+    // Taken out first: what is called in its end may look at this property.
+    _ = loop.take()
   }
 
   // MARK: The other side
