@@ -10,7 +10,7 @@ final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
   private var calls: [DueCall] = []
   private let registry: EventRegistry
-  let inputBlocks = InputBlocks()
+  let blocks = SocketStream.Blocks()
 
   /// Streams that have something to send.
   private var unsent: [SocketStream] = []
