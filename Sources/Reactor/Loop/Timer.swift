@@ -5,6 +5,9 @@ extension EventLoop {
   /// A timer of a loop. It lives as long as it is running, kept or not.
   @safe
   public final class Timer {
+    /// What the clock can add to any time of its own, and go on to add to.
+    private static let longestDelay = Duration.seconds(Int64.max)
+
     private let registry: EventRegistry
     private let counters: Counters
     private let interval: Duration?
@@ -20,9 +23,9 @@ extension EventLoop {
     ) {
       self.registry = registry
       self.counters = counters
-      self.interval = interval
+      self.interval = interval.map { min($0, Self.longestDelay) }
       self.body = body
-      due = .now + delay
+      due = .now + min(delay, Self.longestDelay)
       wait(delay)
     }
 
@@ -41,7 +44,8 @@ extension EventLoop {
       self.event = event
     }
 
-    /// libevent's clock ticks every few milliseconds, so it may call a little early.
+    /// libevent's clock ticks every few milliseconds, so it may call a little early, and years too
+    /// early where the delay is longer than ``Event/longestTimeout``.
     private func fire() {
       let now = SuspendingClock.now
       guard due <= now else { return wait(due - now) }
@@ -62,7 +66,7 @@ extension EventLoop {
   /// later as a rule.
   ///
   /// - Parameters:
-  ///   - delay: 0 or more.
+  ///   - delay: 0 or more. `.seconds(.max)` is never.
   ///   - body: Never called from inside this call.
   /// - Returns: The timer, to cancel it.
   @discardableResult

@@ -20,11 +20,11 @@ public import SystemPackage
 /// is called once, as the last of its handlers. It ends with its loop, if that ends first: what it
 /// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
-/// **SIGPIPE.** libevent's `writev(2)`, for what is in several pieces, raises it where the peer is
-/// gone. The first connection of a
-/// process ignores that signal from then on, unless a handler is installed.
+/// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
+/// everything is sent with `MSG_NOSIGNAL`. A peer that is gone shows as
+/// ``CloseReason/failed(_:)`` with `EPIPE` or `ECONNRESET`.
 ///
-/// Wraps two events of libevent and an `evbuffer`.
+/// Wraps two events of libevent, `recv(2)`, `send(2)` and `sendmsg(2)`.
 @safe
 public final class Connection {
   /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
@@ -137,14 +137,13 @@ public final class Connection {
     _ configuration: Configuration, listener: Listener?
   ) {
     configuration.check()
-    ignoreBrokenPipes()
     self.core = core
     self.configuration = configuration
     self.peerAddress = peerAddress
     self.listener = listener
     sockets = core.sockets
     stream = SocketStream(
-      socket, in: core.registry, sockets.inputBlocks,
+      socket, in: core.registry, sockets.blocks,
       .init(
         inputByteCount: configuration.inputHighWaterByteCount,
         outputLowWaterByteCount: configuration.outputLowWaterByteCount))

@@ -3,7 +3,7 @@ internal import Glibc
 internal import PosixAIO
 public import SystemPackage
 
-/// Takes in clients on an address, over TCP or a Unix socket. Wraps `evconnlistener`.
+/// Accepts clients on an address, over TCP or a Unix socket. Wraps `listen(2)` and `accept4(2)`.
 ///
 /// ```swift
 /// let listener = try Listener(on: loop, .loopback(port: 0))
@@ -55,8 +55,8 @@ public final class Listener {
     }
   }
 
-  /// The most clients that are taken in one turn of the loop; libevent would go on as long as they
-  /// come, while everybody else waits.
+  /// The most clients that are accepted in one turn of the loop, so that a crowd of them does not
+  /// hold up everything else. Those that were lost before they were accepted count too.
   static let acceptsPerTurn = 64
 
   private enum State {
@@ -95,13 +95,14 @@ public final class Listener {
   private let socket: Int32
   private let sockets: OpenSockets
   private let file: SocketFile?
-  private var listener: OpaquePointer?
+  /// Nil once closed.
+  private var readable: Event?
   private var state = State.open
   private var isAccepting = false
   private var acceptsThisTurn = 0
 
   /// Listens on an address. Clients are accepted from the moment that ``onConnection`` is set.
-  /// Wraps `socket(2)`, `bind(2)`, `listen(2)` and `evconnlistener_new`.
+  /// Wraps `socket(2)`, `bind(2)` and `listen(2)`.
   ///
   /// - Parameters:
   ///   - loop: Whose thread this is.
@@ -124,24 +125,22 @@ public final class Listener {
       preconditionFailure("Listener: a bound socket has no address: \(error)")
     }
     file = address.path.flatMap { SocketFile($0) }
-    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-    let flags = LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED
-    unsafe listener = evconnlistener_new(core.base, onAccept, context, flags, 0, socket)
-    guard unsafe listener != nil else { preconditionFailure("Listener: out of memory") }
-    unsafe evconnlistener_set_error_cb(listener, onAcceptError)
+    readable = Event(
+      in: core.registry, descriptor: socket, flags: EV_READ | EV_PERSIST, lifetime: .untilRemoved
+    ) { [unowned self] in acceptWaiting() }
     sockets.insert(self)
   }
 
   deinit { tearDown() }
 
-  /// Leaves further clients in the kernel's queue. Wraps `evconnlistener_disable`.
+  /// Leaves further clients in the kernel's queue.
   public func pause() {
     core.checkThread()
     isPaused = true
     update()
   }
 
-  /// Goes on after ``pause()``. Wraps `evconnlistener_enable`.
+  /// Goes on after ``pause()``.
   public func resume() {
     core.checkThread()
     isPaused = false
@@ -149,7 +148,7 @@ public final class Listener {
   }
 
   /// Stops listening, and removes the file of a Unix address, if it is still this listener's.
-  /// Clients in the kernel's queue are refused; connections go on. Wraps `evconnlistener_free`.
+  /// Clients in the kernel's queue are refused; connections go on. Wraps `close(2)`.
   public func close() {
     if case .closed = state { return }
     core.checkThread()
@@ -184,9 +183,9 @@ public final class Listener {
     if case .failed(let timer) = state { timer.cancel() }
     state = .closed
     // Before the close: the number may be another socket's then.
-    unsafe evconnlistener_disable(listener)
-    unsafe evconnlistener_free(listener)
-    unsafe listener = nil
+    readable?.remove()
+    readable = nil
+    isAccepting = false
     SocketCalls.close(socket)
     file?.remove()
   }
@@ -200,19 +199,32 @@ public final class Listener {
   }
 
   private func setAccepting(_ accepts: Bool) {
-    guard accepts != isAccepting, let listener = unsafe listener else { return }
+    guard accepts != isAccepting, let readable else { return }
     isAccepting = accepts
-    if accepts {
-      unsafe evconnlistener_enable(listener)
-    } else {
-      unsafe evconnlistener_disable(listener)
+    if accepts { readable.add() } else { readable.pause() }
+  }
+
+  /// Accepts the clients that wait, until something says to rest. Its handler may do that, or close
+  /// the listener.
+  private func acceptWaiting() {
+    while isAccepting {
+      do throws(Errno) {
+        let (client, peerAddress) = try SocketCalls.accept(from: socket)
+        accepted(client, peerAddress)
+      } catch .wouldBlock {
+        return
+      } catch {
+        guard SocketCalls.isOfOneClient(error) else { return failed(error) }
+        countAccept()
+        update()
+      }
     }
   }
 
-  fileprivate func accepted(_ socket: Int32, _ peerAddress: SocketAddress?) {
+  private func accepted(_ client: Int32, _ peerAddress: SocketAddress?) {
     // On Linux the socket has its options from the listening one.
     let connection = Connection(
-      socket, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
+      client, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
       configuration.connection, listener: self)
     connectionCount += 1
     countAccept()
@@ -234,7 +246,7 @@ public final class Listener {
     update()
   }
 
-  fileprivate func failed(_ errno: Errno) {
+  private func failed(_ errno: Errno) {
     guard case .open = state else { return }
     let timer = core.schedule(after: configuration.retryDelay) { [self] in
       guard case .failed = state else { return }
@@ -263,28 +275,4 @@ extension Listener.Configuration {
     options.tcp = connection.tcp
     return options
   }
-}
-
-/// The listener that a callback is for: it frees the evconnlistener before it goes. This reference
-/// keeps it while the callback runs.
-private func recover(_ context: UnsafeMutableRawPointer?) -> Listener {
-  guard let context = unsafe context else {
-    preconditionFailure("Listener: a callback lost its context")
-  }
-  return unsafe Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue()
-}
-
-private func onAccept(
-  _: OpaquePointer?, _ socket: Int32, _ address: UnsafeMutablePointer<sockaddr>?,
-  _ byteCount: Int32, _ context: UnsafeMutableRawPointer?
-) {
-  let peerAddress = unsafe address.flatMap {
-    unsafe SocketAddress($0, byteCount: socklen_t(byteCount))
-  }
-  unsafe recover(context).accepted(socket, peerAddress)
-}
-
-private func onAcceptError(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
-  let reason = Errno.ofLastCall
-  unsafe recover(context).failed(reason)
 }

@@ -9,7 +9,7 @@ package protocol OpenSocket: AnyObject {
 final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
   private let nextTurn: NextTurnCalls
-  let inputBlocks = InputBlocks()
+  let blocks = SocketStream.Blocks()
 
   /// Streams that have something to send.
   private var unsent: [SocketStream] = []
