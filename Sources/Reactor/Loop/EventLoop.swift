@@ -25,6 +25,9 @@ public final class EventLoop {
   /// The limits with which the loop was made.
   public let configuration: Configuration
 
+  /// For what writes by `writev(2)`: the HTTP server.
+  package let brokenPipes = BrokenPipes()
+
   let registry: EventRegistry
   let helpers: Helpers
   let sockets: OpenSockets
@@ -100,6 +103,7 @@ public final class EventLoop {
     guard !executor.thread.isCurrent else { return }
     executor.thread.moveHere()
     queue.moveToCurrentThread()
+    brokenPipes.threadChanged()
   }
 
   /// Runs blocking work on a helper thread, then `completion` on the loop.

@@ -27,8 +27,8 @@ public import Reactor
 /// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The loop is
 /// held by the server.
 ///
-/// **SIGPIPE.** libevent writes with `writev`, which raises SIGPIPE where the client is gone. The
-/// first server of a process ignores that signal from then on, unless a handler is installed.
+/// **SIGPIPE.** libevent's `writev(2)` raises it where the client is gone. It is blocked in the
+/// loop's thread while a server of the loop lives: docs/signals.md.
 @safe
 public final class HTTPServer {
   /// Called with every request, once its body is there. It answers now or later, through the
@@ -76,8 +76,8 @@ public final class HTTPServer {
   ) {
     loop.checkThread()
     configuration.check()
-    ignoreBrokenPipes()
     guard let http = unsafe evhttp_new(loop.base) else { outOfMemory() }
+    loop.brokenPipes.hold()
     self.loop = loop
     self.configuration = configuration
     self.handler = handler
@@ -103,6 +103,7 @@ public final class HTTPServer {
     if let http = unsafe openHTTP { unsafe close(http) }
     for socket in lingering.values { socket.close() }
     deferred.handOver()
+    loop.brokenPipes.release()
   }
 
   /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
