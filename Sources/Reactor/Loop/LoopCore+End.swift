@@ -71,6 +71,7 @@ extension LoopCore {
     guard !executor.thread.isCurrent else { return }
     executor.thread.moveHere()
     queue.moveToCurrentThread()
+    brokenPipes.threadChanged()
   }
 
   // MARK: - Steps

@@ -25,6 +25,8 @@ package final class LoopCore {
   let keepAlive: KeepAlive
   let counters = EventLoop.Counters()
   let chunks = ChunkPool()
+  /// For what writes by `writev(2)`: the HTTP server.
+  package let brokenPipes = BrokenPipes()
   var runState = EventLoop.RunState.idle
 
   /// How far its end has come. Written by `LoopCore+End.swift` alone.

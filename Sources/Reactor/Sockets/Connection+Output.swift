@@ -29,8 +29,8 @@ extension Connection {
     try unsafe write(copy.span.bytes)
   }
 
-  /// Sends a buffer's valid bytes. Those of 4 KiB or more are not copied: their memory is freed when
-  /// it was sent, or when the connection is closed. Wraps `sendmsg(2)`.
+  /// Sends a buffer's valid bytes. 4 KiB or more are not copied: their memory is freed when it was
+  /// sent, or when the connection is closed. Wraps `send(2)` and `sendmsg(2)`.
   ///
   /// - Parameter buffer: Moves in.
   /// - Throws: As ``write(_:)-(RawSpan)``.

@@ -39,7 +39,7 @@ final class HTTPConnection {
         start = now
         return false
       }
-      return now - start > limit + .seconds(byteCount / byteRate)
+      return now - start - .seconds(byteCount / byteRate) > limit
     }
   }
 

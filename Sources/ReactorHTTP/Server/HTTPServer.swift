@@ -27,8 +27,8 @@ public import Reactor
 /// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The end of the
 /// loop closes the server in the same way; the server does not keep the loop.
 ///
-/// **SIGPIPE.** libevent writes with `writev`, which raises SIGPIPE where the client is gone. The
-/// first server of a process ignores that signal from then on, unless a handler is installed.
+/// **SIGPIPE.** libevent's `writev(2)` raises it where the client is gone. It is blocked in the
+/// loop's thread while a server of the loop lives: docs/signals.md.
 @safe
 public final class HTTPServer {
   /// Called with every request, once its body is there. It answers now or later, through the
@@ -57,6 +57,7 @@ public final class HTTPServer {
   private var lingering: [Int32: LingeringSocket] = [:]
   private var gate: AcceptGate
   private var sweep: EventLoop.Timer?
+  private var hasEnded = false
   var dateLine = DateLine()
 
   /// The number of answers that were begun by a request and are not sent yet.
@@ -77,8 +78,8 @@ public final class HTTPServer {
     let core = loop.core
     core.checkThread()
     configuration.check()
-    ignoreBrokenPipes()
     guard let http = unsafe evhttp_new(core.base) else { outOfMemory() }
+    core.brokenPipes.hold()
     self.core = core
     self.configuration = configuration
     self.handler = handler
@@ -106,6 +107,8 @@ public final class HTTPServer {
 
   /// Closes everything, and takes it out of the base.
   private func end() {
+    guard !hasEnded else { return }
+    hasEnded = true
     sweep?.cancel()
     closeListeningSockets()
     if let http = unsafe openHTTP { unsafe close(http) }
@@ -114,6 +117,7 @@ public final class HTTPServer {
     gate.end()
     urgent.handOver()
     deferred.handOver()
+    core.brokenPipes.release()
   }
 
   /// Stops listening, so that new clients are refused; connections go on. Does nothing when the

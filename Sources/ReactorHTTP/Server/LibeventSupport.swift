@@ -28,10 +28,10 @@ func recover<Owner: AnyObject>(
 extension timeval {
   /// Rounds up to a microsecond, and down to what `tv_sec` of libevent's heap can add to a clock.
   init(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
+    let (seconds, attoseconds) = min(duration, .seconds(1_000_000_000)).components
     let microseconds = (attoseconds + 999_999_999_999) / 1_000_000_000_000
     self.init(
-      tv_sec: Int(min(seconds, 1_000_000_000)) + Int(microseconds / 1_000_000),
+      tv_sec: Int(seconds) + Int(microseconds / 1_000_000),
       tv_usec: Int(microseconds % 1_000_000))
   }
 }
