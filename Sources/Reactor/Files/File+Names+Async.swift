@@ -30,7 +30,9 @@ extension File {
   nonisolated(nonsending) public static func remove(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.remove, path) { done throws(Errno) in remove(path, on: loop, done) }
+    try await loop.core.outcome(.remove, path) { done throws(Errno) in
+      remove(path, on: loop, done)
+    }
   }
 
   /// Gives a file a further name; see ``link(_:to:on:_:)``.

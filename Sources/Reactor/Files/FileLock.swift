@@ -71,8 +71,8 @@ extension File {
   ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is the outcome.
   ///   - handler: Called once, when the lock is taken.
   /// - Returns: The request, to cancel it.
-  /// - Throws: As ``tryLock(_:in:_:)``; `EAGAIN` if 16 requests of the loop wait already, since each
-  ///   takes a thread; `ECANCELED` while the loop is ending. Nothing was started.
+  /// - Throws: As ``tryLock(_:in:_:)``; `EAGAIN` if 16 requests of the loop wait already, since
+  ///   each takes a thread; `ECANCELED` while the loop is ending. Nothing was started.
   @discardableResult
   public func lock(
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil,

@@ -81,6 +81,14 @@ public final class TemporaryFile {
       return file.core.later { handler(.failure(error)) }
     }
     state = .publishing
+    publish(descriptor, linked, as: goal, replacing, orStay: former, handler)
+  }
+
+  private func publish(
+    _ descriptor: SharedDescriptor, _ linked: TemporaryName?, as goal: FilePath,
+    _ replacing: Bool, orStay former: State,
+    _ handler: @escaping (Result<Bool, FileError>) -> Void
+  ) {
     file.core.offloadCall(as: .rename, temporaryName) {
       [directory, temporaryName] () throws(FileError) in
       // A file without a name can be linked once only: if the rename fails, it keeps this one.

@@ -76,8 +76,21 @@ public final class EventLoop {
 
   /// Makes the calling thread the loop's, before it runs a borrowed base that another thread gave
   /// a loop. No other thread uses the loop any more.
+  ///
+  /// The queue's signal is blocked in the calling thread until the loop's end on it, or until
+  /// ``leaveCurrentThread()``. A thread cannot change the mask of another one: call
+  /// ``leaveCurrentThread()`` on the former thread before, or it keeps the signal blocked.
   public func moveToCurrentThread() {
     core.moveToCurrentThread()
+  }
+
+  /// Gives the calling thread the signal mask back that it had, before another thread takes the
+  /// loop over with ``moveToCurrentThread()``.
+  ///
+  /// The loop goes on to work here too, by the signal's handler, until then.
+  public func leaveCurrentThread() {
+    core.checkThread()
+    core.queue.leaveCurrentThread()
   }
 
   /// Calls `body` in the next turn of the loop, after everything else of the present one: after a

@@ -80,7 +80,7 @@ extension LoopCore {
   /// the next round.
   private func cutWhatWaitsForOthers() {
     registry.removeUsersEvents()
-    endDependents()
+    dependents.end()
     sockets.cutAll()
     helpers.giveUpLockWaits()
   }

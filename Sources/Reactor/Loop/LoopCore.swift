@@ -25,6 +25,7 @@ package final class LoopCore {
   let keepAlive: KeepAlive
   let counters = EventLoop.Counters()
   let chunks = ChunkPool()
+  package let dependents = BaseUsers()
   /// For what writes by `writev(2)`: the HTTP server.
   package let brokenPipes = BrokenPipes()
   var runState = EventLoop.RunState.idle
@@ -137,28 +138,8 @@ package final class LoopCore {
     if case .ended = phase { true } else { false }
   }
 
-  // MARK: - Those who use the base themselves
-
-  private var dependents: [ObjectIdentifier: () -> Void] = [:]
-
-  /// Has `end` called when the loop ends, for an object that has events of its own in the base: to
-  /// take them out.
-  package func addDependent(_ object: AnyObject, _ end: @escaping () -> Void) {
-    dependents[ObjectIdentifier(object)] = end
-  }
-
-  package func removeDependent(_ object: AnyObject) {
-    dependents[ObjectIdentifier(object)] = nil
-  }
-
-  func endDependents() {
-    let ending = dependents
-    dependents = [:]
-    for end in ending.values { end() }
-  }
-
-  /// Makes a call that may run user code, for events of others: the loop does not end in its
-  /// middle.
+  /// Makes a call that may run user code, for events of ``dependents``: the loop does not end in
+  /// its middle.
   package func performCallback<Value>(_ body: () -> Value) -> Value {
     registry.performCallback(body)
   }

@@ -49,8 +49,8 @@ final class LoopTasks {
     guard count > 0 else { return }
     _ = unsafe Unmanaged.passRetained(executor)
     let line = """
-      EventLoop: \(count) of its tasks had not ended \(grace) after they were cancelled, and are not \
-      run any further.
+      EventLoop: \(count) of its tasks had not ended \(grace) after they were cancelled, and are \
+      not run any further.
 
       """
     // Nothing is left to be done where this fails.

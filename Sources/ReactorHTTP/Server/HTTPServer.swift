@@ -36,7 +36,7 @@ public final class HTTPServer {
   public typealias Handler = (HTTPRequest, HTTPResponder) -> Void
 
   @safe
-  private enum State {
+  enum State {
     case open(OpaquePointer)
     case draining(OpaquePointer, whenIdle: [() -> Void])
     case closed
@@ -51,11 +51,11 @@ public final class HTTPServer {
   /// What has to come before anything else happens to a connection.
   let urgent: DeferredCalls
   private let handler: Handler
-  private var state: State
+  private(set) var state: State
   private var connections: [OpaquePointer: HTTPConnection] = unsafe [:]
   private var fresh: [HTTPConnection] = []
   private var lingering: [Int32: LingeringSocket] = [:]
-  private var gate: AcceptGate
+  private(set) var gate: AcceptGate
   private var sweep: EventLoop.Timer?
   private var hasEnded = false
   var dateLine = DateLine()
@@ -97,11 +97,11 @@ public final class HTTPServer {
     unsafe evhttp_set_allowed_methods(http, .max)
     unsafe remember(http, of: self)
     unsafe setCallbacks(of: http, to: self)
-    core.addDependent(self) { [weak self] in self?.end() }
+    core.dependents.add(self) { [weak self] in self?.end() }
   }
 
   deinit {
-    core.removeDependent(self)
+    core.dependents.remove(self)
     end()
   }
 
@@ -186,33 +186,6 @@ public final class HTTPServer {
     state = .closed
     unsafe forget(http)
     unsafe evhttp_free(http)
-  }
-}
-
-extension HTTPServer {
-  /// Listens on an address, and starts to accept.
-  ///
-  /// - Parameters:
-  ///   - host: A numeric IPv4 or IPv6 address, or a name. A name is looked up by `getaddrinfo`,
-  ///     which may block the loop for seconds. Of several addresses the first one is taken that
-  ///     this machine has.
-  ///   - port: 0 takes a free one.
-  /// - Returns: The address in use, with the real port.
-  /// - Throws: ``ListenError``; then nothing was started. May be called several times, for several
-  ///   addresses.
-  ///
-  /// Traps after ``shutDown(_:)``. Wraps `socket`, `bind`, `listen` and
-  /// `evhttp_accept_socket_with_handle`.
-  @discardableResult
-  public func listen(host: String, port: UInt16) throws(ListenError) -> SocketAddress {
-    core.checkThread()
-    guard case .open(let http) = state else {
-      preconditionFailure("HTTPServer: listen was called after shutDown")
-    }
-    let (socket, address) = try bindListeningSocket(host: host, port: port, configuration)
-    guard let bound = unsafe evhttp_accept_socket_with_handle(http, socket) else { outOfMemory() }
-    unsafe gate.add(bound)
-    return address
   }
 }
 

@@ -159,7 +159,8 @@ final class ConnectTests: XCTestCase {
     to addresses: [SocketAddress], on loop: EventLoop,
     _ handler: @escaping (Result<Connection, SocketError>) -> Void
   ) {
-    ConnectAttempt("a name", on: loop.core, timeout: testDeadline, .init(), handler).connect(addresses)
+    ConnectAttempt("a name", on: loop.core, timeout: testDeadline, .init(), handler)
+      .connect(addresses)
   }
 
   /// Which of several addresses is connected to.
