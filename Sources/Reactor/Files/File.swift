@@ -139,7 +139,8 @@ public final class File {
   /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.
   ///
-  /// After a failed write or sync every later sync of this file fails, until it is opened anew.
+  /// After a failed write or sync every later sync of this file fails, until it is opened anew. The
+  /// name of a file that was just made is durable after ``Directory/sync(_:)`` of its directory.
   ///
   /// - Parameters:
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.

@@ -2,7 +2,8 @@ internal import CLibevent
 internal import PosixAIO
 
 extension EventLoop {
-  /// A timer of a loop. It lives as long as it is running, kept or not.
+  /// A timer of a loop. It runs, kept or not, until it is cancelled or its loop ends; then it calls
+  /// nobody any more.
   @safe
   public final class Timer {
     /// What the clock can add to any time of its own, and go on to add to.

@@ -1,7 +1,8 @@
 internal import CLibevent
 internal import SystemPackage
 
-/// A connect in progress, with which it can be cancelled. It goes on, kept or not.
+/// An attempt to connect, in progress: cancels it. It goes on, kept or not; when its loop ends, its
+/// handler gets `ECANCELED`.
 ///
 /// Tries the addresses of a host in turns of their families, each when the one before has failed or
 /// ``attemptDelay`` has passed; the first that answers is the connection (after RFC 8305).

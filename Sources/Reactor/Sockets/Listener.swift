@@ -11,7 +11,8 @@ public import SystemPackage
 /// print("listening on \(listener.address)")
 /// ```
 ///
-/// It lives until ``close()``, kept or not, or goes with its loop. Its connections outlive it.
+/// It listens, kept or not, until ``close()`` or the end of its loop, which closes it. Its connections
+/// outlive it.
 @safe
 public final class Listener {
   /// The limits and choices of a listener.

@@ -16,7 +16,8 @@ internal import SystemPackage
 ///
 /// Chunks come in order and without gaps. As long as ``next(_:)`` is called, up to
 /// ``Configuration/chunkCount`` chunks are in memory or on their way; then the reader waits, so a
-/// slow user holds no more than that. The file stays open.
+/// slow user holds no more than that. The file stays open. Dropped while nobody waits, the reader
+/// frees what it has; whoever waits when the loop is cut off gets `ECANCELED`.
 ///
 /// The end is where the file ends by then: one that grows is read further, one that is truncated
 /// ends earlier, and nothing is delivered that is not in it.

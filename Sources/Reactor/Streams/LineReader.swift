@@ -4,7 +4,7 @@ internal import SystemPackage
 /// Reads a file line by line, with bounded memory.
 ///
 /// A line ends at a line feed, which is not part of it. The last one need not have any; an empty
-/// one behind the last line feed is none.
+/// one behind the last line feed is none. Whoever waits when the loop is cut off gets `ECANCELED`.
 @safe
 public final class LineReader {
   /// The limits and choices of a line reader.
