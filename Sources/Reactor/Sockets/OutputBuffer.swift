@@ -210,8 +210,9 @@ final class OutputBlocks {
   /// sent.
   static let largestByteCount = 64 * 1024
 
-  /// The most small blocks to keep: 64 KiB of a loop.
-  static let spareLimit = 64
+  /// The most small blocks to keep: 4 KiB of a loop. Where more sockets than that are written to in
+  /// a turn, malloc is as quick for what is so small.
+  static let spareLimit = 4
 
   private var spares: [UnsafeMutableRawBufferPointer] = unsafe []
 
