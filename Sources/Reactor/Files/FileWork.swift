@@ -3,8 +3,8 @@ internal import SystemPackage
 
 /// Work of several steps on files, in progress. It goes on, kept or not.
 ///
-/// When its loop is cut off, it breaks off as if it was cancelled, and its handler is called before the
-/// loop has ended.
+/// When its loop is cut off, it breaks off as if it was cancelled, and its handler is called before
+/// the loop has ended.
 @safe
 public class FileWork {
   private enum State {

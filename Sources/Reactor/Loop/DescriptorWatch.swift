@@ -19,8 +19,8 @@ public struct DescriptorEvents: OptionSet, Sendable {
   public static let writable = DescriptorEvents(rawValue: 2)
 }
 
-/// A descriptor that a loop watches. It goes on, kept or not, until it is cancelled or its loop ends;
-/// then it calls nobody any more.
+/// A descriptor that a loop watches. It goes on, kept or not, until it is cancelled or its loop
+/// ends; then it calls nobody any more.
 ///
 /// Cancel it before the descriptor is closed. epoll watches what is open, not its number: of a
 /// closed number that still has a duplicate somewhere, nobody could ask it to stop.

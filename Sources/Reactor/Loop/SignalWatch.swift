@@ -25,8 +25,8 @@ public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
   public static let user2 = POSIXSignal(rawValue: SIGUSR2)
 }
 
-/// A signal that a loop watches. It goes on, kept or not, until it is cancelled or its loop ends; then
-/// it calls nobody any more, and the signal has its former disposition.
+/// A signal that a loop watches. It goes on, kept or not, until it is cancelled or its loop ends;
+/// then it calls nobody any more, and the signal has its former disposition.
 @safe
 public final class SignalWatch {
   private let event: Event

@@ -11,8 +11,8 @@ public import SystemPackage
 /// print("listening on \(listener.address)")
 /// ```
 ///
-/// It listens, kept or not, until ``close()`` or the end of its loop, which closes it. Its connections
-/// outlive it.
+/// It listens, kept or not, until ``close()`` or the end of its loop, which closes it. Its
+/// connections outlive it.
 @safe
 public final class Listener {
   /// The limits and choices of a listener.

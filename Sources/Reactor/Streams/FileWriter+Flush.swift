@@ -6,8 +6,8 @@ extension FileWriter {
   /// Waits until everything that was accepted before is written.
   ///
   /// - Parameters:
-  ///   - durably: Whether it is to be on the disk, too, and not only with the kernel. For the name of
-  ///     a new file see ``close(durably:_:)``.
+  ///   - durably: Whether it is to be on the disk, too, and not only with the kernel. For the name
+  ///     of a new file see ``close(durably:_:)``.
   ///   - handler: Called once. After an error of the writer it gets that.
   public func flush(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
@@ -22,7 +22,8 @@ extension FileWriter {
   ///
   /// - Parameters:
   ///   - durably: Whether everything is to be on the disk before. That is the file's content: the
-  ///     name of a file that was just made is durable after ``Directory/sync(_:)`` of its directory.
+  ///     name of a file that was just made is durable after ``Directory/sync(_:)`` of its
+  ///     directory.
   ///   - handler: Called once, when the file is closed, with the first error that there was.
   public func close(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler = { _ in }
