@@ -1,4 +1,7 @@
-#define _GNU_SOURCE  // accept4
+// For accept4.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 
 #include "CReactor.h"
 

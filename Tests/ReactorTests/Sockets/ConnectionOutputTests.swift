@@ -62,7 +62,8 @@ final class ConnectionOutputTests: XCTestCase {
           try connection.write([UInt8](repeating: 2, count: 100_000))
         }
         loop.run(until: { kernelByteCount(peer) > 0 }, timeout: testDeadline)
-        XCTAssertGreaterThan(cfaults_heap_byte_count() - before, 19_000_000)
+        // The sanitizers have a heap of their own, of which nothing is known.
+        if before > 0 { XCTAssertGreaterThan(cfaults_heap_byte_count() - before, 19_000_000) }
         if !isDropped {
           let pending = connection.pendingByteCount
           connection.abort()
