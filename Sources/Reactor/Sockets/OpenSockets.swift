@@ -13,6 +13,8 @@ final class OpenSockets {
 
   /// Streams that have something to send.
   private var unsent: [SocketStream] = []
+  /// Those of the turn that is being sent.
+  private var due: [SocketStream] = []
   private var isSending = false
   // The registry holds it, and it holds this object only while it is called.
   private let sending: Event
@@ -64,9 +66,10 @@ final class OpenSockets {
   private func sendAll() {
     isSending = true
     defer { isSending = false }
-    let due = unsent
-    unsent = []
+    // Both keep their memory: there is something to send in each turn of a busy loop.
+    swap(&unsent, &due)
     for stream in due { stream.send() }
+    due.removeAll(keepingCapacity: true)
   }
 
   /// Closes what is open. Whoever waits for it is told in the next turn.
