@@ -125,9 +125,10 @@ extension CompletionQueue {
     let service = books.now &- request.pointee.handedOverAt
     books.counters.waitingTimes.record(waiting)
     books.counters.serviceTimes.record(service)
-    observer?.queue(
-      self, finished: request.operation, waiting: .nanoseconds(Int64(waiting)),
-      service: .nanoseconds(Int64(service)))
+    if observer != nil {
+      observations.append(
+        Observation(operation: request.operation, waiting: waiting, service: service))
+    }
   }
 
   /// A write goes on until it is whole or fails: a disk that fills up then says so. One that moves

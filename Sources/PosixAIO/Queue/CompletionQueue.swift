@@ -44,7 +44,9 @@ public final class CompletionQueue {
     case nextTurn
   }
 
-  /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time.
+  /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time. It
+  /// is called in the middle of changes, so it only notes that, and touches neither the queue nor its
+  /// files.
   package var requestDrain: ((DrainTime) -> Void)?
 
   /// Is called after each delivery in the middle of ``drain(limit:)``: for a loop whose tasks go on
@@ -59,6 +61,9 @@ public final class CompletionQueue {
   var batch = Batch()
   var groups = GroupTable()
   var mergeMemory = MergeMemory()
+
+  /// What the observer has not been told yet.
+  var observations: [Observation] = []
 
   /// How far the queue's end has come.
   var stage = Stage.open
@@ -174,6 +179,7 @@ public final class CompletionQueue {
     var deliveredCount = 0
     var cachedReadBudget = max(0, cachedReadLimit)
     while true {
+      tellObserver()
       takeUpDeferredSyncs()
       handOver(&cachedReadBudget)
       let count = min(books.finished.count, limit - deliveredCount)
