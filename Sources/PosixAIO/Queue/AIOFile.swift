@@ -20,6 +20,10 @@ public final class AIOFile {
   /// The path as the file was opened, for messages; nil if it is not known.
   public let path: FilePath?
 
+  /// Gets the descriptors of a file that goes without having been closed, which are closed when
+  /// nobody refers to them any more: for an owner who does not want to wait for that on this thread.
+  package var whenDropped: ((ClosingDescriptors) -> Void)?
+
   let traits: FileTraits
   var lanes: Lanes
   /// The descriptor that the file was made with, until it is closed or given away.
@@ -137,7 +141,12 @@ public final class AIOFile {
   deinit {
     // Requests hold the file, so none is unfinished. What nobody closed is closed here; the first
     // descriptor when the last call that borrowed it is over.
-    for duplicate in lanes.takeDuplicates() { Glibc.close(duplicate) }
+    let duplicates = lanes.takeDuplicates()
+    guard let whenDropped, let shared else {
+      for duplicate in duplicates { Glibc.close(duplicate) }
+      return
+    }
+    whenDropped(ClosingDescriptors(shared, duplicates: duplicates))
   }
 
   /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)`'s
@@ -298,18 +307,6 @@ public final class AIOFile {
   }
 
   // MARK: - Ends
-
-  /// Closes the file of a queue that has ended, without a request: its descriptors are closed when
-  /// neither the kernel nor a call on another thread uses them any more. Does nothing the second
-  /// time.
-  package func letGo() {
-    guard isOpen else { return }
-    isOpen = false
-    // What is in flight keeps the file, which closes them when it goes.
-    guard inFlightCount == 0 else { return }
-    for duplicate in lanes.takeDuplicates() { Glibc.close(duplicate) }
-    shared = nil
-  }
 
   /// One of the file's requests is over, its handler called.
   func requestEnded() {

@@ -63,6 +63,8 @@ public final class File {
       opened.isInMemory && opened.status.kind == .regular
       ? AIOFile(ofCachedRegularFile: opened.descriptor, path: opened.path, queue: core.queue)
       : AIOFile(opened.descriptor, path: opened.path, queue: core.queue)
+    guard !isInMemory else { return }
+    queued.whenDropped = { [weak core] descriptors in core?.drop(descriptors) }
   }
 
   /// Opens a file on a helper thread. Wraps `open(2)`, with `O_CLOEXEC`.
@@ -170,7 +172,7 @@ public final class File {
   /// opened without one. Wraps `close(2)`.
   ///
   /// What was accepted before runs to its end, and its handlers come first. A file that is dropped
-  /// without this is closed too, but on the loop's thread.
+  /// without this is closed in the same way, and nobody is told of an error.
   ///
   /// Nothing refuses a close: it is over no limit, and it closes also when the loop is being cut
   /// off. After the loop's end the handler is called at once, before this returns.
@@ -179,14 +181,11 @@ public final class File {
   ///   on a network file system; the descriptor is gone all the same. `ECANCELED` means that the
   ///   loop was cut off first: the descriptor is closed as soon as nothing uses it.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    guard !core.hasEnded else {
-      queued.letGo()
-      return handler(.success(()))
-    }
-    core.checkThread()
+    if !core.hasEnded { core.checkThread() }
     let path = path
     queued.detachAll { [core, isInMemory] descriptors in
-      if isInMemory, let first = descriptors.first, FileSystemCalls.hasName(first) {
+      let isQuick = isInMemory && descriptors.first.map { FileSystemCalls.hasName($0) } ?? false
+      if isQuick || core.hasEnded {
         return handler(
           Result { () throws(FileError) in
             try FileSystemCalls.close(descriptors, path: path)
@@ -216,6 +215,18 @@ public final class File {
       completion(result)
       // After the handler, so that it comes before that of a close.
       queued.giveBackDescriptor()
+    }
+  }
+}
+
+extension LoopCore {
+  /// Lets go of descriptors on a helper thread: closing them may wait for a server or a disk.
+  fileprivate func drop(_ descriptors: ClosingDescriptors) {
+    // At the loop's end there is no thread left to wait for it.
+    guard executor.thread.isCurrent, !hasEnded else { return }
+    helpers.run(.fileCall, isCleanUp: true) {
+      withExtendedLifetime(descriptors) {}
+    } _: { _ in
     }
   }
 }

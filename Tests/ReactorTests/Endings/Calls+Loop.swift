@@ -8,11 +8,11 @@ extension CallTable {
   mutating func addLoopCalls() {
     let offload = Call.Traits(room: .helpers, awaitedKeepsLoop: true)
     add("offload", offload, on: { try $0.anywhere() }) { place, reply in
-      place.loop.offloadOutcome({ 7 }, { reply.ended($0) { $0 == 7 } })
+      place.loop.offload({ 7 }, { reply.ended($0) { $0 == 7 } })
     } awaited: { place in
       // A task that waits for a callback: the end of the loop answers that, and so the task.
       let result = await unsafe withUnsafeContinuation { continuation in
-        place.loop.offloadOutcome({ 7 }, { unsafe continuation.resume(returning: $0) })
+        place.loop.offload({ 7 }, { unsafe continuation.resume(returning: $0) })
       }
       _ = try result.get()
     }
@@ -23,7 +23,7 @@ extension CallTable {
       guard place.loop.remote.execute({ _ in reply.ended() }) else { throw Errno.canceled }
     }
     add("nextTurn", unanswered, on: { try $0.anywhere() }) { place, reply in
-      guard place.loop.callNextTurn({ reply.ended() }) else { throw Errno.canceled }
+      guard place.loop.nextTurn({ reply.ended() }) else { throw Errno.canceled }
     }
     add("startTask", .steps, on: { _ in }, awaited: {})
     add(

@@ -153,10 +153,10 @@ extension Ending {
         try site.liveLoop().schedule(after: .zero) { site.dropLoop() }
       },
       borrowedDropInside("the next turn") { site in
-        _ = try site.liveLoop().callNextTurn { site.dropLoop() }
+        _ = try site.liveLoop().nextTurn { site.dropLoop() }
       },
       borrowedDropInside("a completion of offloaded work") { site in
-        try site.liveLoop().offloadOutcome({}, { _ in site.dropLoop() })
+        try site.liveLoop().offload({}, { _ in site.dropLoop() })
       },
       borrowedDropInside("a handler of the queue") { site in
         let descriptor = try FileDescriptor.open(FilePath("/proc/self/exe"), .readOnly)

@@ -54,6 +54,7 @@ final class EndingsIdleTests: XCTestCase {
     // What dropping them asks for.
     try site.turns(3)
     let loop = try site.liveLoop()
+    loop.run(until: { loop.helperCallCount == 0 })
     let before = loop.turnCount
     loop.run(for: idleTime)
     let turnCount = loop.turnCount - before

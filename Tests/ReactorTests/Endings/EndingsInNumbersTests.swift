@@ -53,7 +53,7 @@ final class EndingsInNumbersTests: XCTestCase {
       loop.schedule(after: .zero) {}
       loop.runOnce()
     case 2:
-      loop.offloadOutcome({}, { _ in answers.count += 1 })
+      loop.offload({}, { _ in answers.count += 1 })
     case 3:
       File.open(folder.path.appending("file"), .readOnly, on: loop) { _ in answers.count += 1 }
     default:

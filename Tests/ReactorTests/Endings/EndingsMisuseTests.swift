@@ -20,7 +20,7 @@ struct EndingsMisuseTests {
   @Test func closingTraps_inACompletionOfOffloadedWork() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let loop = try EventLoop()
-      loop.offloadOutcome({}, { _ in loop.close() })
+      loop.offload({}, { _ in loop.close() })
       loop.run(for: testDeadline)
     }
     #expect(hasTrapped(result))

@@ -23,7 +23,7 @@ extension Site {
     let isLet = DispatchSemaphore(value: 0)
     whenLet { isLet.signal() }
     beginBlocker()
-    try liveLoop().offloadOutcome({ isLet.wait() }, { [blockers] _ in blockers.end() })
+    try liveLoop().offload({ isLet.wait() }, { [blockers] _ in blockers.end() })
   }
 
   /// Has a turn pass, lets go what is in the way, and closes when all have ended.
