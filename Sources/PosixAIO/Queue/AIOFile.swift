@@ -11,6 +11,16 @@ public import SystemPackage
 /// the same error until the file is opened anew: the kernel may have dropped the data, and reports
 /// that only once.
 ///
+/// **The end.** A request holds its file, so that a file that is dropped with operations in progress
+/// lives until they are done: they run to their end, and their handlers are called. The descriptors
+/// are closed after that. ``close(_:)`` and ``detach(_:)`` tell when that is. When the queue's loop
+/// ends first, unfinished requests complete with `ECANCELED`; see ``CompletionQueue``.
+///
+/// **Pipes, sockets, terminals.** Reads and writes run beside each other, each in the order in which
+/// they were accepted, through two descriptors. Where the second cannot be had (`EMFILE`), they take
+/// turns on the first: a read that waits for data then holds up writes, until a descriptor is free,
+/// for which the queue asks again while something is in flight.
+///
 /// A file belongs to its queue's thread.
 @safe
 public final class AIOFile {
@@ -27,9 +37,11 @@ public final class AIOFile {
   let traits: FileTraits
   var lanes: Lanes
   /// The descriptor that the file was made with, until it is closed or given away.
-  private(set) var shared: SharedDescriptor?
-  /// Whether it is a pipe or its like that waits for another one to end.
-  var isHeldBack = false
+  var shared: SharedDescriptor?
+  /// The directions of a pipe or its like that wait for others to end.
+  var heldBackSides: Set<StreamSide> = []
+  /// Whether one direction waits for a descriptor of its own.
+  var waitsForDescriptor = false
   var barrier = SyncBarrier()
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
@@ -42,7 +54,7 @@ public final class AIOFile {
     unsafeMutableAddress { unsafe confinedBooks.address }
   }
 
-  private(set) var isOpen: Bool {
+  var isOpen: Bool {
     get { books.isOpen }
     set { books.isOpen = newValue }
   }
@@ -58,6 +70,14 @@ public final class AIOFile {
     _read { yield books.waiting }
     _modify { yield &books.waiting }
   }
+
+  /// The writes and syncs among them, if it is a pipe or its like.
+  var waitingOutput: RequestList {
+    _read { yield books.waitingOutput }
+    _modify { yield &books.waitingOutput }
+  }
+
+  var hasWaiting: Bool { !books.waiting.isEmpty || !books.waitingOutput.isEmpty }
 
   /// Whether the file is among those of the queue that have something to hand over.
   var isReady: Bool {
@@ -78,6 +98,7 @@ public final class AIOFile {
     var isOpen = true
     var readsCacheFirst: Bool
     var waiting = RequestList()
+    var waitingOutput = RequestList()
     var isReady = false
     var counts = FileCounts()
     var parkedDetach: RequestRef?
@@ -88,10 +109,16 @@ public final class AIOFile {
   var closesWhenIdle = false
 
   /// Whether the ``Orphanage`` has operations of the file.
-  private var isOrphaned = false
+  var isOrphaned = false
 
   /// Calls on other threads that use the descriptor; each counts as unfinished too.
   var lentCount: Int { books.counts.lent }
+
+  /// The detach that waits for everything else of the file.
+  var parkedDetach: RequestRef? {
+    get { books.parkedDetach }
+    set { books.parkedDetach = newValue }
+  }
 
   /// Takes over an open descriptor.
   ///
@@ -131,7 +158,10 @@ public final class AIOFile {
     self.traits = traits
     shared = descriptor
     lanes = Lanes(
-      descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
+      descriptor.rawValue,
+      limit: traits.isStream
+        ? min(traits.isTwoWay ? 2 : 1, queue.configuration.lanesPerFile)
+        : queue.configuration.lanesPerFile)
     confinedBooks = Confined(
       Books(
         readsCacheFirst: queue.configuration.readsCacheFirst && traits.isRegular
@@ -155,14 +185,16 @@ public final class AIOFile {
   /// - Parameters:
   ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
   ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
+  ///     More than the kernel reads by one call (2 GiB) takes several.
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
   ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
   ///     `ETIMEDOUT`. See ``CompletionQueue/cancel(_:abandoning:)`` for the buffer.
   ///   - handler: Gets the number of bytes that the kernel read: fewer than asked at the end of the
   ///     file, 0 behind it.
   /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset,
-  ///   `EAGAIN` over one of the queue's limits, `ENOTSUP` in a forked child. Nothing was started,
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset or one
+  ///   that leaves no room for the bytes below `Int64.max`, `EAGAIN` over one of the queue's limits,
+  ///   `ECANCELED` when the queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started,
   ///   the handler is not called, and the buffer is gone; ask
   ///   ``CompletionQueue/hasRoom(forBytes:)`` first to keep it.
   @discardableResult
@@ -210,8 +242,8 @@ public final class AIOFile {
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
   ///   - handler: Called when every write that was accepted before is done and durable.
   /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ENOTSUP` in a forked
-  ///   child. Nothing was started.
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ECANCELED` when the
+  ///   queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
@@ -228,137 +260,6 @@ public final class AIOFile {
     try queue.acceptSync(.dataSync, self, timeout: timeout, handler)
   }
 
-  /// Closes the file's descriptors as soon as no operation needs them. Wraps `close(2)`.
-  ///
-  /// Operations accepted before run to their end and have their handlers called first; new ones are
-  /// refused with `EBADF`. `close(2)` may block, and is called on the queue's thread;
-  /// ``detach(_:)`` leaves it to the caller.
-  ///
-  /// - Parameter handler: Called once, from `drain`. An error means that data of earlier writes may
-  ///   be lost, as on a network file system; the descriptors are gone all the same. `ECANCELED` says
-  ///   that the queue ended first: the descriptors are closed when the kernel lets go of them.
-  public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    let path = path
-    detachAll { descriptors in
-      handler(
-        Result { () throws(FileError) in
-          do throws(Errno) {
-            try descriptors.close()
-          } catch {
-            throw FileError(operation: .close, path: path, errno: error)
-          }
-        })
-    }
-  }
-
-  /// Gives the descriptor back as soon as no operation needs it. New operations are refused with
-  /// `EBADF`.
-  ///
-  /// The duplicates that the queue made of it are closed first, with `close(2)` on the queue's
-  /// thread, where that may block on a network file system.
-  ///
-  /// - Parameter handler: Called once, from `drain`, with the descriptor, which is the caller's to
-  ///   close; or with `ECANCELED` if the queue ended first: then the descriptor is closed when the
-  ///   kernel lets go of it.
-  public func detach(_ handler: @escaping (Result<FileDescriptor, FileError>) -> Void) {
-    let path = path
-    detachAll { descriptors in
-      handler(
-        Result { () throws(FileError) in
-          do throws(Errno) {
-            return try descriptors.surrenderFirst()
-          } catch {
-            throw FileError(operation: .close, path: path, errno: error)
-          }
-        })
-    }
-  }
-
-  /// As ``detach(_:)``, but gives all descriptors of the file, the duplicates too, to close them on
-  /// whichever thread may block.
-  ///
-  /// - Parameter handler: Called once, from `drain`.
-  package func detachAll(_ handler: @escaping (ClosingDescriptors) -> Void) {
-    precondition(isOpen, "AIOFile: a file is closed or detached only once")
-    isOpen = false
-    queue.acceptDetach(self, handler)
-  }
-
   /// Whether writes go to the file's end, whatever offset they name.
   package var appends: Bool { traits.isAppending }
-
-  // MARK: - Calls that the queue does not make
-
-  /// Lends the descriptor for a call on another thread. A close waits for
-  /// ``giveBackDescriptor()``; and whatever becomes of the file, the number stays open as long as the
-  /// reference is held.
-  ///
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
-  package func lendDescriptor() throws(Errno) -> SharedDescriptor {
-    guard isOpen, let shared else { throw .badFileDescriptor }
-    countLent()
-    return shared
-  }
-
-  /// The call that got the descriptor is over.
-  package func giveBackDescriptor() {
-    countGivenBack()
-    requestEnded()
-  }
-
-  // MARK: - Ends
-
-  /// One of the file's requests is over, its handler called.
-  func requestEnded() {
-    countRequestOut()
-    finishDetachIfLast()
-    if closesWhenIdle, unfinishedCount == 0, shared != nil {
-      // Who asked for the close has its response already.
-      _ = surrenderDescriptors()
-    }
-  }
-
-  func park(detach request: RequestRef) {
-    books.parkedDetach = request
-    finishDetachIfLast()
-  }
-
-  private func finishDetachIfLast() {
-    guard unfinishedCount == 1, let request = books.parkedDetach else { return }
-    books.parkedDetach = nil
-    queue.takeParked(request)
-    queue.finish(request)
-  }
-
-  /// Gives all descriptors away. Nothing may be in flight.
-  func surrenderDescriptors() -> ClosingDescriptors {
-    guard let shared else { preconditionFailure("AIOFile: its descriptors are given away once") }
-    self.shared = nil
-    return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
-  }
-
-  func takeParkedDetach() -> RequestRef? {
-    books.parkedDetach.take()
-  }
-
-  // MARK: - After the queue's end
-
-  /// Gives the descriptors away for operations that outlive the queue. An open file keeps its first
-  /// one.
-  func orphanDescriptors() -> OrphanedDescriptors {
-    isOrphaned = true
-    let first = shared
-    if !isOpen { shared = nil }
-    return OrphanedDescriptors(first, duplicates: lanes.surrenderDuplicates())
-  }
-
-  /// For a close after the queue has retired. What the kernel or a call on another thread still uses
-  /// is closed when they let go.
-  func surrenderAfterTheEnd() -> ClosingDescriptors {
-    guard unfinishedCount == 0, !isOrphaned else {
-      shared = nil
-      return ClosingDescriptors(refused: .canceled)
-    }
-    return surrenderDescriptors()
-  }
 }

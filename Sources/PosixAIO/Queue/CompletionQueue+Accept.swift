@@ -6,8 +6,11 @@ internal import SystemPackage
 public struct RequestID: Hashable, Sendable {
   let index: UInt32
   let use: UInt32
+  /// The number of its queue.
+  let queue: UInt32
 
-  init(_ request: RequestRef) {
+  init(_ request: RequestRef, queue: UInt32) {
+    self.queue = queue
     index = request.pointee.index
     use = request.pointee.use
   }
@@ -19,7 +22,7 @@ extension CompletionQueue {
     _ kind: Request.Kind, _ file: AIOFile, _ buffer: consuming IOBuffer, byteCount: Int,
     at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
   ) throws(Errno) -> RequestID {
-    guard offset >= 0 else { throw .invalidArgument }
+    let offset = try checkedOffset(kind, file, offset, byteCount)
     try checkRoom(file, buffer.capacity, timeout)
     let request = take(kind, file, timeout)
     request.pointee.handler = .transfer(handler)
@@ -31,7 +34,7 @@ extension CompletionQueue {
     if kind == .write { request.pointee.epoch = file.barrier.writeAccepted() }
     putWaiting(request, of: file)
     makeReady(file)
-    return RequestID(request)
+    return RequestID(request, queue: number)
   }
 
   func acceptSync(
@@ -43,7 +46,7 @@ extension CompletionQueue {
     putParked(request)
     file.barrier.park(request)
     startDueSync(file)
-    return RequestID(request)
+    return RequestID(request, queue: number)
   }
 
   func acceptDetach(_ file: AIOFile, _ handler: @escaping (ClosingDescriptors) -> Void) {
@@ -62,6 +65,19 @@ extension CompletionQueue {
     file.isReady = true
     books.ready.append(file)
     wake()
+  }
+
+  /// The offset to use: one whose sum with the byte count is a place in a file.
+  private func checkedOffset(
+    _ kind: Request.Kind, _ file: AIOFile, _ offset: Int64, _ byteCount: Int
+  ) throws(Errno) -> Int64 {
+    guard offset >= 0 else { throw .invalidArgument }
+    // What is appended goes to the end, whatever is said here.
+    if kind == .write, file.traits.isAppending { return 0 }
+    let last = Int64.max - Int64(byteCount)
+    // Most streams have no places, so that any will do.
+    guard offset <= last || file.traits.isStream else { throw .invalidArgument }
+    return min(offset, last)
   }
 
   private func checkRoom(

@@ -29,10 +29,10 @@ extension CompletionQueue {
   ///   - abandoning: Whether the handler of a request that runs is to be called at once, with
   ///     `ECANCELED` and an empty buffer of capacity 0. The memory stays alive until the kernel is
   ///     done with it and is then freed; what a write does to the file is then unknown.
-  /// - Returns: What becomes of the request.
+  /// - Returns: What becomes of the request; `allDone` for one of another queue.
   @discardableResult
   public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
-    guard let request = pool.slot(id.index), request.pointee.use == id.use,
+    guard id.queue == number, let request = pool.slot(id.index), request.pointee.use == id.use,
       !request.pointee.isAbandoned
     else { return .allDone }
     return cancel(request, ECANCELED, abandoning: abandoning)
@@ -41,11 +41,14 @@ extension CompletionQueue {
   /// Asks for nothing of a file to run that does not run yet. Wraps `aio_cancel(3)` without a
   /// control block for what glibc has.
   ///
-  /// - Parameter file: One of this queue.
+  /// What is cancelled is completed by the next ``drain(limit:)``. A sync that runs goes on.
+  ///
+  /// - Parameter file: One of this queue; another one's traps.
   public func cancelAll(of file: AIOFile) {
+    precondition(file.queue === self, "CompletionQueue: cancelAll(of:) takes a file of this queue")
     guard stage != .retired else { return }
     cancelInGlibc(allOf: file)
-    while let request = file.waiting.first {
+    while let request = file.waiting.first ?? file.waitingOutput.first {
       if unsafe request.pointee.mergedMemory != nil {
         separate(request, of: file)
       } else {

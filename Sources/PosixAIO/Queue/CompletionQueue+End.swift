@@ -49,7 +49,8 @@ extension CompletionQueue {
     let orphan = books.inFlight.isEmpty ? nil : makeOrphan()
     books.ready = ReadyFiles()
     books.deferred = ReadyFiles()
-    heldBack = ReadyFiles()
+    heldBack = HeldBackStreams()
+    withoutDescriptor = ReadyFiles()
     signal.release(leavesOrphans: orphan != nil)
     // After the release: from here on another thread may find that they have ended.
     if let orphan { Orphanage.take(orphan) }

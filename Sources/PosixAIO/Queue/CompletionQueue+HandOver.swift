@@ -5,7 +5,7 @@ internal import SystemPackage
 /// The way into glibc.
 extension CompletionQueue {
   /// What a file's turn ended with.
-  private enum Turn {
+  enum Turn {
     /// Nothing waits any more.
     case finished
     /// Its share of the round is used up.
@@ -31,8 +31,7 @@ extension CompletionQueue {
       switch serve(file, &cachedReadBudget) {
       case .finished, .fileIsFull:
         file.isReady = false
-        // What it was to begin with was cancelled meanwhile, and its place is another's.
-        if file.traits.isStream, file.inFlightCount == 0, !file.isHeldBack { admitNextStream() }
+        if file.traits.isStream { passOnPlaces(of: file) }
       case .another:
         books.ready.append(file)
         isBlocked = cachedReadBudget == 0
@@ -44,6 +43,7 @@ extension CompletionQueue {
   }
 
   private func serve(_ file: AIOFile, _ cachedReadBudget: inout Int) -> Turn {
+    if file.traits.isStream { return serveStream(file) }
     var share = Self.requestsPerTurn
     while let request = file.waiting.first {
       guard share > 0 else { return .another }
@@ -54,8 +54,7 @@ extension CompletionQueue {
         if readFromCache(request, of: file) { continue }
       }
       guard books.inFlight.count < configuration.inFlightLimit else { return .queueIsFull }
-      guard file.inFlightCount < configuration.inFlightLimitPerFile, keepsOrder(request, file),
-        admitsStream(file)
+      guard file.inFlightCount < configuration.inFlightLimitPerFile, keepsOrder(request, file)
       else { return .fileIsFull }
       guard handOverFirst(of: file, &share) else { return .queueIsFull }
     }
@@ -82,11 +81,7 @@ extension CompletionQueue {
     let lane: LaneChoice
     switch request.pointee.kind {
     case .sync, .dataSync:
-      return handOverSync(request, of: file)
-    case _ where file.traits.isStream:
-      // Each alone: the next may block for ever, and would keep the signal from this one.
-      lane = .one(0)
-      fillBatch(file, request, limit: 1)
+      return handOverSync(request, of: file, file.lanes.besideWrites())
     case .write where file.traits.keepsWritesInOrder:
       lane = .one(file.lanes.forOrderedWrite(othersAreInFlight: file.writeInFlightCount > 0))
       // What is appended waits for the end of what is before it.
@@ -99,6 +94,17 @@ extension CompletionQueue {
     }
     share -= batch.members.count
     return submitBatch(file, lane)
+  }
+
+  /// Hands over a request of a stream. Each goes alone: the next may block for ever, and would keep
+  /// the signal from this one.
+  ///
+  /// - Returns: Whether glibc takes more.
+  func submitAlone(_ request: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
+    batch.removeAll()
+    if request.pointee.kind.isSync { return handOverSync(request, of: file, lane) }
+    batch.append(request)
+    return submitBatch(file, .one(lane))
   }
 
   /// Adds a request and those behind it that may share its hand-over: of the same kind, up to
@@ -133,14 +139,13 @@ extension CompletionQueue {
       request.pointee.offset + Int64(done))
   }
 
-  /// Hands a sync that is due over, on a lane where it is in nobody's way.
-  private func handOverSync(_ sync: RequestRef, of file: AIOFile) -> Bool {
+  /// Hands a sync that is due over.
+  private func handOverSync(_ sync: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
     guard file.failureNumber == 0 else {
       setOutcome(sync, file.failureNumber, isCancellation: false)
       finishSync(sync, of: file)
       return true
     }
-    let lane = file.lanes.besideWrites()
     do throws(Errno) {
       try submitSync(sync, of: file, lane)
     } catch {
@@ -155,7 +160,7 @@ extension CompletionQueue {
   ///
   /// - Returns: Whether glibc takes more.
   private func handOverSyncBehindWrites(of file: AIOFile) -> Bool {
-    guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder, !file.traits.isStream,
+    guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder,
       file.failureNumber == 0, books.inFlight.count < configuration.inFlightLimit,
       file.inFlightCount < configuration.inFlightLimitPerFile,
       let sync = file.barrier.takeBehindWrites()

@@ -56,6 +56,7 @@ extension CompletionQueue {
   }
 
   func lookAtEverythingInFlight() -> Int {
+    retryDescriptors()
     var rescuedCount = 0
     var next = books.inFlight.first
     while let request = next {
@@ -85,9 +86,7 @@ extension CompletionQueue {
     case .doorbell: dropDoorbell(request)
     case .sync, .dataSync: finishSync(request, of: file)
     case .write: writeReturned(request, of: file, moved: error == 0 ? result : 0)
-    case .read:
-      if error == 0 { request.pointee.doneCount += result }
-      finish(request)
+    case .read: readReturned(request, of: file, moved: error == 0 ? result : 0)
     case .detach: break
     }
     return true
@@ -116,8 +115,8 @@ extension CompletionQueue {
   private func ended(_ request: RequestRef, of file: AIOFile) {
     takeInFlight(request, of: file)
     if request.pointee.kind != .doorbell { record(request) }
-    if !file.waiting.isEmpty { makeReady(file) }
-    if file.traits.isStream, file.inFlightCount == 0 { admitNextStream() }
+    if file.hasWaiting { makeReady(file) }
+    if file.traits.isStream { passOnPlaces(of: file) }
   }
 
   private func record(_ request: RequestRef) {
@@ -129,6 +128,20 @@ extension CompletionQueue {
       observations.append(
         Observation(operation: request.operation, waiting: waiting, service: service))
     }
+  }
+
+  /// The kernel moves at most 2 GiB less a page by one call, whatever the size of its pages is. So a
+  /// read that got so much is not over.
+  private static let leastTruncatedByteCount = 0x7FFF_0000
+
+  private func readReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
+    request.pointee.doneCount += moved
+    guard moved >= Self.leastTruncatedByteCount,
+      request.pointee.doneCount < request.pointee.byteCount, !file.traits.isStream,
+      !request.pointee.isAbandoned, stage == .open
+    else { return finish(request) }
+    putWaitingFirst(request, of: file)
+    makeReady(file)
   }
 
   /// A write goes on until it is whole or fails: a disk that fills up then says so. One that moves

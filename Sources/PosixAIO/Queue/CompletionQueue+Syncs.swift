@@ -28,6 +28,7 @@ extension CompletionQueue {
       _ = books.deferred.popFirst()
       file.barrier.endDeferral()
       // A write that waits takes the sync along when it is handed over, or starts it when it ends.
+      // That of a stream does not: its writes go one after the other.
       let hasWrite = file.waiting.first?.pointee.kind == .write
       if !hasWrite || !file.traits.keepsWritesInOrder { startDueSync(file) }
     }

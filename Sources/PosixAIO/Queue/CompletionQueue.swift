@@ -1,5 +1,6 @@
 internal import CPosixAIO
 internal import Glibc
+internal import Synchronization
 public import SystemPackage
 
 /// Runs file operations through glibc's POSIX AIO and hands back their completions on one
@@ -16,9 +17,18 @@ public import SystemPackage
 /// operation's result. A timer, armed only while something is in flight, finds what a lost signal
 /// would have announced.
 ///
-/// A queue belongs to one thread, the one that makes it. It stays alive while a request is
-/// unfinished, and gives its signal and descriptors back when the last reference to it and to its
-/// files goes.
+/// A queue belongs to one thread, the one that makes it.
+///
+/// **The end.** A request holds its file, and a file its queue. So a queue of which you drop every
+/// reference while requests are unfinished stays as it is, with its signal and its descriptors, and
+/// nobody drains it any more: drain until ``unfinishedCount`` is 0 before you drop it. With nothing
+/// in progress, it gives signal and descriptors back when the last reference to it and to its files
+/// goes.
+///
+/// The queue of an event loop ends with its loop: unfinished requests complete with `ECANCELED`, new
+/// ones are refused with it, and ``descriptor`` is closed. What the kernel still holds then, such as
+/// a read of an empty pipe, keeps its memory and its file's descriptors until the kernel lets go, and
+/// nothing else.
 @safe
 public final class CompletionQueue {
   /// Gets the bytes moved or the error, and the buffer back.
@@ -53,6 +63,10 @@ public final class CompletionQueue {
   /// with what they waited for. What they ask for is then handed over by the same drain.
   package var delivered: (() -> Void)?
 
+  /// Tells the queue from all others of the process.
+  let number = CompletionQueue.numbers.add(1, ordering: .relaxed).newValue
+  private static let numbers = Atomic<UInt32>(0)
+
   let system: AIOSystem
   let signal: CompletionSignal
   let pool = RequestPool()
@@ -69,7 +83,9 @@ public final class CompletionQueue {
   var stage = Stage.open
 
   /// Pipes and their like that wait for others to end.
-  var heldBack = ReadyFiles()
+  var heldBack = HeldBackStreams()
+  /// Pipes and their like of which one direction waits for a descriptor of its own.
+  var withoutDescriptor = ReadyFiles()
 
   private let confinedBooks = Confined(Books())
 
@@ -101,7 +117,9 @@ public final class CompletionQueue {
     Orphanage.sweep()
     self.configuration = configuration
     self.system = system
-    if let helperLimit = configuration.helperLimit { caio_set_helper_limit(Int32(helperLimit)) }
+    if let helperLimit = configuration.helperLimit {
+      caio_set_helper_limit(Int32(clamping: helperLimit))
+    }
     signal = try CompletionSignal(configuration.signal)
     timer = try QueueTimer(system)
     backstop = Backstop(
@@ -140,7 +158,7 @@ public final class CompletionQueue {
   var inFlightCount: Int { books.inFlight.count - books.counts.ownerless }
 
   /// Accepted and not handed over, also what is parked with its file.
-  var waitingCount: Int { 
+  var waitingCount: Int {
     unfinishedCount - inFlightCount - books.finished.count - books.counts.joined
   }
 
@@ -151,8 +169,9 @@ public final class CompletionQueue {
   /// handed over before `drain` returns, and what the page cache answers at once may be delivered
   /// by the same call.
   ///
-  /// - Parameter limit: The most handlers to call; ``Configuration/completionsPerDrain`` by
-  ///   default, and none for 0 or less. When more is done the descriptor stays readable.
+  /// - Parameter limit: The most handlers to call; by default
+  ///   ``Configuration/completionsPerDrain``. A negative limit counts as 0. When more is done the
+  ///   descriptor stays readable.
   /// - Returns: The number of handlers called.
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {

@@ -50,7 +50,8 @@ struct Lanes {
   init(_ descriptor: Int32, limit: Int) {
     precondition(limit > 0, "CompletionQueue: lanesPerFile is 1 or more")
     lanes = [Lane(descriptor: descriptor)]
-    self.limit = limit
+    // A request names its lane in 16 bits.
+    self.limit = min(limit, Int(Int16.max))
   }
 
   /// The descriptor that the file was made with.
@@ -92,6 +93,22 @@ struct Lanes {
     }
     return addLane() ?? best ?? writeLane
   }
+
+  /// The lane of one direction of a stream: the first for reads, a duplicate for writes, if it has
+  /// both. Where that is not to be had, the first for either, one direction at a time; nil while the
+  /// other one is there.
+  mutating func forStream(_ side: StreamSide) -> Int? {
+    guard limit > 1 else { return 0 }
+    if side == .writing {
+      if lanes.count > 1 { return 1 }
+      if let duplicate = addLane() { return duplicate }
+    }
+    let isFree = lanes[0].first.map { $0.pointee.side == side } ?? true
+    return isFree ? 0 : nil
+  }
+
+  /// Has the next one who needs a descriptor ask for it.
+  mutating func retryDuplicates() { isStarved = false }
 
   private mutating func addLane() -> Int? {
     guard lanes.count < limit, !isStarved else { return nil }

@@ -30,8 +30,19 @@ struct QueueCounts: Equatable {
   fileprivate(set) var ownerless = 0
   /// Waiting or in flight as a part of another, and not abandoned.
   fileprivate(set) var joined = 0
-  /// Directions of pipes, sockets and terminals with something in flight.
-  fileprivate(set) var streams = 0
+  /// Pipes, sockets and terminals with something in flight in each direction.
+  private var readingStreams = 0
+  private var writingStreams = 0
+
+  /// Pipes, sockets and terminals with something in flight in one direction.
+  func streams(_ side: StreamSide) -> Int { side == .reading ? readingStreams : writingStreams }
+
+  fileprivate mutating func countStream(_ side: StreamSide, by change: Int) {
+    switch side {
+    case .reading: readingStreams += change
+    case .writing: writingStreams += change
+    }
+  }
 }
 
 /// The counts of a file. Only this file changes them.
@@ -40,9 +51,19 @@ struct FileCounts: Equatable {
   fileprivate(set) var unfinished = 0
   /// Calls on other threads that have borrowed the descriptor.
   fileprivate(set) var lent = 0
-  /// Operations that glibc holds, and how many of them are writes.
+  /// Operations that glibc holds, and how many of them are writes, and reads.
   fileprivate(set) var inFlight = 0
   fileprivate(set) var writesInFlight = 0
+  fileprivate(set) var readsInFlight = 0
+
+  fileprivate mutating func countInFlight(_ kind: Request.Kind, by change: Int) {
+    inFlight += change
+    switch kind {
+    case .read: readsInFlight += change
+    case .write: writesInFlight += change
+    case .sync, .dataSync, .doorbell, .detach: break
+    }
+  }
 }
 
 extension Request {
@@ -62,7 +83,8 @@ extension CompletionQueue {
   @inline(__always)
   private func move(_ request: RequestRef, from: Request.State, to: Request.State) {
     precondition(
-      request.pointee.progress.state == from, "CompletionQueue: a request is not where it should be")
+      request.pointee.progress.state == from, "CompletionQueue: a request is not where it should be"
+    )
     request.pointee.progress.state = to
   }
 
@@ -94,18 +116,35 @@ extension CompletionQueue {
 
   func putWaiting(_ request: RequestRef, of file: AIOFile) {
     move(request, from: .taken, to: .waiting)
-    file.waiting.append(request)
+    if isOutput(request, file) {
+      file.waitingOutput.append(request)
+    } else {
+      file.waiting.append(request)
+    }
   }
 
   /// Before the others of its file.
   func putWaitingFirst(_ request: RequestRef, of file: AIOFile) {
     move(request, from: .taken, to: .waiting)
-    file.waiting.prepend(request)
+    if isOutput(request, file) {
+      file.waitingOutput.prepend(request)
+    } else {
+      file.waiting.prepend(request)
+    }
   }
 
   func takeWaiting(_ request: RequestRef, of file: AIOFile) {
     move(request, from: .waiting, to: .taken)
-    file.waiting.remove(request)
+    if isOutput(request, file) {
+      file.waitingOutput.remove(request)
+    } else {
+      file.waiting.remove(request)
+    }
+  }
+
+  /// Whether it waits in the list of the other direction of a stream than reads.
+  private func isOutput(_ request: RequestRef, _ file: AIOFile) -> Bool {
+    request.pointee.kind != .read && file.traits.isStream
   }
 
   // MARK: Parked; the list is the file's or its barrier's
@@ -133,9 +172,11 @@ extension CompletionQueue {
     request.pointee.handedOverAt = books.now
     books.inFlight.append(request)
     if !request.pointee.isOwned { books.counts.ownerless += 1 }
-    if file.traits.isStream, file.inFlightCount(beside: request) == 0 { books.counts.streams += 1 }
-    file.counts.inFlight += 1
-    if request.pointee.kind == .write { file.counts.writesInFlight += 1 }
+    let side = request.pointee.side
+    if file.traits.isStream, file.inFlightCount(side) == 0 {
+      books.counts.countStream(side, by: 1)
+    }
+    file.counts.countInFlight(request.pointee.kind, by: 1)
   }
 
   func takeInFlight(_ request: RequestRef, of file: AIOFile) {
@@ -144,9 +185,11 @@ extension CompletionQueue {
     groups.leave(request)
     file.lanes.remove(request)
     if !request.pointee.isOwned { books.counts.ownerless -= 1 }
-    file.counts.inFlight -= 1
-    if request.pointee.kind == .write { file.counts.writesInFlight -= 1 }
-    if file.traits.isStream, file.inFlightCount(beside: request) == 0 { books.counts.streams -= 1 }
+    file.counts.countInFlight(request.pointee.kind, by: -1)
+    let side = request.pointee.side
+    if file.traits.isStream, file.inFlightCount(side) == 0 {
+      books.counts.countStream(side, by: -1)
+    }
   }
 
   // MARK: Done
@@ -194,12 +237,6 @@ extension CompletionQueue {
 }
 
 extension AIOFile {
-  /// Operations in flight in the direction of a request: writes, or anything else.
-  func inFlightCount(beside request: RequestRef) -> Int {
-    request.pointee.kind == .write
-      ? counts.writesInFlight : counts.inFlight - counts.writesInFlight
-  }
-
   func countRequestOut() { counts.unfinished -= 1 }
 
   func countLent() {
@@ -233,8 +270,7 @@ extension CompletionQueue {
       var fileCounts = files[ObjectIdentifier(file)]?.counts ?? FileCounts()
       fileCounts.unfinished += 1
       if request.pointee.state == .inFlight {
-        fileCounts.inFlight += 1
-        if request.pointee.kind == .write { fileCounts.writesInFlight += 1 }
+        fileCounts.countInFlight(request.pointee.kind, by: 1)
       }
       files[ObjectIdentifier(file)] = (file, fileCounts)
     }
@@ -244,8 +280,9 @@ extension CompletionQueue {
       expected.unfinished += expected.lent
       guard file.counts == expected else { return false }
       guard file.traits.isStream else { continue }
-      if expected.writesInFlight > 0 { counts.streams += 1 }
-      if expected.inFlight > expected.writesInFlight { counts.streams += 1 }
+      for side in StreamSide.allCases where file.inFlightCount(side) > 0 {
+        counts.countStream(side, by: 1)
+      }
     }
     return counts == books.counts && states[.taken] == nil
       && states[.inFlight, default: 0] == books.inFlight.count

@@ -118,7 +118,7 @@ final class QueueUnitTests: XCTestCase {
     for _ in 0..<3 {
       let requests = (0..<200).map { _ in pool.take() }
       for request in requests {
-        XCTAssertTrue(names.insert(RequestID(request)).inserted)
+        XCTAssertTrue(names.insert(RequestID(request, queue: 1)).inserted)
         XCTAssertTrue(pool.slot(request.pointee.index).map { $0 == request } ?? false)
       }
       for request in requests { pool.put(request) }

@@ -59,6 +59,7 @@ extension SimulatedLibc {
   /// Notes what is handed over, and that nobody else may have its memory.
   func note(handOverOf operation: SimulatedOperation) {
     journal.note("handed over: \(operation)")
+    journal.check(9, !startsNothing || operation.isDoorbell, "\(operation) starts after the end")
     if case .held? = states[operation.key] {
       journal.violated(1, "a control block is handed over while libc has it")
     }

@@ -37,6 +37,8 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   /// Tickets that were used before, for signals that come twice.
   var oldTickets: [UInt64] = []
   var signalNumber: Int32 = 0
+  /// Whether the queue has ended, and hands nothing over any more.
+  var startsNothing = false
   let configuration: CompletionQueue.Configuration
 
   init(

@@ -28,9 +28,12 @@ extension Simulation {
     file.noteClosing()
     call {
       file.file.close { [self] result in
-        checkPlace("the close of \(file.disk.name)")
+        if !isRetired { checkPlace("the close of \(file.disk.name)") }
         closedCount += 1
-        if case .failure(let error) = result { journal.violated(10, "\(error)") }
+        if case .failure(let error) = result {
+          journal.check(10, hasEnded && error.errno == .canceled, "\(error)")
+          return
+        }
         journal.note("closed: \(file.disk.name)")
         let open = file.requests.filter { !$0.isAnswered }
         journal.check(10, open.isEmpty, "\(file.disk.name) is closed before \(open)")
@@ -126,7 +129,9 @@ extension Simulation {
       unfinished.append(request)
       request.file.accepted(request)
     } catch {
-      journal.check(8, error == .resourceTemporarilyUnavailable, "\(request): \(error)")
+      journal.check(
+        8, error == (hasEnded ? .canceled : .resourceTemporarilyUnavailable),
+        "\(request): \(error)")
     }
   }
 
@@ -178,7 +183,7 @@ extension Simulation {
 
   /// Makes a call from inside which no handler may come.
   @discardableResult
-  private func call<Answer>(_ body: () -> Answer) -> Answer {
+  func call<Answer>(_ body: () -> Answer) -> Answer {
     let wasInside = isInsideCall
     isInsideCall = true
     defer { isInsideCall = wasInside }

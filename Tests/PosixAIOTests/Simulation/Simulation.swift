@@ -27,10 +27,15 @@ final class Simulation {
   var moment = 1
   var isInsideCall = false
   var closedCount = 0
+  var hasEnded = false
+  var isRetired = false
+  private(set) var fileNumber = 0
   private let folder: TemporaryFolder
   private var stepsLeft: Int
+  /// The queue ends when so many steps are left; nil if it goes on to the end of the program.
+  private let endsWithStepsLeft: Int?
+  private var observer: SimulationObserver?
   private var isDrainRequested = false
-  private var fileNumber = 0
 
   /// - Parameter folder: For files without a name, which lend their descriptors.
   init(seed: UInt64, in folder: TemporaryFolder, isTracing: Bool) throws {
@@ -38,6 +43,7 @@ final class Simulation {
     journal = SimulationJournal(isTracing: isTracing)
     self.folder = folder
     stepsLeft = Int.random(in: 20...140, using: &random)
+    endsWithStepsLeft = random.oneIn(3) ? Int.random(in: 0..<stepsLeft, using: &random) : nil
     let configuration = Self.configuration(&random)
     let faults = SimulatedFaults(&random)
     journal.note("\(faults)")
@@ -47,12 +53,19 @@ final class Simulation {
     // Half of them as a loop of ours, half as somebody who polls the descriptor.
     if random.oneIn(2) { queue.requestDrain = { [unowned self] _ in isDrainRequested = true } }
     for _ in 0..<Self.fileCount { try openFile() }
+    guard random.oneIn(3) else { return }
+    observer = SimulationObserver { [unowned self] in
+      checkPlace("a call of the observer")
+      goOn()
+    }
+    queue.observer = observer
   }
 
   /// Runs to the end, or to the first violation.
   func run() throws {
     var eventCount = 0
     while !journal.isBroken, try !isOver() {
+      if let endsWithStepsLeft, stepsLeft <= endsWithStepsLeft { return try endQueue() }
       eventCount += 1
       moment += 1
       libc.time += UInt64.random(in: 1...50_000, using: &random)
