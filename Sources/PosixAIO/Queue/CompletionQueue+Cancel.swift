@@ -67,7 +67,7 @@ extension CompletionQueue {
   private func cancelInGlibc(allOf file: AIOFile) {
     for lane in 0..<file.lanes.count {
       harvestAll(on: lane, of: file)
-      guard file.lanes.hasTransfer(lane) else { continue }
+      guard file.lanes.front(of: lane) != nil else { continue }
       // What was cancelled has ended; what was not goes on.
       _ = try? unsafe system.cancel(file.lanes.descriptor(lane), nil)
       harvestAll(on: lane, of: file)

@@ -22,15 +22,6 @@ struct Lanes {
     /// The operations in flight in the order in which glibc runs them, linked by `nextOnLane`.
     var first: RequestRef?
     var last: RequestRef?
-
-    var hasTransfer: Bool {
-      var request = first
-      while let current = request {
-        if current.pointee.kind.isTransfer { return true }
-        request = current.pointee.nextOnLane
-      }
-      return false
-    }
   }
 
   /// So many lanes are used before an operation goes behind another.
@@ -194,9 +185,6 @@ struct Lanes {
 }
 
 extension Lanes {
-  /// Whether reads or writes are in flight on a lane.
-  func hasTransfer(_ lane: Int) -> Bool { lanes[lane].hasTransfer }
-
   /// A sync in flight behind which no doorbell stands any more.
   var syncWithoutDoorbell: RequestRef? {
     guard let syncLane else { return nil }

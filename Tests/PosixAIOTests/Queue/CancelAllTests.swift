@@ -82,6 +82,76 @@ final class CancelAllTests: ScriptedQueueTestCase {
     try settle()
   }
 
+  func test_syncThatHasNotBegunIsCancelled_whenEachHelperIsBusy() throws {
+    system.helperCount = 1
+    try makeQueue { _ in }
+    let other = AIOFile(try folder.open("other"), queue: queue)
+    try other.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())
+    queue.drain()
+    for _ in 0..<3 { try file.sync(ledger.sync()) }
+    queue.drain()
+    XCTAssertEqual(system.held.map(\.isRunning), [true, false, false])
+    queue.cancelAll(of: file)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [1, 2, 3])
+    ledger.assertAll(.failed(.canceled), in: 1..<4)
+    XCTAssertEqual(system.held.map(\.kind), [.write])
+    try file.sync(ledger.sync())
+    try settle()
+    XCTAssertEqual(ledger[4], .done)
+  }
+
+  func test_syncThatRunsIsFoundWhenItEnds_howeverOftenAllIsCancelled() throws {
+    try write(1)
+    try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    for round in 0..<5 {
+      queue.cancelAll(of: file)
+      if round == 2 { queue.drain() }
+      XCTAssertEqual(system.held.map(\.isDoorbell), [false, true])
+    }
+    // What comes while it runs is cancelled, and what it serves is not.
+    try file.sync(ledger.sync())
+    queue.cancelAll(of: file)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [0, 2])
+    XCTAssertEqual(ledger[2], .failed(.canceled))
+    system.endAll()
+    try queue.run { ledger.called.count == 3 }
+    XCTAssertEqual(ledger[1], .done)
+    try settle()
+  }
+
+  func test_syncThatRunsIsFoundByTheBackstop_whenGlibcTakesNoOtherDoorbell() throws {
+    try super.makeQueue { _ in }
+    try write(1)
+    try file.sync(ledger.sync())
+    queue.drain()
+    system.endFirst { $0.kind == .write }
+    system.refusal = { _ in .resourceTemporarilyUnavailable }
+    queue.cancelAll(of: file)
+    system.refusal = { _ in nil }
+    XCTAssertEqual(system.held.map(\.isSync), [true])
+    system.endAll()
+    try queue.run { ledger.called.count == 2 }
+    XCTAssertEqual(ledger.entries, [[.moved(1)], [.done]])
+    try settle()
+  }
+
+  func test_syncThatServesOthersGoesOn_andTheyGetItsResult() throws {
+    for _ in 0..<4 { try file.sync(ledger.sync()) }
+    queue.drain()
+    system.outcome = { $0.isSync ? .failure(.ioError) : .real }
+    queue.cancelAll(of: file)
+    queue.drain()
+    XCTAssertEqual(ledger.called, [])
+    system.endAll()
+    try queue.run { ledger.called.count == 4 }
+    ledger.assertAll(.failed(.ioError))
+    try settle()
+  }
+
   func test_everythingCompletesAtOnce_overTheRealLibc() throws {
     let queue = try CompletionQueue(configuration: .with { $0.disableBackstop() })
     let file = AIOFile(try folder.open("real"), queue: queue)
