@@ -159,8 +159,9 @@ struct Lanes {
   /// How many there are, the one for syncs included.
   var count: Int { lanes.count }
 
-  /// What glibc runs now on a lane, or ran last if it has ended.
-  func front(of lane: Int) -> RequestRef? { lanes[lane].first }
+  /// What glibc runs now on a lane, or ran last if it has ended. Nil also for a lane that was given
+  /// away meanwhile: at the queue's end that happens when the last operation is taken back.
+  func front(of lane: Int) -> RequestRef? { lane < lanes.count ? lanes[lane].first : nil }
 
   /// Whether nothing stands behind this operation on its lane.
   func isLast(_ request: RequestRef) -> Bool {

@@ -143,6 +143,30 @@ final class QueueEndRefusalTests: QueueEndTestCase {
     try sweepUntilEmpty()
   }
 
+  func test_allLanesAreClosed_withTheLastOfTheReadsThatEndTogether() throws {
+    let before = try openDescriptors()
+    for isCancelled in [false, true] {
+      let system = ScriptedSystem()
+      let queue = try CompletionQueue(
+        configuration: .with { $0.readsCacheFirst = false }, system: system)
+      let file = AIOFile(try folder.open("file"), queue: queue)
+      for _ in 0..<4 { try file.read(into: IOBuffer(capacity: 1), at: 0, ledger.transfer()) }
+      queue.drain()
+      XCTAssertEqual(Set(system.held.map(\.descriptor)).count, 4)
+      file.close(ledger.sync())
+      queue.beginEnd()
+      queue.drain()
+      XCTAssertEqual(queue.unfinishedCount, 0)
+      system.endAll()
+      if isCancelled { queue.cancelAll(of: file) }
+      queue.drain()
+      queue.assertIdle()
+      queue.retire(waitingAtMost: .zero)
+      XCTAssertEqual(try openDescriptors(), before)
+    }
+    ledger.assertAll(.failed(.canceled))
+  }
+
   func test_closeAfterTheEndClosesAtOnce_orWhenTheKernelLetsGo() throws {
     let before = try openDescriptors()
     let pipe = try TestPipe()
