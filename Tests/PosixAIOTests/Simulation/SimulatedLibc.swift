@@ -39,6 +39,8 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   var signalNumber: Int32 = 0
   /// Whether the queue has ended, and hands nothing over any more.
   var startsNothing = false
+  /// Whether somebody waits for libc, and time passes whenever he looks at the clock.
+  var isWaitedFor = false
   let configuration: CompletionQueue.Configuration
 
   init(
@@ -53,7 +55,13 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
 
   // MARK: What the queue calls
 
-  override func now() -> UInt64 { time }
+  override func now() -> UInt64 {
+    if isWaitedFor {
+      time += UInt64.random(in: 50_000...200_000, using: &random)
+      step()
+    }
+    return time
+  }
 
   override func setTimer(_ descriptor: Int32, at time: UInt64) {
     timerDueAt = time
@@ -203,7 +211,7 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   }
 
   /// The disk of an open descriptor.
-  private func disk(of descriptor: Int32) -> SimulatedDisk? {
+  func disk(of descriptor: Int32) -> SimulatedDisk? {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { return nil }
     return disks[status.st_ino]

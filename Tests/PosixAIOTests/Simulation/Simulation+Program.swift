@@ -15,7 +15,7 @@ extension Simulation {
     case 30..<50: try read(file)
     case 50..<65: try sync(file)
     case 65..<85: cancelOne()
-    case 85..<90: cancelAll(of: file)
+    case 85..<90: cancelAll(of: random.oneIn(4) ? anyFile(file) : file)
     case 90..<93:
       close(file)
       try openFile()
@@ -40,6 +40,7 @@ extension Simulation {
         let isHeld = libc.held.contains { $0.disk === file.disk }
         journal.check(10, !isHeld, "\(file.disk.name) is closed while libc has operations of it")
         if let fault = file.faultAtTheEnd() { journal.violated(2, fault) }
+        goOn()
       }
     }
     do throws(Errno) {
@@ -175,10 +176,20 @@ extension Simulation {
   private func cancelAll(of file: SimulatedFile) {
     journal.note("cancelling all of \(file.disk.name)")
     call { queue.cancelAll(of: file.file) }
+    let waiting = libc.held.filter { $0.disk === file.disk && !$0.isRunning && !$0.isDoorbell }
+    journal.check(9, waiting.isEmpty || isRetired, "\(waiting) do not run, and are not cancelled")
     for request in file.requests where !request.isAnswered {
       request.mayBeCancelled = true
       if !request.wasHandedOver, !request.isSync { request.mustNotStart = true }
+      if !libc.mayHold(request) { request.isDue = true }
     }
+    guard !queue.books.isDraining, !queue.books.finished.isEmpty else { return }
+    journal.check(9, isDrainRequested || queue.isReadable, "what was cancelled asks for no drain")
+  }
+
+  /// One of all files, closed ones too.
+  private func anyFile(_ file: SimulatedFile) -> SimulatedFile {
+    files.randomElement(using: &random) ?? file
   }
 
   /// Makes a call from inside which no handler may come.

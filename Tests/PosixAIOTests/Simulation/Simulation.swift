@@ -34,8 +34,10 @@ final class Simulation {
   private var stepsLeft: Int
   /// The queue ends when so many steps are left; nil if it goes on to the end of the program.
   private let endsWithStepsLeft: Int?
+  /// Whether that is within whatever makes the step: a handler, an observer, or the loop.
+  private let endsInside: Bool
   private var observer: SimulationObserver?
-  private var isDrainRequested = false
+  private(set) var isDrainRequested = false
 
   /// - Parameter folder: For files without a name, which lend their descriptors.
   init(seed: UInt64, in folder: TemporaryFolder, isTracing: Bool) throws {
@@ -44,6 +46,7 @@ final class Simulation {
     self.folder = folder
     stepsLeft = Int.random(in: 20...140, using: &random)
     endsWithStepsLeft = random.oneIn(3) ? Int.random(in: 0..<stepsLeft, using: &random) : nil
+    endsInside = random.oneIn(2)
     let configuration = Self.configuration(&random)
     let faults = SimulatedFaults(&random)
     journal.note("\(faults)")
@@ -65,7 +68,7 @@ final class Simulation {
   func run() throws {
     var eventCount = 0
     while !journal.isBroken, try !isOver() {
-      if let endsWithStepsLeft, stepsLeft <= endsWithStepsLeft { return try endQueue() }
+      if hasEnded || isTimeToEnd { return try endQueue() }
       eventCount += 1
       moment += 1
       libc.time += UInt64.random(in: 1...50_000, using: &random)
@@ -84,7 +87,10 @@ final class Simulation {
     guard stepsLeft > 0 else { return }
     stepsLeft -= 1
     try programStep()
+    if endsInside, isTimeToEnd, !hasEnded { beginTheEnd() }
   }
+
+  private var isTimeToEnd: Bool { endsWithStepsLeft.map { stepsLeft <= $0 } ?? false }
 
   func openFile() throws {
     let kind = SimulatedDisk.Kind.allCases.randomElement(using: &random) ?? .plain
@@ -162,7 +168,9 @@ final class Simulation {
     let count = queue.drain(limit: limit, cachedReadLimit: limit, sourcesAreReadable: looks)
     journal.note("drained\(looks ? "" : " without a look"): \(count)")
     if looks { journal.check(9, !libc.isTimerDue, "the timer stays readable, and a loop spins") }
-    if count < limit { checkNothingIsOverdue() }
+    guard count < limit else { return }
+    checkNothingIsOverdue()
+    checkAllThatWasAnnouncedIsSeen()
   }
 
   /// When nothing happens by itself any more, time passes until the queue's timer runs out.
@@ -187,12 +195,23 @@ final class Simulation {
         journal.violated(9, "\(request) is cancelled and not answered")
       case .allDone?, .notCanceled?, nil: break
       }
+      if request.isDue {
+        journal.violated(9, "\(request) does not run, all of its file was cancelled: no answer")
+      }
     }
     let ceiling = queue.configuration.backstopCeiling.wholeNanoseconds
     if libc.time > ceiling {
       let count = libc.unseenCount(since: libc.time - ceiling)
       journal.check(3, count == 0, "\(count) have ended long ago, and were not seen")
     }
+  }
+
+  /// Where each signal comes, nothing is left to the backstop.
+  private func checkAllThatWasAnnouncedIsSeen() {
+    guard libc.faults.announcesAll, !libc.isBusy, !isDrainRequested, !queue.isReadable
+    else { return }
+    let count = libc.unseenCount(since: .max)
+    journal.check(3, count == 0, "\(count) have ended, all signals have come: not seen")
   }
 
   private func isOver() throws -> Bool {
