@@ -1,0 +1,196 @@
+import Glibc
+import SystemPackage
+import TestSupport
+import XCTest
+
+@testable import PosixAIO
+@testable import Reactor
+
+/// What happens at the last moment of a loop's end, and after it.
+final class AfterTheEndTests: XCTestCase {
+  struct Handle: @unchecked Sendable {
+    let loop: EventLoop
+  }
+
+  actor Pinned {
+    let loop: EventLoop.Executor
+    let handle: Handle
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+    init(_ handle: Handle) {
+      loop = handle.loop.executor
+      self.handle = handle
+    }
+
+    func isLoopsThread() -> Bool { handle.loop.core.executor.thread.isCurrent }
+    func check() { loop.checkIsolated() }
+
+    func offload(_ done: @escaping @Sendable () -> Void) {
+      handle.loop.offload({ 1 }) { _ in done() }
+    }
+  }
+
+  /// Either it is answered, or it traps with a sentence; silence is wrong.
+  func testOffloadedWorkOfAPinnedActorIsNotSwallowedAfterTheEnd() throws {
+    let loop = try EventLoop()
+    let actor = Pinned(Handle(loop: loop))
+    loop.close()
+    let asked = DispatchSemaphore(value: 0)
+    let answered = DispatchSemaphore(value: 0)
+    Task {
+      await actor.offload { answered.signal() }
+      asked.signal()
+    }
+    XCTAssertEqual(asked.wait(timeout: .now() + 10), .success)
+    XCTAssertEqual(answered.wait(timeout: .now() + 3), .success, "accepted, and never answered")
+  }
+
+  func testALoopThatHasEndedBelongsToNoThread() throws {
+    let loop = try EventLoop()
+    let actor = Pinned(Handle(loop: loop))
+    loop.close()
+    let ended = DispatchSemaphore(value: 0)
+    nonisolated(unsafe) var isLoopsThread = false
+    Task {
+      isLoopsThread = await actor.isLoopsThread()
+      ended.signal()
+    }
+    XCTAssertEqual(ended.wait(timeout: .now() + 10), .success)
+    XCTAssertFalse(isLoopsThread, "checkThread() passes on the thread of late jobs")
+  }
+
+  /// A task of the executor closes its file when its read was cut off, as everybody does.
+  func testATaskOfTheExecutorClosesItsFileWhateverTheMomentOfTheEnd() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(Array("hello".utf8), to: "file")
+    let path = folder.path.appending("file")
+    var lost = 0
+    for round in 0..<3000 {
+      let ended = DispatchSemaphore(value: 0)
+      let taskCount = 8
+      do {
+        let loop = try EventLoop()
+        for _ in 0..<taskCount {
+          nonisolated(unsafe) let loop = loop.core
+          Task(executorPreference: loop.executor) {
+            defer { ended.signal() }
+            do {
+              let file = try await File.open(path, .readOnly, on: loop.loop)
+              _ = try? await file.read(into: IOBuffer(capacity: 10), at: 0)
+              try await file.close()
+            } catch {}
+          }
+        }
+        for _ in 0..<(round % 12) { loop.runOnce() }
+      }
+      for _ in 0..<taskCount where ended.wait(timeout: .now() + 3) == .timedOut { lost += 1 }
+      if lost > 0 { break }
+    }
+    XCTAssertEqual(lost, 0, "a task hangs behind the end of its loop")
+  }
+
+  /// The same, with the moment between the executor's end and the loop's made long.
+  func testATaskOfTheExecutorClosesItsFileInTheLastMomentOfTheEnd() throws {
+    final class Slow {
+      let body: () -> Void
+      init(_ body: @escaping () -> Void) { self.body = body }
+      deinit { body() }
+    }
+    let folder = try TemporaryFolder()
+    try folder.write(Array("hello".utf8), to: "file")
+    let path = folder.path.appending("file")
+    let loop = try EventLoop()
+    var opened: File?
+    File.open(path, .readOnly, on: loop) { opened = try? $0.get(); loop.stop() }
+    loop.run()
+    nonisolated(unsafe) let file = try XCTUnwrap(opened)
+    let started = DispatchSemaphore(value: 0)
+    let ended = DispatchSemaphore(value: 0)
+    let executor = loop.executor
+    loop.nextTurn {
+      // Released when the last events are taken out of the base.
+      let slow = Slow {
+        Task(executorPreference: executor) {
+          started.signal()
+          try? await file.close()
+          ended.signal()
+        }
+        _ = started.wait(timeout: .now() + 5)
+        usleep(20_000)
+      }
+      loop.schedule(after: .seconds(1)) { _ = slow }
+    }
+    loop.close()
+    XCTAssertEqual(ended.wait(timeout: .now() + 3), .success, "close() is never answered")
+  }
+
+  func testAnActorsIsolationHoldsWhileItsLoopEnds() throws {
+    for _ in 0..<2000 {
+      let loop = try EventLoop()
+      let actor = Pinned(Handle(loop: loop))
+      let isOver = DispatchSemaphore(value: 0)
+      let thread = DispatchSemaphore(value: 0)
+      Task {
+        thread.signal()
+        for _ in 0..<20 { await actor.check() }
+        isOver.signal()
+      }
+      thread.wait()
+      loop.run(for: .microseconds(200))
+      loop.close()
+      XCTAssertEqual(isOver.wait(timeout: .now() + 10), .success)
+    }
+  }
+
+  // MARK: - Locks
+
+  /// The number of a file that was closed while its lock was waited for belongs to somebody else by
+  /// the time the wait ends.
+  func testALockThatWasGivenUpTouchesNoStrangersLocks() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([1], to: "contested")
+    try folder.write([2], to: "stranger")
+    let holder = try folder.open("contested")
+    XCTAssertEqual(setLock(holder.rawValue, F_WRLCK), 0)
+    let threadCount = ProcessThreads.count()
+    let loop = try EventLoop()
+    var file: File?
+    File.open(folder.path.appending("contested"), .readWrite, on: loop) {
+      file = try? $0.get()
+      loop.stop()
+    }
+    loop.run()
+    let number = try XCTUnwrap(file).queued.lanes.descriptor(0)
+    var outcomes: [Errno?] = []
+    var isClosed = false
+    try file?.lock(.exclusive) { result in
+      if case .failure(let error) = result { outcomes.append(error.errno) }
+      file?.close { _ in isClosed = true }
+    }
+    loop.run(for: .milliseconds(100))
+    loop.close()
+    XCTAssertEqual(outcomes, [.canceled])
+    XCTAssertTrue(isClosed)
+    // Somebody else gets the number, and locks a file of theirs.
+    let stranger = try folder.open("stranger")
+    XCTAssertEqual(dup2(stranger.rawValue, number), number)
+    Glibc.close(stranger.rawValue)
+    XCTAssertEqual(setLock(number, F_WRLCK), 0)
+    let other = try folder.open("stranger")
+    XCTAssertEqual(setLock(other.rawValue, F_WRLCK), -1)
+    // The wait ends.
+    Glibc.close(holder.rawValue)
+    let end = ContinuousClock.now + .seconds(10)
+    while ProcessThreads.count() > threadCount, .now < end { sched_yield() }
+    XCTAssertEqual(setLock(other.rawValue, F_WRLCK), -1, "the stranger has lost its lock")
+    Glibc.close(number)
+    Glibc.close(other.rawValue)
+  }
+
+  private func setLock(_ descriptor: Int32, _ type: Int32) -> Int32 {
+    var lock = flock()
+    lock.l_type = Int16(type)
+    lock.l_whence = Int16(SEEK_SET)
+    // F_OFD_SETLK
+    return unsafe withUnsafeMutablePointer(to: &lock) { unsafe fcntl(descriptor, 37, $0) }
+  }
+}
