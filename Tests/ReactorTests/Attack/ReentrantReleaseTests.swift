@@ -83,7 +83,7 @@ final class ReentrantReleaseTests: XCTestCase {
 
   private func pair(_ loop: EventLoop) throws -> (Connection, Int32) {
     var ends: [Int32] = [0, 0]
-    XCTAssertEqual(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends), 0)
+    XCTAssertEqual(socketpair(AF_UNIX, 1, 0, &ends), 0)
     let connection = try Connection(adopting: FileDescriptor(rawValue: ends[0]), on: loop)
     return (connection, ends[1])
   }
