@@ -18,8 +18,22 @@ final class HTTPEndTests: XCTestCase {
       _ = try? server?.listen(host: "127.0.0.1", port: 0)
     }
     loop.close()
-    // Today it frees an evhttp whose base is gone.
+    XCTAssertEqual(server?.isClosed, true, "it listens on, and frees an evhttp whose base is gone")
     server = nil
+  }
+
+  func testAServerThatIsMadeWhileTheLoopEndsLeavesNothingInABorrowedBase() throws {
+    let base = try unsafe XCTUnwrap(event_base_new())
+    let loop = try unsafe EventLoop(borrowing: base)
+    var server: HTTPServer?
+    loop.nextTurn {
+      server = HTTPServer(on: loop) { _, responder in responder.send(.ok) }
+      _ = try? server?.listen(host: "127.0.0.1", port: 0)
+    }
+    loop.close()
+    XCTAssertEqual(unsafe event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ADDED)), 0)
+    server = nil
+    unsafe event_base_free(base)
   }
 
   func testEveryShutDownOfAServerIsCalledBackWhenTheLoopEndsFirst() throws {

@@ -188,4 +188,77 @@ final class MoreEndTests: XCTestCase {
     let left = try FileManager.default.contentsOfDirectory(atPath: folder.path.string)
     XCTAssertEqual(left.filter { $0.hasPrefix(".tmp-") }, [])
   }
+
+  func testClosingCancelsATaskThatReadsUntilItIsCancelled() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([1, 2, 3], to: "file")
+    let path = folder.path.appending("file")
+    let ends = try CloseWhileBusyTests.endsInTime {
+      let loop = try! EventLoop()
+      loop.startTask {
+        let file = try! await File.open(path, .readOnly, on: loop)
+        while !Task.isCancelled { _ = try? await file.read(into: IOBuffer(capacity: 3), at: 0) }
+        try? await file.close()
+      }
+      loop.run(for: .milliseconds(10))
+      loop.close()
+    }
+    XCTAssertTrue(ends, "close() never cancels the task")
+  }
+
+  func testWhatCannotBeStartedWhileTheLoopEndsSaysSo() throws {
+    let loop = try EventLoop()
+    var ends: [Int32] = [0, 0]
+    XCTAssertEqual(pipe(&ends), 0)
+    var watch: DescriptorWatch?
+    var timer: EventLoop.Timer?
+    loop.nextTurn {
+      watch = try? loop.watch(FileDescriptor(rawValue: ends[0]), for: .readable) { _ in }
+      timer = loop.schedule(after: .zero) {}
+      XCTAssertNotEqual(watch?.isActive, true, "it will never be called")
+      XCTAssertNotEqual(timer?.isScheduled, true, "it will never fire")
+    }
+    loop.close()
+    Glibc.close(ends[0])
+    Glibc.close(ends[1])
+  }
+
+  func testAListenerMayDoEverythingInItsHandlersWithoutDescriptors() throws {
+    let loop = try EventLoop()
+    var configuration = Listener.Configuration()
+    configuration.retryDelay = .milliseconds(5)
+    let listener = try Listener(on: loop, .loopback(port: 0), configuration: configuration)
+    let clients = try (0..<6).map { _ in try Client(port: XCTUnwrap(listener.address.port)) }
+    var errors = 0
+    var accepted = 0
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    var small = limit
+    small.rlim_cur = rlim_t(try XCTUnwrap(descriptorNumbers().max()) + 1)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &small)
+    var holes: [FileDescriptor] = []
+    while let hole = try? FileDescriptor.open("/dev/null", .readOnly) { holes.append(hole) }
+    listener.onError = { _ in
+      errors += 1
+      listener.pause()
+      listener.resume()
+      if errors == 3 { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+    }
+    listener.onConnection = { connection in
+      accepted += 1
+      listener.pause()
+      listener.resume()
+      connection.abort()
+      if accepted == 5 { listener.close() }
+    }
+    XCTAssertTrue(loop.run(until: { accepted == 5 }, timeout: .seconds(10)))
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    for hole in holes { try hole.close() }
+    loop.run(for: .milliseconds(50))
+    XCTAssertEqual(accepted, 5)
+    XCTAssertGreaterThanOrEqual(errors, 3)
+    XCTAssertEqual(listener.connectionCount, 0)
+    loop.close()
+    withExtendedLifetime(clients) {}
+  }
 }
