@@ -133,6 +133,11 @@ let package = Package(
     .executableTarget(
       name: "NoHelpers", dependencies: ["PosixAIO", "Reactor", "TestSupport", systemPackage],
       path: "Tests/Fixtures/NoHelpers"),
+    // Writes to peers that are gone, with SIGPIPE at its default.
+    .executableTarget(
+      name: "BrokenPipes",
+      dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage],
+      path: "Tests/Fixtures/BrokenPipes"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
     // A server that was there before any Swift, with an event base of its own.
     .target(
@@ -161,7 +166,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "ReactorHTTPTests",
-      dependencies: ["ReactorHTTP", "Reactor", "PosixAIO", "TestSupport", systemPackage]),
+      dependencies: [
+        "ReactorHTTP", "Reactor", "PosixAIO", "BrokenPipes", "TestSupport", systemPackage,
+      ]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [

@@ -26,18 +26,31 @@ int caio_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 int caio_timerfd(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
 
-int caio_timerfd_set(int fd, int64_t nanoseconds) {
-    const int64_t per_second = 1000000000;
-    struct itimerspec when = {
-        .it_value = {.tv_sec = nanoseconds / per_second, .tv_nsec = nanoseconds % per_second}};
-    return timerfd_settime(fd, 0, &when, NULL);
+int caio_timerfd_set(int fd, uint64_t time) {
+    const uint64_t per_second = 1000000000;
+    // A zero would disarm.
+    uint64_t nanoseconds = time == 0 ? 1 : time;
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(nanoseconds / per_second),
+                                           .tv_nsec = (long)(nanoseconds % per_second)}};
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 int caio_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-int caio_epoll_add(int epoll_fd, int fd) {
-    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+int caio_epoll_add(int epoll_fd, int fd, uint32_t source) {
+    struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = source}};
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+int caio_epoll_wait(int epoll_fd, uint32_t *sources) {
+    enum { source_count = 3 };
+    struct epoll_event events[source_count];
+    // It does not wait, so no signal interrupts it.
+    int count = epoll_wait(epoll_fd, events, source_count, 0);
+    *sources = 0;
+    for (int i = 0; i < count; ++i)
+        *sources |= events[i].data.u32;
+    return count;
 }
 
 int caio_o_path(void) { return O_PATH; }

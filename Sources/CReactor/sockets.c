@@ -1,12 +1,19 @@
+// For accept4.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include "CReactor.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-ssize_t creactor_send(int socket, const void *first, size_t first_count, const void *second,
-                      size_t second_count) {
-    // sendmsg(2) only reads what the pieces point to.
-    struct iovec pieces[] = {{(void *)first, first_count}, {(void *)second, second_count}};
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+int creactor_accept(int socket, struct sockaddr *address, unsigned *byte_count) {
+    return accept4(socket, address, byte_count, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+ssize_t creactor_send(int socket, const struct iovec *pieces, size_t count) {
+    // sendmsg(2) only reads the list and what it points to.
+    struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = count};
     return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -107,6 +107,8 @@ struct FileServerCommand: ParsableCommand {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     // A file that may not grow any further is an answer to one client, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    // Nor is a reader of the log that has gone.
+    signal(SIGPIPE, SIG_IGN)
     // Each client takes one, and its file another.
     raiseDescriptorLimit()
     let loop: EventLoop

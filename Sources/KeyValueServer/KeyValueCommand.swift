@@ -61,6 +61,8 @@ struct KeyValueCommand: ParsableCommand {
     let logger = Logger(label: "aio-kv")
     // A file that may not grow any further is an answer to one client, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    // Nor is a reader of the log that has gone.
+    signal(SIGPIPE, SIG_IGN)
     raiseDescriptorLimit(to: maxClients + Self.ownDescriptorCount)
     guard let address = SocketAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port)
     else {

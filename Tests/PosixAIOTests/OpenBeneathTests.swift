@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import SystemPackage
 import TestSupport
 import XCTest
@@ -119,5 +120,58 @@ final class OpenBeneathTests: XCTestCase {
       XCTAssertNil(try firstByte(name, way.open), "it is there, and empty")
       XCTAssertEqual(unsafe name.withPlatformString { unsafe unlinkat(root.rawValue, $0, 0) }, 0)
     }
+  }
+
+  // MARK: Renames
+
+  func test_openIsTriedAgain_whenARenameFallsIntoIt() throws {
+    for failureCount in [0, 1, openRetryLimit] {
+      var callCount = 0
+      let opened = try retryingAfterRenames { () throws(Errno) in
+        callCount += 1
+        guard callCount > failureCount else { throw .resourceTemporarilyUnavailable }
+        return FileDescriptor(rawValue: 7)
+      }
+      XCTAssertEqual(opened.rawValue, 7)
+      XCTAssertEqual(callCount, failureCount + 1)
+    }
+  }
+
+  func test_openFails_whenRenamesDoNotEnd() {
+    var callCount = 0
+    XCTAssertThrowsError(
+      try retryingAfterRenames { () throws(Errno) in
+        callCount += 1
+        throw .resourceTemporarilyUnavailable
+      }
+    ) { XCTAssertEqual($0 as? Errno, .resourceTemporarilyUnavailable) }
+    XCTAssertEqual(callCount, openRetryLimit + 1)
+  }
+
+  func test_otherErrorsAreReportedAtOnce() {
+    var callCount = 0
+    XCTAssertThrowsError(
+      try retryingAfterRenames { () throws(Errno) in
+        callCount += 1
+        throw .noSuchFileOrDirectory
+      })
+    XCTAssertEqual(callCount, 1)
+  }
+
+  func test_pathsThatGoUpAreOpened_whileAnotherThreadRenames() throws {
+    let isOver = Mutex(false)
+    let (from, to) = (path("root/moving"), path("root/moved"))
+    XCTAssertEqual(unsafe mkdir(from, 0o700), 0)
+    let renaming = try OtherThread.start {
+      while !isOver.withLock({ $0 }) {
+        unsafe rename(from, to)
+        unsafe rename(to, from)
+      }
+    }
+    for _ in 0..<5000 {
+      XCTAssertEqual(try firstByte("a/b/../../a/b/deep", Self.ways[0].open), 3)
+    }
+    isOver.withLock { $0 = true }
+    renaming.join()
   }
 }

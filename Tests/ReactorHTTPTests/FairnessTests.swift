@@ -19,7 +19,7 @@ import Testing
       answerCount.value += 1
       if answerCount.value == 2 { loop.value?.schedule(after: .zero) { hasFired.value = true } }
     }
-    try served.onLoop { loop.value = $0.value?.loop }
+    try served.onLoop { loop.value = $0.value?.core.loop }
     let clients = [try Client(to: served), try Client(to: served)]
     for client in clients { try client.begin(method, "/") }
     for client in clients {
@@ -56,7 +56,7 @@ extension ServedLoop {
     let count = OnLoop<UInt64>(0)
     let done = DispatchSemaphore(value: 0)
     try onLoop { server in
-      guard let loop = server.value?.loop else { return }
+      guard let loop = server.value?.core.loop else { return }
       count.value = loop.figures.turnCount
       loop.schedule(after: time) {
         count.value = loop.figures.turnCount - count.value

@@ -8,9 +8,22 @@ import Testing
 @testable import ReactorHTTP
 
 @Suite struct ListenTests {
-  private func makeServer() throws -> HTTPServer {
-    HTTPServer(on: try EventLoop()) { _, responder in responder.send(.ok) }
+  /// A server with its loop, which it does not keep.
+  private final class LoopAndServer {
+    private let loop: EventLoop
+    private let server: HTTPServer
+
+    init() throws {
+      loop = try EventLoop()
+      server = HTTPServer(on: loop) { _, responder in responder.send(.ok) }
+    }
+
+    func listen(host: String, port: UInt16) throws -> SocketAddress {
+      try withExtendedLifetime(self) { try server.listen(host: host, port: port) }
+    }
   }
+
+  private func makeServer() throws -> LoopAndServer { try LoopAndServer() }
 
   @Test func portZeroIsAnsweredWithTheRealPort() throws {
     let server = try makeServer()
@@ -45,7 +58,7 @@ import Testing
   }
 
   @Test func theServerMayListenAgainOnAPortItHasLeft() throws {
-    var server: HTTPServer? = try makeServer()
+    var server: LoopAndServer? = try makeServer()
     let address = try server?.listen(host: "127.0.0.1", port: 0)
     server = nil
     server = try makeServer()

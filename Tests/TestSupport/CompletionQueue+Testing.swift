@@ -6,6 +6,9 @@ import SystemPackage
 public struct DeadlinePassed: Error, CustomStringConvertible {
   /// What was not done yet.
   public let description: String
+
+  /// - Parameter description: What was not done.
+  public init(description: String) { self.description = description }
 }
 
 /// How long a test waits for something that must happen. Far more than any machine needs; it only

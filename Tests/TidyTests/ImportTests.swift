@@ -75,6 +75,18 @@ struct ImportTests {
       #expect(callers?.isEmpty == false, "\(door) makes no such call; has it moved?")
     }
   }
+
+  /// What else of Reactor used libevent would need a door of its own for pointers.
+  @Test func threeFilesOfReactorCallLibevent() {
+    let doors = ["Event", "EventLoop+Run", "EventRegistry"].map {
+      "Sources/Reactor/Loop/\($0).swift"
+    }
+    let calls = ["event_", "evbuffer_", "evconnlistener_", "evutil_", "bufferevent_", "evtimer_"]
+    for file in Repository.files("Sources/Reactor", ending: [".swift"]) {
+      let places = file.places { line in calls.contains { line.code.calls($0) } }
+      #expect(places.isEmpty != doors.contains(file.path), "\(file.path): \(places)")
+    }
+  }
 }
 
 extension Substring {

@@ -51,32 +51,46 @@ bool caio_is_forked_child(void);
 int caio_submit_group(struct aiocb *_Nullable const *_Nonnull controls, int count, int signo,
                       uint64_t ticket);
 
-// MARK: Signals (signals.c)
+// MARK: Who owns a signal (mailbox.c)
 
 /// SIGRTMIN and SIGRTMAX, which glibc computes at run time.
 int caio_sigrtmin(void);
 int caio_sigrtmax(void);
 
-/// Takes a real-time signal number for one queue of this process: EBUSY when it has an owner or a
-/// disposition already, EINVAL when it is not a real-time signal. Installs the handler that catches
-/// the signal on threads that do not block it; it writes the signal's value to `pipe_write_fd`.
-/// From here on the signal owns that descriptor.
+/// Takes a real-time signal number for one queue of this process: EBUSY when it has an owner, or a
+/// disposition of somebody else's, or when a handler of the owner before the last one has not
+/// returned yet; EINVAL when it is not a real-time signal. Installs the handler that catches the
+/// signal on threads that do not block it; it writes the signal's value to `pipe_write_fd`. From
+/// here on the signal owns that descriptor.
 int caio_signal_claim(int signo, int pipe_write_fd);
 
-/// Gives a claimed number back and discards what is still pending of it. Nothing may send it any
-/// more. Closes the write end of the pipe, at the latest when a handler that just runs elsewhere
-/// returns.
-void caio_signal_release(int signo);
+/// Gives a claimed number back and discards what is still pending of it. Closes the write end of
+/// the pipe, at the latest when a handler that just runs elsewhere returns.
+///
+/// With `keep_ignored`, operations that will send the signal are left in glibc: it is ignored, and
+/// may be claimed again, until caio_signal_restore was called once for each such release. Without,
+/// nothing may send it any more on the owner's account.
+void caio_signal_release(int signo, bool keep_ignored);
+
+/// The last operation of a queue that was released with `keep_ignored` has ended. Puts the default
+/// disposition back, unless others are left, or the number has an owner, who then does. Any thread.
+/// False if no such release is left to be undone.
+bool caio_signal_restore(int signo);
 
 /// How many signals the handler has caught on other threads since the claim.
 uint64_t caio_signal_strays(int signo);
 
-/// Whether the handler had to drop a value because the pipe was full; asking resets it.
+/// Whether the handler had to drop a value because the pipe was full; asking resets it. To be asked
+/// after each reading of the pipe, which is readable whenever the flag is set.
 bool caio_signal_take_overflow(int signo);
 
-/// Blocks the signal in the calling thread. 1: it was not blocked before. 0: it was.
+// MARK: Signals (signals.c)
+
+/// Blocks the signal in the calling thread, and notes there whether it was blocked before.
 int caio_signal_block(int signo);
-int caio_signal_unblock(int signo);
+
+/// Unblocks the signal in the calling thread if it was caio_signal_block that blocked it there.
+void caio_signal_unblock(int signo);
 
 /// signalfd(2), non-blocking and close-on-exec.
 int caio_signalfd(int signo);
@@ -96,14 +110,18 @@ int caio_eventfd(void);
 /// timerfd_create(2) on the monotonic clock, non-blocking and close-on-exec.
 int caio_timerfd(void);
 
-/// timerfd_settime(2): once, in `nanoseconds` from now. 0 disarms.
-int caio_timerfd_set(int fd, int64_t nanoseconds);
+/// timerfd_settime(2) with TFD_TIMER_ABSTIME: once, at a time of caio_now; at once if that has
+/// passed.
+int caio_timerfd_set(int fd, uint64_t time);
 
 /// epoll_create1(2), close-on-exec.
 int caio_epoll(void);
 
-/// epoll_ctl(2): reports when `fd` is readable, level-triggered.
-int caio_epoll_add(int epoll_fd, int fd);
+/// epoll_ctl(2): reports when `fd` is readable, level-triggered, as the bit `source`.
+int caio_epoll_add(int epoll_fd, int fd, uint32_t source);
+
+/// epoll_wait(2) without waiting: the bits of up to three sources that are readable.
+int caio_epoll_wait(int epoll_fd, uint32_t *_Nonnull sources);
 
 /// O_PATH and O_DIRECT, which need _GNU_SOURCE.
 int caio_o_path(void);

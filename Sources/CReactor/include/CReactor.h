@@ -1,5 +1,5 @@
-// What Reactor needs of libevent, and is only to be had with the layout of its struct, which Swift
-// is better off without: an event is an opaque pointer everywhere else.
+// What Reactor needs of C: of libevent, what is only to be had with the layout of its structs,
+// which Swift is better off without; of libc, what Swift's Glibc does not show.
 #pragma once
 #include <stddef.h>
 #include <sys/types.h>
@@ -21,7 +21,23 @@ struct evhttp_request;
 /// The minor version of a request of HTTP/1.
 int creactor_minor_version(const struct evhttp_request *_Nonnull request);
 
-/// Sends two pieces one behind the other, as much as the socket takes without waiting, and without
+struct iovec;
+struct sockaddr;
+
+/// Takes a waiting client, with a socket that does not block and is closed on exec. Wraps
+/// accept4(2), which Swift's Glibc does not show.
+int creactor_accept(int socket, struct sockaddr *_Nonnull address, unsigned *_Nonnull byte_count);
+
+/// Sends pieces one after the other, as much as the socket takes without waiting, and without
 /// SIGPIPE. Wraps sendmsg(2).
-ssize_t creactor_send(int socket, const void *_Nullable first, size_t first_count,
-                      const void *_Nullable second, size_t second_count);
+ssize_t creactor_send(int socket, const struct iovec *_Nonnull pieces, size_t count);
+
+/// Blocks SIGPIPE in the calling thread until the matching release. May be nested.
+void creactor_hold_broken_pipes(void);
+
+/// Ends a hold of the calling thread. With the last one, a SIGPIPE that came meanwhile is taken,
+/// and the signal is blocked or not as it was before the first. Does nothing without a hold.
+void creactor_release_broken_pipes(void);
+
+/// The calling thread's number. Unlike a pthread_t, no other thread of the process ever gets it.
+unsigned long creactor_thread_number(void);

@@ -52,9 +52,12 @@ public struct IOBuffer: ~Copyable, Sendable {
 
   /// Allocates a buffer that holds a copy of bytes.
   ///
+  /// Traps when a collection has more bytes than it counts, or counts fewer than none.
+  ///
   /// - Parameter bytes: Any number of them; the capacity is as many.
   public init(copying bytes: some Collection<UInt8>) {
-    self.init(capacity: bytes.count)
+    let count = bytes.withContiguousStorageIfAvailable { $0.count }
+    self.init(capacity: count ?? bytes.count)
     append(contentsOf: bytes)
   }
 
@@ -122,20 +125,40 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// Traps when they do not fit in the capacity; memory that an operation has used keeps its
   /// address, so a buffer never grows.
   ///
-  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them.
+  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them. They count as many as there
+  ///   are: what a collection says about its `count` is not relied upon.
   public mutating func append(contentsOf bytes: some Collection<UInt8>) {
-    let byteCount = bytes.count
-    precondition(byteCount <= capacity - count, "IOBuffer: the bytes do not fit in the capacity")
-    let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: byteCount)
-    unsafe free.copyBytes(from: bytes)
-    count += byteCount
+    let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count)
+    let copied = bytes.withContiguousStorageIfAvailable { source in
+      unsafe Self.copy(UnsafeRawBufferPointer(source), to: free)
+    }
+    if let copied {
+      count += copied
+      return
+    }
+    var added = 0
+    for byte in bytes {
+      precondition(added < free.count, "IOBuffer: the bytes do not fit in the capacity")
+      unsafe free[added] = byte
+      added += 1
+    }
+    count += added
   }
 
   /// Adds a copy of foreign memory behind the valid bytes. Traps when it does not fit.
   ///
   /// - Parameter bytes: At most ``capacity`` minus ``count`` of them.
   public mutating func append(_ bytes: RawSpan) {
-    unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+    let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count)
+    count += unsafe bytes.withUnsafeBytes { unsafe Self.copy($0, to: free) }
+  }
+
+  private static func copy(
+    _ source: UnsafeRawBufferPointer, to free: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    precondition(source.count <= free.count, "IOBuffer: the bytes do not fit in the capacity")
+    unsafe free.copyMemory(from: source)
+    return source.count
   }
 
   /// Forgets bytes from the end.

@@ -11,6 +11,16 @@ public import SystemPackage
 /// the same error until the file is opened anew: the kernel may have dropped the data, and reports
 /// that only once.
 ///
+/// **The end.** A request holds its file, so that a file that is dropped with operations in
+/// progress lives until they are done: they run to their end, and their handlers are called. The
+/// descriptors are closed after that. ``close(_:)`` and ``detach(_:)`` tell when that is. When the
+/// queue's loop ends first, unfinished requests complete with `ECANCELED`; see ``CompletionQueue``.
+///
+/// **Pipes, sockets, terminals.** Reads and writes run beside each other, each in the order in
+/// which they were accepted, through two descriptors. Where the second cannot be had (`EMFILE`),
+/// they take turns on the first: a read that waits for data then holds up writes, until a
+/// descriptor is free, for which the queue asks again while something is in flight.
+///
 /// A file belongs to its queue's thread.
 @safe
 public final class AIOFile {
@@ -20,13 +30,19 @@ public final class AIOFile {
   /// The path as the file was opened, for messages; nil if it is not known.
   public let path: FilePath?
 
+  /// Gets the descriptors of a file that goes without having been closed, which are closed when
+  /// nobody refers to them any more: for an owner who does not want to wait for that on this
+  /// thread.
+  package var whenDropped: ((ClosingDescriptors) -> Void)?
+
   let traits: FileTraits
   var lanes: Lanes
-  /// Whether it is a pipe or its like that waits for another one to end.
-  var isHeldBack = false
-  /// Operations that glibc holds, and how many of them are writes.
-  var inFlightCount = 0
-  var writeInFlightCount = 0
+  /// The descriptor that the file was made with, until it is closed or given away.
+  var shared: SharedDescriptor?
+  /// The directions of a pipe or its like that wait for others to end.
+  var heldBackSides: Set<StreamSide> = []
+  /// Whether one direction waits for a descriptor of its own.
+  var waitsForDescriptor = false
   var barrier = SyncBarrier()
   /// Why no sync can succeed any more, 0 for no reason.
   var failureNumber: Int32 = 0
@@ -39,7 +55,7 @@ public final class AIOFile {
     unsafeMutableAddress { unsafe confinedBooks.address }
   }
 
-  private(set) var isOpen: Bool {
+  var isOpen: Bool {
     get { books.isOpen }
     set { books.isOpen = newValue }
   }
@@ -56,25 +72,57 @@ public final class AIOFile {
     _modify { yield &books.waiting }
   }
 
+  /// The writes and syncs among them, if it is a pipe or its like.
+  var waitingOutput: RequestList {
+    _read { yield books.waitingOutput }
+    _modify { yield &books.waitingOutput }
+  }
+
+  var hasWaiting: Bool { !books.waiting.isEmpty || !books.waitingOutput.isEmpty }
+
   /// Whether the file is among those of the queue that have something to hand over.
   var isReady: Bool {
     get { books.isReady }
     set { books.isReady = newValue }
   }
 
-  /// Requests and doorbells that have not ended.
-  var unfinishedCount: Int {
-    get { books.unfinishedCount }
-    set { books.unfinishedCount = newValue }
+  var counts: FileCounts {
+    _read { yield books.counts }
+    _modify { yield &books.counts }
   }
+
+  var inFlightCount: Int { books.counts.inFlight }
+  var writeInFlightCount: Int { books.counts.writesInFlight }
+  var unfinishedCount: Int { books.counts.unfinished }
 
   private struct Books {
     var isOpen = true
     var readsCacheFirst: Bool
     var waiting = RequestList()
+    var waitingOutput = RequestList()
     var isReady = false
-    var unfinishedCount = 0
+    var counts = FileCounts()
     var parkedDetach: RequestRef?
+    var closesWhenIdle = false
+  }
+
+  /// Whether the descriptors are to be closed with the last operation: the close that was asked for
+  /// has completed with `ECANCELED`.
+  var closesWhenIdle: Bool {
+    get { books.closesWhenIdle }
+    set { books.closesWhenIdle = newValue }
+  }
+
+  /// Whether the ``Orphanage`` has operations of the file.
+  var isOrphaned = false
+
+  /// Calls on other threads that use the descriptor; each counts as unfinished too.
+  var lentCount: Int { books.counts.lent }
+
+  /// The detach that waits for everything else of the file.
+  var parkedDetach: RequestRef? {
+    get { books.parkedDetach }
+    set { books.parkedDetach = newValue }
   }
 
   /// Takes over an open descriptor.
@@ -88,25 +136,37 @@ public final class AIOFile {
   public convenience init(
     _ descriptor: FileDescriptor, path: FilePath? = nil, queue: CompletionQueue
   ) {
+    self.init(
+      SharedDescriptor(descriptor), path: path, queue: queue, FileTraits(descriptor.rawValue))
+  }
+
+  /// As ``init(_:path:queue:)``, for a descriptor that may have other owners.
+  package convenience init(
+    _ descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue
+  ) {
     self.init(descriptor, path: path, queue: queue, FileTraits(descriptor.rawValue))
   }
 
-  /// Takes over a descriptor of a regular file that is known to be open for reading through the
-  /// page cache: nobody has to ask what it is.
+  /// As ``init(_:path:queue:)``, for a regular file that is known to be open for reading through
+  /// the page cache: nobody has to ask what it is.
   package convenience init(
-    ofCachedRegularFile descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue
+    ofCachedRegularFile descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue
   ) {
     self.init(descriptor, path: path, queue: queue, .cachedRegular)
   }
 
   private init(
-    _ descriptor: FileDescriptor, path: FilePath?, queue: CompletionQueue, _ traits: FileTraits
+    _ descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue, _ traits: FileTraits
   ) {
     self.path = path
     self.queue = queue
     self.traits = traits
+    shared = descriptor
     lanes = Lanes(
-      descriptor.rawValue, limit: traits.isStream ? 1 : queue.configuration.lanesPerFile)
+      descriptor.rawValue,
+      limit: traits.isStream
+        ? min(traits.isTwoWay ? 2 : 1, queue.configuration.lanesPerFile)
+        : queue.configuration.lanesPerFile)
     confinedBooks = Confined(
       Books(
         readsCacheFirst: queue.configuration.readsCacheFirst && traits.isRegular
@@ -114,11 +174,14 @@ public final class AIOFile {
   }
 
   deinit {
-    // Requests hold the file, so none is unfinished. A descriptor that nobody closed is closed
-    // here.
-    guard isOpen else { return }
-    lanes.closeDuplicates()
-    Glibc.close(lanes.first)
+    // Requests hold the file, so none is unfinished. What nobody closed is closed here; the first
+    // descriptor when the last call that borrowed it is over.
+    let duplicates = lanes.takeDuplicates()
+    guard let whenDropped, let shared else {
+      for duplicate in duplicates { Glibc.close(duplicate) }
+      return
+    }
+    whenDropped(ClosingDescriptors(shared, duplicates: duplicates))
   }
 
   /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)`'s
@@ -127,15 +190,17 @@ public final class AIOFile {
   /// - Parameters:
   ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
   ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
+  ///     More than the kernel reads by one call (2 GiB) takes several.
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
   ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
   ///     `ETIMEDOUT`. See ``CompletionQueue/cancel(_:abandoning:)`` for the buffer.
   ///   - handler: Gets the number of bytes that the kernel read: fewer than asked at the end of the
   ///     file, 0 behind it.
   /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset,
-  ///   `EAGAIN` over one of the queue's limits, `ENOTSUP` in a forked child. Nothing was started,
-  ///   the handler is not called, and the buffer is gone; ask
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset or one
+  ///   that leaves no room for the bytes below `Int64.max`, `EAGAIN` over one of the queue's
+  ///   limits, `ECANCELED` when the queue's loop has ended, `ENOTSUP` in a forked child. Nothing
+  ///   was started, the handler is not called, and the buffer is gone; ask
   ///   ``CompletionQueue/hasRoom(forBytes:)`` first to keep it.
   @discardableResult
   public func read(
@@ -182,8 +247,8 @@ public final class AIOFile {
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
   ///   - handler: Called when every write that was accepted before is done and durable.
   /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ENOTSUP` in a forked
-  ///   child. Nothing was started.
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ECANCELED` when the
+  ///   queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
@@ -200,74 +265,6 @@ public final class AIOFile {
     try queue.acceptSync(.dataSync, self, timeout: timeout, handler)
   }
 
-  /// Closes the file's descriptors as soon as no operation needs them. Wraps `close(2)`.
-  ///
-  /// Operations accepted before run to their end and have their handlers called first; new ones are
-  /// refused with `EBADF`. `close(2)` may block; ``detach(_:)`` leaves it to the caller.
-  ///
-  /// - Parameter handler: Called once, from `drain`.
-  public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    let path = path
-    detach { descriptor in
-      let reason: Errno? = Glibc.close(descriptor.rawValue) == 0 ? nil : .ofLastCall
-      handler(
-        reason.map { .failure(FileError(operation: .close, path: path, errno: $0)) }
-          ?? .success(()))
-    }
-  }
-
-  /// Gives the descriptor back as soon as no operation needs it, and closes its duplicates. New
-  /// operations are refused with `EBADF`.
-  ///
-  /// - Parameter handler: Called once, from `drain`, with the descriptor, which is the caller's to
-  ///   close.
-  public func detach(_ handler: @escaping (FileDescriptor) -> Void) {
-    precondition(isOpen, "AIOFile: a file is closed or detached only once")
-    isOpen = false
-    queue.acceptDetach(self, handler)
-  }
-
   /// Whether writes go to the file's end, whatever offset they name.
   package var appends: Bool { traits.isAppending }
-
-  // MARK: - Calls that the queue does not make
-
-  /// Lends the descriptor for a call on another thread: the file is not closed before
-  /// ``giveBackDescriptor()``.
-  ///
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
-  package func lendDescriptor() throws(Errno) -> FileDescriptor {
-    guard isOpen else { throw .badFileDescriptor }
-    unfinishedCount += 1
-    return FileDescriptor(rawValue: lanes.first)
-  }
-
-  /// The call that got the descriptor is over.
-  package func giveBackDescriptor() {
-    requestEnded()
-  }
-
-  // MARK: - Ends
-
-  /// One of the file's requests is over, its handler called.
-  func requestEnded() {
-    unfinishedCount -= 1
-    finishDetachIfLast()
-  }
-
-  func park(detach request: RequestRef) {
-    books.parkedDetach = request
-    finishDetachIfLast()
-  }
-
-  private func finishDetachIfLast() {
-    guard unfinishedCount == 1, let request = books.parkedDetach else { return }
-    books.parkedDetach = nil
-    queue.finish(request)
-  }
-
-  func surrenderDescriptor() -> FileDescriptor {
-    lanes.closeDuplicates()
-    return FileDescriptor(rawValue: lanes.first)
-  }
 }

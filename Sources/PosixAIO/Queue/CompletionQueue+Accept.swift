@@ -2,12 +2,15 @@ internal import CPosixAIO
 internal import Glibc
 internal import SystemPackage
 
-/// Names a request while it is unfinished, to cancel it. A name is not used again.
+/// Names a request of one queue while it is unfinished, to cancel it. A name is not used again.
 public struct RequestID: Hashable, Sendable {
   let index: UInt32
   let use: UInt32
+  /// The number of its queue.
+  let queue: UInt32
 
-  init(_ request: RequestRef) {
+  init(_ request: RequestRef, queue: UInt32) {
+    self.queue = queue
     index = request.pointee.index
     use = request.pointee.use
   }
@@ -19,7 +22,7 @@ extension CompletionQueue {
     _ kind: Request.Kind, _ file: AIOFile, _ buffer: consuming IOBuffer, byteCount: Int,
     at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
   ) throws(Errno) -> RequestID {
-    guard offset >= 0 else { throw .invalidArgument }
+    let offset = try checkedOffset(kind, file, offset, byteCount)
     try checkRoom(file, buffer.capacity, timeout)
     let request = take(kind, file, timeout)
     request.pointee.handler = .transfer(handler)
@@ -29,10 +32,9 @@ extension CompletionQueue {
     books.heldByteCount += buffer.capacity
     unsafe request.pointee.memory = buffer.relinquish()
     if kind == .write { request.pointee.epoch = file.barrier.writeAccepted() }
-    request.pointee.state = .waiting
-    file.waiting.append(request)
+    putWaiting(request, of: file)
     makeReady(file)
-    return RequestID(request)
+    return RequestID(request, queue: number)
   }
 
   func acceptSync(
@@ -41,17 +43,20 @@ extension CompletionQueue {
     try checkRoom(file, 0, timeout)
     let request = take(kind, file, timeout)
     request.pointee.handler = .sync(handler)
-    request.pointee.state = .parked
+    putParked(request)
     file.barrier.park(request)
     startDueSync(file)
-    return RequestID(request)
+    return RequestID(request, queue: number)
   }
 
-  func acceptDetach(_ file: AIOFile, _ handler: @escaping (FileDescriptor) -> Void) {
+  func acceptDetach(_ file: AIOFile, _ handler: @escaping (ClosingDescriptors) -> Void) {
+    // Nobody drains any more, so this is the one handler that is called at once.
+    if stage == .retired { return handler(file.surrenderAfterTheEnd()) }
     let request = take(.detach, file, nil)
     request.pointee.handler = .detach(handler)
-    request.pointee.state = .parked
+    putParked(request)
     file.park(detach: request)
+    if stage == .ending { cancelHeldDetach(of: file) }
   }
 
   /// Lets a file take its turn.
@@ -62,6 +67,19 @@ extension CompletionQueue {
     wake()
   }
 
+  /// The offset to use: one whose sum with the byte count is a place in a file.
+  private func checkedOffset(
+    _ kind: Request.Kind, _ file: AIOFile, _ offset: Int64, _ byteCount: Int
+  ) throws(Errno) -> Int64 {
+    guard offset >= 0 else { throw .invalidArgument }
+    // What is appended goes to the end, whatever is said here.
+    if kind == .write, file.traits.isAppending { return 0 }
+    let last = Int64.max - Int64(byteCount)
+    // Most streams have no places, so that any will do.
+    guard offset <= last || file.traits.isStream else { throw .invalidArgument }
+    return min(offset, last)
+  }
+
   private func checkRoom(
     _ file: AIOFile, _ byteCount: Int, _ timeout: Duration?
   ) throws(Errno) {
@@ -69,6 +87,7 @@ extension CompletionQueue {
       precondition(timeout > .zero, "AIOFile: a timeout is more than 0")
     }
     guard file.isOpen else { throw .badFileDescriptor }
+    guard stage == .open else { throw .canceled }
     guard !caio_is_forked_child() else { throw .notSupported }
     guard hasRoom(forBytes: byteCount) else { throw .resourceTemporarilyUnavailable }
   }
@@ -77,10 +96,8 @@ extension CompletionQueue {
     if !books.isDraining { books.now = system.now() }
     let request = pool.take()
     request.pointee.kind = kind
-    request.pointee.file = file
+    admit(request, of: file)
     request.pointee.acceptedAt = books.now
-    books.unfinishedCount += 1
-    file.unfinishedCount += 1
     if let timeout {
       // `now` is the start of the turn, and handlers may have taken long.
       request.pointee.deadline = system.now() &+ timeout.wholeNanoseconds

@@ -22,13 +22,13 @@ extension CompletionQueue {
     if wanted > Self.largeReadByteCount, !system.mayBeCached(file.lanes.first, wanted, place),
       !file.endsAt(place)
     {
-      request.pointee.isCold = true
+      markCold(request)
       return false
     }
     let count = unsafe system.readCached(
       file.lanes.first, request.pointee.memory?.baseAddress.map { unsafe $0 + done }, wanted, place)
     if count < 0 {
-      request.pointee.isCold = true
+      markCold(request)
       // Anything but "not in the cache" is a file system that cannot say, or an error that AIO
       // will find and report.
       if errno != EAGAIN && errno != EINTR { file.readsCacheFirst = false }
@@ -36,11 +36,11 @@ extension CompletionQueue {
     }
     request.pointee.doneCount = done + count
     guard count == wanted || file.endsAt(place + Int64(count)) else {
-      request.pointee.isCold = true
+      markCold(request)
       return false
     }
     books.counters.cacheHitCount += 1
-    file.waiting.remove(request)
+    takeWaiting(request, of: file)
     finish(request)
     return true
   }

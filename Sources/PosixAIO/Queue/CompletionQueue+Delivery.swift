@@ -7,16 +7,15 @@ extension CompletionQueue {
   func finish(_ request: RequestRef) {
     books.deadlines.remove(request)
     if request.pointee.kind == .write { writeFinished(request) }
-    guard !request.pointee.isAbandoned else { return discard(request) }
-    request.pointee.state = .finished
-    books.finished.append(request)
+    guard !request.isAbandoned else { return discard(request) }
+    putFinished(request)
     if books.finished.count == 1 { wake() }
   }
 
   private func writeFinished(_ request: RequestRef) {
     guard let file = request.pointee.file else { return }
     let errorNumber = request.pointee.errorNumber
-    let isFailure = errorNumber != 0 && !request.pointee.wasCanceled
+    let isFailure = errorNumber != 0 && !request.wasCanceled
     if isFailure, file.failureNumber == 0 { file.failureNumber = errorNumber }
     file.barrier.writeFinished(epoch: request.pointee.epoch, isFailure: isFailure)
     startDueSync(file)
@@ -26,8 +25,7 @@ extension CompletionQueue {
   /// that the handler may do anything.
   func deliver(_ count: Int) {
     for _ in 0..<count {
-      guard let request = books.finished.popFirst() else { return }
-      books.unfinishedCount -= 1
+      guard let request = takeFinished() else { return }
       books.counters.completedCount += 1
       deliver(request)
     }
@@ -42,13 +40,18 @@ extension CompletionQueue {
     case .sync(let handler):
       let result: Result<Void, FileError> =
         request.pointee.errorNumber == 0 ? .success(()) : .failure(error(of: request, file))
-      pool.put(request)
+      free(request)
       handler(result)
     case .detach(let handler):
-      pool.put(request)
-      if let file { handler(file.surrenderDescriptor()) }
+      let errorNumber = request.pointee.errorNumber
+      free(request)
+      if errorNumber != 0 {
+        handler(ClosingDescriptors(refused: Errno(rawValue: errorNumber)))
+      } else if let file {
+        handler(file.surrenderDescriptors())
+      }
     case nil:
-      pool.put(request)
+      free(request)
     }
     // After the handler, so that a file that is being closed has seen all its requests through.
     file?.requestEnded()
@@ -66,7 +69,7 @@ extension CompletionQueue {
       result = .failure(error(of: request, file))
     }
     let memory = unsafe request.pointee.memory.take()
-    pool.put(request)
+    free(request)
     if let memory = unsafe memory {
       books.heldByteCount -= memory.count
       handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
@@ -77,13 +80,13 @@ extension CompletionQueue {
   }
 
   /// Frees what belongs to a request that nobody waits for any more.
-  private func discard(_ request: RequestRef) {
+  func discard(_ request: RequestRef) {
     let file = request.pointee.file.take()
     if let memory = unsafe request.pointee.memory.take() {
       books.heldByteCount -= memory.count
       _ = unsafe IOBuffer(adopting: memory, count: 0)
     }
-    pool.put(request)
+    free(request)
     file?.requestEnded()
   }
 

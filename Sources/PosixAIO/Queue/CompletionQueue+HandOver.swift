@@ -5,7 +5,7 @@ internal import SystemPackage
 /// The way into glibc.
 extension CompletionQueue {
   /// What a file's turn ended with.
-  private enum Turn {
+  enum Turn {
     /// Nothing waits any more.
     case finished
     /// Its share of the round is used up.
@@ -31,8 +31,7 @@ extension CompletionQueue {
       switch serve(file, &cachedReadBudget) {
       case .finished, .fileIsFull:
         file.isReady = false
-        // What it was to begin with was cancelled meanwhile, and its place is another's.
-        if file.traits.isStream, file.inFlightCount == 0, !file.isHeldBack { admitNextStream() }
+        if file.traits.isStream { passOnPlaces(of: file) }
       case .another:
         books.ready.append(file)
         isBlocked = cachedReadBudget == 0
@@ -44,18 +43,18 @@ extension CompletionQueue {
   }
 
   private func serve(_ file: AIOFile, _ cachedReadBudget: inout Int) -> Turn {
+    if file.traits.isStream { return serveStream(file) }
     var share = Self.requestsPerTurn
     while let request = file.waiting.first {
       guard share > 0 else { return .another }
-      if request.pointee.kind == .read, file.readsCacheFirst, !request.pointee.isCold {
+      if request.pointee.kind == .read, file.readsCacheFirst, !request.isCold {
         guard cachedReadBudget > 0 else { return .another }
         cachedReadBudget -= 1
         share -= 1
         if readFromCache(request, of: file) { continue }
       }
       guard books.inFlight.count < configuration.inFlightLimit else { return .queueIsFull }
-      guard file.inFlightCount < configuration.inFlightLimitPerFile, keepsOrder(request, file),
-        admitsStream(file)
+      guard file.inFlightCount < configuration.inFlightLimitPerFile, keepsOrder(request, file)
       else { return .fileIsFull }
       guard handOverFirst(of: file, &share) else { return .queueIsFull }
     }
@@ -76,16 +75,13 @@ extension CompletionQueue {
   ///
   /// - Returns: Whether glibc takes more.
   private func handOverFirst(of file: AIOFile, _ share: inout Int) -> Bool {
-    guard let request = file.waiting.popFirst() else { return true }
+    guard let request = file.waiting.first else { return true }
+    takeWaiting(request, of: file)
     batch.removeAll()
     let lane: LaneChoice
     switch request.pointee.kind {
     case .sync, .dataSync:
-      return handOverSync(request, of: file)
-    case _ where file.traits.isStream:
-      // Each alone: the next may block for ever, and would keep the signal from this one.
-      lane = .one(0)
-      fillBatch(file, request, limit: 1)
+      return handOverSync(request, of: file, file.lanes.besideWrites())
     case .write where file.traits.keepsWritesInOrder:
       lane = .one(file.lanes.forOrderedWrite(othersAreInFlight: file.writeInFlightCount > 0))
       // What is appended waits for the end of what is before it.
@@ -98,6 +94,17 @@ extension CompletionQueue {
     }
     share -= batch.members.count
     return submitBatch(file, lane)
+  }
+
+  /// Hands over a request of a stream. Each goes alone: the next may block for ever, and would keep
+  /// the signal from this one.
+  ///
+  /// - Returns: Whether glibc takes more.
+  func submitAlone(_ request: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
+    batch.removeAll()
+    if request.pointee.kind.isSync { return handOverSync(request, of: file, lane) }
+    batch.append(request)
+    return submitBatch(file, .one(lane))
   }
 
   /// Adds a request and those behind it that may share its hand-over: of the same kind, up to
@@ -114,9 +121,9 @@ extension CompletionQueue {
       // A merged write has a signal of its own: it is many requests by itself.
       guard unsafe request.pointee.mergedMemory == nil, batch.members.count < limit,
         let next = file.waiting.first, next.pointee.kind == first.pointee.kind,
-        next.pointee.kind == .write || next.pointee.isCold || !file.readsCacheFirst
+        next.pointee.kind == .write || next.isCold || !file.readsCacheFirst
       else { return }
-      file.waiting.remove(next)
+      takeWaiting(next, of: file)
       request = next
     }
   }
@@ -132,14 +139,13 @@ extension CompletionQueue {
       request.pointee.offset + Int64(done))
   }
 
-  /// Hands a sync that is due over, on a lane where it is in nobody's way.
-  private func handOverSync(_ sync: RequestRef, of file: AIOFile) -> Bool {
+  /// Hands a sync that is due over.
+  private func handOverSync(_ sync: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
     guard file.failureNumber == 0 else {
-      sync.pointee.errorNumber = file.failureNumber
+      setOutcome(sync, file.failureNumber, isCancellation: false)
       finishSync(sync, of: file)
       return true
     }
-    let lane = file.lanes.besideWrites()
     do throws(Errno) {
       try submitSync(sync, of: file, lane)
     } catch {
@@ -154,11 +160,12 @@ extension CompletionQueue {
   ///
   /// - Returns: Whether glibc takes more.
   private func handOverSyncBehindWrites(of file: AIOFile) -> Bool {
-    guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder, !file.traits.isStream,
+    guard file.writeInFlightCount > 0, file.traits.keepsWritesInOrder,
       file.failureNumber == 0, books.inFlight.count < configuration.inFlightLimit,
       file.inFlightCount < configuration.inFlightLimitPerFile,
       let sync = file.barrier.takeBehindWrites()
     else { return true }
+    takeParked(sync)
     batch.removeAll()
     let lane = file.lanes.writeLane
     do throws(Errno) {
@@ -166,6 +173,7 @@ extension CompletionQueue {
     } catch {
       // Tried again when the writes have ended.
       file.barrier.syncEnded()
+      putParked(sync)
       file.barrier.parkAgain(sync)
       file.barrier.parkAgainWhatWaitsForWrites()
       return true
@@ -178,23 +186,38 @@ extension CompletionQueue {
     unsafe caio_prepare(sync.control, Int32(LIO_NOP), descriptor, nil, 0, 0)
     let dataOnly = file.barrier.isDataEnough(for: sync)
     try unsafe system.submitSync(sync.control, dataOnly: dataOnly)
-    joinedCount += file.barrier.joinDue(to: sync)
+    while let served = file.barrier.takeLastDue() {
+      takeParked(served)
+      putJoined(served)
+      served.pointee.companion = sync.pointee.companion
+      sync.pointee.companion = served
+    }
   }
 
   /// Puts an empty read behind a sync on the same descriptor: glibc runs them one after the other,
   /// so the doorbell's signal says that the sync is done. Should it ever come early, the backstop
   /// finds the sync.
   private func submitDoorbell(behind sync: RequestRef, of file: AIOFile, _ lane: Int) -> Bool {
+    batch.appendStarted(sync)
+    batch.append(takeDoorbell(file))
+    return submitBatch(file, .one(lane))
+  }
+
+  /// As ``submitDoorbell(behind:of:_:)``, for a sync whose doorbell was cancelled. Should it not be
+  /// taken, the backstop finds the sync.
+  func submitDoorbellAgain(behind sync: RequestRef, of file: AIOFile) {
+    batch.removeAll()
+    batch.append(takeDoorbell(file))
+    _ = submitBatch(file, .one(Int(sync.pointee.lane)))
+  }
+
+  private func takeDoorbell(_ file: AIOFile) -> RequestRef {
     let doorbell = pool.take()
     doorbell.pointee.kind = .doorbell
-    doorbell.pointee.file = file
     doorbell.pointee.byteCount = 0
     doorbell.pointee.offset = 0
-    file.unfinishedCount += 1
-    ownerlessCount += 1
-    batch.appendStarted(sync)
-    batch.append(doorbell)
-    return submitBatch(file, .one(lane))
+    admit(doorbell, of: file)
+    return doorbell
   }
 
   /// Where the members of a batch go.
@@ -222,19 +245,9 @@ extension CompletionQueue {
       return settlePartialSubmission(file, error)
     }
     for request in batch.members {
-      started(request, of: file)
+      putInFlight(request, of: file)
     }
     return true
-  }
-
-  private func started(_ request: RequestRef, of file: AIOFile) {
-    request.pointee.state = .inFlight
-    request.pointee.handedOverAt = books.now
-    books.inFlight.append(request)
-    if request.pointee.isAbandoned { ownerlessCount += 1 }
-    if file.inFlightCount == 0, file.traits.isStream { streamCount += 1 }
-    if request.pointee.kind == .write { file.writeInFlightCount += 1 }
-    file.inFlightCount += 1
   }
 
   /// After `lio_listio(3)` failed: some members may run, and their signal may or may not come.
@@ -242,7 +255,7 @@ extension CompletionQueue {
     var refused = RequestList()
     for request in batch.members {
       if unsafe request.pointee.kind.isSync || system.wasTaken(request.control) {
-        started(request, of: file)
+        putInFlight(request, of: file)
       } else {
         groups.leave(request)
         file.lanes.remove(request)
@@ -266,12 +279,10 @@ extension CompletionQueue {
       return true
     }
     guard books.inFlight.isEmpty else {
-      request.pointee.state = .waiting
-      file.waiting.prepend(request)
+      putWaitingFirst(request, of: file)
       return false
     }
-    request.pointee.errorNumber = error.rawValue
-    request.pointee.wasCanceled = true
+    setOutcome(request, error.rawValue, isCancellation: true)
     if request.pointee.kind.isSync {
       finishSync(request, of: file)
     } else if unsafe request.pointee.mergedMemory != nil {

@@ -6,14 +6,13 @@ internal import SystemPackage
 extension CompletionQueue {
   /// Looks at the groups that were announced, at what is past its deadline, and at everything in
   /// flight when the backstop is due or an announcement was dropped.
-  func collect() {
-    let arrived = signal.collect { ticket in
-      harvestGroup(GroupTicket(rawValue: ticket))
-    }
-    books.counters.signalCount += UInt64(arrived.count)
-    guard timer.hasRunOut(now: books.now) || arrived.overflowed else { return }
+  ///
+  /// - Parameter looks: Whether to ask the kernel what is readable. What is due by the clock is due
+  ///   either way.
+  func collect(looks: Bool) {
+    let overflowed = looks && readSources()
     let isDue = backstop.takeDue(now: books.now)
-    if (isDue || arrived.overflowed) && !books.inFlight.isEmpty {
+    if (isDue || overflowed) && !books.inFlight.isEmpty {
       let rescuedCount = lookAtEverythingInFlight()
       books.counters.rescuedCount += UInt64(rescuedCount)
       if isDue { backstop.looked(foundLostOnes: rescuedCount > 0) }
@@ -21,9 +20,29 @@ extension CompletionQueue {
     expireDeadlines()
   }
 
+  /// Reads what the kernel says is readable, and nothing else.
+  ///
+  /// - Returns: Whether announcements were dropped.
+  private func readSources() -> Bool {
+    let sources = system.readableSources(descriptor.rawValue)
+    if sources.contains(.timer) {
+      timer.clear()
+      // The timer may have run out after the turn began; by now, what it was armed for is due.
+      books.now = system.now()
+    }
+    let arrived = signal.collect(sources) { ticket in
+      harvestGroup(GroupTicket(rawValue: ticket))
+    }
+    books.counters.signalCount += UInt64(arrived.count)
+    return arrived.overflowed
+  }
+
   private func harvestGroup(_ ticket: GroupTicket) {
+    let file = groups.first(of: ticket)?.pointee.file
+    // Handlers of a stream are called in the order of its data, though signals that arrive on two
+    // ways may overtake each other.
+    if let file, file.traits.isStream { harvestFronts(of: file) }
     var member = groups.first(of: ticket)
-    let file = member?.pointee.file
     while let request = member {
       member = request.pointee.nextInGroup
       _ = harvest(request)
@@ -39,7 +58,8 @@ extension CompletionQueue {
     }
   }
 
-  private func lookAtEverythingInFlight() -> Int {
+  func lookAtEverythingInFlight() -> Int {
+    retryDescriptors()
     var rescuedCount = 0
     var next = books.inFlight.first
     while let request = next {
@@ -56,48 +76,50 @@ extension CompletionQueue {
     let result = unsafe system.result(of: request.control)
     // In flight, a request has its file.
     guard let file = request.pointee.file else { return true }
-    if request.pointee.kind.isSync { harvestWrites(before: request, of: file) }
-    books.inFlight.remove(request)
-    groups.leave(request)
+    if request.pointee.kind.isSync || request.pointee.kind == .doorbell || file.traits.isStream {
+      harvestFronts(before: request, of: file)
+    }
     ended(request, of: file)
 
-    if error == ECANCELED {
-      request.pointee.errorNumber = request.pointee.cancelNumber
-      request.pointee.wasCanceled = true
-    } else {
-      request.pointee.errorNumber = error
-    }
+    let isCancellation = error == ECANCELED
+    setOutcome(
+      request, isCancellation ? request.pointee.cancelNumber : error,
+      isCancellation: isCancellation)
     switch request.pointee.kind {
     case .doorbell: dropDoorbell(request)
     case .sync, .dataSync: finishSync(request, of: file)
     case .write: writeReturned(request, of: file, moved: error == 0 ? result : 0)
-    case .read:
-      if error == 0 { request.pointee.doneCount += result }
-      finish(request)
+    case .read: readReturned(request, of: file, moved: error == 0 ? result : 0)
     case .detach: break
     }
     return true
   }
 
-  /// Takes back the writes behind which a sync was handed over, should their signal be late:
-  /// whether the sync is worth anything depends on them.
-  private func harvestWrites(before sync: RequestRef, of file: AIOFile) {
-    while let front = file.lanes.front(of: Int(sync.pointee.lane)), !(front == sync),
+  /// Takes back what stands before a request on its lane, should its signal be late. Whether a sync
+  /// is worth anything depends on the writes before it; a doorbell that was submitted again is not
+  /// in the group of its sync; and the handlers of a stream's reads are called in order.
+  private func harvestFronts(before request: RequestRef, of file: AIOFile) {
+    while let front = file.lanes.front(of: Int(request.pointee.lane)), !(front == request),
       harvest(front)
     {}
   }
 
+  /// Takes back what has ended on a lane, wherever it stands there.
+  func harvestAll(on lane: Int, of file: AIOFile) {
+    var next = file.lanes.front(of: lane)
+    while let request = next {
+      // Only what stands before a request is harvested with it.
+      next = request.pointee.nextOnLane
+      _ = harvest(request)
+    }
+  }
+
   /// Counts an operation out, and lets those have their turn who waited for that.
   private func ended(_ request: RequestRef, of file: AIOFile) {
-    file.inFlightCount -= 1
-    file.lanes.remove(request)
-    if request.pointee.kind == .write { file.writeInFlightCount -= 1 }
-    if request.pointee.isAbandoned { ownerlessCount -= 1 }
+    takeInFlight(request, of: file)
     if request.pointee.kind != .doorbell { record(request) }
-    if !file.waiting.isEmpty { makeReady(file) }
-    guard file.traits.isStream, file.inFlightCount == 0 else { return }
-    streamCount -= 1
-    admitNextStream()
+    if file.hasWaiting { makeReady(file) }
+    if file.traits.isStream { passOnPlaces(of: file) }
   }
 
   private func record(_ request: RequestRef) {
@@ -105,9 +127,24 @@ extension CompletionQueue {
     let service = books.now &- request.pointee.handedOverAt
     books.counters.waitingTimes.record(waiting)
     books.counters.serviceTimes.record(service)
-    observer?.queue(
-      self, finished: request.operation, waiting: .nanoseconds(Int64(waiting)),
-      service: .nanoseconds(Int64(service)))
+    if observer != nil {
+      books.observations.append(
+        Observation(operation: request.operation, waiting: waiting, service: service))
+    }
+  }
+
+  /// The kernel moves at most 2 GiB less a page by one call, whatever the size of its pages is. So
+  /// a read that got so much is not over.
+  private static let leastTruncatedByteCount = 0x7FFF_0000
+
+  private func readReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
+    request.pointee.doneCount += moved
+    guard moved >= Self.leastTruncatedByteCount,
+      request.pointee.doneCount < request.pointee.byteCount, !file.traits.isStream,
+      !request.isAbandoned, stage == .open
+    else { return finish(request) }
+    putWaitingFirst(request, of: file)
+    makeReady(file)
   }
 
   /// A write goes on until it is whole or fails: a disk that fills up then says so. One that moves
@@ -125,15 +162,14 @@ extension CompletionQueue {
       (done, total) = (request.pointee.doneCount, request.pointee.byteCount)
     }
     if request.pointee.errorNumber == 0, done < total {
-      if moved > 0, !request.pointee.isAbandoned || isMerged {
+      if moved > 0, stage == .open, !request.isAbandoned || isMerged {
         file.barrier.writeCameBackShort(epoch: request.pointee.epoch)
-        request.pointee.state = .waiting
-        file.waiting.prepend(request)
+        putWaitingFirst(request, of: file)
         return makeReady(file)
       }
       // What was abandoned does not go on: it stays as far as it got.
-      request.pointee.wasCanceled = request.pointee.isAbandoned && moved > 0
-      request.pointee.errorNumber = EIO
+      let isStopped = moved > 0 && (request.isAbandoned || stage != .open)
+      setOutcome(request, isStopped ? ECANCELED : EIO, isCancellation: isStopped)
     }
     if isMerged { endMerged(request, of: file) } else { finish(request) }
   }
@@ -141,7 +177,8 @@ extension CompletionQueue {
   /// Ends a sync and those that it served.
   func finishSync(_ leader: RequestRef, of file: AIOFile) {
     let errorNumber = leader.pointee.errorNumber
-    if errorNumber != 0, !leader.pointee.wasCanceled, file.failureNumber == 0 {
+    let wasCanceled = leader.wasCanceled
+    if errorNumber != 0, !wasCanceled, file.failureNumber == 0 {
       file.failureNumber = errorNumber
     }
     file.barrier.syncEnded()
@@ -150,10 +187,10 @@ extension CompletionQueue {
       member = sync.pointee.companion
       sync.pointee.companion = nil
       if !(sync == leader) {
-        if !sync.pointee.isAbandoned { joinedCount -= 1 }
+        takeJoined(sync)
         books.counters.mergedSyncCount += 1
       }
-      sync.pointee.errorNumber = errorNumber
+      setOutcome(sync, errorNumber, isCancellation: wasCanceled)
       endServed(sync, of: file)
     }
     deferNextSync(file)
@@ -165,11 +202,11 @@ extension CompletionQueue {
     if sync.pointee.errorNumber == 0 {
       switch file.barrier.outcome(of: sync) {
       case .kept: break
-      case .isEarly where sync.pointee.isAbandoned: break
+      case .isEarly where sync.isAbandoned: break
       case .isEarly:
-        sync.pointee.state = .parked
+        putParked(sync)
         return file.barrier.parkAgain(sync)
-      case .isBroken: sync.pointee.errorNumber = file.failureNumber
+      case .isBroken: setOutcome(sync, file.failureNumber, isCancellation: false)
       }
     }
     finish(sync)
@@ -177,8 +214,7 @@ extension CompletionQueue {
 
   func dropDoorbell(_ doorbell: RequestRef) {
     let file = doorbell.pointee.file.take()
-    ownerlessCount -= 1
-    pool.put(doorbell)
+    free(doorbell)
     file?.requestEnded()
   }
 }

@@ -17,7 +17,7 @@ extension CompletionQueue {
   /// piece of memory, and makes them its companions.
   func mergeFollowers(into leader: RequestRef, of file: AIOFile) {
     guard configuration.mergesWrites, file.traits.isRegular, !file.traits.isDirect,
-      unsafe leader.pointee.mergedMemory == nil, isMergeable(leader)
+      isMergeable(leader)
     else { return }
     var end = leader.pointee.offset + Int64(leader.pointee.byteCount)
     var total = leader.pointee.byteCount
@@ -27,14 +27,13 @@ extension CompletionQueue {
       file.traits.isAppending || next.pointee.offset == end,
       total + next.pointee.byteCount <= MergeMemory.byteCount
     {
-      file.waiting.remove(next)
-      next.pointee.state = .joined
+      takeWaiting(next, of: file)
+      putJoined(next)
       last.pointee.companion = next
       last = next
       end += Int64(next.pointee.byteCount)
       total += next.pointee.byteCount
       room -= 1
-      joinedCount += 1
       books.counters.mergedWriteCount += 1
     }
     guard leader.pointee.companion != nil else { return }
@@ -53,8 +52,9 @@ extension CompletionQueue {
   }
 
   private func isMergeable(_ write: RequestRef) -> Bool {
-    write.pointee.byteCount <= Self.mergeableByteCount && write.pointee.byteCount > 0
-      && write.pointee.doneCount == 0 && !write.pointee.isSingle
+    guard unsafe write.pointee.mergedMemory == nil else { return false }
+    return write.pointee.byteCount <= Self.mergeableByteCount && write.pointee.byteCount > 0
+      && write.pointee.doneCount == 0 && !write.isSingle
   }
 
   private func gather(_ leader: RequestRef) -> UnsafeMutableRawPointer {
@@ -75,7 +75,7 @@ extension CompletionQueue {
   /// Takes a merged write that waits apart: what is written is done, and the rest waits in its
   /// place, each write for itself.
   func separate(_ leader: RequestRef, of file: AIOFile) {
-    file.waiting.remove(leader)
+    takeWaiting(leader, of: file)
     endMerged(leader, of: file)
   }
 
@@ -87,15 +87,14 @@ extension CompletionQueue {
     unsafe leader.pointee.mergedMemory = nil
     var rest = Int(leader.pointee.mergedDoneCount)
     var errorNumber = leader.pointee.errorNumber
-    leader.pointee.errorNumber = 0
-    let wasCanceled = leader.pointee.wasCanceled
-    leader.pointee.wasCanceled = false
+    let wasCanceled = leader.wasCanceled
+    setOutcome(leader, 0, isCancellation: false)
     var untried = RequestList()
     var member: RequestRef? = leader
     while let write = member {
       member = write.pointee.companion
       write.pointee.companion = nil
-      if !(write == leader), !write.pointee.isAbandoned { joinedCount -= 1 }
+      if !(write == leader) { takeJoined(write) }
       write.pointee.doneCount = min(rest, write.pointee.byteCount)
       rest -= write.pointee.doneCount
       if write.pointee.doneCount < write.pointee.byteCount {
@@ -103,23 +102,21 @@ extension CompletionQueue {
           untried.append(write)
           continue
         }
-        write.pointee.errorNumber = errorNumber
-        write.pointee.wasCanceled = wasCanceled
+        setOutcome(write, errorNumber, isCancellation: wasCanceled)
         if !wasCanceled { errorNumber = 0 }
       }
       finish(write)
     }
     while let write = untried.popLast() {
-      write.pointee.isSingle = true
+      markSingle(write)
       returnToFront(write, of: file)
     }
   }
 
   /// Lets a request wait again, before the others of its file.
   private func returnToFront(_ request: RequestRef, of file: AIOFile) {
-    if request.pointee.isAbandoned { return finish(request) }
-    request.pointee.state = .waiting
-    file.waiting.prepend(request)
+    if request.isAbandoned { return finish(request) }
+    putWaitingFirst(request, of: file)
     makeReady(file)
   }
 }

@@ -3,9 +3,9 @@ extension CompletionQueue {
   /// Lets a sync of a file that is due wait for its hand-over, which takes the others along.
   func startDueSync(_ file: AIOFile) {
     guard let leader = file.barrier.takeDue() else { return }
-    leader.pointee.state = .waiting
+    takeParked(leader)
     // In front: it waits for no write that is waiting.
-    file.waiting.prepend(leader)
+    putWaitingFirst(leader, of: file)
     makeReady(file)
   }
 
@@ -28,6 +28,7 @@ extension CompletionQueue {
       _ = books.deferred.popFirst()
       file.barrier.endDeferral()
       // A write that waits takes the sync along when it is handed over, or starts it when it ends.
+      // That of a stream does not: its writes go one after the other.
       let hasWrite = file.waiting.first?.pointee.kind == .write
       if !hasWrite || !file.traits.keepsWritesInOrder { startDueSync(file) }
     }

@@ -7,6 +7,8 @@ struct FileTraits {
   let isRegular: Bool
   /// Whether it can block for ever: a pipe, a socket, a terminal.
   let isStream: Bool
+  /// Whether it is a stream that is open for both reading and writing.
+  let isTwoWay: Bool
   /// Whether its IO goes past the page cache.
   let isDirect: Bool
   /// Whether writes go to its end, whatever offset they name.
@@ -23,6 +25,7 @@ struct FileTraits {
   private init(isRegular: Bool, isStream: Bool, isDirect: Bool, isAppending: Bool) {
     self.isRegular = isRegular
     self.isStream = isStream
+    isTwoWay = false
     self.isDirect = isDirect
     self.isAppending = isAppending
   }
@@ -34,6 +37,7 @@ struct FileTraits {
     let flags = fcntl(descriptor, F_GETFL)
     isRegular = kind == S_IFREG
     isStream = kind == S_IFIFO || kind == S_IFSOCK || kind == S_IFCHR
+    isTwoWay = isStream && flags >= 0 && flags & O_ACCMODE == O_RDWR
     isDirect = flags >= 0 && flags & caio_o_direct() != 0
     isAppending = flags >= 0 && flags & O_APPEND != 0
   }

@@ -28,15 +28,32 @@ struct Group {
   /// cost, and glibc keeps its array of them on the stack.
   static let memberLimit = 16
 
-  /// Counts the uses of this place, from 1, so that no ticket is ``GroupTicket/none``.
-  var use: UInt32 = 1
+  /// Counts the uses of this place; never 0, so that no ticket is ``GroupTicket/none``.
+  var use: UInt32
   /// Members that glibc still owns, linked by `nextInGroup`.
   var first: RequestRef?
 }
 
 /// The groups of a queue, found by ticket.
+///
+/// A signal number may have been another queue's, whose operations still send it when they end.
+/// Their tickets name no group of this queue: the tables of a process begin to count at numbers
+/// that are far apart. Should one name a group all the same, after some hundred million uses of a
+/// place, that only has the queue look at operations that still run.
 @safe
 struct GroupTable {
+  /// 2³² divided by the golden ratio: its multiples are as far apart from each other as can be.
+  private static let distance: UInt32 = 0x9E37_79B1
+
+  /// The number from which the uses of a place are counted.
+  private let firstUse: UInt32
+
+  /// - Parameter number: See ``CompletionQueue/number``.
+  init(ofQueue number: UInt32) {
+    // 0 would make the ticket of no group.
+    firstUse = max(1, number &* Self.distance)
+  }
+
   private var groups: [Group] = []
   private var freeIndices: [Int] = []
 
@@ -47,7 +64,7 @@ struct GroupTable {
       index = free
     } else {
       index = groups.count
-      groups.append(Group())
+      groups.append(Group(use: firstUse))
     }
     let ticket = GroupTicket(index: index, use: groups[index].use)
     var following: RequestRef?

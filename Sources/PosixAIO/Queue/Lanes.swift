@@ -22,15 +22,6 @@ struct Lanes {
     /// The operations in flight in the order in which glibc runs them, linked by `nextOnLane`.
     var first: RequestRef?
     var last: RequestRef?
-
-    var hasTransfer: Bool {
-      var request = first
-      while let current = request {
-        if current.pointee.kind.isTransfer { return true }
-        request = current.pointee.nextOnLane
-      }
-      return false
-    }
   }
 
   /// So many lanes are used before an operation goes behind another.
@@ -45,11 +36,13 @@ struct Lanes {
   private var syncLane: Int?
   /// Whether another descriptor could not be had lately; asked again when something has ended.
   private var isStarved = false
+  private var ownsDuplicates = true
 
   init(_ descriptor: Int32, limit: Int) {
     precondition(limit > 0, "CompletionQueue: lanesPerFile is 1 or more")
     lanes = [Lane(descriptor: descriptor)]
-    self.limit = limit
+    // A request names its lane in 16 bits.
+    self.limit = min(limit, Int(Int16.max))
   }
 
   /// The descriptor that the file was made with.
@@ -91,6 +84,22 @@ struct Lanes {
     }
     return addLane() ?? best ?? writeLane
   }
+
+  /// The lane of one direction of a stream: the first for reads, a duplicate for writes, if it has
+  /// both. Where that is not to be had, the first for either, one direction at a time; nil while
+  /// the other one is there.
+  mutating func forStream(_ side: StreamSide) -> Int? {
+    guard limit > 1 else { return 0 }
+    if side == .writing {
+      if lanes.count > 1 { return 1 }
+      if let duplicate = addLane() { return duplicate }
+    }
+    let isFree = lanes[0].first.map { $0.side == side } ?? true
+    return isFree ? 0 : nil
+  }
+
+  /// Has the next one who needs a descriptor ask for it.
+  mutating func retryDuplicates() { isStarved = false }
 
   private mutating func addLane() -> Int? {
     guard lanes.count < limit, !isStarved else { return nil }
@@ -150,27 +159,44 @@ struct Lanes {
   /// How many there are, the one for syncs included.
   var count: Int { lanes.count }
 
-  /// What glibc runs now on a lane, or ran last if it has ended.
-  func front(of lane: Int) -> RequestRef? { lanes[lane].first }
+  /// What glibc runs now on a lane, or ran last if it has ended. Nil also for a lane that was given
+  /// away meanwhile: at the queue's end that happens when the last operation is taken back.
+  func front(of lane: Int) -> RequestRef? { lane < lanes.count ? lanes[lane].first : nil }
 
   /// Whether nothing stands behind this operation on its lane.
   func isLast(_ request: RequestRef) -> Bool {
     lanes[Int(request.pointee.lane)].last.map { $0 == request } ?? false
   }
 
-  /// Closes all but the first. Nothing may be in flight.
-  mutating func closeDuplicates() {
-    for lane in lanes.dropFirst() {
-      close(lane.descriptor)
-    }
-    lanes.removeLast(lanes.count - 1)
+  /// Gives all but the first to the caller, who closes them. Nothing may be in flight.
+  mutating func takeDuplicates() -> [Int32] {
+    guard lanes.count > 1, ownsDuplicates else { return [] }
+    let duplicates = lanes.dropFirst().map(\.descriptor)
+    lanes.removeLast(duplicates.count)
     writeLane = 0
+    return duplicates
+  }
+
+  /// As ``takeDuplicates()``, while something is in flight. Nothing new may be after that.
+  mutating func surrenderDuplicates() -> [Int32] {
+    guard ownsDuplicates else { return [] }
+    ownsDuplicates = false
+    return lanes.dropFirst().map(\.descriptor)
   }
 }
 
 extension Lanes {
-  /// The descriptors on which reads or writes are in flight.
-  var busyTransferLanes: [Int32] {
-    lanes.filter(\.hasTransfer).map(\.descriptor)
+  /// A sync in flight behind which no doorbell stands any more.
+  var syncWithoutDoorbell: RequestRef? {
+    guard let syncLane else { return nil }
+    var sync: RequestRef?
+    var request = lanes[syncLane].first
+    while let current = request {
+      if current.pointee.kind.isSync { sync = current }
+      // One in front of it is that of the sync before.
+      if current.pointee.kind == .doorbell { sync = nil }
+      request = current.pointee.nextOnLane
+    }
+    return sync
   }
 }

@@ -30,11 +30,15 @@ extension CompletionQueue {
     /// A slow file can keep so many of glibc's helper threads, and all pipes together
     /// ``streamLimit``; ``helperLimit`` leaves some for the other files. Those behind the first are
     /// duplicates, opened when they are needed. With 1 there is none: for files that the process
-    /// has locked with `fcntl(F_SETLK)`, since closing any duplicate releases such locks.
+    /// has locked with `fcntl(F_SETLK)`, since closing any duplicate releases such locks; and a
+    /// read that waits for a socket then blocks the writes to it.
     public var lanesPerFile = 16
 
-    /// The most pipes, sockets and terminals that may have something in flight at a time. Each can
-    /// keep a helper thread for ever, so this is well below ``helperLimit``.
+    /// The most pipes, sockets and terminals that may have a read in flight at a time, and the most
+    /// that may have a write in flight: twice as many helper threads can be kept for ever, so this
+    /// is well below half of ``helperLimit``. Reads never keep writes waiting, nor writes reads,
+    /// also with a limit of 1. Of one direction of a stream at most `inFlightLimit / 4 /
+    /// streamLimit` operations are in flight, at least 1, and of writes 1.
     public var streamLimit = 4
 
     /// The most helper threads that glibc may start for this process, set by `aio_init(3)`; nil
@@ -70,7 +74,8 @@ extension CompletionQueue {
     func check() {
       precondition(
         inFlightLimit > 0 && inFlightLimitPerFile > 0 && lanesPerFile > 0 && streamLimit > 0
-          && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0,
+          && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0
+          && helperLimit ?? 1 > 0,
         "CompletionQueue.Configuration: limits are 1 or more; those of waiting 0 or more")
       precondition(
         backstopFloor > .zero && backstopFloor <= backstopCeiling,

@@ -53,7 +53,8 @@ extension CompletionQueue {
 
 /// Is told what a queue does, for exporters of metrics. A queue without an observer pays nothing.
 ///
-/// Called in the middle of a drain: it counts, and does nothing to the queue or its files.
+/// Called from ``CompletionQueue/drain(limit:)`` between two handlers, and may do what a handler
+/// may: make requests, cancel, close, set another observer. It must not call `drain`.
 public protocol CompletionQueueObserver: AnyObject {
   /// An operation has come back from glibc.
   ///
@@ -65,4 +66,31 @@ public protocol CompletionQueueObserver: AnyObject {
   func queue(
     _ queue: CompletionQueue, finished operation: FileError.Operation, waiting: Duration,
     service: Duration)
+}
+
+extension CompletionQueue {
+  /// What the observer is to be told, in nanoseconds.
+  struct Observation {
+    let operation: FileError.Operation
+    let waiting: UInt64
+    let service: UInt64
+  }
+
+  /// Tells the observer what has come back, when no change is under way.
+  func tellObserver() {
+    while !books.observations.isEmpty {
+      var told: [Observation] = []
+      swap(&told, &books.observations)
+      for observation in told {
+        // Asked each time: it may go, or be replaced, meanwhile.
+        observer?.queue(
+          self, finished: observation.operation,
+          waiting: .nanoseconds(Int64(clamping: observation.waiting)),
+          service: .nanoseconds(Int64(clamping: observation.service)))
+      }
+      guard books.observations.isEmpty else { continue }
+      told.removeAll(keepingCapacity: true)
+      swap(&told, &books.observations)
+    }
+  }
 }

@@ -3,12 +3,19 @@ internal import Glibc
 internal import SystemPackage
 
 /// The queue's one timer, for deadlines and the backstop. It is never moved to a later time, so
-/// that a steady stream of requests costs no system calls; when it runs out early it is armed anew.
+/// that a steady stream of requests costs no system calls; it may run out in vain, and is then
+/// armed anew for what is needed.
+///
+/// What is due is decided by the clock. Whether the descriptor is readable is the kernel's word
+/// alone: from the moment at which it reports the timer until ``clear()`` that is so, whatever the
+/// clock says.
 @safe
 final class QueueTimer {
   let descriptor: Int32
   private let system: AIOSystem
+  /// The time at which the descriptor becomes readable, or became so; `.max` while it is disarmed.
   private var armedFor = UInt64.max
+  private var isClosed = false
 
   init(_ system: AIOSystem) throws(Errno) {
     self.system = system
@@ -16,24 +23,27 @@ final class QueueTimer {
   }
 
   deinit {
+    close()
+  }
+
+  /// Closes the descriptor; the timer is not used any more.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
     Glibc.close(descriptor)
   }
 
   /// Has the descriptor become readable at a time of the queue's clock, or before.
-  func arm(_ time: UInt64, now: UInt64) {
+  func arm(_ time: UInt64) {
     guard time < armedFor else { return }
     armedFor = time
-    // 0 would disarm. It cannot fail: the descriptor is ours and the time is in range.
-    system.setTimer(descriptor, nanoseconds: Int64(clamping: max(time, now + 1) - now))
+    system.setTimer(descriptor, at: time)
   }
 
-  /// Whether the timer has run out; it is then disarmed.
-  func hasRunOut(now: UInt64) -> Bool {
-    guard armedFor <= now else { return false }
+  /// Reads the timer, which was reported to have run out; it is then disarmed.
+  func clear() {
     armedFor = .max
-    var expirations: UInt64 = 0
-    _ = unsafe read(descriptor, &expirations, MemoryLayout<UInt64>.size)
-    return true
+    system.clearTimer(descriptor)
   }
 }
 
@@ -53,7 +63,7 @@ struct Backstop {
   }
 
   mutating func scheduleIfNeeded(now: UInt64) {
-    if dueAt == .max { dueAt = now + interval }
+    if dueAt == .max { dueAt = now.addingSaturated(interval) }
   }
 
   /// Whether it is time for a look; it is then to be scheduled anew.
@@ -64,16 +74,25 @@ struct Backstop {
   }
 
   mutating func looked(foundLostOnes: Bool) {
-    interval = foundLostOnes ? floor : min(interval * 2, ceiling)
+    interval = foundLostOnes ? floor : min(interval.addingSaturated(interval), ceiling)
+  }
+}
+
+extension UInt64 {
+  /// The sum, or the largest number where it does not fit.
+  func addingSaturated(_ other: UInt64) -> UInt64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
   }
 }
 
 extension Duration {
   /// In nanoseconds, 0 or more; what does not fit becomes the largest number that does.
   var wholeNanoseconds: UInt64 {
-    let nanoseconds = self / .nanoseconds(1)
-    guard nanoseconds < 9e18 else { return UInt64(Int64.max) }
+    guard self > .zero else { return 0 }
+    guard self < .nanoseconds(Int64.max) else { return UInt64(Int64.max) }
+    // Less than 300 years from here on.
     let (seconds, attoseconds) = components
-    return UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(max(0, attoseconds) / 1_000_000_000)
+    return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
   }
 }

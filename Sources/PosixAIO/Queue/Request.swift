@@ -5,7 +5,7 @@ internal import SystemPackage
 /// One accepted request, at a fixed address from acceptance to delivery.
 ///
 /// A request is a slot in the queue's ``RequestPool``. It stands in exactly one list at a time, by
-/// its own links, and ``State`` says in which.
+/// its own links, and ``State`` says in which; `RequestTransitions.swift` has every change of that.
 @safe
 struct Request {
   enum Kind: UInt8 {
@@ -23,6 +23,8 @@ struct Request {
   enum State: UInt8 {
     /// In the pool.
     case free
+    /// In no list, for the time of a change.
+    case taken
     /// With its file's order: a sync behind writes, a detach behind everything.
     case parked
     /// Accepted, with its file, not handed to glibc yet.
@@ -33,12 +35,14 @@ struct Request {
     case joined
     /// Done; the handler has not been called yet.
     case finished
+    /// In flight when its queue retired: the ``Orphanage`` has it.
+    case orphaned
   }
 
   enum Handler {
     case transfer(CompletionQueue.TransferHandler)
     case sync(CompletionQueue.SyncHandler)
-    case detach((FileDescriptor) -> Void)
+    case detach((ClosingDescriptors) -> Void)
   }
 
   /// glibc's control block. The first property, so that its address is the slot's.
@@ -97,17 +101,9 @@ struct Request {
 
   /// Which of its file's descriptors it was handed over on.
   var lane: Int16 = 0
-  var state = State.free
   var kind = Kind.read
-  /// Whether the page cache did not have what a read asks for.
-  var isCold = false
-  /// Whether its error is not the kernel's word on the file: a cancellation of ours, or a refusal
-  /// of glibc's before anything was started.
-  var wasCanceled = false
-  /// Whether it was answered before glibc was done with it.
-  var isAbandoned = false
-  /// Whether it may not be merged again, after a merged write that it was part of has failed.
-  var isSingle = false
+  /// See `RequestTransitions.swift`.
+  var progress = RequestProgress.inPool
 }
 
 /// Refers to a request in its slot.

@@ -14,7 +14,7 @@ final class RequestPool {
     unsafeMutableAddress { unsafe confinedFree.address }
   }
 
-  /// Only an idle queue goes away, so no slot is in use here.
+  /// Only an idle queue goes away, and an orphan without operations, so no slot is in use here.
   deinit {
     while let slab = unsafe slabs.popLast() {
       unsafe slab.deinitialize()
@@ -29,6 +29,9 @@ final class RequestPool {
     return unsafe RequestRef(slabs[slab].slot(place))
   }
 
+  /// How many slots there are, in use or not.
+  var slotCount: UInt32 { unsafe UInt32(slabs.count * Self.slabCount) }
+
   func take() -> RequestRef {
     if free.isEmpty { addSlab() }
     guard let request = free.popFirst() else {
@@ -39,16 +42,11 @@ final class RequestPool {
 
   /// Takes a slot back whose handler, file and memory have been moved out.
   func put(_ request: RequestRef) {
-    request.pointee.state = .free
     request.pointee.use &+= 1
     request.pointee.doneCount = 0
     request.pointee.errorNumber = 0
     request.pointee.cancelNumber = ECANCELED
     request.pointee.deadline = .max
-    request.pointee.wasCanceled = false
-    request.pointee.isAbandoned = false
-    request.pointee.isSingle = false
-    request.pointee.isCold = false
     // Last used, first taken: its memory is still in the processor's cache.
     free.prepend(request)
   }

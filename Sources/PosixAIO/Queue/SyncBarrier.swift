@@ -156,18 +156,8 @@ struct SyncBarrier {
     return true
   }
 
-  /// Makes all that are due the companions of a sync that glibc has just got: it serves them too.
-  ///
-  /// - Returns: How many.
-  mutating func joinDue(to leader: RequestRef) -> Int {
-    let count = dueSyncs.count
-    while let sync = dueSyncs.popLast() {
-      sync.pointee.state = .joined
-      sync.pointee.companion = leader.pointee.companion
-      leader.pointee.companion = sync
-    }
-    return count
-  }
+  /// Takes out the last that is due, for a sync that glibc has just got to serve it too.
+  mutating func takeLastDue() -> RequestRef? { dueSyncs.popLast() }
 
   /// The sync that ``takeDue()`` gave has ended, or will not run.
   mutating func syncEnded() {

@@ -34,9 +34,8 @@ class AIOSystem: @unchecked Sendable {
 
   /// Wraps `aio_suspend(3)`; nil waits for ever.
   func suspend(_ controls: [UnsafePointer<aiocb>?], timeout: Duration?) throws(Errno) {
-    let nanoseconds = timeout.map { max(0, $0 / .nanoseconds(1)) } ?? -1
-    try checked(
-      unsafe caio_suspend(controls, Int32(controls.count), Int64(clamping: Int(nanoseconds))))
+    let nanoseconds = timeout.map { Int64(clamping: $0.wholeNanoseconds) } ?? -1
+    try checked(unsafe caio_suspend(controls, Int32(controls.count), nanoseconds))
   }
 
   /// Wraps `aio_fsync(3)`, `dataOnly` for `O_DSYNC` instead of `O_SYNC`.
@@ -95,10 +94,28 @@ class AIOSystem: @unchecked Sendable {
     caio_now()
   }
 
-  /// Has a timer's descriptor become readable once, in so many nanoseconds, more than 0. Wraps
-  /// `timerfd_settime(2)`.
-  func setTimer(_ descriptor: Int32, nanoseconds: Int64) {
-    caio_timerfd_set(descriptor, nanoseconds)
+  /// Has a timer's descriptor become readable once, at a time of this clock, or at once if that has
+  /// passed. Wraps `timerfd_settime(2)` with `TFD_TIMER_ABSTIME`.
+  func setTimer(_ descriptor: Int32, at time: UInt64) {
+    // It cannot fail: the descriptor is a timer of ours, and the kernel takes any time.
+    caio_timerfd_set(descriptor, time)
+  }
+
+  /// Makes a timer's descriptor unreadable until it runs out again. Wraps `read(2)`.
+  func clearTimer(_ descriptor: Int32) {
+    var expirations: UInt64 = 0
+    // Fails only if it was set again meanwhile, and then it is not readable.
+    _ = unsafe read(descriptor, &expirations, MemoryLayout<UInt64>.size)
+  }
+
+  // MARK: Readiness
+
+  /// The sources of a queue's epoll descriptor that are readable now. Wraps `epoll_wait(2)`.
+  func readableSources(_ epoll: Int32) -> QueueSources {
+    var sources: UInt32 = 0
+    let count = unsafe caio_epoll_wait(epoll, &sources)
+    precondition(count >= 0, "CompletionQueue: somebody has closed the queue's descriptor")
+    return QueueSources(rawValue: sources)
   }
 }
 

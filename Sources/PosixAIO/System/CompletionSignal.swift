@@ -13,10 +13,16 @@ final class CompletionSignal {
   let number: Int32
   let signalDescriptor: Int32
   let pipeDescriptor: Int32
+
   private let pipeWriteDescriptor: Int32
-  private let blockedHere: Bool
-  private var seenStrays: UInt64 = 0
   private var isKicked = false
+  private var isReleased = false
+  /// What ``strayCount`` was when the signal was released.
+  private var seenStrays: UInt64 = 0
+
+  /// The most readings of one descriptor in one ``collect(_:_:)``, of 32 values each. What is left
+  /// keeps the descriptor readable, so that a flood of foreign signals does not hold the loop up.
+  private static let readLimit = 64
 
   /// - Parameter requested: A real-time signal number, or nil for a free one.
   /// - Throws: `EINVAL` if the number is no real-time signal, `EBUSY` if it is in use or no number
@@ -31,34 +37,49 @@ final class CompletionSignal {
       close(ends.write)
       throw error
     }
-    let blocked = caio_signal_block(number)
-    let descriptor = caio_signalfd(number)
-    guard blocked >= 0, descriptor >= 0 else {
-      let reason = Errno.ofLastCall
-      if blocked == 1 { caio_signal_unblock(number) }
-      caio_signal_release(number)
+    do throws(Errno) {
+      try checked(caio_signal_block(number))
+      signalDescriptor = try checked(caio_signalfd(number))
+    } catch {
+      caio_signal_release(number, false)
+      caio_signal_unblock(number)
       close(ends.read)
-      throw reason
+      throw error
     }
-    signalDescriptor = descriptor
     pipeDescriptor = ends.read
     pipeWriteDescriptor = ends.write
-    blockedHere = blocked == 1
   }
 
-  /// Gives everything back. Nothing may be in flight that could still send the signal.
   deinit {
-    caio_signal_release(number)
+    release(leavesOrphans: false)
+  }
+
+  /// Gives everything back, once; after that the signal is not used any more.
+  ///
+  /// - Parameter leavesOrphans: Whether operations stay behind in glibc that will still send the
+  ///   signal. The number is then ignored, and free for other queues, until
+  ///   ``lastOrphanEnded(ofSignal:)``.
+  func release(leavesOrphans: Bool) {
+    guard !isReleased else { return }
+    seenStrays = strayCount
+    isReleased = true
+    caio_signal_release(number, leavesOrphans)
     close(signalDescriptor)
     close(pipeDescriptor)
-    if blockedHere { caio_signal_unblock(number) }
+    // Only if this thread's mask was changed for the signal.
+    caio_signal_unblock(number)
+  }
+
+  /// The last operation that a signal left behind has ended: to be called once for each that went
+  /// with ``release(leavesOrphans:)``, after it. The number gets its default disposition back when
+  /// nobody uses it. Any thread may call it.
+  static func lastOrphanEnded(ofSignal number: Int32) {
+    let wasLeft = caio_signal_restore(number)
+    precondition(wasLeft, "CompletionSignal: no queue has left operations to this signal")
   }
 
   /// Signals that landed on threads which do not block the signal, since the start.
-  var strayCount: UInt64 { caio_signal_strays(number) }
-
-  /// Whether something may have arrived in the pipe.
-  private var hasNews: Bool { isKicked || strayCount != seenStrays }
+  var strayCount: UInt64 { isReleased ? seenStrays : caio_signal_strays(number) }
 
   /// For a thread that is not the creating one and will read the signals from now on. Where it does
   /// not succeed, the handler passes the signals on.
@@ -66,7 +87,13 @@ final class CompletionSignal {
     caio_signal_block(number)
   }
 
-  /// Makes the pipe readable, once until the next ``collect(_:)``.
+  /// Gives the calling thread the mask back that it had, as far as it was changed here. The handler
+  /// passes on what arrives on it from now on.
+  func unblockInCurrentThread() {
+    caio_signal_unblock(number)
+  }
+
+  /// Makes the pipe readable, once until it is read.
   func kick() {
     guard !isKicked else { return }
     isKicked = true
@@ -75,22 +102,27 @@ final class CompletionSignal {
     _ = unsafe write(pipeWriteDescriptor, &nothing, MemoryLayout<UInt64>.size)
   }
 
-  /// Reads all that has arrived and passes on each ticket.
+  /// Reads what has arrived, and passes on each ticket.
   ///
+  /// - Parameter sources: The descriptors that are readable. No other is read.
   /// - Returns: The number of signals, and whether values were dropped on the way, so that only a
   ///   look at everything in flight finds what they announced.
-  func collect(_ body: (UInt64) -> Void) -> (count: Int, overflowed: Bool) {
-    var count = unsafe readAll(from: signalDescriptor, body) { descriptor, tickets in
-      Int(unsafe caio_signalfd_read(descriptor, tickets.baseAddress, Int32(tickets.count)))
-    }
-    if hasNews {
-      isKicked = false
-      seenStrays = strayCount
-      count += unsafe readAll(from: pipeDescriptor, body) { descriptor, tickets in
-        unsafe read(descriptor, tickets.baseAddress, tickets.count * MemoryLayout<UInt64>.stride)
-          / MemoryLayout<UInt64>.stride
+  func collect(
+    _ sources: QueueSources, _ body: (UInt64) -> Void
+  ) -> (count: Int, overflowed: Bool) {
+    var count = 0
+    if sources.contains(.signal) {
+      count += unsafe readAll(from: signalDescriptor, body) { descriptor, tickets in
+        Int(unsafe caio_signalfd_read(descriptor, tickets.baseAddress, Int32(tickets.count)))
       }
     }
+    guard sources.contains(.pipe) else { return (count, false) }
+    isKicked = false
+    count += unsafe readAll(from: pipeDescriptor, body) { descriptor, tickets in
+      unsafe read(descriptor, tickets.baseAddress, tickets.count * MemoryLayout<UInt64>.stride)
+        / MemoryLayout<UInt64>.stride
+    }
+    // After the pipe was read: whoever sets the flag makes the pipe readable afterwards.
     return (count, caio_signal_take_overflow(number))
   }
 
@@ -100,16 +132,17 @@ final class CompletionSignal {
   ) -> Int {
     var tickets = InlineArray<32, UInt64>(repeating: 0)
     var total = 0
-    while true {
+    for _ in 0..<Self.readLimit {
       var span = tickets.mutableSpan
       let count = unsafe span.withUnsafeMutableBufferPointer { unsafe readSome(descriptor, $0) }
-      guard count > 0 else { return total }
+      guard count > 0 else { break }
       for index in 0..<count where tickets[index] != 0 {
         total += 1
         body(tickets[index])
       }
-      if count < tickets.count { return total }
+      if count < tickets.count { break }
     }
+    return total
   }
 
   private static func claim(_ requested: Int32?, pipe: Int32) throws(Errno) -> Int32 {
@@ -120,8 +153,12 @@ final class CompletionSignal {
     // From the top: programs that pick a number by hand start at SIGRTMIN.
     var candidate = caio_sigrtmax()
     while candidate >= caio_sigrtmin() {
-      if caio_signal_claim(candidate, pipe) == 0 { return candidate }
-      candidate -= 1
+      do throws(Errno) {
+        try checked(caio_signal_claim(candidate, pipe))
+        return candidate
+      } catch {
+        candidate -= 1
+      }
     }
     throw .resourceBusy
   }

@@ -9,21 +9,45 @@ package import SystemPackage
 /// no openat2, the path is walked one component at a time, and symbolic links are refused with
 /// `ELOOP`, also those that stay inside.
 ///
-/// - Throws: `EXDEV` if the path leads outside, and what `open(2)` gives.
+/// While others rename and mount, openat2 says `EAGAIN` for a path with `..`, of which it cannot
+/// tell then where it leads. It is asked again, ``openRetryLimit`` times.
+///
+/// - Throws: `EXDEV` if the path leads outside, `EAGAIN` if it could not be walked for renames, and
+///   what `open(2)` gives.
 package func openBeneath(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
   do throws(Errno) {
-    let descriptor = unsafe path.withPlatformString { path in
-      unsafe caio_open_beneath(directory.rawValue, path, flags | O_CLOEXEC, permissions.rawValue)
+    return try retryingAfterRenames { () throws(Errno) in
+      let descriptor = unsafe path.withPlatformString { path in
+        unsafe caio_open_beneath(directory.rawValue, path, flags | O_CLOEXEC, permissions.rawValue)
+      }
+      return FileDescriptor(rawValue: try checked(descriptor))
     }
-    return FileDescriptor(rawValue: try checked(descriptor))
   } catch .noFunction {
     return try walkBeneath(directory, path, flags: flags, permissions: permissions)
   } catch .notPermitted {
     // An old container filter answers EPERM for calls that it does not know.
     return try walkBeneath(directory, path, flags: flags, permissions: permissions)
   }
+}
+
+/// How often a path is walked anew before its `EAGAIN` is reported. A walk takes microseconds, and
+/// fails only if a rename falls into it.
+let openRetryLimit = 128
+
+/// Makes a call of `openat2(2)`, and again each time that it says `EAGAIN`, up to the limit.
+func retryingAfterRenames(
+  _ open: () throws(Errno) -> FileDescriptor
+) throws(Errno) -> FileDescriptor {
+  for _ in 0..<openRetryLimit {
+    do throws(Errno) {
+      return try open()
+    } catch .resourceTemporarilyUnavailable {
+      continue
+    }
+  }
+  return try open()
 }
 
 /// Opens a file below a directory if that needs no waiting, because the kernel has the whole path

@@ -18,6 +18,7 @@ extension Directory {
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
   ) {
     offload(
+      as: .status, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.status(
           of: .beneath(directory, path), followingLinks: followingLinks)
@@ -37,6 +38,7 @@ extension Directory {
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
     offload(
+      as: .rename, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.rename(
           .beneath(directory, path), to: .beneath(directory, newPath), replacing: replacing)
@@ -52,6 +54,7 @@ extension Directory {
     _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
     offload(
+      as: .remove, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.remove(.beneath(directory, path))
       }, handler)
@@ -66,6 +69,7 @@ extension Directory {
     _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
     offload(
+      as: .remove, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.remove(.beneath(directory, path), isDirectory: true)
       }, handler)
@@ -82,6 +86,7 @@ extension Directory {
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     offload(
+      as: .createDirectory, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.createDirectory(
           .beneath(directory, path), permissions: permissions)
@@ -99,6 +104,7 @@ extension Directory {
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     offload(
+      as: .link, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.link(.beneath(directory, path), to: .beneath(directory, newPath))
       }, handler)
@@ -116,6 +122,7 @@ extension Directory {
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     offload(
+      as: .createSymbolicLink, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.createSymbolicLink(.beneath(directory, path), to: goal)
       }, handler)
@@ -130,6 +137,7 @@ extension Directory {
     _ path: FilePath, _ handler: @escaping (Result<FilePath, FileError>) -> Void
   ) {
     offload(
+      as: .readSymbolicLink, path,
       { (directory) throws(FileError) in
         try FileSystemCalls.readSymbolicLink(.beneath(directory, path))
       }, handler)
@@ -148,6 +156,7 @@ extension Directory {
     precondition(maximumCount > 0, "Directory: maximumCount is 1 or more")
     let path = path
     offload(
+      as: .list, self.path,
       { (directory) throws(FileError) in
         let stream = try DirectoryStream(directory, path: path)
         let entries = try stream.next(maximumCount)

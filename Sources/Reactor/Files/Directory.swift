@@ -7,6 +7,8 @@ public import SystemPackage
 /// Paths given to a directory are relative to it and cannot lead out of it: not by `..`, not by an
 /// absolute path, and not by a symbolic link; those fail with `EXDEV`. Calls run on a helper
 /// thread, their handlers on the loop.
+///
+/// A directory does not keep its loop. Dropped, it is closed when no call uses it any more.
 @safe
 public final class Directory {
   /// A name in a directory.
@@ -22,23 +24,27 @@ public final class Directory {
     }
   }
 
-  /// The loop on which handlers are called.
-  public let loop: EventLoop
+  let core: LoopCore
 
   /// The path as the directory was opened.
   public let path: FilePath
 
-  private let descriptor: FileDescriptor
+  /// The loop on which handlers are called.
+  public var loop: EventLoop { core.loop }
+
+  // Closed with the last reference: the directory's, that of the file, and those of calls on helper
+  // threads.
+  private let descriptor: SharedDescriptor
   private let opensFromMemory: Bool
-  // Owns the descriptor, and closes it when the directory goes: nobody else does.
+  // For syncs.
   private let file: AIOFile
 
-  private init(_ descriptor: FileDescriptor, path: FilePath, loop: EventLoop) {
+  private init(_ descriptor: SharedDescriptor, path: FilePath, on core: LoopCore) {
     self.descriptor = descriptor
-    opensFromMemory = PosixAIO.opensFromMemory(descriptor)
+    opensFromMemory = PosixAIO.opensFromMemory(descriptor.descriptor)
     self.path = path
-    self.loop = loop
-    file = AIOFile(descriptor, path: path, queue: loop.queue)
+    self.core = core
+    file = AIOFile(descriptor, path: path, queue: core.queue)
   }
 
   /// Opens a directory. Wraps `open(2)` with `O_DIRECTORY`.
@@ -51,10 +57,12 @@ public final class Directory {
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
-    loop.offloadCall { () throws(FileError) in
-      try FileSystemCalls.open(.anywhere(path), flags: directoryFlags, permissions: [])
+    let core = loop.core
+    core.offloadCall(as: .open, path) { () throws(FileError) in
+      SharedDescriptor(
+        try FileSystemCalls.open(.anywhere(path), flags: directoryFlags, permissions: []))
     } _: { result in
-      handler(result.map { Directory($0, path: path, loop: loop) })
+      handler(result.map { Directory($0, path: path, on: core) })
     }
   }
 
@@ -66,10 +74,12 @@ public final class Directory {
   public func openDirectory(
     _ name: FilePath, _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
-    offload { (directory) throws(FileError) in
-      try FileSystemCalls.open(.beneath(directory, name), flags: directoryFlags, permissions: [])
-    } _: { [self] result in
-      handler(result.map { Directory($0, path: path.appending(name.components), loop: loop) })
+    offload(as: .open, name) { (directory) throws(FileError) in
+      SharedDescriptor(
+        try FileSystemCalls.open(
+          .beneath(directory, name), flags: directoryFlags, permissions: []))
+    } _: { [core, path] result in
+      handler(result.map { Directory($0, path: path.appending(name.components), on: core) })
     }
   }
 
@@ -88,24 +98,24 @@ public final class Directory {
   ) {
     let flags = mode.rawValue | options.rawValue
     if mode == .readOnly, options == .nonBlocking, let opened = openedFromMemory(name, flags) {
-      let file = File(opened, loop: loop)
-      return loop.later { handler(.success(file)) }
+      let file = File(opened, on: core)
+      return core.later { handler(.success(file)) }
     }
-    offload { (directory) throws(FileError) in
+    offload(as: .open, name) { (directory) throws(FileError) in
       let opened = try FileSystemCalls.open(
         .beneath(directory, name), flags: flags, permissions: permissions)
       return try File.Opened(opened, path: name)
-    } _: { [loop] result in
-      handler(result.map { File($0, loop: loop) })
+    } _: { [core] result in
+      handler(result.map { File($0, on: core) })
     }
   }
 
   /// What can be had at once; nil leaves it to a helper thread to wait, or to find out what is
   /// wrong.
   private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> File.Opened? {
-    loop.checkThread()
-    guard opensFromMemory,
-      let opened = openBeneathFromMemory(descriptor, name, flags: flags)
+    core.checkThread()
+    guard opensFromMemory, !core.refusesWork,
+      let opened = openBeneathFromMemory(descriptor.descriptor, name, flags: flags)
     else { return nil }
     do throws(FileError) {
       return try File.Opened(opened, path: name, isInMemory: true)
@@ -118,25 +128,31 @@ public final class Directory {
   /// `aio_fsync(3)`.
   ///
   /// - Parameter handler: Gets the outcome.
-  /// - Throws: `EAGAIN` over the queue's waiting limit, `ENOTSUP` in a forked child. Nothing was
-  ///   started.
+  /// - Throws: `EAGAIN` over the queue's waiting limit, `ECANCELED` when the loop is cut off or has
+  ///   ended, `ENOTSUP` in a forked child. Nothing was started.
   public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
-    loop.checkThread()
+    try core.checkUse()
     try file.sync(handler)
   }
 
-  /// Runs a call on the directory's descriptor on a helper thread, which the directory outlives.
+  /// Runs a call on the directory's descriptor on a helper thread, and keeps that open meanwhile.
+  ///
+  /// - Parameter isCleanUp: Whether it gives something back, and is made in any case.
   func offload<Value: Sendable>(
+    as operation: FileError.Operation, _ path: FilePath, isCleanUp: Bool = false,
     _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,
     _ completion: @escaping (Result<Value, FileError>) -> Void
   ) {
     let descriptor = descriptor
-    loop.offloadCall { () throws(FileError) in
-      try work(descriptor)
-    } _: { [self] result in
-      withExtendedLifetime(self) { completion(result) }
+    core.offloadCall(isCleanUp: isCleanUp, as: operation, path) { () throws(FileError) in
+      try work(descriptor.descriptor)
+    } _: { result in
+      completion(result)
     }
   }
+
+  /// For calls on helper threads that outlive the directory.
+  var sharedDescriptor: SharedDescriptor { descriptor }
 }
 
 private let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC

@@ -1,6 +1,9 @@
 public import PosixAIO
 
 /// Reads the names in a directory batch by batch, so that a huge one takes bounded memory.
+///
+/// A batch that is being read is delivered, kept or not; when the loop is cut off, its handler gets
+/// `ECANCELED`. Dropped, the reader closes what it has opened.
 @safe
 public final class DirectoryReader {
   /// The entries of one batch, unless another number is asked for.
@@ -38,7 +41,7 @@ public final class DirectoryReader {
     }
     state = .reading
     let (batchCount, path) = (batchCount, directory.path)
-    directory.offload { (descriptor) throws(FileError) in
+    directory.offload(as: .list, path) { (descriptor) throws(FileError) in
       let stream: DirectoryStream
       if let opened { stream = opened } else { stream = try .init(descriptor, path: path) }
       return (stream, try stream.next(batchCount))

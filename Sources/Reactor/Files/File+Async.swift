@@ -13,7 +13,7 @@ extension File {
     options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
     on loop: EventLoop
   ) async throws(FileError) -> File {
-    try await loop.outcome(.open, path) { done throws(Errno) in
+    try await loop.core.outcome(.open, path) { done throws(Errno) in
       open(path, mode, options: options, permissions: permissions, on: loop, done)
     }
   }
@@ -25,10 +25,12 @@ extension File {
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending = PendingTransfer(on: loop)
+    let pending: PendingTransfer
     let id: RequestID
     do throws(Errno) {
+      try core.checkUse()
       guard !Task.isCancelled else { throw .canceled }
+      pending = PendingTransfer(on: core)
       id = try read(
         into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
     } catch {
@@ -44,10 +46,12 @@ extension File {
   nonisolated(nonsending) public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending = PendingTransfer(on: loop)
+    let pending: PendingTransfer
     let id: RequestID
     do throws(Errno) {
+      try core.checkUse()
       guard !Task.isCancelled else { throw .canceled }
+      pending = PendingTransfer(on: core)
       id = try write(buffer, at: offset, timeout: timeout, pending.finish)
     } catch {
       throw FileError(
@@ -73,10 +77,12 @@ extension File {
   nonisolated(nonsending) public func read(
     into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
-    let pending = Pending<IOVector, FileError>(on: loop)
+    let pending: Pending<IOVector, FileError>
     let id: RequestID
     do throws(Errno) {
+      try core.checkUse()
       guard !Task.isCancelled else { throw .canceled }
+      pending = Pending<IOVector, FileError>(on: core)
       id = try read(into: vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
     } catch {
       throw FileError(operation: .read, path: path, offset: offset, errno: error)
@@ -91,10 +97,12 @@ extension File {
   nonisolated(nonsending) public func write(
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
-    let pending = Pending<IOVector, FileError>(on: loop)
+    let pending: Pending<IOVector, FileError>
     let id: RequestID
     do throws(Errno) {
+      try core.checkUse()
       guard !Task.isCancelled else { throw .canceled }
+      pending = Pending<IOVector, FileError>(on: core)
       id = try write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
     } catch {
       throw FileError(
@@ -105,22 +113,20 @@ extension File {
 
   /// Brings data and metadata to the disk; see ``sync(timeout:_:)``.
   nonisolated(nonsending) public func sync(timeout: Duration? = nil) async throws(FileError) {
-    try await loop.outcome(.sync, path) { pending throws(Errno) in
+    try await core.outcome(.sync, path) { pending throws(Errno) in
       try sync(timeout: timeout) { pending.finish($0) }
     }
   }
 
   /// Brings data to the disk; see ``dataSync(timeout:_:)``.
   nonisolated(nonsending) public func dataSync(timeout: Duration? = nil) async throws(FileError) {
-    try await loop.outcome(.dataSync, path) { pending throws(Errno) in
+    try await core.outcome(.dataSync, path) { pending throws(Errno) in
       try dataSync(timeout: timeout) { pending.finish($0) }
     }
   }
 
   /// Closes the file; see ``close(_:)``. Also in a cancelled task.
   nonisolated(nonsending) public func close() async throws(FileError) {
-    let pending = Pending<Void, FileError>(on: loop)
-    close { pending.finish($0) }
-    try await pending.value(cancel: {})
+    try await core.closing { close($0) }
   }
 }

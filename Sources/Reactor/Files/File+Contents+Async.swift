@@ -8,22 +8,18 @@ extension File {
   nonisolated(nonsending) public static func contents(
     of path: FilePath, maximumByteCount: Int = defaultContentsLimit, on loop: EventLoop
   ) async throws(FileError) -> IOBuffer {
-    let pending = Pending<IOBuffer, FileError>(on: loop)
-    let work = contents(of: path, maximumByteCount: maximumByteCount, on: loop) {
-      pending.finish($0)
+    try await loop.core.workOutcome(.open, path) { (pending: Pending<IOBuffer, FileError>) in
+      contents(of: path, maximumByteCount: maximumByteCount, on: loop) { pending.finish($0) }
     }
-    if Task.isCancelled { work.cancel() }
-    return try await pending.value(cancel: work.cancel)
   }
 
   /// Reads the whole file, which stays open; see ``contents(maximumByteCount:_:)``.
   nonisolated(nonsending) public func contents(
     maximumByteCount: Int = defaultContentsLimit
   ) async throws(FileError) -> IOBuffer {
-    let pending = Pending<IOBuffer, FileError>(on: loop)
-    let work = contents(maximumByteCount: maximumByteCount) { pending.finish($0) }
-    if Task.isCancelled { work.cancel() }
-    return try await pending.value(cancel: work.cancel)
+    try await core.workOutcome(.read, path) { (pending: Pending<IOBuffer, FileError>) in
+      contents(maximumByteCount: maximumByteCount) { pending.finish($0) }
+    }
   }
 
   /// Replaces a file at once, wholly and durably; see ``replace(_:with:permissions:on:_:)``.
@@ -31,12 +27,12 @@ extension File {
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
     on loop: EventLoop
   ) async throws(FileError) {
-    let pending = Pending<Void, FileError>(on: loop)
-    let work = replace(path, with: buffer, permissions: permissions, on: loop) {
-      pending.finish($0)
+    let content = Held(buffer)
+    try await loop.core.workOutcome(.open, path) { (pending: Pending<Void, FileError>) in
+      replace(
+        path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions, on: loop
+      ) { pending.finish($0) }
     }
-    if Task.isCancelled { work.cancel() }
-    try await pending.value(cancel: work.cancel)
   }
 }
 
@@ -45,10 +41,9 @@ extension Directory {
   nonisolated(nonsending) public func contents(
     of path: FilePath, maximumByteCount: Int = File.defaultContentsLimit
   ) async throws(FileError) -> IOBuffer {
-    let pending = Pending<IOBuffer, FileError>(on: loop)
-    let work = contents(of: path, maximumByteCount: maximumByteCount) { pending.finish($0) }
-    if Task.isCancelled { work.cancel() }
-    return try await pending.value(cancel: work.cancel)
+    try await core.workOutcome(.open, path) { (pending: Pending<IOBuffer, FileError>) in
+      contents(of: path, maximumByteCount: maximumByteCount) { pending.finish($0) }
+    }
   }
 
   /// Replaces a file below this directory at once, wholly and durably; see
@@ -56,9 +51,11 @@ extension Directory {
   nonisolated(nonsending) public func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil
   ) async throws(FileError) {
-    let pending = Pending<Void, FileError>(on: loop)
-    let work = replace(path, with: buffer, permissions: permissions) { pending.finish($0) }
-    if Task.isCancelled { work.cancel() }
-    try await pending.value(cancel: work.cancel)
+    let content = Held(buffer)
+    try await core.workOutcome(.open, path) { (pending: Pending<Void, FileError>) in
+      replace(path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions) {
+        pending.finish($0)
+      }
+    }
   }
 }

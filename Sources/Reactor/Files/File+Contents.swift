@@ -27,7 +27,7 @@ extension File {
     _ handler: @escaping ContentsHandler
   ) -> FileWork {
     let work = WholeFileRead(
-      loop, maximumByteCount: maximumByteCount, closesFile: true, handler)
+      loop.core, maximumByteCount: maximumByteCount, closesFile: true, handler)
     // Without waiting for the other end, should the name be a pipe's.
     open(path, .readOnly, options: .nonBlocking, on: loop, work.opened)
     return work
@@ -38,10 +38,10 @@ extension File {
   public func contents(
     maximumByteCount: Int = defaultContentsLimit, _ handler: @escaping ContentsHandler
   ) -> FileWork {
-    loop.checkThread()
+    core.checkThread()
     let work = WholeFileRead(
-      loop, maximumByteCount: maximumByteCount, closesFile: false, handler)
-    loop.later { [self] in work.start(self) }
+      core, maximumByteCount: maximumByteCount, closesFile: false, handler)
+    core.later { [self] in work.start(self) }
     return work
   }
 
@@ -68,7 +68,7 @@ extension File {
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
     on loop: EventLoop, _ handler: @escaping (Result<Void, FileError>) -> Void
   ) -> FileWork {
-    let work = Replacement(loop, path, buffer, permissions, handler)
+    let work = Replacement(loop.core, path, buffer, permissions, handler)
     let parent = path.removingLastComponent()
     Directory.open(parent.isEmpty ? "." : parent, on: loop, work.openedParent)
     return work
@@ -83,7 +83,7 @@ extension Directory {
     _ handler: @escaping File.ContentsHandler
   ) -> FileWork {
     let work = WholeFileRead(
-      loop, maximumByteCount: maximumByteCount, closesFile: true, handler)
+      core, maximumByteCount: maximumByteCount, closesFile: true, handler)
     openFile(path, .readOnly, options: .nonBlocking, work.opened)
     return work
   }
@@ -95,10 +95,10 @@ extension Directory {
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) -> FileWork {
-    let work = Replacement(loop, path, buffer, permissions, handler)
+    let work = Replacement(core, path, buffer, permissions, handler)
     let parent = path.removingLastComponent()
     if parent.isEmpty {
-      loop.later { [self] in work.openedParent(.success(self)) }
+      core.later { [self] in work.openedParent(.success(self)) }
     } else {
       openDirectory(parent, work.openedParent)
     }

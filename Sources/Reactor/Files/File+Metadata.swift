@@ -13,6 +13,7 @@ extension File {
   ) throws(Errno) {
     let path = path
     try offload(
+      as: .status,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.status(of: descriptor, path: path)
       }, handler)
@@ -32,6 +33,7 @@ extension File {
     guard byteCount >= 0 else { throw .invalidArgument }
     let path = path
     try offload(
+      as: .truncate,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.truncate(descriptor, path: path, to: byteCount)
       }, handler)
@@ -48,6 +50,7 @@ extension File {
   ) throws(Errno) {
     let path = path
     try offload(
+      as: .setPermissions,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.setPermissions(descriptor, path: path, permissions)
       }, handler)
@@ -66,6 +69,7 @@ extension File {
   ) throws(Errno) {
     let path = path
     try offload(
+      as: .setTimes,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.setTimes(
           descriptor, path: path, accessed: accessed, modified: modified)

@@ -15,7 +15,8 @@ extension File {
     of path: FilePath, followingLinks: Bool = true, on loop: EventLoop,
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .status, path,
       { () throws(FileError) in
         try FileSystemCalls.status(of: .anywhere(path), followingLinks: followingLinks)
       }, handler)
@@ -26,7 +27,8 @@ extension File {
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true, on loop: EventLoop,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .rename, path,
       { () throws(FileError) in
         try FileSystemCalls.rename(
           .anywhere(path), to: .anywhere(newPath), replacing: replacing)
@@ -38,7 +40,8 @@ extension File {
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .remove, path,
       { () throws(FileError) in try FileSystemCalls.remove(.anywhere(path)) }, handler)
   }
 
@@ -47,7 +50,8 @@ extension File {
     _ path: FilePath, to newPath: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .link, path,
       { () throws(FileError) in
         try FileSystemCalls.link(.anywhere(path), to: .anywhere(newPath))
       }, handler)
@@ -64,7 +68,8 @@ extension File {
     _ path: FilePath, to goal: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .createSymbolicLink, path,
       { () throws(FileError) in
         try FileSystemCalls.createSymbolicLink(.anywhere(path), to: goal)
       }, handler)
@@ -76,7 +81,8 @@ extension File {
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<FilePath, FileError>) -> Void
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .readSymbolicLink, path,
       { () throws(FileError) in try FileSystemCalls.readSymbolicLink(.anywhere(path)) }, handler)
   }
 }
@@ -93,7 +99,8 @@ extension Directory {
     _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .createDirectory, path,
       { () throws(FileError) in
         try FileSystemCalls.createDirectory(.anywhere(path), permissions: permissions)
       }, handler)
@@ -105,7 +112,8 @@ extension Directory {
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
-    loop.offloadCall(
+    loop.core.offloadCall(
+      as: .remove, path,
       { () throws(FileError) in
         try FileSystemCalls.remove(.anywhere(path), isDirectory: true)
       }, handler)

@@ -49,6 +49,7 @@ extension File {
     guard range.lowerBound >= 0, !range.isEmpty else { throw .invalidArgument }
     let path = path
     try offload(
+      as: .allocate,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.allocate(descriptor, path: path, kind.systemKind, range)
       }, handler)
@@ -68,6 +69,7 @@ extension File {
     let (offset, byteCount) = try Self.extent(of: range)
     let path = path
     try offload(
+      as: .advise,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.advise(
           descriptor, path: path, advice.systemAdvice, offset: offset, byteCount: byteCount)
@@ -88,6 +90,7 @@ extension File {
     let (offset, byteCount) = try Self.extent(of: range)
     let path = path
     try offload(
+      as: .startWriteBack,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.startWriteBack(
           descriptor, path: path, offset: offset, byteCount: byteCount)

@@ -7,6 +7,10 @@ public import SystemPackage
 /// metadata block, so they run on a helper thread. Handlers are called on the loop's thread, and
 /// never from inside the call that started the work.
 ///
+/// A file does not keep its loop. When that ends first, what is in progress is answered as
+/// ``EventLoop`` says, and later calls throw `ECANCELED`. A file that is dropped is closed when
+/// nothing of it is in progress any more.
+///
 /// ```swift
 /// File.open("notes.txt", .readOnly, on: loop) { result in
 ///   guard case .success(let file) = result else { return }
@@ -15,8 +19,7 @@ public import SystemPackage
 /// ```
 @safe
 public final class File {
-  /// The loop that runs the file's operations.
-  public let loop: EventLoop
+  let core: LoopCore
 
   /// The path as the file was opened.
   public let path: FilePath
@@ -28,9 +31,13 @@ public final class File {
   let queued: AIOFile
   private let isInMemory: Bool
 
-  /// A file as a helper thread opened it, on the way to the loop.
+  /// The loop that runs the file's operations.
+  public var loop: EventLoop { core.loop }
+
+  /// A file as a helper thread opened it, on the way to the loop. It is closed if it does not get
+  /// there.
   struct Opened: Sendable {
-    let descriptor: FileDescriptor
+    let descriptor: SharedDescriptor
     let path: FilePath
     let status: FileStatus
     /// Whether it is a local file, opened for reading alone without a helper thread.
@@ -40,28 +47,24 @@ public final class File {
     init(
       _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false
     ) throws(FileError) {
-      self.descriptor = descriptor
+      self.descriptor = SharedDescriptor(descriptor)
       self.path = path
       self.isInMemory = isInMemory
-      do throws(FileError) {
-        status = try FileSystemCalls.status(of: descriptor, path: path)
-      } catch {
-        // The first error is the one to report.
-        try? FileSystemCalls.close(descriptor, path: path)
-        throw error
-      }
+      status = try FileSystemCalls.status(of: descriptor, path: path)
     }
   }
 
-  init(_ opened: Opened, loop: EventLoop) {
-    self.loop = loop
+  init(_ opened: Opened, on core: LoopCore) {
+    self.core = core
     path = opened.path
     openingStatus = opened.status
     isInMemory = opened.isInMemory
     queued =
       opened.isInMemory && opened.status.kind == .regular
-      ? AIOFile(ofCachedRegularFile: opened.descriptor, path: opened.path, queue: loop.queue)
-      : AIOFile(opened.descriptor, path: opened.path, queue: loop.queue)
+      ? AIOFile(ofCachedRegularFile: opened.descriptor, path: opened.path, queue: core.queue)
+      : AIOFile(opened.descriptor, path: opened.path, queue: core.queue)
+    guard !isInMemory else { return }
+    queued.whenDropped = { [weak core] descriptors in core?.drop(descriptors) }
   }
 
   /// Opens a file on a helper thread. Wraps `open(2)`, with `O_CLOEXEC`.
@@ -79,12 +82,13 @@ public final class File {
     on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
     let flags = mode.rawValue | options.rawValue
-    loop.offloadCall { () throws(FileError) in
+    let core = loop.core
+    core.offloadCall(as: .open, path) { () throws(FileError) in
       let descriptor = try FileSystemCalls.open(
         .anywhere(path), flags: flags, permissions: permissions)
       return try Opened(descriptor, path: path)
     } _: { result in
-      handler(result.map { File($0, loop: loop) })
+      handler(result.map { File($0, on: core) })
     }
   }
 
@@ -102,14 +106,14 @@ public final class File {
   /// - Returns: A name for the request, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``
   ///   of the loop's queue.
   /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of
-  ///   the queue's limits, `ENOTSUP` in a forked child. Nothing was started, and the handler is not
-  ///   called.
+  ///   the queue's limits, `ECANCELED` when the loop is cut off or has ended, `ENOTSUP` in a forked
+  ///   child. Nothing was started, and the handler is not called.
   @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
-    loop.checkThread()
+    try core.checkUse()
     return try queued.read(
       into: buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
@@ -130,26 +134,27 @@ public final class File {
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
-    loop.checkThread()
+    try core.checkUse()
     return try queued.write(buffer, at: offset, timeout: timeout, handler)
   }
 
   /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.
   ///
-  /// After a failed write or sync every later sync of this file fails, until it is opened anew.
+  /// After a failed write or sync every later sync of this file fails, until it is opened anew. The
+  /// name of a file that was just made is durable after ``Directory/sync(_:)`` of its directory.
   ///
   /// - Parameters:
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
   ///   - handler: Gets the outcome.
   /// - Returns: A name for the request.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ENOTSUP` in a forked
-  ///   child. Nothing was started.
+  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ECANCELED` when the
+  ///   loop is cut off or has ended, `ENOTSUP` in a forked child. Nothing was started.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
   ) throws(Errno) -> RequestID {
-    loop.checkThread()
+    try core.checkUse()
     return try queued.sync(timeout: timeout, handler)
   }
 
@@ -159,7 +164,7 @@ public final class File {
   public func dataSync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
   ) throws(Errno) -> RequestID {
-    loop.checkThread()
+    try core.checkUse()
     return try queued.dataSync(timeout: timeout, handler)
   }
 
@@ -167,22 +172,27 @@ public final class File {
   /// opened without one. Wraps `close(2)`.
   ///
   /// What was accepted before runs to its end, and its handlers come first. A file that is dropped
-  /// without this is closed too, but on the loop.
+  /// without this is closed in the same way, and nobody is told of an error.
+  ///
+  /// Nothing refuses a close: it is over no limit, and it closes also when the loop is being cut
+  /// off. After the loop's end the handler is called at once, before this returns.
   ///
   /// - Parameter handler: Called once. An error means that data of earlier writes may be lost, as
-  ///   on a network file system; the descriptor is gone all the same.
+  ///   on a network file system; the descriptor is gone all the same. `ECANCELED` means that the
+  ///   loop was cut off first: the descriptor is closed as soon as nothing uses it.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    loop.checkThread()
+    if !core.hasEnded { core.checkThread() }
     let path = path
-    queued.detach { [loop, isInMemory] descriptor in
-      if isInMemory, FileSystemCalls.hasName(descriptor) {
+    queued.detachAll { [core, isInMemory] descriptors in
+      let isQuick = isInMemory && descriptors.first.map { FileSystemCalls.hasName($0) } ?? false
+      if isQuick || core.hasEnded {
         return handler(
           Result { () throws(FileError) in
-            try FileSystemCalls.close(descriptor, path: path)
+            try FileSystemCalls.close(descriptors, path: path)
           })
       }
-      loop.offloadCall { () throws(FileError) in
-        try FileSystemCalls.close(descriptor, path: path)
+      core.offloadCall(isCleanUp: true, as: .close, path) { () throws(FileError) in
+        try FileSystemCalls.close(descriptors, path: path)
       } _: { result in
         handler(result)
       }
@@ -191,19 +201,32 @@ public final class File {
 
   /// Runs a call on the file's descriptor on a helper thread, and keeps that open meanwhile.
   ///
-  /// - Throws: `EBADF` after ``close(_:)``.
+  /// - Throws: `EBADF` after ``close(_:)``, `ECANCELED` when the loop has ended.
   func offload<Value: Sendable>(
+    as operation: FileError.Operation,
     _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,
     _ completion: @escaping (Result<Value, FileError>) -> Void
   ) throws(Errno) {
-    loop.checkThread()
+    try core.checkUse()
     let descriptor = try queued.lendDescriptor()
-    loop.offloadCall { () throws(FileError) in
-      try work(descriptor)
+    core.offloadCall(as: operation, path) { () throws(FileError) in
+      try work(descriptor.descriptor)
     } _: { [queued] result in
       completion(result)
       // After the handler, so that it comes before that of a close.
       queued.giveBackDescriptor()
+    }
+  }
+}
+
+extension LoopCore {
+  /// Lets go of descriptors on a helper thread: closing them may wait for a server or a disk.
+  fileprivate func drop(_ descriptors: ClosingDescriptors) {
+    // At the loop's end there is no thread left to wait for it.
+    guard executor.thread.isCurrent, !hasEnded else { return }
+    helpers.run(.fileCall, isCleanUp: true) {
+      withExtendedLifetime(descriptors) {}
+    } _: { _ in
     }
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 public import PosixAIO
+internal import Synchronization
 public import SystemPackage
 
 /// Locks of ranges of a file, which every process that asks for them respects.
@@ -40,6 +41,7 @@ extension File {
     let (offset, byteCount) = try Self.extent(of: range)
     let path = path
     try offload(
+      as: .lock,
       { (descriptor) throws(FileError) in
         do throws(FileError) {
           try FileSystemCalls.lock(
@@ -60,8 +62,9 @@ extension File {
   /// `F_OFD_SETLKW`.
   ///
   /// The kernel's wait cannot be broken off from here. When the request is cancelled or its time is
-  /// over, its handler is called; the lock is released as soon as it was taken after all, and until
-  /// then ``close(_:)`` of the file waits.
+  /// over, or the loop ends, its handler is called; the lock is released as soon as it was taken
+  /// after all. Until then ``close(_:)`` of the file waits; when the loop ends it does not, and the
+  /// kernel keeps the file open, and its other locks, for that long.
   ///
   /// - Parameters:
   ///   - kind: Shared or exclusive.
@@ -69,32 +72,29 @@ extension File {
   ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is the outcome.
   ///   - handler: Called once, when the lock is taken.
   /// - Returns: The request, to cancel it.
-  /// - Throws: As ``tryLock(_:in:_:)``, and `EAGAIN` if 16 requests of the loop wait already: each
-  ///   takes a thread. Nothing was started.
+  /// - Throws: As ``tryLock(_:in:_:)``; `EAGAIN` if 16 requests of the loop wait already, since
+  ///   each takes a thread; `ECANCELED` while the loop is ending. Nothing was started.
   @discardableResult
   public func lock(
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) throws(Errno) -> LockRequest {
-    loop.checkThread()
+    try core.checkUse()
     let (offset, byteCount) = try Self.extent(of: range)
-    let request = LockRequest(self, range, handler)
+    // Its owner may be a connection or a timer of this loop, which are gone.
+    guard !core.isEnding else { throw .canceled }
+    guard core.helpers.mayWaitForLock else { throw .resourceTemporarilyUnavailable }
     let descriptor = try queued.lendDescriptor()
+    let request = LockRequest(self, range, handler)
     let path = path
-    do throws(Errno) {
-      try loop.helpers.runLockWaiter {
-        Result { () throws(FileError) in
-          try FileSystemCalls.lock(
-            descriptor, path: path, type: kind.type, waits: true, offset: offset,
-            byteCount: byteCount)
-        }
-      } _: { [queued] result in
-        request.ended(result)
-        queued.giveBackDescriptor()
-      }
-    } catch {
+    core.offloadCall(.lockWait, as: .lock, path) { () throws(FileError) in
+      try FileSystemCalls.lock(
+        descriptor.descriptor, path: path, type: kind.type, waits: true, offset: offset,
+        byteCount: byteCount)
+      return LockGrant(descriptor, path: path, offset: offset, byteCount: byteCount)
+    } _: { [queued] result in
+      request.ended(result)
       queued.giveBackDescriptor()
-      throw error
     }
     if let timeout { request.limit(to: timeout) }
     return request
@@ -112,6 +112,7 @@ extension File {
     let (offset, byteCount) = try Self.extent(of: range)
     let path = path
     try offload(
+      as: .lock,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.lock(
           descriptor, path: path, type: F_UNLCK, waits: false, offset: offset,
@@ -142,8 +143,9 @@ extension File {
 
     /// Stops to wait: the handler gets `ECANCELED`, unless it was called before.
     public func cancel() {
-      file.loop.checkThread()
-      file.loop.later { [self] in fail(.canceled) }
+      guard case .waiting = state else { return }
+      file.core.checkThread()
+      file.core.later { [self] in fail(.canceled) }
     }
 
     fileprivate func limit(to timeout: Duration) {
@@ -158,22 +160,61 @@ extension File {
             operation: .lock, path: file.path, offset: range?.lowerBound ?? 0, errno: errno)))
     }
 
-    fileprivate func ended(_ result: Result<Void, FileError>) {
-      if finish(result) { return }
-      guard case .success = result else { return }
-      // Nobody waits for it any more. A file that is closed has released it.
-      try? file.unlock(in: range)
+    fileprivate func ended(_ result: Result<LockGrant, FileError>) {
+      switch result {
+      case .failure(let error): finish(.failure(error))
+      case .success(let grant):
+        if case .waiting = state {
+          grant.keep()
+          finish(.success(()))
+        } else {
+          // Nobody waits for it any more.
+          file.core.offloadCall(.fileCall, isCleanUp: true) {
+            grant.release()
+          } _: { _ in
+          }
+        }
+      }
     }
 
-    /// - Returns: Whether somebody was told.
-    @discardableResult
-    private func finish(_ result: Result<Void, FileError>) -> Bool {
-      guard case .waiting(let handler) = state else { return false }
+    private func finish(_ result: Result<Void, FileError>) {
+      guard case .waiting(let handler) = state else { return }
       state = .over
       timer?.cancel()
       timer = nil
       handler(result)
-      return true
     }
+  }
+}
+
+/// A lock that was taken, on its way to whoever waits for it. It is released if it does not get
+/// there.
+private final class LockGrant: Sendable {
+  private let descriptor: SharedDescriptor.Use
+  private let path: FilePath
+  private let offset: Int64
+  private let byteCount: Int64
+  private let isKept = Atomic<Bool>(false)
+
+  init(_ descriptor: SharedDescriptor.Use, path: FilePath, offset: Int64, byteCount: Int64) {
+    self.descriptor = descriptor
+    self.path = path
+    self.offset = offset
+    self.byteCount = byteCount
+  }
+
+  deinit { release() }
+
+  /// It is the file's from now on.
+  func keep() {
+    isKept.store(true, ordering: .relaxed)
+  }
+
+  func release() {
+    guard !isKept.exchange(true, ordering: .relaxed) else { return }
+    // A failure means that there is nothing to release, and nobody to be told.
+    try? FileSystemCalls.lock(
+      descriptor.descriptor, path: path, type: F_UNLCK, waits: false, offset: offset,
+      byteCount: byteCount)
   }
 }

@@ -29,6 +29,17 @@ enum FileSystemCalls {
     }
   }
 
+  /// Closes a file's descriptors: the first error counts, whichever of them has it.
+  static func close(
+    _ descriptors: ClosingDescriptors, path: FilePath?
+  ) throws(FileError) {
+    do throws(Errno) {
+      try descriptors.close()
+    } catch {
+      throw FileError(operation: .close, path: path, errno: error)
+    }
+  }
+
   /// Runs a call again as long as a signal interrupts it, and says what failed.
   static func call<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,

@@ -1,7 +1,10 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// Work of several steps on files, under way.
+/// Work of several steps on files, in progress. It goes on, kept or not.
+///
+/// When its loop is cut off, it breaks off as if it was cancelled, and its handler is called before
+/// the loop has ended.
 @safe
 public class FileWork {
   private enum State {
@@ -10,11 +13,11 @@ public class FileWork {
     case over
   }
 
-  final let loop: EventLoop
+  final let core: LoopCore
   private final var state = State.running(nil)
 
-  init(_ loop: EventLoop) {
-    self.loop = loop
+  init(_ core: LoopCore) {
+    self.core = core
   }
 
   /// Breaks the work off: its handler gets `ECANCELED`, unless nothing is left to be broken off.
@@ -22,10 +25,10 @@ public class FileWork {
   /// The handler is called when all is as it was before, so not before a call that runs on a helper
   /// thread has returned.
   public final func cancel() {
-    loop.checkThread()
     guard case .running(let request) = state else { return }
+    core.checkThread()
     state = .canceled
-    if let request { loop.queue.cancel(request, abandoning: true) }
+    if let request { core.queue.cancel(request, abandoning: true) }
   }
 
   final var isCanceled: Bool {

@@ -10,14 +10,14 @@ final class Replacement: FileWork {
   private let handler: (Result<Void, FileError>) -> Void
 
   init(
-    _ loop: EventLoop, _ path: FilePath, _ buffer: consuming IOBuffer,
+    _ core: LoopCore, _ path: FilePath, _ buffer: consuming IOBuffer,
     _ permissions: FilePermissions?, _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     self.path = path
     content = Held(buffer)
     self.permissions = permissions
     self.handler = handler
-    super.init(loop)
+    super.init(core)
   }
 
   func openedParent(_ result: Result<Directory, FileError>) {

@@ -1,18 +1,20 @@
 internal import Glibc
 public import PosixAIO
+internal import Synchronization
 public import SystemPackage
 
 /// A file without a name, or with one that nobody looks for, on its way to get its own.
 ///
 /// Where the file system has it (`O_TMPFILE`), the file has no name before it is published, and
 /// goes by itself with the process. Elsewhere it has a name of its own in the directory, `.tmp-`
-/// and a random number, which is removed when the file is discarded or dropped.
+/// and a random number, which is removed when the file is discarded or dropped. It may be dropped
+/// at any time, also when its loop has ended; what is in progress comes to its end first.
 @safe
 public final class TemporaryFile {
   private enum State {
-    /// It has a name that must be removed.
-    case named
     case nameless
+    /// It has a name that must be removed.
+    case named(TemporaryName)
     /// A call is to change the name.
     case publishing
     /// It has its own name, or none any more.
@@ -22,81 +24,89 @@ public final class TemporaryFile {
   /// The open file, for reading and writing. It is the caller's to close, after it was published.
   public let file: File
 
-  private let directory: Directory
+  private let directory: SharedDescriptor
   private let temporaryName: FilePath
   private var state: State
 
   fileprivate init(_ made: Made, in directory: Directory) {
-    file = File(made.opened, loop: directory.loop)
-    self.directory = directory
-    temporaryName = made.name
-    state = made.isNamed ? .named : .nameless
+    file = File(made.opened, on: directory.core)
+    self.directory = directory.sharedDescriptor
+    temporaryName = made.path
+    state = made.name.map { .named($0) } ?? .nameless
   }
 
   deinit {
-    guard case .named = state else { return }
-    // Dropped without `discard`: what cannot be removed, nobody is left to be told of.
-    directory.remove(temporaryName)
+    // Dropped without `discard`. Where the loop is gone, the name removes itself here and now.
+    guard case .named(let name) = state, file.core.executor.thread.isCurrent, !file.core.hasEnded
+    else { return }
+    file.core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
+      try name.remove()
+    } _: { _ in
+      // What cannot be removed, nobody is left to be told of.
+    }
   }
 
   /// Gives the file its name, in the directory in which it was made. Wraps `linkat(2)` and
   /// `renameat2(2)`.
   ///
   /// What was written is not synced by this, nor is the directory: where it has to be durable,
-  /// `sync` comes before, and the directory's `sync` behind.
+  /// ``File/sync(timeout:_:)`` comes before, and ``Directory/sync(_:)`` after.
   ///
   /// - Parameters:
   ///   - name: In the directory in which the file was made.
   ///   - replacing: Whether what has the name is replaced; if not, `EEXIST` is the outcome where
   ///     there is something.
   ///   - handler: Gets whether something was replaced. After an error the file can be published
-  ///     under another name, or discarded.
+  ///     under another name, or discarded. `ECANCELED` means that the loop was cut off: the file
+  ///     may have got its name, or still get it.
   public func publish(
     as name: FilePath.Component, replacing: Bool = true,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
-    let isNamed: Bool
-    switch state {
-    case .named: isNamed = true
-    case .nameless: isNamed = false
+    let former = state
+    let linked: TemporaryName?
+    switch former {
+    case .named(let name): linked = name
+    case .nameless: linked = nil
     case .publishing, .over:
       preconditionFailure("TemporaryFile: publish it once, and not after it was discarded")
     }
-    state = .publishing
-    let (temporaryName, name) = (temporaryName, FilePath(root: nil, [name]))
+    let goal = FilePath(root: nil, [name])
+    let descriptor: SharedDescriptor.Use
+    file.core.checkThread()
     do throws(Errno) {
-      try publish(temporaryName, as: name, isNamed: isNamed, replacing: replacing, handler)
+      descriptor = try file.queued.lendDescriptor()
     } catch {
-      let error = FileError(operation: .rename, path: temporaryName, otherPath: name, errno: error)
-      directory.loop.later { [self] in
-        state = isNamed ? .named : .nameless
-        handler(.failure(error))
-      }
+      let error = FileError(operation: .rename, path: temporaryName, otherPath: goal, errno: error)
+      return file.core.later { handler(.failure(error)) }
     }
+    state = .publishing
+    publish(descriptor, linked, as: goal, replacing, orStay: former, handler)
   }
 
   private func publish(
-    _ temporaryName: FilePath, as name: FilePath, isNamed: Bool, replacing: Bool,
+    _ descriptor: SharedDescriptor.Use, _ linked: TemporaryName?, as goal: FilePath,
+    _ replacing: Bool, orStay former: State,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
-  ) throws(Errno) {
-    let descriptor = try file.queued.lendDescriptor()
-    directory.offload { (directory) throws(FileError) in
+  ) {
+    file.core.offloadCall(as: .rename, temporaryName) {
+      [directory, temporaryName] () throws(FileError) in
       // A file without a name can be linked once only: if the rename fails, it keeps this one.
-      if !isNamed { try FileSystemCalls.link(descriptor, to: temporaryName, in: directory) }
-      return Result { () throws(FileError) in
-        try FileSystemCalls.rename(
-          .beneath(directory, temporaryName), to: .beneath(directory, name), replacing: replacing)
-      }
+      let name =
+        if let linked { linked } else {
+          try TemporaryName(linking: descriptor, as: temporaryName, in: directory)
+        }
+      return (name, Result { () throws(FileError) in try name.rename(to: goal, replacing) })
     } _: { [self] result in
       switch result {
-      case .success(.success(let replaced)):
+      case .success((_, .success(let replaced))):
         state = .over
         handler(.success(replaced))
-      case .success(.failure(let error)):
-        state = .named
+      case .success((let name, .failure(let error))):
+        state = .named(name)
         handler(.failure(error))
       case .failure(let error):
-        state = isNamed ? .named : .nameless
+        state = former
         handler(.failure(error))
       }
       file.queued.giveBackDescriptor()
@@ -105,24 +115,75 @@ public final class TemporaryFile {
 
   /// Closes the file and removes its temporary name, if it has one.
   ///
+  /// Nothing refuses it, no limit and no end of the loop; see ``File/close(_:)``.
+  ///
   /// - Parameter handler: Called once, when nothing is left of it.
   public func discard(_ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }) {
-    let isNamed = if case .named = state { true } else { false }
-    if case .publishing = state {
+    let former = state
+    if case .publishing = former {
       preconditionFailure("TemporaryFile: wait for publish before discarding")
     }
     state = .over
-    file.close { [directory, temporaryName] result in
-      guard isNamed else { return handler(result) }
-      directory.remove(temporaryName, handler)
+    file.close { [core = file.core, temporaryName] closed in
+      guard case .named(let name) = former else { return handler(closed) }
+      guard !core.hasEnded else {
+        return handler(Result { () throws(FileError) in try name.remove() })
+      }
+      core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
+        try name.remove()
+      } _: { removed in
+        handler(removed)
+      }
     }
   }
 
   /// A temporary file as a helper thread made it, on its way to the loop.
   fileprivate struct Made: Sendable {
     let opened: File.Opened
-    let name: FilePath
-    let isNamed: Bool
+    let path: FilePath
+    /// Nil where it has none.
+    let name: TemporaryName?
+  }
+}
+
+/// A temporary name in a directory. It is removed at the latest when nobody refers to it any more.
+private final class TemporaryName: Sendable {
+  private let directory: SharedDescriptor
+  private let path: FilePath
+  private let isOver = Atomic<Bool>(false)
+
+  /// Owns a name that a file has.
+  init(_ path: FilePath, in directory: SharedDescriptor) {
+    self.path = path
+    self.directory = directory
+  }
+
+  /// Gives a file without a name one. Wraps `linkat(2)`.
+  convenience init(
+    linking descriptor: SharedDescriptor.Use, as path: FilePath, in directory: SharedDescriptor
+  ) throws(FileError) {
+    try FileSystemCalls.link(descriptor.descriptor, to: path, in: directory.descriptor)
+    self.init(path, in: directory)
+  }
+
+  deinit {
+    // Nobody is left to be told of a failure.
+    try? remove()
+  }
+
+  /// Wraps `unlinkat(2)`. Does nothing the second time.
+  func remove() throws(FileError) {
+    guard !isOver.exchange(true, ordering: .relaxed) else { return }
+    try FileSystemCalls.remove(.beneath(directory.descriptor, path))
+  }
+
+  /// - Returns: Whether something was replaced. After a failure the name is still here.
+  func rename(to newPath: FilePath, _ replacing: Bool) throws(FileError) -> Bool {
+    let replaced = try FileSystemCalls.rename(
+      .beneath(directory.descriptor, path), to: .beneath(directory.descriptor, newPath),
+      replacing: replacing)
+    isOver.store(true, ordering: .relaxed)
+    return replaced
   }
 }
 
@@ -149,7 +210,8 @@ extension Directory {
     let number = String(UInt64.random(in: .min ... .max), radix: 16)
     let name = FilePath(".tmp-" + number)
     let path = path.appending(name.components)
-    offload { (directory) throws(FileError) in
+    let shared = sharedDescriptor
+    offload(as: .open, path) { (directory) throws(FileError) in
       let nameless =
         isNamed ? nil : try FileSystemCalls.openNameless(directory, path, permissions: permissions)
       let descriptor: FileDescriptor
@@ -159,8 +221,9 @@ extension Directory {
         descriptor = try FileSystemCalls.open(
           .beneath(directory, name), flags: O_RDWR | O_CREAT | O_EXCL, permissions: permissions)
       }
+      let owned = nameless == nil ? TemporaryName(name, in: shared) : nil
       return TemporaryFile.Made(
-        opened: try File.Opened(descriptor, path: path), name: name, isNamed: nameless == nil)
+        opened: try File.Opened(descriptor, path: path), path: name, name: owned)
     } _: { [self] result in
       handler(result.map { TemporaryFile($0, in: self) })
     }

@@ -19,7 +19,7 @@ final class WholeFileRead: FileWork {
   private var whole: IOBuffer?
 
   init(
-    _ loop: EventLoop, maximumByteCount: Int, closesFile: Bool, _ handler: @escaping Handler
+    _ core: LoopCore, maximumByteCount: Int, closesFile: Bool, _ handler: @escaping Handler
   ) {
     precondition(
       maximumByteCount >= 0 && maximumByteCount < .max,
@@ -27,7 +27,7 @@ final class WholeFileRead: FileWork {
     self.maximumByteCount = maximumByteCount
     self.closesFile = closesFile
     self.handler = handler
-    super.init(loop)
+    super.init(core)
   }
 
   func opened(_ result: Result<File, FileError>) {

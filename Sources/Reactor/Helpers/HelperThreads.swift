@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PosixAIO
 internal import Synchronization
 
 /// Threads that run work in the order in which it was handed in.
@@ -10,22 +11,33 @@ internal import Synchronization
 final class HelperThreads: Sendable {
   typealias Work = @Sendable () -> Void
 
+  private struct Item {
+    let work: Work
+    /// Of the caller's, to take it back; nil for what may not be taken back.
+    let number: Int?
+  }
+
   private struct State {
-    var waiting: [Work] = []
+    var waiting = FIFO<Item>()
     var threadCount = 0
     var idleCount = 0
     var isClosed = false
   }
 
   private let limit: Int
+  private let mayWait: Bool
   private let state = Mutex(State())
-  // Counts what waits, and one more for each thread after the end. A semaphore is made to be used
-  // by several threads, and this one lives as long as the pool.
+  // Posted for each work, and for each thread at the end. A semaphore is made to be used by several
+  // threads, and this one lives as long as the pool.
   nonisolated(unsafe) private let wakeUps: UnsafeMutablePointer<sem_t>
 
-  init(limit: Int) {
+  /// - Parameters:
+  ///   - limit: The most threads.
+  ///   - mayWait: Whether work may be run by the caller, where not one thread can be had.
+  init(limit: Int, mayWait: Bool = true) {
     precondition(limit > 0, "EventLoop: helperLimit is 1 or more")
     self.limit = limit
+    self.mayWait = mayWait
     unsafe wakeUps = .allocate(capacity: 1)
     unsafe sem_init(wakeUps, 0, 0)
   }
@@ -36,16 +48,40 @@ final class HelperThreads: Sendable {
     unsafe wakeUps.deallocate()
   }
 
-  /// Runs `work` on a thread. Where not one thread can be had, it runs here and now.
-  func run(_ work: @escaping Work) {
+  /// Runs `work` on a thread. Where not one thread can be had, it runs here and now, or is dropped
+  /// if the caller may not wait.
+  ///
+  /// - Parameter number: For ``takeBack()``; nil for work that is not taken back.
+  /// - Returns: Whether it is run.
+  @discardableResult
+  func run(number: Int? = nil, _ work: @escaping Work) -> Bool {
     let needsThread = state.withLock { state in
-      state.waiting.append(work)
+      state.waiting.append(Item(work: work, number: number))
       guard state.waiting.count > state.idleCount, state.threadCount < limit else { return false }
       state.threadCount += 1
       return true
     }
     unsafe sem_post(wakeUps)
-    if needsThread, !startThread() { threadFailed() }
+    guard needsThread, !startThread() else { return true }
+    return threadFailed()
+  }
+
+  /// Takes back what has not begun and has a number.
+  ///
+  /// - Returns: The numbers.
+  func takeBack() -> [Int] {
+    // The work is released outside of the lock: that may close descriptors.
+    let taken = state.withLock { state in
+      var kept = FIFO<Item>()
+      var taken: [Item] = []
+      while let item = state.waiting.popFirst() {
+        if item.number == nil { kept.append(item) } else { taken.append(item) }
+      }
+      state.waiting = kept
+      return taken
+    }
+    // A thread that wakes up for one of them finds nothing, and waits again.
+    return taken.compactMap(\.number)
   }
 
   /// Lets the threads end after what they have to do.
@@ -59,17 +95,19 @@ final class HelperThreads: Sendable {
     }
   }
 
-  private func threadFailed() {
+  /// - Returns: Whether what was handed in is run all the same.
+  private func threadFailed() -> Bool {
     let orphaned = state.withLock { state in
       state.threadCount -= 1
-      guard state.threadCount == 0 else { return [Work]() }
-      defer { state.waiting = [] }
-      return state.waiting
+      guard state.threadCount == 0 else { return [Item]() }
+      var orphaned: [Item] = []
+      while let item = state.waiting.popFirst() { orphaned.append(item) }
+      return orphaned
     }
-    for work in orphaned {
-      unsafe sem_trywait(wakeUps)
-      work()
-    }
+    // None of several, or the one whose thread this was to be.
+    guard mayWait || orphaned.isEmpty else { return false }
+    for item in orphaned { item.work() }
+    return true
   }
 
   private func startThread() -> Bool {
@@ -95,17 +133,33 @@ final class HelperThreads: Sendable {
     }
   }
 
+  private enum Next {
+    case work(Work)
+    case wait
+    case end
+  }
+
+  /// The next work, waiting for it; nil when the thread is to end.
   private func nextWork() -> Work? {
-    state.withLock { $0.idleCount += 1 }
-    // Interrupted only by a debugger, since all signals are blocked.
-    while unsafe sem_wait(wakeUps) != 0 {}
-    return state.withLock { state in
-      state.idleCount -= 1
-      if state.waiting.isEmpty {
+    while true {
+      let next: Next = state.withLock { state in
+        if let item = state.waiting.popFirst() { return .work(item.work) }
+        guard state.isClosed else {
+          state.idleCount += 1
+          return .wait
+        }
         state.threadCount -= 1
-        return nil
+        return .end
       }
-      return state.waiting.removeFirst()
+      switch next {
+      case .work(let work): return work
+      case .end: return nil
+      case .wait:
+        // Interrupted only by a debugger, since all signals are blocked. It may have been posted
+        // for work that another thread has taken meanwhile.
+        while unsafe sem_wait(wakeUps) != 0 {}
+        state.withLock { $0.idleCount -= 1 }
+      }
     }
   }
 }

@@ -19,7 +19,8 @@ public struct DescriptorEvents: OptionSet, Sendable {
   public static let writable = DescriptorEvents(rawValue: 2)
 }
 
-/// A descriptor that a loop watches. It goes on, kept or not, until it is cancelled.
+/// A descriptor that a loop watches. It goes on, kept or not, until it is cancelled or its loop
+/// ends; then it calls nobody any more.
 ///
 /// Cancel it before the descriptor is closed. epoll watches what is open, not its number: of a
 /// closed number that still has a duplicate somewhere, nobody could ask it to stop.
@@ -57,20 +58,20 @@ extension EventLoop {
   ///     cancelled; where it captures the loop, cancel it, or the two keep each other.
   /// - Returns: The watch, to cancel it.
   /// - Throws: `EPERM` for a regular file or a directory, which are always ready; `EBADF` if the
-  ///   descriptor is not open; `ENOSPC` or `ENOMEM` if the kernel has no room for it. Nothing was
-  ///   started.
+  ///   descriptor is not open; `ENOSPC` or `ENOMEM` if the kernel has no room for it; `ECANCELED`
+  ///   when the loop is ending. Nothing was started.
   @discardableResult
   public func watch(
     _ descriptor: FileDescriptor, for events: DescriptorEvents,
     _ body: @escaping (DescriptorEvents) -> Void
   ) throws(Errno) -> DescriptorWatch {
-    checkThread()
+    try core.checkSockets()
     precondition(!events.isEmpty, "EventLoop: a watch waits for something")
     try checkPollable(descriptor)
     let flags =
       (events.contains(.readable) ? EV_READ : 0) | (events.contains(.writable) ? EV_WRITE : 0)
     let event = Event(
-      in: registry, descriptor: descriptor.rawValue, flags: flags | EV_PERSIST,
+      in: core.registry, descriptor: descriptor.rawValue, flags: flags | EV_PERSIST,
       lifetime: .untilRemoved
     ) { fired in
       var ready: DescriptorEvents = []

@@ -21,6 +21,10 @@ final class Event {
     case uncounted
   }
 
+  /// The longest time-out that libevent is given: ten years. It adds a time-out to its clock
+  /// unchecked, and one that overflows has passed at once.
+  static let longestTimeout = Duration.seconds(10 * 365 * 24 * 60 * 60)
+
   private let registry: EventRegistry
   private let descriptor: Int32
   private let flags: Int16
@@ -76,7 +80,10 @@ final class Event {
     registry.insert(self)
   }
 
-  /// Starts to wait, after `timeout` at the latest. Wraps `event_add`.
+  /// Starts to wait, until `timeout` at the latest. Wraps `event_add`.
+  ///
+  /// - Parameter timeout: One below 0 is taken as 0, one over ``longestTimeout`` as that. nil waits
+  ///   without a limit.
   func add(timeout: Duration? = nil) {
     prepare()
     let status: Int32
@@ -139,7 +146,7 @@ final class Event {
   fileprivate func fire(_ fired: Int32) {
     if flags & Int16(EV_PERSIST) == 0 { isPatient = false }
     if lifetime == .untilFired { remove() }
-    body(fired)
+    registry.performCallback { body(fired) }
   }
 }
 
@@ -151,13 +158,12 @@ private func fired(_: Int32, _ fired: Int16, _ context: UnsafeMutableRawPointer?
 }
 
 extension timeval {
+  /// Rounds up to a microsecond, so that a timer may be late, never early; and into the range that
+  /// libevent can add to its clock.
   init(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
+    let (seconds, attoseconds) = min(max(duration, .zero), Event.longestTimeout).components
     let attosecondsPerMicrosecond: Int64 = 1_000_000_000_000
-    // Rounded up: a timer may be late, never early.
-    let (quotient, remainder) = attoseconds.quotientAndRemainder(
-      dividingBy: attosecondsPerMicrosecond)
-    let microseconds = quotient + (remainder > 0 ? 1 : 0)
+    let microseconds = (attoseconds + attosecondsPerMicrosecond - 1) / attosecondsPerMicrosecond
     self.init()
     tv_sec = Int(seconds + microseconds / 1_000_000)
     tv_usec = Int(microseconds % 1_000_000)

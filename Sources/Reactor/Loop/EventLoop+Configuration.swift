@@ -18,11 +18,13 @@ extension EventLoop {
     /// rate. Where latency does not matter, set both to what ``queue`` has.
     public var cachedReadsPerSharedTurn = 4
 
-    /// The most helper threads for calls that POSIX AIO does not have, such as `open(2)`.
+    /// The most helper threads for calls on files that POSIX AIO does not have, such as `open(2)`,
+    /// and as many for ``EventLoop/offload(_:_:)``, 1 or more. Look-ups of names have 4 of their
+    /// own, and waits for locks 16, so that none of the four keeps another waiting.
     public var helperLimit = 4
 
-    /// The most calls for them that are not done, 1 or more. Over it they are refused with
-    /// `EAGAIN`.
+    /// The most calls for all of them that have not ended, 1 or more. Over it they are refused with
+    /// `EAGAIN`, except those that give something back, such as closing a file.
     public var offloadLimit = 65_536
 
     /// The most calls of other threads that the loop makes in one turn, 1 or more.
@@ -34,6 +36,11 @@ extension EventLoop {
 
     /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
     public var waitingCallLimit = 1 << 20
+
+    /// How long the end of a loop that is cut off waits for what cannot be cancelled, 0 or more:
+    /// calls that a helper thread has begun, tasks that have not noticed their cancellation, and
+    /// operations that the kernel has begun on regular files. 1 second by default.
+    public var cancellationGracePeriod = Duration.seconds(1)
 
     /// The limits as they are unless set.
     public init() {}
@@ -49,6 +56,9 @@ extension EventLoop {
         completionsPerSharedTurn > 0 && cachedReadsPerSharedTurn > 0 && callsPerTurn > 0
           && jobsPerTurn > 0 && waitingCallLimit > 0 && offloadLimit > 0,
         "EventLoop.Configuration: limits are 1 or more")
+      precondition(
+        cancellationGracePeriod >= .zero,
+        "EventLoop.Configuration: cancellationGracePeriod is 0 or more")
     }
   }
 }

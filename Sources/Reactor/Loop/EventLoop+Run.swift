@@ -14,14 +14,14 @@ extension EventLoop {
   /// The calling thread becomes the loop's. Traps inside a callback of the loop.
   public func run() {
     while turn() {}
-    runState = .idle
+    core.runState = .idle
   }
 
   /// Waits until something happens, runs the callbacks of it, and returns. Returns at once after
   /// ``stop()``.
   public func runOnce() {
     turn()
-    runState = .idle
+    core.runState = .idle
   }
 
   /// Runs until a condition holds.
@@ -41,7 +41,7 @@ extension EventLoop {
     }
     // After the last turn as well: what made the time run out may have met it.
     deadline?.cancel()
-    runState = .idle
+    core.runState = .idle
     return isMet
   }
 
@@ -57,21 +57,24 @@ extension EventLoop {
   ///
   /// A base that C code runs is C's to stop: here only the loop's own run calls end.
   public func stop() {
-    checkThread()
-    if runState == .running { unsafe event_base_loopbreak(base) }
-    runState = .stopping
+    core.checkThread()
+    if core.runState == .running { unsafe event_base_loopbreak(core.base) }
+    core.runState = .stopping
   }
 
   /// - Returns: Whether to go on: false after `stop()`.
   @discardableResult
   private func turn() -> Bool {
     moveToCurrentThread()
-    guard runState != .stopping else { return false }
-    runState = .running
-    let status = unsafe event_base_loop(base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
-    counters.figures.turnCount += 1
+    precondition(
+      !core.registry.isInCallback,
+      "EventLoop: a callback must not run its loop; return from it instead")
+    guard core.runState != .stopping else { return false }
+    core.runState = .running
+    let status = unsafe event_base_loop(core.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
+    core.counters.figures.turnCount += 1
     precondition(
       status >= 0, "EventLoop: the base runs already; a callback must not run it once more")
-    return runState == .running
+    return core.runState == .running
   }
 }

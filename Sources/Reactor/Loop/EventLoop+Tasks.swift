@@ -5,6 +5,11 @@ extension EventLoop {
   /// as a callback does, so it may use everything that belongs to the loop. It keeps a borrowed
   /// base running until it ends.
   ///
+  /// The loop's end cancels the task and waits for it, ``Configuration/cancellationGracePeriod`` at
+  /// most. A task that has not ended by then is not run any further, which a line on standard error
+  /// tells, and whoever awaits it waits for ever. A task that captures the loop keeps it: close the
+  /// loop then.
+  ///
   /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to that
   /// actor, whose queue nobody serves while the loop has the thread: start from a function that is
   /// `nonisolated`, or by the static ``run(configuration:_:)``.
@@ -16,10 +21,10 @@ extension EventLoop {
   public func startTask<Value: Sendable>(
     _ body: nonisolated(nonsending) @escaping () async -> Value
   ) -> Task<Value, Never> {
-    checkThread()
-    hold.begin()
-    let task = TaskBody(hold: hold, body: body)
-    return Task(executorPreference: executor) { await task.run() }
+    let body = TaskBody(of: core, body)
+    let task = Task(executorPreference: core.loopTaskExecutor) { await body.run() }
+    core.tasks.began(body.number) { task.cancel() }
+    return task
   }
 
   /// As ``startTask(_:)->Task<Value,Never>``, for a task that can fail. Whoever awaits its value
@@ -27,12 +32,12 @@ extension EventLoop {
   public func startTask<Value: Sendable>(
     _ body: nonisolated(nonsending) @escaping () async throws -> Value
   ) -> Task<Value, any Error> {
-    checkThread()
-    hold.begin()
-    let task = TaskBody(hold: hold) { () async -> Result<Value, any Error> in
+    let body = TaskBody(of: core) { () async -> Result<Value, any Error> in
       do { return .success(try await body()) } catch { return .failure(error) }
     }
-    return Task(executorPreference: executor) { try await task.run().get() }
+    let task = Task(executorPreference: core.loopTaskExecutor) { try await body.run().get() }
+    core.tasks.began(body.number) { task.cancel() }
+    return task
   }
 
   /// Runs the loop until `body` has returned, for programs without an `async main`.
@@ -62,7 +67,7 @@ extension EventLoop {
     }
   }
 
-  /// Makes a loop, and runs it until `body` has returned.
+  /// Makes a loop, runs it until `body` has returned, and closes it: see ``close()``.
   ///
   /// ```swift
   /// let text = try EventLoop.run { loop in
@@ -82,7 +87,10 @@ extension EventLoop {
   ) throws -> Value {
     // Sendable, or a closure at the top level of a program would belong to the main actor, whose
     // queue nobody serves while the loop has the thread.
-    try EventLoop(configuration: configuration).run(body)
+    let loop = try EventLoop(configuration: configuration)
+    // Other tasks may be left, which hold the loop.
+    defer { loop.close() }
+    return try loop.run(body)
   }
 }
 
@@ -92,16 +100,20 @@ extension EventLoop {
 /// thread, and the executor runs it, and every part of it, on that thread. The task that carries it
 /// there does not look inside.
 private final class TaskBody<Value>: @unchecked Sendable {
-  private let hold: WorkHold
-  private let body: nonisolated(nonsending) () async -> Value
+  let number: Int
+  private let tasks: LoopTasks
+  private var body: (nonisolated(nonsending) () async -> Value)?
 
-  init(hold: WorkHold, body: nonisolated(nonsending) @escaping () async -> Value) {
-    self.hold = hold
+  init(of core: LoopCore, _ body: nonisolated(nonsending) @escaping () async -> Value) {
+    core.checkThread()
+    tasks = core.tasks
+    number = tasks.begin()
     self.body = body
   }
 
   nonisolated(nonsending) func run() async -> Value {
-    defer { hold.end() }
+    defer { tasks.end(number) }
+    guard let body = body.take() else { preconditionFailure("EventLoop: a task runs once") }
     return await body()
   }
 }

@@ -1,5 +1,3 @@
-internal import CLibevent
-internal import Glibc
 public import PosixAIO
 public import SystemPackage
 
@@ -11,30 +9,16 @@ public import SystemPackage
 /// Callbacks run on that thread, and never from inside the call that started the work.
 ///
 /// Files go through the loop's ``queue``, whose descriptor is an ordinary read event of the base.
+///
+/// **Its end.** A loop ends by ``close()``, by ``shutDown(within:)``, or with the last reference to
+/// it. What belongs to it, such as a ``File``, does not keep it; handlers and tasks that capture it
+/// do. Whatever was accepted is answered once before the loop has ended: with its own result, or
+/// with `ECANCELED`. When the last reference goes while work is in progress, the handlers are
+/// called by then, on the thread that lets go of it: at once, or when the callback of the loop that
+/// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most.
 @safe
 public final class EventLoop {
-  /// Runs the file operations.
-  public let queue: CompletionQueue
-
-  /// Reaches the loop from other threads.
-  public let remote: Remote
-
-  /// Runs tasks and actors on the loop's thread.
-  public let executor: Executor
-
-  /// The limits with which the loop was made.
-  public let configuration: Configuration
-
-  let registry: EventRegistry
-  let helpers: Helpers
-  let sockets: OpenSockets
-  let hold: WorkHold
-  let counters = Counters()
-  let chunks = ChunkPool()
-  var runState = RunState.idle
-  let calls: RemoteCalls
-  private var isQueueBusy = false
-  private var queueWaiters: [() -> Void] = []
+  package let core: LoopCore
 
   /// Makes a loop with an event base and a completion queue of its own.
   ///
@@ -42,19 +26,20 @@ public final class EventLoop {
   /// - Throws: What ``/PosixAIO/CompletionQueue/init(configuration:)`` throws; `EMFILE` or its like
   ///   for the descriptors of the base. Nothing stays behind.
   public convenience init(configuration: Configuration = Configuration()) throws(Errno) {
-    try unsafe self.init(base: nil, configuration)
+    self.init(try unsafe LoopCore(base: nil, configuration))
+    core.setHandle(self)
   }
 
   /// Makes a loop of an event base that somebody else made, and runs.
   ///
-  /// The loop adds events of its own, and takes them out when it goes; it neither frees the base
+  /// The loop adds events of its own, and takes them out when it ends; it neither frees the base
   /// nor makes its loop return. It works by whoever runs the base: ``run()`` or C's
   /// `event_base_dispatch`, on the thread that makes this loop, or else that calls
   /// ``moveToCurrentThread()`` first.
   ///
-  /// What is under way keeps `event_base_dispatch` from returning: file operations, offloaded work,
-  /// tasks, timers and watches. That other threads may call ``remote`` one day does not: a base
-  /// that is to wait for them needs an event that stays.
+  /// What is in progress keeps `event_base_dispatch` from returning: file operations, offloaded
+  /// work, tasks, timers and watches. Calls that wait in ``remote`` do not: a base that is to wait
+  /// for them needs an event that stays.
   ///
   /// - Parameters:
   ///   - base: libevent's `event_base`. It outlives the loop.
@@ -64,196 +49,145 @@ public final class EventLoop {
   public convenience init(
     borrowing base: OpaquePointer, configuration: Configuration = Configuration()
   ) throws(Errno) {
-    try unsafe self.init(base: base, configuration)
+    self.init(try unsafe LoopCore(base: base, configuration))
+    core.setHandle(self)
   }
 
-  private init(base: OpaquePointer?, _ configuration: Configuration) throws(Errno) {
-    configuration.check()
-    self.configuration = configuration
-    queue = try CompletionQueue(configuration: configuration.queue)
-    let thread = LoopThread()
-    remote = try Remote(thread, waitingLimit: configuration.waitingCallLimit)
-    calls = RemoteCalls(remote)
-    registry = try unsafe EventRegistry(borrowing: base)
-    sockets = OpenSockets(registry)
-    executor = Executor(thread: thread, remote: remote)
-    hold = WorkHold(in: registry)
-    helpers = Helpers(limit: configuration.helperLimit, remote: remote, hold: hold)
-    connectQueue()
-    connectCalls()
-    connectJobs()
-    registry.seal()
+  /// Another reference to a loop, for code that gets one as an argument.
+  init(_ core: LoopCore) {
+    self.core = core
   }
 
   deinit {
-    // What a fork's child took out of its copy of the base, its parent would miss.
-    if executor.thread.isOfThisProcess { abandon() }
+    core.handleIsGoing()
   }
+
+  /// Runs the file operations.
+  public var queue: CompletionQueue { core.queue }
+
+  /// Reaches the loop from other threads.
+  public var remote: Remote { core.remote }
+
+  /// Runs tasks and actors on the loop's thread.
+  public var executor: Executor { core.executor }
+
+  /// The limits with which the loop was made.
+  public var configuration: Configuration { core.configuration }
 
   /// Makes the calling thread the loop's, before it runs a borrowed base that another thread gave
   /// a loop. No other thread uses the loop any more.
+  ///
+  /// The queue's signal is blocked in the calling thread until the loop's end on it, or until
+  /// ``leaveCurrentThread()``. A thread cannot change the mask of another one: call
+  /// ``leaveCurrentThread()`` on the former thread before, or it keeps the signal blocked.
   public func moveToCurrentThread() {
-    precondition(
-      executor.thread.isOfThisProcess,
-      "EventLoop: a fork's child shares its parent's descriptors; make a loop of its own there")
-    precondition(unsafe registry.base != nil, "EventLoop: used after close()")
-    guard !executor.thread.isCurrent else { return }
-    executor.thread.moveHere()
-    queue.moveToCurrentThread()
+    core.moveToCurrentThread()
+  }
+
+  /// Gives the calling thread the signal mask back that it had, before another thread takes the
+  /// loop over with ``moveToCurrentThread()``.
+  ///
+  /// The loop goes on to work here too, by the signal's handler, until then.
+  public func leaveCurrentThread() {
+    core.checkThread()
+    core.queue.leaveCurrentThread()
+  }
+
+  /// Calls `body` in the next turn of the loop, after everything else of the present one: after a
+  /// look at all descriptors and timers.
+  ///
+  /// The call is work of the loop: it is made before the loop has ended, however that ends.
+  ///
+  /// - Parameter body: Called once, on the loop's thread, and never from inside this call. Calls
+  ///   are made in the order in which they were asked for.
+  /// - Returns: Whether the loop will make the call; false while it is being cut off, when `body`
+  ///   is dropped.
+  @discardableResult
+  public func nextTurn(_ body: @escaping () -> Void) -> Bool {
+    core.checkThread()
+    guard !core.refusesWork else { return false }
+    core.later(body)
+    return true
   }
 
   /// Runs blocking work on a helper thread, then `completion` on the loop.
   ///
-  /// At most ``Configuration/helperLimit`` helpers run at a time; further work waits its turn.
+  /// At most ``Configuration/helperLimit`` threads do so at a time; further work waits its turn.
+  /// Calls on files have threads of their own.
   ///
   /// - Parameters:
   ///   - work: Runs on another thread, where signals are blocked.
-  ///   - completion: Gets the work's result, on the loop's thread.
-  /// - Throws: `EAGAIN` over ``Configuration/offloadLimit``. Nothing was started.
+  ///   - completion: Called once, on the loop's thread, with the work's result; with `EAGAIN` over
+  ///     ``Configuration/offloadLimit``, when nothing was started; or with `ECANCELED` when the
+  ///     loop is cut off, when the work was not started, or goes on unseen.
   public func offload<Value: Sendable>(
-    _ work: @escaping @Sendable () -> Value, _ completion: @escaping (Value) -> Void
-  ) throws(Errno) {
-    checkThread()
-    guard helpers.waitingCount < configuration.offloadLimit else {
-      throw .resourceTemporarilyUnavailable
-    }
-    helpers.run(work, completion)
-  }
-
-  /// As ``offload(_:_:)``, for work that can fail as a file operation does. A refusal is reported
-  /// like any other failure, from the loop.
-  func offloadCall<Value: Sendable>(
-    _ work: @escaping @Sendable () throws(FileError) -> Value,
-    _ completion: @escaping (Result<Value, FileError>) -> Void
+    _ work: @escaping @Sendable () -> Value,
+    _ completion: @escaping (Result<Value, Errno>) -> Void
   ) {
-    do throws(Errno) {
-      try offload({ Result(catching: work) }, completion)
-    } catch {
-      refuse(.helperCall, nil, error, completion)
-    }
+    core.checkThread()
+    core.helpers.run(.offloaded, work, completion)
   }
 
-  // MARK: - For the rest of the package
+  // MARK: - Ends
 
-  /// libevent's `event_base`.
-  package var base: OpaquePointer {
-    guard let base = unsafe registry.base else {
-      preconditionFailure("EventLoop: the base goes with the loop")
-    }
-    return unsafe base
-  }
-
-  /// Traps on any thread but the loop's.
-  package func checkThread() {
-    precondition(
-      executor.thread.isCurrent,
-      """
-      EventLoop: used off its thread, after close() or in a fork's child; from other threads call \
-      loop.remote.execute { … }
-      """)
-  }
-
-  // MARK: - Sources of work
-
-  private func connectQueue() {
-    var isCutShort = false
-    let drain = turnEvent(share: { $0.completionsPerTurn }) { loop, limit in
-      isCutShort = false
-      let count = loop.executor.servingJobs {
-        loop.queue.drain(limit: limit, cachedReadLimit: loop.cachedReadsPerTurn)
-      } isOver: {
-        !isCutShort
-      }
-      loop.holdWhileQueueIsBusy()
-      loop.callQueueWaiters()
-      return count
-    }
-    queue.requestDrain = { time in
-      switch time {
-      case .thisTurn:
-        drain.runThisTurn()
-      case .nextTurn:
-        isCutShort = true
-        drain.runNextTurn()
-      }
-    }
-    queue.delivered = { [executor] in executor.runReady() }
-    watchDescriptor(queue.descriptor.rawValue, drain)
-  }
-
-  private var completionsPerTurn: Int {
-    let most = configuration.queue.completionsPerDrain
-    return registry.watchesOthers ? min(most, configuration.completionsPerSharedTurn) : most
-  }
-
-  private var cachedReadsPerTurn: Int {
-    registry.watchesOthers
-      ? configuration.cachedReadsPerSharedTurn : configuration.queue.completionsPerDrain
-  }
-
-  /// Outside of a drain, a request is accepted by asking for one, which keeps a base running, too.
-  private func holdWhileQueueIsBusy() {
-    let isBusy = queue.unfinishedCount > 0
-    guard isBusy != isQueueBusy else { return }
-    isQueueBusy = isBusy
-    if isBusy { hold.begin() } else { hold.end() }
-  }
-
-  /// Calls `body` once when the queue takes requests again, which it does not now. Others may be
-  /// called first, and use the room up.
-  func whenQueueHasRoom(_ body: @escaping () -> Void) {
-    queueWaiters.append(body)
-  }
-
-  private func callQueueWaiters() {
-    guard !queueWaiters.isEmpty, queue.hasRoom() else { return }
-    let due = queueWaiters
-    queueWaiters = []
-    for body in due { body() }
-  }
-
-  private func connectCalls() {
-    let work = turnEvent(share: { $0.configuration.callsPerTurn }) { loop, limit in
-      let count = loop.calls.run(on: loop, limit: limit)
-      loop.counters.figures.callCount += UInt64(count)
-      return count
-    }
-    watchDescriptor(remote.descriptor, work)
-    calls.work = work
-  }
-
-  private func connectJobs() {
-    executor.open(
-      turnEvent(share: { $0.configuration.jobsPerTurn }) { loop, limit in
-        loop.executor.run(limit: limit)
-      })
-  }
-
-  /// Work keeps the loop until it returns: a callback may let go of the last reference.
-  private func turnEvent(
-    share: @escaping (EventLoop) -> Int,
-    _ work: @escaping (_ loop: EventLoop, _ share: Int) -> Int
-  ) -> TurnEvent {
-    TurnEvent(in: registry, share: { [unowned self] in share(self) }, counters) {
-      [unowned self] share in withExtendedLifetime(self) { work(self, share) }
-    }
-  }
-
-  /// Has work done when a descriptor of the loop's own has something to say.
+  /// Finishes what is in progress, and gives everything back.
   ///
-  /// What wakes the loop does not keep a borrowed base running. libevent does not count such an
-  /// event as something that happened either, so the work is an event of its own.
-  private func watchDescriptor(_ descriptor: Int32, _ work: TurnEvent) {
-    Event(
-      in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .uncounted
-    ) { [unowned self] in
-      checkThread()
-      work.runThisTurn()
-    }.add()
+  /// In this order:
+  ///
+  /// 1. Timers, signal and descriptor watches are cancelled, and those that are made from now on
+  ///    call nobody. Listeners and connections are closed; those who wait for them, for a
+  ///    connection attempt or for a lock get `ECANCELED`. From now on none of these can be started,
+  ///    and ``remote`` refuses.
+  /// 2. File operations, offloaded work, calls of the next turn and of other threads come to their
+  ///    own results, and so does what their handlers start. Tasks go on with them. Cancel first
+  ///    what might wait for ever, such as a read from a pipe; who starts new work again and again
+  ///    keeps the loop from closing, which ``shutDown(within:)`` bounds.
+  /// 3. Tasks that are left wait for something other than the loop, or do without it. They are
+  ///    cancelled, and have ``Configuration/cancellationGracePeriod`` to end.
+  /// 4. The loop's events are taken out of the base, which is freed if it is the loop's own.
+  ///
+  /// Close connections before that are to send what they hold. Afterwards the loop is only good for
+  /// ``remote``, which refuses; its files can be closed still. Closing breaks the circles of
+  /// callbacks that capture the loop.
+  ///
+  /// Traps inside a callback of the loop, and when the loop has ended before.
+  public func close() {
+    checkEnd("EventLoop: a callback must not close its loop; stop() it first")
+    core.finish()
   }
-}
 
-extension FileError.Operation {
-  /// Handing a call to the loop's helper threads.
-  fileprivate static let helperCall = FileError.Operation("call on a helper thread")
+  /// Closes the loop in good order, and within a time.
+  ///
+  /// Listeners are closed at once. Then the loop runs until its connections have closed and
+  /// everything else that it has accepted has ended, or until the time is over, or ``stop()``. What
+  /// is left is cut off: connections are closed, tasks cancelled, and the rest is answered with
+  /// `ECANCELED`. What runs on helper threads, and tasks, get
+  /// ``Configuration/cancellationGracePeriod`` more. At last the loop is closed.
+  ///
+  /// It cannot know which connections are idle: whoever keeps them open for a next request closes
+  /// them.
+  ///
+  /// Traps inside a callback of the loop, and when the loop has ended before.
+  ///
+  /// - Parameter timeout: The longest to wait for what is in progress, 0 or more.
+  /// - Returns: Whether everything ended by itself, with its own result.
+  @discardableResult
+  public func shutDown(within timeout: Duration) -> Bool {
+    checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
+    precondition(timeout >= .zero, "EventLoop: a time is 0 or more")
+    core.sockets.closeListeners()
+    let obligations = core.obligations
+    let hasEnded =
+      timeout == .zero
+      ? obligations.isEmpty : run(until: { obligations.isEmpty }, timeout: timeout)
+    if hasEnded { core.finish() } else { core.cancel() }
+    return hasEnded
+  }
+
+  private func checkEnd(_ advice: @autoclosure () -> String) {
+    core.checkThread()
+    precondition(core.runState != .running && !core.registry.isInCallback, advice())
+    // A stop that no run has seen is for none any more.
+    core.runState = .idle
+  }
 }

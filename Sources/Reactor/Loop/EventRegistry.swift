@@ -3,10 +3,10 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// The event base, and what of ours is added to it.
+/// The event base, and the events of the loop that are added to it.
 @safe
 final class EventRegistry {
-  /// Nil once the loop is gone.
+  /// Nil once the loop has ended.
   private(set) var base: OpaquePointer?
 
   /// Whether the base is the caller's, who frees it.
@@ -18,6 +18,9 @@ final class EventRegistry {
 
   private var events: [ObjectIdentifier: Event] = [:]
   private var ownEvents: Set<ObjectIdentifier> = []
+
+  private var callbackDepth = 0
+  private var afterCallbacks: (() -> Void)?
 
   /// - Parameter base: The caller's, or nil for one of our own. Wraps `event_base_new`, not with a
   ///   precise timer: libevent would pay for it with a system call in every turn, whether there is
@@ -40,7 +43,8 @@ final class EventRegistry {
   }
 
   func remove(_ event: Event) {
-    events[ObjectIdentifier(event)] = nil
+    // What the event's body captures is released after the access: that may run user code.
+    _ = events.removeValue(forKey: ObjectIdentifier(event))
   }
 
   /// Says that what is added now is the loop's own, and what comes later the user's.
@@ -50,17 +54,42 @@ final class EventRegistry {
 
   /// Takes the user's timers and watches out of the base.
   func removeUsersEvents() {
-    for (key, event) in events where !ownEvents.contains(key) {
+    // Removing one may release the last reference to another.
+    for event in Array(events.values) where !ownEvents.contains(ObjectIdentifier(event)) {
       event.remove()
     }
   }
 
-  /// Takes all events out of the base, and frees it if it is ours. Wraps `event_base_free`.
-  func close() {
-    for event in events.values {
+  /// Takes all events out of the base.
+  func removeAll() {
+    for event in Array(events.values) {
       event.remove()
     }
+  }
+
+  /// As ``removeAll()``, and frees the base if it is ours. Wraps `event_base_free`.
+  func close() {
+    removeAll()
     if !isBorrowed { unsafe event_base_free(base) }
     unsafe base = nil
+  }
+
+  // MARK: - Callbacks
+
+  /// Whether one of the loop's callbacks is running.
+  var isInCallback: Bool { callbackDepth > 0 }
+
+  /// Makes a call that may run user code.
+  func performCallback<Value>(_ body: () -> Value) -> Value {
+    callbackDepth += 1
+    let value = body()
+    callbackDepth -= 1
+    if callbackDepth == 0, let due = afterCallbacks.take() { due() }
+    return value
+  }
+
+  /// Has `body` called when no callback of the loop is running any more.
+  func afterCallbacks(_ body: @escaping () -> Void) {
+    afterCallbacks = body
   }
 }

@@ -14,10 +14,13 @@ final class JobQueue: @unchecked Sendable {
 
   private let confinedBooks = Confined(Books())
 
+  @safe
   private struct Books {
-    /// What runs them; nil when the loop is gone.
+    /// What runs them; nil when the loop has ended.
     var work: TurnEvent?
+    var loopTaskExecutor: UnownedTaskExecutor?
     var isServed = false
+    var isSuspended = false
     var jobs: [Job] = []
     var next = 0
     var takenCount: UInt64 = 0
@@ -34,11 +37,21 @@ final class JobQueue: @unchecked Sendable {
 
   var count: Int { books.jobs.count - books.next }
 
-  func open(_ work: TurnEvent) {
-    books.work = work
+  /// Whether none is handed out any more.
+  var isSuspended: Bool {
+    get { books.isSuspended }
+    set { books.isSuspended = newValue }
   }
 
-  /// - Returns: False when the loop is gone.
+  /// What runs the loop's own tasks.
+  var loopTaskExecutor: UnownedTaskExecutor? { unsafe books.loopTaskExecutor }
+
+  func open(_ work: TurnEvent, _ loopTaskExecutor: UnownedTaskExecutor) {
+    books.work = work
+    unsafe books.loopTaskExecutor = loopTaskExecutor
+  }
+
+  /// - Returns: False when the loop has ended.
   func append(_ job: Job) -> Bool {
     guard books.work != nil else { return false }
     books.jobs.append(job)
@@ -47,7 +60,7 @@ final class JobQueue: @unchecked Sendable {
   }
 
   func popFirst() -> Job? {
-    guard books.next < books.jobs.count else { return nil }
+    guard books.next < books.jobs.count, !books.isSuspended else { return nil }
     let job = books.jobs[books.next]
     books.next += 1
     books.takenCount += 1

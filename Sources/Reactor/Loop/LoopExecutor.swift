@@ -1,8 +1,8 @@
 extension EventLoop {
   /// Runs tasks and actors on a loop's thread, beside its callbacks.
   ///
-  /// As a task executor it is what ``EventLoop/startTask(_:)->Task<Value,Never>`` gives a task;
-  /// child tasks inherit it. As a serial executor it pins an actor:
+  /// As a task executor it is for tasks that say so; child tasks inherit it. As a serial executor
+  /// it pins an actor:
   ///
   /// ```swift
   /// actor Session {
@@ -15,25 +15,40 @@ extension EventLoop {
   /// A task that becomes ready on the loop's thread waits there, and is run in the same turn:
   /// no lock, no system call. From other threads it comes through ``EventLoop/remote``.
   ///
-  /// What becomes ready after the loop is gone is run all the same, one at a time, on a thread of
-  /// its own: a task that is dropped would never tell those who wait for it.
+  /// **After the loop's end** an actor that is pinned to it, and a task that prefers it, still run:
+  /// one part at a time, on a thread of their own. What they capture is `Sendable` or the actor's
+  /// own, and a task that is dropped would never tell those who wait for it. Calls that they make
+  /// to what belonged to the loop throw `ECANCELED`. Tasks of
+  /// ``EventLoop/startTask(_:)->Task<Value,Never>`` are not run there: the loop's end waits for
+  /// them.
   public final class Executor: SerialExecutor, TaskExecutor {
     /// A part of a task, from one `await` to the next.
     struct Job: Sendable {
+      enum Kind {
+        /// Of an actor that is pinned to the loop.
+        case actor
+        /// Of a task that prefers the executor.
+        case task
+        /// Of a task of the loop, which captures what belongs to the loop's thread.
+        case loopTask
+      }
+
       let job: UnownedJob
-      /// Whether it is of an actor that is pinned to the loop.
-      let isIsolated: Bool
+      let kind: Kind
     }
 
     let thread: LoopThread
+    /// The thread that runs what becomes ready after the loop's end. It is not the loop's.
+    private let lateThread = LoopThread()
     private let remote: Remote
     private let jobs = JobQueue()
-    /// A thread that is started when it is needed: not before the loop is gone.
+    /// A thread that is started when it is needed: not before the loop has ended.
     private let lateJobs = HelperThreads(limit: 1)
 
     init(thread: LoopThread, remote: Remote) {
       self.thread = thread
       self.remote = remote
+      lateThread.leave()
     }
 
     deinit {
@@ -44,7 +59,7 @@ extension EventLoop {
     ///
     /// - Parameter job: Moves in.
     public func enqueue(_ job: consuming ExecutorJob) {
-      enqueue(Job(job: UnownedJob(job), isIsolated: true))
+      enqueue(Job(job: UnownedJob(job), kind: .actor))
     }
 
     /// For the runtime: has a part of a task run on the loop's thread. Never runs it itself.
@@ -56,16 +71,17 @@ extension EventLoop {
     /// - Parameter job: Moves in.
     @_implements(TaskExecutor,enqueue(_:))
     public func enqueueTask(_ job: consuming ExecutorJob) {
-      enqueue(Job(job: UnownedJob(job), isIsolated: false))
+      enqueue(Job(job: UnownedJob(job), kind: .task))
     }
 
-    /// For the runtime: whether the calling thread is the loop's.
-    public func isIsolatingCurrentContext() -> Bool? { thread.isCurrent }
+    /// For the runtime: whether the calling thread is the loop's, or after its end the one that
+    /// runs what is left.
+    public func isIsolatingCurrentContext() -> Bool? { thread.isCurrent || lateThread.isCurrent }
 
     /// For the runtime: traps on any thread but the loop's.
     public func checkIsolated() {
       precondition(
-        thread.isCurrent,
+        thread.isCurrent || lateThread.isCurrent,
         "EventLoop.Executor: expected to be on the loop's thread; await a call of its actor instead"
       )
     }
@@ -75,9 +91,14 @@ extension EventLoop {
     /// Parts of tasks run so far.
     var jobCount: UInt64 { jobs.takenCount }
 
+    /// Whether a part of a task is ready to run.
+    var hasReadyJobs: Bool { jobs.count > 0 }
+
     /// Has `work` call ``run(limit:)``.
-    func open(_ work: TurnEvent) {
-      jobs.open(work)
+    ///
+    /// - Parameter loopTasks: What runs the loop's own tasks; it outlives them.
+    func open(_ work: TurnEvent, _ loopTasks: LoopTaskExecutor) {
+      unsafe jobs.open(work, loopTasks.asUnownedTaskExecutor())
     }
 
     /// Takes what another thread passed on.
@@ -122,12 +143,17 @@ extension EventLoop {
       jobs.noteFresh(operation)
     }
 
-    /// For a cancellation: has `body` called on the loop, if that still is.
-    func call(_ body: @escaping @Sendable (EventLoop) -> Void) {
-      remote.add(.body(body))
+    /// For a cancellation: has `body` called on the loop, if that has not ended.
+    func call(_ body: @escaping @Sendable (LoopCore) -> Void) {
+      remote.add(.internalBody(body))
     }
 
-    /// Leaves what is ready, and `others` behind it, to a thread of its own, and so what becomes
+    /// Runs no part of a task any more: what is ready stays for ``close(_:)``.
+    func suspend() {
+      jobs.isSuspended = true
+    }
+
+    /// Leaves what is ready, and `others` after it, to a thread of its own, and so what becomes
     /// ready from now on. The loop's thread is not the loop's any more.
     func close(_ others: [Job]) {
       thread.leave()
@@ -136,25 +162,45 @@ extension EventLoop {
       }
     }
 
-    private func enqueue(_ job: Job) {
+    fileprivate func enqueue(_ job: Job) {
       let isAccepted = thread.isCurrent ? jobs.append(job) : remote.add(.job(job))
       if !isAccepted { runLate(job) }
     }
 
     private func run(_ job: Job) {
-      if job.isIsolated {
+      switch job.kind {
+      case .actor:
         unsafe job.job.runSynchronously(
           isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-      } else {
+      case .task:
         unsafe job.job.runSynchronously(on: asUnownedTaskExecutor())
+      case .loopTask:
+        guard let loopTasks = unsafe jobs.loopTaskExecutor else { return }
+        unsafe job.job.runSynchronously(on: loopTasks)
       }
     }
 
     private func runLate(_ job: Job) {
+      // Its captures belong to the thread that was the loop's. `LoopTasks` has told of it.
+      if case .loopTask = job.kind { return }
       lateJobs.run { [self] in
-        thread.moveHere()
+        lateThread.moveHere()
         run(job)
       }
+    }
+  }
+
+  /// What the tasks of ``EventLoop/startTask(_:)->Task<Value,Never>`` prefer: as the loop's
+  /// executor, but it never runs them on another thread than the loop's.
+  final class LoopTaskExecutor: TaskExecutor {
+    private let executor: Executor
+
+    init(_ executor: Executor) {
+      self.executor = executor
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+      executor.enqueue(Executor.Job(job: UnownedJob(job), kind: .loopTask))
     }
   }
 }

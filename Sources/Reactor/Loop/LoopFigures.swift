@@ -23,9 +23,9 @@ extension EventLoop {
 
   /// The figures at this moment. Reading them costs the reader; keeping them costs no call.
   public var figures: Figures {
-    checkThread()
-    var figures = counters.figures
-    figures.jobCount = executor.jobCount
+    core.checkThread()
+    var figures = core.counters.figures
+    figures.jobCount = core.executor.jobCount
     return figures
   }
 

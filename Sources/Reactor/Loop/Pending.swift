@@ -101,9 +101,9 @@ package class Awaited: @unchecked Sendable {
   // Unchecked for the reason that `Confined` is, without its allocation.
   @exclusivity(unchecked) private var state = State.running
 
-  package init(on loop: EventLoop) {
-    loop.checkThread()
-    executor = loop.executor
+  package init(on core: LoopCore) {
+    core.checkThread()
+    executor = core.executor
   }
 
   /// Lets the task go on that waits for the drain in which the operation could have ended.
@@ -136,7 +136,7 @@ package class Awaited: @unchecked Sendable {
     await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { unsafe wait($0) }
     } onCancel: {
-      executor.call { loop in loop.queue.cancel(id, abandoning: abandoning) }
+      executor.call { core in core.queue.cancel(id, abandoning: abandoning) }
     }
   }
 

@@ -4,19 +4,25 @@ internal import SystemPackage
 
 extension EventLoop {
   /// The loop's only door for other threads.
+  ///
+  /// It does not keep the loop. When the loop has ended, it refuses.
   public final class Remote: Sendable {
     /// What another thread wants of the loop.
     enum Call: Sendable {
       case body(@Sendable (EventLoop) -> Void)
+      /// Of the loop's own: a result of a helper thread, a cancellation.
+      case internalBody(@Sendable (LoopCore) -> Void)
       case job(Executor.Job)
     }
 
     private struct Door {
       var calls: [Call] = []
+      /// Whether calls of users are refused: the loop is ending.
+      var refusesBodies = false
       let wakeUp: WakeUp
     }
 
-    /// Nil when the loop is gone. The descriptor goes with it, whoever still holds the remote.
+    /// Nil when the loop has ended. The descriptor goes with it, whoever still holds the remote.
     private let door: Mutex<Door?>
 
     private let thread: LoopThread
@@ -35,11 +41,12 @@ extension EventLoop {
 
     /// Has the loop call `body` on its thread, after what was passed on before it.
     ///
-    /// May be called from any thread, also from the loop's, and never calls `body` itself.
+    /// May be called from any thread, also from the loop's, and never calls `body` itself. What was
+    /// accepted is called before the loop has ended, or dropped with a child that forked.
     ///
     /// - Parameter body: Gets the loop, on its thread.
-    /// - Returns: Whether the loop will get to it if it runs; false when it does not exist any
-    ///   more, in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already.
+    /// - Returns: Whether the loop will get to it if it runs; false when it is being cut off or has
+    ///   ended, in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already.
     ///   Then `body` is dropped.
     @discardableResult
     public func execute(_ body: @escaping @Sendable (EventLoop) -> Void) -> Bool {
@@ -52,11 +59,15 @@ extension EventLoop {
       guard thread.isOfThisProcess else { return false }
       return door.withLock { door in
         guard let count = door?.calls.count, count < limit else { return false }
+        if case .body = call, door?.refusesBodies ?? true { return false }
         door?.calls.append(call)
         if count == 0 { door?.wakeUp.signal() }
         return true
       }
     }
+
+    /// Calls that were passed on and not taken.
+    var count: Int { door.withLock { $0?.calls.count ?? 0 } }
 
     /// Hands out all calls that wait.
     func takeCalls() -> [Call] {
@@ -67,9 +78,14 @@ extension EventLoop {
       }
     }
 
-    /// Refuses calls from now on.
+    /// Refuses calls of users from now on.
+    func refuseBodies() {
+      door.withLock { $0?.refusesBodies = true }
+    }
+
+    /// Refuses everything from now on.
     ///
-    /// - Returns: What was not called yet.
+    /// - Returns: What was not taken yet.
     func close() -> [Call] {
       door.withLock { $0.take() }?.calls ?? []
     }
@@ -90,8 +106,11 @@ extension EventLoop {
 
     private var isEmpty: Bool { next == calls.count }
 
+    /// Calls that were passed on and not made yet.
+    var count: Int { calls.count - next + remote.count }
+
     /// - Returns: The number of calls made, at most `limit`.
-    func run(on loop: EventLoop, limit: Int) -> Int {
+    func run(on core: LoopCore, limit: Int) -> Int {
       if isEmpty {
         calls = remote.takeCalls()
         next = 0
@@ -101,21 +120,27 @@ extension EventLoop {
         let call = calls[next]
         next += 1
         switch call {
-        case .body(let body): body(loop)
-        case .job(let job): loop.executor.enqueueHere(job)
+        case .body(let body): body(core.loop)
+        case .internalBody(let body): body(core)
+        case .job(let job): core.executor.enqueueHere(job)
         }
       }
-      if !isEmpty { work?.runNextTurn() }
+      if isEmpty {
+        // What they capture goes when they were made, and outside of the array's accesses.
+        let made = calls
+        (calls, next) = ([], 0)
+        withExtendedLifetime(made) {}
+      } else {
+        work?.runNextTurn()
+      }
       return count
     }
 
     /// Refuses calls from now on.
     ///
-    /// - Returns: The jobs that were not passed on yet. Other calls are dropped.
+    /// - Returns: The jobs that were not passed on yet.
     func close() -> [Executor.Job] {
-      let left = calls[next...] + remote.close()
-      calls = []
-      next = 0
+      let left = remote.close()
       work = nil
       return left.compactMap { call in
         guard case .job(let job) = call else { return nil }

@@ -25,18 +25,20 @@ public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
   public static let user2 = POSIXSignal(rawValue: SIGUSR2)
 }
 
-/// A signal that a loop watches. It goes on, kept or not, until it is cancelled.
+/// A signal that a loop watches. It goes on, kept or not, until it is cancelled or its loop ends;
+/// then it calls nobody any more, and the signal has its former disposition.
 @safe
 public final class SignalWatch {
-  private let event: Event
+  private weak var event: Event?
 
-  fileprivate init(_ event: Event) {
+  /// - Parameter event: Nil for one that watches nothing, since its loop is ending.
+  fileprivate init(_ event: Event?) {
     self.event = event
   }
 
   /// Stops watching; the signal gets its former disposition back.
   public func cancel() {
-    event.remove()
+    event?.remove()
   }
 }
 
@@ -55,9 +57,10 @@ extension EventLoop {
   /// - Returns: The watch, to cancel it.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
-    checkThread()
+    core.checkThread()
+    guard !core.isEnding else { return SignalWatch(nil) }
     let event = Event(
-      in: registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
+      in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
       lifetime: .untilRemoved, body)
     event.add()
     return SignalWatch(event)

@@ -2,59 +2,88 @@ internal import CLibevent
 internal import PosixAIO
 
 extension EventLoop {
-  /// A timer of a loop. It lives as long as it is running, kept or not.
+  /// A timer of a loop. It runs, kept or not, until it is cancelled or its loop ends; then it calls
+  /// nobody any more.
   @safe
   public final class Timer {
-    private let registry: EventRegistry
-    private let counters: Counters
-    private let interval: Duration?
-    // Let go when it is not to be called any more: it may hold the loop, or this timer.
-    private var body: (() -> Void)?
-    private var due: SuspendingClock.Instant
-    // The registry holds it while it is added, and it holds the timer.
-    private weak var event: Event?
+    /// What the clock can add to any time of its own, and go on to add to.
+    private static let longestDelay = Duration.seconds(Int64.max)
+
+    // libevent's event holds it, and nothing else: so the body goes when the timer will not call it
+    // any more, whoever keeps the timer.
+    private weak var firing: Firing?
+
+    /// One that never fires, since its loop is ending.
+    fileprivate init() {}
 
     fileprivate init(
       in registry: EventRegistry, _ counters: Counters, delay: Duration, interval: Duration?,
       _ body: @escaping () -> Void
     ) {
-      self.registry = registry
-      self.counters = counters
-      self.interval = interval
-      self.body = body
-      due = .now + delay
-      wait(delay)
+      let firing = Firing(
+        in: registry, counters, due: .now + min(delay, Self.longestDelay),
+        interval: interval.map { min($0, Self.longestDelay) }, body)
+      firing.wait(delay)
+      self.firing = firing
     }
 
     /// Whether it will still fire.
-    public var isScheduled: Bool { event?.isAdded ?? false }
+    public var isScheduled: Bool { firing?.isScheduled ?? false }
 
     /// Stops it. A cancelled timer never fires.
     public func cancel() {
-      event?.remove()
-      body = nil
+      firing?.cancel()
     }
 
-    private func wait(_ delay: Duration) {
-      let event = Event(in: registry, descriptor: -1, flags: 0) { [self] in fire() }
-      event.add(timeout: delay)
-      self.event = event
-    }
+    /// What a timer does, for as long as it waits.
+    @safe
+    private final class Firing {
+      private let registry: EventRegistry
+      private let counters: Counters
+      private let interval: Duration?
+      private let body: () -> Void
+      private var due: SuspendingClock.Instant
+      // The registry holds it while it is added, and it holds this object.
+      private weak var event: Event?
+      private var isCanceled = false
 
-    /// libevent's clock ticks every few milliseconds, so it may call a little early.
-    private func fire() {
-      let now = SuspendingClock.now
-      guard due <= now else { return wait(due - now) }
-      counters.figures.timerLags.record(now - due)
-      let body = body
-      if let interval {
-        due += interval
-        if due <= now { due = now + interval }
-        wait(due - now)
-      } else {
-        self.body = nil
+      init(
+        in registry: EventRegistry, _ counters: Counters, due: SuspendingClock.Instant,
+        interval: Duration?, _ body: @escaping () -> Void
+      ) {
+        self.registry = registry
+        self.counters = counters
+        self.due = due
+        self.interval = interval
+        self.body = body
       }
-      body?()
+
+      var isScheduled: Bool { !isCanceled && event?.isAdded ?? false }
+
+      func cancel() {
+        isCanceled = true
+        event?.remove()
+      }
+
+      func wait(_ delay: Duration) {
+        let event = Event(in: registry, descriptor: -1, flags: 0) { [self] in fire() }
+        event.add(timeout: delay)
+        self.event = event
+      }
+
+      /// libevent's clock ticks every few milliseconds, so it may call a little early, and years
+      /// too early where the delay is longer than ``Event/longestTimeout``.
+      private func fire() {
+        let now = SuspendingClock.now
+        guard due <= now else { return wait(due - now) }
+        counters.figures.timerLags.record(now - due)
+        if let interval {
+          due += interval
+          if due <= now { due = now + interval }
+          wait(due - now)
+        }
+        body()
+      }
     }
   }
 
@@ -62,14 +91,14 @@ extension EventLoop {
   /// later as a rule.
   ///
   /// - Parameters:
-  ///   - delay: 0 or more.
-  ///   - body: Never called from inside this call.
+  ///   - delay: 0 or more. `.seconds(.max)` is never.
+  ///   - body: Never called from inside this call, and not at all once the loop is ending.
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
-    checkThread()
+    core.checkThread()
     precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
-    return Timer(in: registry, counters, delay: delay, interval: nil, body)
+    return core.schedule(after: delay, body)
   }
 
   /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then;
@@ -81,8 +110,17 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
-    checkThread()
+    core.checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
-    return Timer(in: registry, counters, delay: interval, interval: interval, body)
+    guard !core.isEnding else { return Timer() }
+    return Timer(in: core.registry, core.counters, delay: interval, interval: interval, body)
+  }
+}
+
+extension LoopCore {
+  /// As ``EventLoop/schedule(after:_:)``.
+  func schedule(after delay: Duration, _ body: @escaping () -> Void) -> EventLoop.Timer {
+    guard !isEnding else { return EventLoop.Timer() }
+    return EventLoop.Timer(in: registry, counters, delay: delay, interval: nil, body)
   }
 }

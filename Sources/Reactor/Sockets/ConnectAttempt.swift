@@ -1,7 +1,8 @@
 internal import CLibevent
 internal import SystemPackage
 
-/// A connect in progress, with which it can be cancelled. It goes on, kept or not.
+/// An attempt to connect, in progress: cancels it. It goes on, kept or not; when its loop ends, its
+/// handler gets `ECANCELED`.
 ///
 /// Tries the addresses of a host in turns of their families, each when the one before has failed or
 /// ``attemptDelay`` has passed; the first that answers is the connection (after RFC 8305).
@@ -25,7 +26,7 @@ public final class ConnectAttempt {
     let event: Event
   }
 
-  private unowned let loop: EventLoop
+  private let core: LoopCore
   private let sockets: OpenSockets
   private let configuration: Connection.Configuration
   private let peer: String
@@ -37,29 +38,31 @@ public final class ConnectAttempt {
   private var handler: Handler?
 
   init(
-    _ peer: String, on loop: EventLoop, timeout: Duration,
+    _ peer: String, on core: LoopCore, timeout: Duration,
     _ configuration: Connection.Configuration,
     _ handler: @escaping Handler
   ) {
-    loop.checkThread()
+    core.checkThread()
     configuration.check()
     precondition(timeout > .zero, "Connection: the time-out of a connect is more than 0")
-    self.loop = loop
+    self.core = core
     self.configuration = configuration
     self.peer = peer
     self.handler = handler
-    sockets = loop.sockets
+    sockets = core.sockets
     state = .resolving
     sockets.insert(self)
-    self.timeout = loop.schedule(after: timeout) { [self] in
+    self.timeout = core.schedule(after: timeout) { [self] in
       finish(.failure(timedOut))
     }
+    // Nothing becomes of it any more.
+    if core.isEnding { cancel() }
   }
 
   /// Gives up. The handler gets `ECANCELED`, unless it has its result already.
   public func cancel() {
     if case .done = state { return }
-    loop.checkThread()
+    core.checkThread()
     let canceled = SocketError(.connect, peer, .canceled)
     close(keeping: nil)
     sockets.callLater { [self] in tell(.failure(canceled)) }
@@ -67,20 +70,16 @@ public final class ConnectAttempt {
 
   /// Looks the host up on a helper thread, then connects.
   func resolve(_ host: String, port: UInt16) {
-    do throws(Errno) {
-      try loop.offload {
-        Result { () throws(NameLookup.Failure) in try NameLookup.addresses(of: host, port: port) }
-      } _: { [self] result in
-        guard case .resolving = state else { return }
-        switch result {
-        case .success(let addresses): connect(addresses.withFamiliesInTurns())
-        case .failure(let failure): finish(.failure(SocketError(.resolve, peer, failure.reason)))
-        }
-      }
-    } catch {
-      sockets.callLater { [self] in
-        guard case .resolving = state else { return }
-        finish(.failure(SocketError(.resolve, peer, error)))
+    guard case .resolving = state else { return }
+    core.helpers.run(.nameLookUp) {
+      Result { () throws(NameLookup.Failure) in try NameLookup.addresses(of: host, port: port) }
+    } _: { [self] outcome in
+      guard case .resolving = state else { return }
+      switch outcome {
+      case .success(.success(let addresses)): connect(addresses.withFamiliesInTurns())
+      case .success(.failure(let failure)):
+        finish(.failure(SocketError(.resolve, peer, failure.reason)))
+      case .failure(let errno): finish(.failure(SocketError(.resolve, peer, errno)))
       }
     }
   }
@@ -111,7 +110,7 @@ public final class ConnectAttempt {
       do throws(Errno) {
         try begin(address)
         if !untried.isEmpty {
-          nextTry = loop.schedule(after: Self.attemptDelay) { [self] in tryNext() }
+          nextTry = core.schedule(after: Self.attemptDelay) { [self] in tryNext() }
         }
         return
       } catch {
@@ -129,7 +128,7 @@ public final class ConnectAttempt {
       SocketCalls.close(socket)
       throw error
     }
-    let event = Event(in: loop.registry, descriptor: socket, flags: EV_WRITE) { [self] in
+    let event = Event(in: core.registry, descriptor: socket, flags: EV_WRITE) { [self] in
       answered(socket)
     }
     event.add()
@@ -154,7 +153,7 @@ public final class ConnectAttempt {
     close(keeping: socket)
     tell(
       .success(
-        Connection(socket, peerAddress: address, on: loop, configuration, listener: nil)))
+        Connection(socket, peerAddress: address, on: core, configuration, listener: nil)))
   }
 
   private func finish(_ result: Result<Connection, SocketError>) {
@@ -183,8 +182,7 @@ public final class ConnectAttempt {
 }
 
 extension ConnectAttempt: OpenSocket {
-  func loopIsGoing() {
-    close(keeping: nil)
-    handler = nil
+  package func loopIsEnding() {
+    cancel()
   }
 }

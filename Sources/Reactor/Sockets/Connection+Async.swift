@@ -13,7 +13,8 @@ extension Connection {
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
   ) async throws(SocketError) -> Connection {
-    let pending = Pending<Connection, SocketError>(on: loop)
+    try checkAwaitable(loop.core, .connect, "\(host):\(port)")
+    let pending = Pending<Connection, SocketError>(on: loop.core)
     let attempt = connect(
       to: host, port: port, on: loop, timeout: timeout, configuration: configuration
     ) { pending.finish($0) }
@@ -26,7 +27,8 @@ extension Connection {
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
   ) async throws(SocketError) -> Connection {
-    let pending = Pending<Connection, SocketError>(on: loop)
+    try checkAwaitable(loop.core, .connect, "\(address)")
+    let pending = Pending<Connection, SocketError>(on: loop.core)
     let attempt = connect(
       to: address, on: loop, timeout: timeout, configuration: configuration
     ) { pending.finish($0) }
@@ -110,7 +112,7 @@ extension Connection {
   @discardableResult
   nonisolated(nonsending) public func close() async -> CloseReason {
     if let closeReason { return closeReason }
-    let pending = Pending<CloseReason, Never>(on: loop)
+    let pending = Pending<CloseReason, Never>(on: core)
     closers.append(pending)
     endGracefully(.local)
     return await pending.value {}
@@ -140,6 +142,16 @@ extension Connection {
   }
 
   // MARK: - Waiting
+
+  private static func checkAwaitable(
+    _ core: LoopCore, _ operation: SocketError.Operation, _ peer: String
+  ) throws(SocketError) {
+    do throws(Errno) {
+      try core.checkUse()
+    } catch {
+      throw SocketError(operation, peer, error)
+    }
+  }
 
   private func error(_ operation: SocketError.Operation, _ errno: Errno) -> SocketError {
     SocketError(operation, "\(peerAddress)", errno)
@@ -224,7 +236,7 @@ extension Connection {
     _ operation: SocketError.Operation, cancel: @escaping () -> Void,
     until start: (_ resume: @escaping () -> Void) -> Void
   ) async throws(SocketError) {
-    let pending = Pending<Void, SocketError>(on: loop)
+    let pending = Pending<Void, SocketError>(on: core)
     var isWaiting = true
     start {
       guard isWaiting else { return }

@@ -27,7 +27,7 @@ extension Connection {
     guard isOpen else { return }
     // Both sides have ended, and it was about to close by itself.
     let reason = input == .told && output == .ended ? .endOfInput : reason
-    let timer = loop.schedule(after: configuration.closeTimeout) { [self] in
+    let timer = core.schedule(after: configuration.closeTimeout) { [self] in
       finish(.timedOut(.output))
     }
     state = .closing(reason, timer)
@@ -46,7 +46,7 @@ extension Connection {
   /// Everything was sent, and this side is shut down.
   func linger(_ reason: CloseReason) {
     guard input == .open, configuration.lingerTimeout > .zero else { return finish(reason) }
-    let timer = loop.schedule(after: configuration.lingerTimeout) { [self] in finish(reason) }
+    let timer = core.schedule(after: configuration.lingerTimeout) { [self] in finish(reason) }
     state = .lingering(reason, timer)
   }
 
@@ -115,14 +115,7 @@ extension Connection {
 }
 
 extension Connection: OpenSocket {
-  func loopIsGoing() {
-    // It may be closed, and about to be told.
-    if closeReason == nil { state = .closed(.local) }
-    stream.close()
-    // It goes, too, and may be gone.
-    listener = nil
-    letGo()
-    cancelWaiting()
-    resumeClosers(closeReason ?? .local)
+  package func loopIsEnding() {
+    finish(.local, isTellingLater: true)
   }
 }

@@ -1,7 +1,7 @@
 public import SystemPackage
 
 extension Connection {
-  /// The limits and choices of a connection.
+  /// The limits and choices of a connection. A time-out of more than ten years never passes.
   public struct Configuration: Sendable {
     /// The bytes of input that may wait for the receive handler or a reader, in user memory; at so
     /// many the connection stops to read, and the kernel's buffers hold up the peer. What a receive
@@ -44,7 +44,8 @@ extension Connection {
     public var sendsAtOnce = true
 
     /// How long a TCP connection is silent before the kernel asks whether the peer still exists
-    /// (`TCP_KEEPIDLE`), in whole seconds, 1 or more. Nil, the value unless set, never asks.
+    /// (`TCP_KEEPIDLE`), in whole seconds. 1 second or more; more than 32,767 seconds, the kernel's
+    /// limit, are taken as that. Nil, the default, never asks.
     public var keepAliveIdleTime: Duration?
 
     /// The limits as they are unless set.
@@ -63,7 +64,10 @@ extension Connection {
       precondition(
         (inputTimeout.map { $0 > .zero } ?? true) && (outputTimeout.map { $0 > .zero } ?? true)
           && closeTimeout > .zero && lingerTimeout >= .zero,
-        "Connection.Configuration: a time-out is more than 0")
+        "Connection.Configuration: a time-out is more than 0, and lingerTimeout 0 or more")
+      precondition(
+        keepAliveIdleTime.map { $0 >= .seconds(1) } ?? true,
+        "Connection.Configuration: keepAliveIdleTime is 1 second or more")
     }
 
     var tcp: SocketCalls.TCPOptions {

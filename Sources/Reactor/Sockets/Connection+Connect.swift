@@ -22,7 +22,7 @@ extension Connection {
         to: address, on: loop, timeout: timeout, configuration: configuration, handler)
     }
     let attempt = ConnectAttempt(
-      "\(host):\(port)", on: loop, timeout: timeout, configuration, handler)
+      "\(host):\(port)", on: loop.core, timeout: timeout, configuration, handler)
     attempt.resolve(host, port: port)
     return attempt
   }
@@ -34,7 +34,8 @@ extension Connection {
     configuration: Configuration = Configuration(),
     _ handler: @escaping (Result<Connection, SocketError>) -> Void
   ) -> ConnectAttempt {
-    let attempt = ConnectAttempt("\(address)", on: loop, timeout: timeout, configuration, handler)
+    let attempt = ConnectAttempt(
+      "\(address)", on: loop.core, timeout: timeout, configuration, handler)
     attempt.connect([address])
     return attempt
   }

@@ -2,40 +2,39 @@ public import PosixAIO
 public import SystemPackage
 
 extension Connection {
-  /// Sends a copy of bytes, in the order of the calls, as the peer takes them. Wraps
-  /// `evbuffer_add`.
+  /// Sends a copy of bytes, in the order of the calls, as the peer takes them. Wraps `send(2)` and
+  /// `sendmsg(2)`, both with `MSG_NOSIGNAL`.
   ///
   /// - Parameter bytes: Any number of them, 0 included.
   /// - Throws: `EPIPE` when the connection is closed or closing, or its output shut down;
-  ///   `ENOBUFS` over ``Configuration/outputLimitByteCount``. Then nothing of it is sent.
+  ///   `ECANCELED` when the loop's end has closed it; `ENOBUFS` over
+  ///   ``Configuration/outputLimitByteCount``. Then nothing of it is sent.
   public func write(_ bytes: RawSpan) throws(Errno) {
-    try checkWrite(bytes.byteCount)
-    unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
-    noteWrite()
+    try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in try unsafe write(copying: bytes) }
   }
 
-  /// As ``write(_:)-(RawSpan)``.
+  /// As ``write(_:)-(RawSpan)``. Sends the bytes that the collection gives, whatever its `count`
+  /// says.
   public func write(_ bytes: some Collection<UInt8>) throws(Errno) {
-    try checkWrite(bytes.count)
-    let isDone: Void? = bytes.withContiguousStorageIfAvailable { bytes in
-      unsafe stream.write(UnsafeRawBufferPointer(bytes))
+    let written = bytes.withContiguousStorageIfAvailable { bytes in
+      unsafe outcome(ofCopying: UnsafeRawBufferPointer(bytes))
     }
-    if isDone == nil { unsafe Array(bytes).withUnsafeBytes { unsafe stream.write($0) } }
-    noteWrite()
+    if let written { return try written.get() }
+    try checkWrite(0)
+    var copy: [UInt8] = []
+    for byte in bytes {
+      copy.append(byte)
+      guard copy.count <= room else { throw .noBufferSpace }
+    }
+    try unsafe write(copy.span.bytes)
   }
 
-  /// Sends a buffer's valid bytes. Larger ones are not copied: their memory is freed when they were
-  /// sent, or when the connection is closed. Wraps `evbuffer_add_reference`.
+  /// Sends a buffer's valid bytes. 4 KiB or more are not copied: their memory is freed when it was
+  /// sent, or when the connection is closed. Wraps `send(2)` and `sendmsg(2)`.
   ///
   /// - Parameter buffer: Moves in.
   /// - Throws: As ``write(_:)-(RawSpan)``.
   public func write(_ buffer: consuming IOBuffer) throws(Errno) {
-    // Below, a copy costs less than the account of the reference.
-    let smallestReferenceByteCount = 4096
-    guard buffer.count >= smallestReferenceByteCount else {
-      let array = Array(buffer)
-      return try write(array)
-    }
     try checkWrite(buffer.count)
     stream.write(buffer)
     noteWrite()
@@ -56,12 +55,25 @@ extension Connection {
     if stream.outputByteCount == 0 { sockets.callLater { [self] in outputMoved() } }
   }
 
+  private func write(copying bytes: UnsafeRawBufferPointer) throws(Errno) {
+    try checkWrite(bytes.count)
+    unsafe stream.write(bytes)
+    noteWrite()
+  }
+
+  /// For a closure of the standard library, which does not throw an `Errno`.
+  private func outcome(ofCopying bytes: UnsafeRawBufferPointer) -> Result<Void, Errno> {
+    Result { () throws(Errno) in try unsafe write(copying: bytes) }
+  }
+
   private func checkWrite(_ byteCount: Int) throws(Errno) {
     checkThread()
-    guard isOpen, output == .open else { throw .brokenPipe }
-    let room = configuration.outputLimitByteCount - stream.outputByteCount
+    guard isOpen, output == .open else { throw core.isEnding ? .canceled : .brokenPipe }
     guard byteCount <= room else { throw .noBufferSpace }
   }
+
+  /// How many more bytes may wait.
+  private var room: Int { configuration.outputLimitByteCount - stream.outputByteCount }
 
   private func noteWrite() {
     if stream.beginSending() { sockets.sendLater(stream) }

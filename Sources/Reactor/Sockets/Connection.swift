@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import SystemPackage
 
 /// A stream of bytes to and from a peer, over TCP or a Unix socket.
@@ -17,14 +18,14 @@ public import SystemPackage
 ///
 /// **Lifetime.** A connection lives as long as it is open, kept or not. It is closed by
 /// ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose``
-/// is called once, as the last of its handlers. It goes with its loop, silently, if that goes
-/// first.
+/// is called once, as the last of its handlers. It ends with its loop, if that ends first: what it
+/// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
-/// **SIGPIPE.** libevent's `writev(2)`, for what is in several pieces, raises it where the peer is
-/// gone. The first connection of a
-/// process ignores that signal from then on, unless a handler is installed.
+/// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
+/// everything is sent with `MSG_NOSIGNAL`. A peer that is gone shows as
+/// ``CloseReason/failed(_:)`` with `EPIPE` or `ECONNRESET`.
 ///
-/// Wraps two events of libevent and an `evbuffer`.
+/// Wraps two events of libevent, `recv(2)`, `send(2)` and `sendmsg(2)`.
 @safe
 public final class Connection {
   /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
@@ -66,8 +67,10 @@ public final class Connection {
   /// What the connection was made with.
   public let configuration: Configuration
 
+  let core: LoopCore
+
   /// The loop that runs it.
-  public unowned let loop: EventLoop
+  public var loop: EventLoop { core.loop }
 
   let sockets: OpenSockets
   let stream: SocketStream
@@ -86,20 +89,43 @@ public final class Connection {
 
   /// Called when bytes have arrived. Until it is set they wait, and so does the end of input.
   public var onReceive: ReceiveHandler? {
-    didSet { deliverLater() }
+    get { onReceiveHandler }
+    set {
+      _ = onReceiveHandler.exchange(for: newValue)
+      deliverLater()
+    }
   }
+  private var onReceiveHandler: ReceiveHandler?
 
   /// Called once when the peer has ended its side, after ``onReceive`` was shown the last bytes.
   /// What that has left stays in ``withUnreadBytes(_:)``. The connection can still send.
   ///
   /// Without it a connection with a receive handler sends what is waiting, and closes.
-  public var onEndOfInput: ((Connection) -> Void)?
+  public var onEndOfInput: ((Connection) -> Void)? {
+    get { onEndOfInputHandler }
+    set {
+      _ = onEndOfInputHandler.exchange(for: newValue)
+    }
+  }
+  private var onEndOfInputHandler: ((Connection) -> Void)?
 
   /// Called when a congested connection has come down to the low-water mark.
-  public var onDrained: ((Connection) -> Void)?
+  public var onDrained: ((Connection) -> Void)? {
+    get { onDrainedHandler }
+    set {
+      _ = onDrainedHandler.exchange(for: newValue)
+    }
+  }
+  private var onDrainedHandler: ((Connection) -> Void)?
 
   /// Called once when the connection is closed, as the last of its handlers.
-  public var onClose: ((Connection, CloseReason) -> Void)?
+  public var onClose: ((Connection, CloseReason) -> Void)? {
+    get { onCloseHandler }
+    set {
+      _ = onCloseHandler.exchange(for: newValue)
+    }
+  }
+  private var onCloseHandler: ((Connection, CloseReason) -> Void)?
 
   /// A reader that waits for bytes, the end of input or the end of the connection.
   var reader: (() -> Void)?
@@ -118,30 +144,30 @@ public final class Connection {
   ///   - loop: Whose thread this is.
   ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)` or `setsockopt(2)`. Then
-  ///   the descriptor is still the caller's.
+  ///   the descriptor is still the caller's. `ECANCELED` when the loop is ending.
   public convenience init(
     adopting descriptor: FileDescriptor, on loop: EventLoop,
     configuration: Configuration = Configuration()
   ) throws(Errno) {
-    loop.checkThread()
+    try loop.core.checkSockets()
     let address = try SocketCalls.adopt(descriptor.rawValue, configuration.tcp)
-    self.init(descriptor.rawValue, peerAddress: address, on: loop, configuration, listener: nil)
+    self.init(
+      descriptor.rawValue, peerAddress: address, on: loop.core, configuration, listener: nil)
   }
 
   /// Takes over a connected socket that has its options.
   init(
-    _ socket: Int32, peerAddress: SocketAddress, on loop: EventLoop,
+    _ socket: Int32, peerAddress: SocketAddress, on core: LoopCore,
     _ configuration: Configuration, listener: Listener?
   ) {
     configuration.check()
-    ignoreBrokenPipes()
-    self.loop = loop
+    self.core = core
     self.configuration = configuration
     self.peerAddress = peerAddress
     self.listener = listener
-    sockets = loop.sockets
+    sockets = core.sockets
     stream = SocketStream(
-      socket, in: loop.registry, sockets.inputBlocks,
+      socket, in: core.registry, sockets.blocks,
       .init(
         inputByteCount: configuration.inputHighWaterByteCount,
         outputLowWaterByteCount: configuration.outputLowWaterByteCount))
@@ -165,7 +191,7 @@ public final class Connection {
   func checkThread() {
     // A closed connection may outlive its loop, and does nothing.
     if case .closed = state { return }
-    loop.checkThread()
+    core.checkThread()
   }
 
   /// Time runs for input only while somebody wants it: who is busy with a request does not read the

@@ -74,7 +74,7 @@ final class Incoming {
       return connection
     }
     guard listener.isOpen else { return nil }
-    let pending = Pending<Connection?, SocketError>(on: listener.loop)
+    let pending = Pending<Connection?, SocketError>(on: listener.core)
     waiting = pending
     return try await pending.value { [self] in
       guard waiting === pending else { return }

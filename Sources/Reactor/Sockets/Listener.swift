@@ -3,7 +3,7 @@ internal import Glibc
 internal import PosixAIO
 public import SystemPackage
 
-/// Takes in clients on an address, over TCP or a Unix socket. Wraps `evconnlistener`.
+/// Accepts clients on an address, over TCP or a Unix socket. Wraps `listen(2)` and `accept4(2)`.
 ///
 /// ```swift
 /// let listener = try Listener(on: loop, .loopback(port: 0))
@@ -11,7 +11,8 @@ public import SystemPackage
 /// print("listening on \(listener.address)")
 /// ```
 ///
-/// It lives until ``close()``, kept or not, or goes with its loop. Its connections outlive it.
+/// It listens, kept or not, until ``close()`` or the end of its loop, which closes it. Its
+/// connections outlive it.
 @safe
 public final class Listener {
   /// The limits and choices of a listener.
@@ -55,8 +56,8 @@ public final class Listener {
     }
   }
 
-  /// The most clients that are taken in one turn of the loop; libevent would go on as long as they
-  /// come, while everybody else waits.
+  /// The most clients that are accepted in one turn of the loop, so that a crowd of them does not
+  /// hold up everything else. Those that were lost before they were accepted count too.
   static let acceptsPerTurn = 64
 
   private enum State {
@@ -66,8 +67,10 @@ public final class Listener {
     case closed
   }
 
+  let core: LoopCore
+
   /// The loop that runs it.
-  public unowned let loop: EventLoop
+  public var loop: EventLoop { core.loop }
 
   /// The address in use, with the real port.
   public let address: SocketAddress
@@ -83,74 +86,84 @@ public final class Listener {
 
   /// Gets each client. Until it is set, clients wait in the kernel's queue.
   public var onConnection: ((Connection) -> Void)? {
-    didSet { update() }
+    get { onConnectionHandler }
+    set {
+      _ = onConnectionHandler.exchange(for: newValue)
+      update()
+    }
   }
+  private var onConnectionHandler: ((Connection) -> Void)?
 
   /// Told when the kernel would not accept, most likely `EMFILE`: too many open files. Accepting
   /// goes on after ``Configuration/retryDelay``.
-  public var onError: ((SocketError) -> Void)?
+  public var onError: ((SocketError) -> Void)? {
+    get { onErrorHandler }
+    set {
+      _ = onErrorHandler.exchange(for: newValue)
+    }
+  }
+  private var onErrorHandler: ((SocketError) -> Void)?
 
   private let socket: Int32
   private let sockets: OpenSockets
   private let file: SocketFile?
-  private var listener: OpaquePointer?
+  /// Nil once closed.
+  private var readable: Event?
   private var state = State.open
   private var isAccepting = false
   private var acceptsThisTurn = 0
 
   /// Listens on an address. Clients are accepted from the moment that ``onConnection`` is set.
-  /// Wraps `socket(2)`, `bind(2)`, `listen(2)` and `evconnlistener_new`.
+  /// Wraps `socket(2)`, `bind(2)` and `listen(2)`.
   ///
   /// - Parameters:
   ///   - loop: Whose thread this is.
   ///   - address: One of this machine's, or all of them; port 0 takes a free one.
   ///   - configuration: The limits; those that are out of their range trap.
   /// - Throws: What `socket(2)`, `bind(2)` or `listen(2)` gives, most often `EADDRINUSE`,
-  ///   `EADDRNOTAVAIL` or `EACCES`. Nothing was started.
+  ///   `EADDRNOTAVAIL` or `EACCES`; `ECANCELED` when the loop is ending. Nothing was started.
   public init(
     on loop: EventLoop, _ address: SocketAddress, configuration: Configuration = Configuration()
   ) throws(Errno) {
-    loop.checkThread()
+    try loop.core.checkSockets()
     configuration.check()
     socket = try SocketCalls.listen(on: address, configuration.socketOptions)
-    self.loop = loop
+    core = loop.core
     self.configuration = configuration
-    sockets = loop.sockets
+    sockets = loop.core.sockets
     do throws(Errno) {
       self.address = try SocketCalls.localAddress(of: socket)
     } catch {
       preconditionFailure("Listener: a bound socket has no address: \(error)")
     }
     file = address.path.flatMap { SocketFile($0) }
-    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-    let flags = LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED
-    unsafe listener = evconnlistener_new(loop.base, onAccept, context, flags, 0, socket)
-    guard unsafe listener != nil else { preconditionFailure("Listener: out of memory") }
-    unsafe evconnlistener_set_error_cb(listener, onAcceptError)
+    readable = Event(
+      in: core.registry, descriptor: socket, flags: EV_READ | EV_PERSIST, lifetime: .untilRemoved
+    ) { [unowned self] in acceptWaiting() }
     sockets.insert(self)
   }
 
   deinit { tearDown() }
 
-  /// Leaves further clients in the kernel's queue. Wraps `evconnlistener_disable`.
+  /// Leaves further clients in the kernel's queue.
   public func pause() {
-    loop.checkThread()
+    core.checkThread()
     isPaused = true
     update()
   }
 
-  /// Goes on after ``pause()``. Wraps `evconnlistener_enable`.
+  /// Goes on after ``pause()``.
   public func resume() {
-    loop.checkThread()
+    core.checkThread()
     isPaused = false
     update()
   }
 
   /// Stops listening, and removes the file of a Unix address, if it is still this listener's.
-  /// Clients in the kernel's queue are refused; connections go on. Wraps `evconnlistener_free`.
+  /// Clients in the kernel's queue are refused; connections go on. Wraps `close(2)`.
   public func close() {
     if case .closed = state { return }
-    loop.checkThread()
+    core.checkThread()
     sockets.remove(self)
     tearDown()
     ended()
@@ -182,9 +195,9 @@ public final class Listener {
     if case .failed(let timer) = state { timer.cancel() }
     state = .closed
     // Before the close: the number may be another socket's then.
-    unsafe evconnlistener_disable(listener)
-    unsafe evconnlistener_free(listener)
-    unsafe listener = nil
+    readable?.remove()
+    readable = nil
+    isAccepting = false
     SocketCalls.close(socket)
     file?.remove()
   }
@@ -198,19 +211,32 @@ public final class Listener {
   }
 
   private func setAccepting(_ accepts: Bool) {
-    guard accepts != isAccepting, let listener = unsafe listener else { return }
+    guard accepts != isAccepting, let readable else { return }
     isAccepting = accepts
-    if accepts {
-      unsafe evconnlistener_enable(listener)
-    } else {
-      unsafe evconnlistener_disable(listener)
+    if accepts { readable.add() } else { readable.pause() }
+  }
+
+  /// Accepts the clients that wait, until something says to rest. Its handler may do that, or close
+  /// the listener.
+  private func acceptWaiting() {
+    while isAccepting {
+      do throws(Errno) {
+        let (client, peerAddress) = try SocketCalls.accept(from: socket)
+        accepted(client, peerAddress)
+      } catch .wouldBlock {
+        return
+      } catch {
+        guard SocketCalls.isOfOneClient(error) else { return failed(error) }
+        countAccept()
+        update()
+      }
     }
   }
 
-  fileprivate func accepted(_ socket: Int32, _ peerAddress: SocketAddress?) {
+  private func accepted(_ client: Int32, _ peerAddress: SocketAddress?) {
     // On Linux the socket has its options from the listening one.
     let connection = Connection(
-      socket, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: loop,
+      client, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
       configuration.connection, listener: self)
     connectionCount += 1
     countAccept()
@@ -232,9 +258,9 @@ public final class Listener {
     update()
   }
 
-  fileprivate func failed(_ errno: Errno) {
+  private func failed(_ errno: Errno) {
     guard case .open = state else { return }
-    let timer = loop.schedule(after: configuration.retryDelay) { [self] in
+    let timer = core.schedule(after: configuration.retryDelay) { [self] in
       guard case .failed = state else { return }
       state = .open
       update()
@@ -246,9 +272,8 @@ public final class Listener {
 }
 
 extension Listener: OpenSocket {
-  func loopIsGoing() {
-    tearDown()
-    ended()
+  package func loopIsEnding() {
+    close()
   }
 }
 
@@ -262,28 +287,4 @@ extension Listener.Configuration {
     options.tcp = connection.tcp
     return options
   }
-}
-
-/// The listener that a callback is for: it frees the evconnlistener before it goes. This reference
-/// keeps it while the callback runs.
-private func recover(_ context: UnsafeMutableRawPointer?) -> Listener {
-  guard let context = unsafe context else {
-    preconditionFailure("Listener: a callback lost its context")
-  }
-  return unsafe Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue()
-}
-
-private func onAccept(
-  _: OpaquePointer?, _ socket: Int32, _ address: UnsafeMutablePointer<sockaddr>?,
-  _ byteCount: Int32, _ context: UnsafeMutableRawPointer?
-) {
-  let peerAddress = unsafe address.flatMap {
-    unsafe SocketAddress($0, byteCount: socklen_t(byteCount))
-  }
-  unsafe recover(context).accepted(socket, peerAddress)
-}
-
-private func onAcceptError(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
-  let reason = Errno.ofLastCall
-  unsafe recover(context).failed(reason)
 }

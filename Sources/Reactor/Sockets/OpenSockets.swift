@@ -1,31 +1,26 @@
-/// What is open in a loop, kept alive by it, and goes with it.
-protocol OpenSocket: AnyObject {
-  /// The loop goes: give everything back, call nobody.
-  func loopIsGoing()
+/// What is open in a loop, kept alive by it, and ends with it.
+package protocol OpenSocket: AnyObject {
+  /// The loop ends: close now, and tell those who wait in the next turn.
+  func loopIsEnding()
 }
 
-/// A loop's connections, listeners and connects in progress, and the calls that it owes them.
+/// A loop's connections, listeners and connection attempts.
 @safe
 final class OpenSockets {
   private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
-  private var calls: [DueCall] = []
-  private let registry: EventRegistry
-  let inputBlocks = InputBlocks()
+  private let nextTurn: NextTurnCalls
+  let blocks = SocketStream.Blocks()
 
   /// Streams that have something to send.
   private var unsent: [SocketStream] = []
+  /// Those of the turn that is being sent.
+  private var due: [SocketStream] = []
   private var isSending = false
   // The registry holds it, and it holds this object only while it is called.
   private let sending: Event
 
-  private lazy var turn = Event(in: registry, descriptor: -1, flags: 0) { [unowned self] in
-    let due = calls
-    calls = []
-    for call in due { call.body() }
-  }
-
-  init(_ registry: EventRegistry) {
-    self.registry = registry
+  init(_ registry: EventRegistry, _ nextTurn: NextTurnCalls) {
+    self.nextTurn = nextTurn
     let send = SendTurn()
     sending = Event(in: registry, lifetime: .untilRemoved) { send.body?() }
     sending.prepare()
@@ -46,21 +41,17 @@ final class OpenSockets {
     sockets[ObjectIdentifier(socket)] = nil
   }
 
-  var isEmpty: Bool { sockets.isEmpty }
+  var count: Int { sockets.count }
 
   /// Takes in no further clients.
   func closeListeners() {
-    for socket in sockets.values { (socket as? Listener)?.close() }
+    for socket in Array(sockets.values) { (socket as? Listener)?.close() }
   }
 
   /// Has the loop make a call in its next turn, in order: handlers never run from inside the call
   /// that caused them.
-  ///
-  /// By a zero timer, since libevent runs what is activated within the same turn: two connections
-  /// that keep each other busy would keep timers from theirs.
   func callLater(_ call: @escaping () -> Void) {
-    calls.append(DueCall(body: call))
-    if calls.count == 1 { turn.add(timeout: .zero) }
+    nextTurn.add(call)
   }
 
   /// Has a stream send what it holds at the end of this turn, when everybody has written to it: one
@@ -75,17 +66,15 @@ final class OpenSockets {
   private func sendAll() {
     isSending = true
     defer { isSending = false }
-    let due = unsent
-    unsent = []
+    // Both keep their memory: there is something to send in each turn of a busy loop.
+    swap(&unsent, &due)
     for stream in due { stream.send() }
+    due.removeAll(keepingCapacity: true)
   }
 
-  /// Gives back what is open, and drops the calls.
-  func close() {
-    calls = []
+  /// Closes what is open. Whoever waits for it is told in the next turn.
+  func cutAll() {
     unsent = []
-    let open = sockets.values
-    sockets = [:]
-    for socket in open { socket.loopIsGoing() }
+    for socket in Array(sockets.values) { socket.loopIsEnding() }
   }
 }

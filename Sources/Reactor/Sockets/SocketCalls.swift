@@ -1,4 +1,5 @@
 internal import CLibevent
+internal import CReactor
 internal import Glibc
 internal import PosixAIO
 package import SystemPackage
@@ -23,8 +24,11 @@ package enum SocketCalls {
   package struct TCPOptions: Sendable {
     /// Without it a small answer behind another one waits 40 ms for the peer's acknowledgement.
     package var sendsAtOnce = true
-    /// Nil sends no probes.
+    /// Nil sends no probes. One second or more.
     package var keepAliveIdleTime: Duration?
+
+    /// The longest that the kernel takes (MAX_TCP_KEEPIDLE).
+    fileprivate static let longestIdleTime = Duration.seconds(32_767)
 
     package init() {}
   }
@@ -83,6 +87,32 @@ package enum SocketCalls {
     }
   }
 
+  /// Takes a waiting client, with a socket that does not block and is closed on exec. Wraps
+  /// `accept4(2)`.
+  ///
+  /// - Returns: The socket, and the address of the other side if it is of a known family.
+  /// - Throws: Its error; ``isOfOneClient(_:)`` tells those apart that are not the listener's.
+  static func accept(from socket: Int32) throws(Errno) -> (Int32, SocketAddress?) {
+    var storage = sockaddr_storage()
+    var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return try unsafe withUnsafeMutablePointer(to: &storage) { storage throws(Errno) in
+      let plain = unsafe UnsafeMutableRawPointer(storage).assumingMemoryBound(to: sockaddr.self)
+      let client = try checked(unsafe creactor_accept(socket, plain, &byteCount))
+      return (client, unsafe SocketAddress(plain, byteCount: byteCount))
+    }
+  }
+
+  /// Whether a failed accept has only lost that client: it went away before it was taken, or its
+  /// network did. The kernel has taken it off the queue; accept(2) says to go on.
+  static func isOfOneClient(_ error: Errno) -> Bool {
+    switch error.rawValue {
+    case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET,
+      ENOPROTOOPT, EOPNOTSUPP:
+      true
+    default: false
+    }
+  }
+
   /// Takes the outcome of a connect that was in progress, or nil for success. Wraps `SO_ERROR`.
   static func pendingError(of socket: Int32) -> Errno? {
     var code: Int32 = 0
@@ -101,7 +131,7 @@ package enum SocketCalls {
     if options.sendsAtOnce { try set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
     if let idleTime = options.keepAliveIdleTime {
       try set(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
-      let seconds = Int32(clamping: max(1, idleTime.components.seconds))
+      let seconds = Int32(min(idleTime, TCPOptions.longestIdleTime).components.seconds)
       try set(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, seconds)
     }
   }

@@ -20,14 +20,11 @@ protocol SocketStreamOwner: AnyObject {
 /// asked only where the socket does not take all.
 @safe
 final class SocketStream {
-  /// The bytes to send per system call.
-  private static let byteCountPerCall = 256 * 1024
-
   /// -1 once closed.
   private(set) var descriptor: Int32
   private let limits: Limits
   private var input: InputBuffer
-  private let output: OpaquePointer
+  private var output: OutputBuffer
   private var readable: Event?
   private var writable: Event?
   private var inputTimeout: Duration?
@@ -36,6 +33,12 @@ final class SocketStream {
   /// Keeps the stream, and closes it before it goes.
   unowned var owner: (any SocketStreamOwner)?
 
+  /// The memory that the sockets of a loop share.
+  struct Blocks {
+    let input = InputBlocks()
+    let output = OutputBlocks()
+  }
+
   struct Limits {
     /// The most bytes of input to have.
     let inputByteCount: Int
@@ -43,15 +46,12 @@ final class SocketStream {
     let outputLowWaterByteCount: Int
   }
 
-  /// Takes over a connected socket that does not block. Wraps `evbuffer_new`.
-  init(_ descriptor: Int32, in registry: EventRegistry, _ blocks: InputBlocks, _ limits: Limits) {
+  /// Takes over a connected socket that does not block.
+  init(_ descriptor: Int32, in registry: EventRegistry, _ blocks: Blocks, _ limits: Limits) {
     self.descriptor = descriptor
     self.limits = limits
-    input = InputBuffer(blocks)
-    guard let output = unsafe evbuffer_new() else {
-      preconditionFailure("Connection: out of memory")
-    }
-    unsafe self.output = output
+    input = InputBuffer(blocks.input)
+    output = OutputBuffer(blocks.output)
     readable = Event(
       in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .untilRemoved
     ) { [unowned self] in receive($0) }
@@ -60,10 +60,7 @@ final class SocketStream {
     ) { [unowned self] in sendRest($0) }
   }
 
-  deinit {
-    close()
-    unsafe evbuffer_free(output)
-  }
+  deinit { close() }
 
   // MARK: Input
 
@@ -120,9 +117,7 @@ final class SocketStream {
   private var unsentByteCount = 0
 
   /// When it is closed, what was never sent.
-  var outputByteCount: Int {
-    descriptor == -1 ? unsentByteCount : unsafe evbuffer_get_length(output)
-  }
+  var outputByteCount: Int { descriptor == -1 ? unsentByteCount : output.byteCount }
 
   /// What sending waits for.
   private enum Sending {
@@ -159,7 +154,7 @@ final class SocketStream {
   }
 
   private func sendSome() {
-    let count = handOver()
+    let count = output.send(to: descriptor)
     let reason = Errno.ofLastCall
     if count < 0, reason != .wouldBlock, reason != .interrupted {
       owner?.streamFailed(reason)
@@ -177,46 +172,28 @@ final class SocketStream {
     if outputByteCount <= limits.outputLowWaterByteCount { owner?.outputMoved() }
   }
 
-  /// Gives the kernel what it takes at once, and sets `errno`. Wraps `send(2)`, which costs less
-  /// than `writev(2)`, and `evbuffer_write_atmost` where there are several pieces.
-  private func handOver() -> Int {
-    // Of an empty write; libevent would call it a failure.
-    guard outputByteCount > 0 else { return 0 }
-    var first = unsafe iovec()
-    errno = 0
-    guard unsafe evbuffer_peek(output, -1, nil, &first, 1) == 1,
-      unsafe first.iov_len == evbuffer_get_length(output)
-    else {
-      return Int(unsafe evbuffer_write_atmost(output, descriptor, Self.byteCountPerCall))
-    }
-    let byteCount = unsafe min(first.iov_len, Self.byteCountPerCall)
-    let count = unsafe Glibc.send(descriptor, first.iov_base, byteCount, Int32(MSG_NOSIGNAL))
-    if count > 0 { unsafe evbuffer_drain(output, count) }
-    return count
-  }
-
-  /// Copies bytes behind what is to be sent. Wraps `evbuffer_add`.
+  /// Copies bytes, to be sent after what was written before.
   func write(_ bytes: UnsafeRawBufferPointer) {
-    let result = unsafe evbuffer_add(output, bytes.baseAddress, bytes.count)
-    precondition(result == 0, "Connection: out of memory")
+    unsafe output.append(bytes)
   }
 
-  /// Adds a buffer's memory, which is freed when it was sent. Wraps `evbuffer_add_reference`.
+  /// Takes over a buffer, whose memory is freed once it is sent.
   func write(_ buffer: consuming IOBuffer) {
-    let byteCount = buffer.count
-    let memory = unsafe buffer.relinquish()
-    let result = unsafe evbuffer_add_reference(
-      output, memory.baseAddress, byteCount, onReferenceReleased, memory.baseAddress)
-    precondition(result == 0, "Connection: out of memory")
+    output.append(buffer)
   }
 
   // MARK: Both
 
-  /// How long nothing may move, from now on; nil is for ever.
+  /// How long nothing may move, from now on; nil is without a limit.
   func setTimeouts(input: Duration?, output: Duration?) {
-    (inputTimeout, outputTimeout) = (input, output)
+    (inputTimeout, outputTimeout) = (Self.limited(input), Self.limited(output))
     if isReading { readable?.setTimeout(input) }
     if case .socket = sending { writable?.setTimeout(output) }
+  }
+
+  /// A time-out that libevent cannot keep would pass too early; it is years away, so there is none.
+  private static func limited(_ timeout: Duration?) -> Duration? {
+    timeout.flatMap { $0 > Event.longestTimeout ? nil : $0 }
   }
 
   /// Closes the socket, and drops what was not sent. Wraps `close(2)`.
@@ -225,7 +202,7 @@ final class SocketStream {
   func close() {
     guard descriptor != -1 else { return }
     unsentByteCount = outputByteCount
-    unsafe evbuffer_drain(output, unsentByteCount)
+    output.removeAll()
     // Before the close: the number may be another socket's then.
     readable?.remove()
     writable?.remove()
@@ -233,11 +210,4 @@ final class SocketStream {
     SocketCalls.close(descriptor)
     descriptor = -1
   }
-}
-
-private func onReferenceReleased(
-  _: UnsafeRawPointer?, _: Int, _ memory: UnsafeMutableRawPointer?
-) {
-  // The memory that an IOBuffer relinquished.
-  unsafe memory?.deallocate()
 }

@@ -4,7 +4,8 @@ internal import SystemPackage
 extension FileReader {
   /// Waits for the next chunk; see ``next(_:)``. A cancelled task cancels the reader.
   nonisolated(nonsending) public func next() async throws(FileError) -> IOBuffer? {
-    let pending = Pending<IOBuffer?, FileError>(on: file.loop)
+    try file.core.checkUse(.read, file.path)
+    let pending = Pending<IOBuffer?, FileError>(on: file.core)
     if Task.isCancelled { cancel() }
     next { pending.finish($0) }
     return try await pending.value(cancel: cancel)
@@ -17,7 +18,8 @@ extension LineReader {
     if Task.isCancelled { cancel() }
     // Most lines are there: they need not wait for a turn of the loop.
     if let result = nextAtHand() { return try result.get() }
-    let pending = Pending<[UInt8]?, FileError>(on: loop)
+    try core.checkUse(.read, path)
+    let pending = Pending<[UInt8]?, FileError>(on: core)
     next { pending.finish($0) }
     return try await pending.value(cancel: cancel)
   }

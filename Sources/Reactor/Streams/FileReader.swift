@@ -16,7 +16,8 @@ internal import SystemPackage
 ///
 /// Chunks come in order and without gaps. As long as ``next(_:)`` is called, up to
 /// ``Configuration/chunkCount`` chunks are in memory or on their way; then the reader waits, so a
-/// slow user holds no more than that. The file stays open.
+/// slow user holds no more than that. The file stays open. Dropped while nobody waits, the reader
+/// frees what it has; whoever waits when the loop is cut off gets `ECANCELED`.
 ///
 /// The end is where the file ends by then: one that grows is read further, one that is truncated
 /// ends earlier, and nothing is delivered that is not in it.
@@ -113,7 +114,7 @@ public final class FileReader {
   /// - Parameter handler: Called once, in a later turn or this one, and never from inside this
   ///   call. After the end and after an error it gets the same again.
   public func next(_ handler: @escaping Handler) {
-    file.loop.checkThread()
+    file.core.checkThread()
     precondition(waiting == nil, "FileReader: wait for the chunk before asking for the next")
     waiting = handler
     readAhead()
@@ -122,7 +123,7 @@ public final class FileReader {
     case (.reading, .reading): isThere = false
     default: isThere = true
     }
-    if isThere { file.loop.later { [self] in deliver() } }
+    if isThere { file.core.later { [self] in deliver() } }
   }
 
   /// Gives back a chunk that is not needed any more, whose memory is used for another one, of this
@@ -130,17 +131,17 @@ public final class FileReader {
   ///
   /// - Parameter buffer: Moves in. It is freed where the loop has enough of such, or is gone.
   public func recycle(_ buffer: consuming IOBuffer) {
-    guard file.loop.executor.thread.isCurrent else { return }
-    file.loop.chunks.give(buffer)
+    guard file.core.executor.thread.isCurrent else { return }
+    file.core.chunks.give(buffer)
   }
 
   /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
   public func cancel() {
-    file.loop.checkThread()
-    guard case .reading = state else { return }
+    guard case .reading = state, !file.core.hasEnded else { return }
+    file.core.checkThread()
     state = .failed(error(.canceled, at: offset))
     dropChunks()
-    if waiting != nil { file.loop.later { [self] in deliver() } }
+    if waiting != nil { file.core.later { [self] in deliver() } }
   }
 
   // MARK: - Reading
@@ -150,7 +151,7 @@ public final class FileReader {
     while chunks.count < configuration.chunkCount, readOffset < end,
       readOffset < knownEnd || chunks.isEmpty
     {
-      let limit = readOffset < knownEnd ? knownEnd : readOffset + Int64(Self.probeByteCount)
+      let limit = readOffset < knownEnd ? knownEnd : probeEnd
       let byteCount = Int(min(Int64(configuration.chunkByteCount), min(limit, end) - readOffset))
       do throws(Errno) {
         try read(byteCount)
@@ -164,8 +165,14 @@ public final class FileReader {
     if chunks.isEmpty, readOffset >= end { state = .ended }
   }
 
+  /// What is read behind the known end ends here.
+  private var probeEnd: Int64 {
+    let (sum, overflows) = readOffset.addingReportingOverflow(Int64(Self.probeByteCount))
+    return overflows ? .max : sum
+  }
+
   private func read(_ byteCount: Int) throws(Errno) {
-    let buffer = file.loop.chunks.take(byteCount)
+    let buffer = file.core.chunks.take(byteCount)
     let chunk = Chunk(offset: readOffset, byteCount: byteCount)
     let request = try file.read(into: buffer, byteCount: byteCount, at: readOffset) {
       [self] result, buffer in finish(chunk, result, buffer)
@@ -249,7 +256,7 @@ public final class FileReader {
 
   private func dropChunks() {
     for case .reading(let request?) in chunks.map(\.state) {
-      file.loop.queue.cancel(request)
+      file.core.queue.cancel(request)
     }
     chunks = []
   }

@@ -27,7 +27,8 @@ extension FileWriter {
 
   /// Waits until everything that was accepted before is written; see ``flush(durably:_:)``.
   nonisolated(nonsending) public func flush(durably: Bool = false) async throws(FileError) {
-    let pending = Pending<Void, FileError>(on: loop)
+    try core.checkUse(durably ? .dataSync : .write, file.path)
+    let pending = Pending<Void, FileError>(on: core)
     flush(durably: durably) { pending.finish($0) }
     try await pending.value(cancel: {})
   }
@@ -35,9 +36,7 @@ extension FileWriter {
   /// Writes what was accepted and closes the file; see ``close(durably:_:)``. Also in a cancelled
   /// task.
   nonisolated(nonsending) public func close(durably: Bool = false) async throws(FileError) {
-    let pending = Pending<Void, FileError>(on: loop)
-    close(durably: durably) { pending.finish($0) }
-    try await pending.value(cancel: {})
+    try await core.closing { close(durably: durably, $0) }
   }
 
   /// Goes on in another file; see ``reopen(_:options:permissions:_:)``.
@@ -45,17 +44,17 @@ extension FileWriter {
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
     permissions: FilePermissions = .ownerReadWrite
   ) async throws(FileError) {
-    try await loop.outcome(.open, path) { done throws(Errno) in
+    try await core.outcome(.open, path) { done throws(Errno) in
       reopen(path, options: options, permissions: permissions, done)
     }
   }
 
   /// Waits until there is room, or a write would fail at once.
   nonisolated(nonsending) private func makeRoom(_ byteCount: Int) async throws(FileError) {
-    loop.checkThread()
+    try core.checkUse(.write, file.path)
     // Somebody else may take the room before the task goes on.
     while isOpen, !hasRoom(for: byteCount) {
-      let pending = Pending<Void, FileError>(on: loop)
+      let pending = Pending<Void, FileError>(on: core)
       guard !Task.isCancelled else {
         throw FileError(operation: .write, path: file.path, errno: .canceled)
       }
@@ -68,7 +67,7 @@ extension FileWriter {
     do throws(Errno) {
       try write(bytes)
     } catch {
-      throw failure ?? closedError
+      throw failure ?? FileError(operation: .write, path: file.path, errno: error)
     }
   }
 
@@ -76,7 +75,7 @@ extension FileWriter {
     do throws(Errno) {
       try write(buffer)
     } catch {
-      throw failure ?? closedError
+      throw failure ?? FileError(operation: .write, path: file.path, errno: error)
     }
   }
 }
@@ -91,7 +90,8 @@ extension File {
     _ range: Range<Int64>? = nil, to connection: Connection,
     configuration: FileReader.Configuration = FileReader.Configuration()
   ) async throws(PumpError) -> Int64 {
-    let pending = Pending<Int64, PumpError>(on: loop)
+    try checkPump()
+    let pending = Pending<Int64, PumpError>(on: core)
     let pump = send(range, to: connection, configuration: configuration) { pending.finish($0) }
     if Task.isCancelled { pump.cancel() }
     return try await pending.value(cancel: pump.cancel)
@@ -106,12 +106,22 @@ extension File {
     from connection: Connection, byteCount: Int64? = nil, at offset: Int64 = 0,
     durably: Bool = false, configuration: FileWriter.Configuration = FileWriter.Configuration()
   ) async throws(PumpError) -> Int64 {
-    let pending = Pending<Int64, PumpError>(on: loop)
+    try checkPump()
+    let pending = Pending<Int64, PumpError>(on: core)
     let pump = receive(
       from: connection, byteCount: byteCount, at: offset, durably: durably,
       configuration: configuration
     ) { pending.finish($0) }
     if Task.isCancelled { pump.cancel() }
     return try await pending.value(cancel: pump.cancel)
+  }
+
+  private func checkPump() throws(PumpError) {
+    do throws(Errno) {
+      try core.checkUse()
+    } catch {
+      // Only ECANCELED.
+      throw PumpError(.canceled, byteCountDone: 0)
+    }
   }
 }

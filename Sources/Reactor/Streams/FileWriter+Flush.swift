@@ -6,25 +6,30 @@ extension FileWriter {
   /// Waits until everything that was accepted before is written.
   ///
   /// - Parameters:
-  ///   - durably: Whether it is to be on the disk, too, and not only with the kernel.
+  ///   - durably: Whether it is to be on the disk, too, and not only with the kernel. For the name
+  ///     of a new file see ``close(durably:_:)``.
   ///   - handler: Called once. After an error of the writer it gets that.
   public func flush(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    loop.checkThread()
+    core.checkThread()
     flushes.append(Flush(goal: byteCountAccepted, isDurable: durably, handler: handler))
-    loop.later { [self] in callFlushes() }
+    core.later { [self] in callFlushes() }
   }
 
-  /// Writes what was accepted and closes the file. Nothing is accepted from now on.
+  /// Writes what was accepted and closes the file. Nothing is accepted from now on. After the end
+  /// of the loop it closes the file at once, and calls the handler before it returns.
   ///
   /// - Parameters:
-  ///   - durably: Whether everything is to be on the disk before.
+  ///   - durably: Whether everything is to be on the disk before. That is the file's content: the
+  ///     name of a file that was just made is durable after ``Directory/sync(_:)`` of its
+  ///     directory.
   ///   - handler: Called once, when the file is closed, with the first error that there was.
   public func close(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler = { _ in }
   ) {
-    loop.checkThread()
+    guard !core.hasEnded else { return closeAfterEnd(handler) }
+    core.checkThread()
     switch state {
     case .open: state = .closing
     case .failed(let error): state = .closed(error)
@@ -37,6 +42,17 @@ extension FileWriter {
         if case .failure = flushed { handler(flushed) } else { handler(closed) }
       }
     }
+  }
+
+  /// The loop has ended, and with it every write. What is buffered still was accepted too late.
+  private func closeAfterEnd(_ handler: CompletionQueue.SyncHandler) {
+    let error =
+      failure
+      ?? (bufferedByteCount == 0
+        ? nil : FileError(operation: .write, path: file.path, errno: .canceled))
+    state = .closed(error)
+    file.close()
+    handler(error.map { .failure($0) } ?? .success(()))
   }
 
   /// Goes on in another file, as log rotation wants it: opens the file anew, usually at a path that
@@ -56,7 +72,7 @@ extension FileWriter {
     permissions: FilePermissions = .ownerReadWrite,
     _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    File.open(path, .writeOnly, options: options, permissions: permissions, on: loop) {
+    File.open(path, .writeOnly, options: options, permissions: permissions, on: core.loop) {
       [self] result in
       switch (result, state) {
       case (.failure(let error), _): handler(.failure(error))
@@ -163,7 +179,7 @@ extension FileWriter {
     do throws(Errno) {
       try file.dataSync(handler)
     } catch {
-      loop.refuse(.dataSync, file.path, error, handler)
+      core.refuse(.dataSync, file.path, error, handler)
     }
   }
 }

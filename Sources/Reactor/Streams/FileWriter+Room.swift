@@ -12,7 +12,7 @@ extension FileWriter {
   public func waitForRoom(
     _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    loop.checkThread()
+    core.checkThread()
     precondition(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
     addRoomWaiter(byteCount, handler)
   }
@@ -23,7 +23,7 @@ extension FileWriter {
   ) -> RoomWaiter {
     let waiter = RoomWaiter(byteCount, handler)
     roomWaiters.append(waiter)
-    loop.later { [self] in callRoomWaiters() }
+    core.later { [self] in callRoomWaiters() }
     return waiter
   }
 

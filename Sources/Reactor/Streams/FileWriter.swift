@@ -12,7 +12,8 @@ public import SystemPackage
 /// ``byteCountAccepted`` and ``byteCountWritten``.
 ///
 /// A writer that is dropped while bytes are in the buffer writes them; whether that worked, only
-/// ``flush(durably:_:)`` or ``close(durably:_:)`` tell.
+/// ``flush(durably:_:)`` or ``close(durably:_:)`` tell. When its loop closes, what was accepted is
+/// written before; when the loop is cut off, the writer fails with `ECANCELED`.
 @safe
 public final class FileWriter {
   /// The sizes of a writer.
@@ -60,7 +61,7 @@ public final class FileWriter {
   /// Those of them that are in the file, as far as the kernel is concerned.
   public private(set) var byteCountWritten: Int64 = 0
 
-  let loop: EventLoop
+  let core: LoopCore
   private let configuration: Configuration
   var state = State.open
   private var activity = Activity.idle
@@ -94,7 +95,7 @@ public final class FileWriter {
     self.file = file
     self.offset = offset
     self.configuration = configuration
-    loop = file.loop
+    core = file.core
   }
 
   var chunkByteCount: Int { configuration.chunkByteCount }
@@ -121,7 +122,8 @@ public final class FileWriter {
   ///
   /// - Parameter bytes: Any number of them, 0 included.
   /// - Throws: `EAGAIN` if there is no room: see ``waitForRoom(_:_:)``; `EBADF` after
-  ///   ``close(durably:_:)``; the errno of ``failure``. Then none of the bytes were accepted.
+  ///   ``close(durably:_:)``; `ECANCELED` when the loop is cut off or has ended; the errno of
+  ///   ``failure``. Then none of the bytes were accepted.
   public func write(_ bytes: RawSpan) throws(Errno) {
     try checkWrite(bytes.byteCount)
     chunks.append(bytes, chunkByteCount: configuration.chunkByteCount)
@@ -131,16 +133,15 @@ public final class FileWriter {
   /// As ``write(_:)-(RawSpan)``.
   public func write(_ bytes: some Collection<UInt8>) throws(Errno) {
     // Checked before the bytes are looked at.
-    try checkWrite(bytes.count)
-    let isDone: Void? = bytes.withContiguousStorageIfAvailable { bytes in
-      chunks.append(
-        unsafe UnsafeRawBufferPointer(bytes).bytes, chunkByteCount: configuration.chunkByteCount)
+    try checkWrite(0)
+    // The number of bytes is that of the memory: a collection may be wrong about its own.
+    let outcome: Result<Void, Errno>? = bytes.withContiguousStorageIfAvailable { bytes in
+      Result { () throws(Errno) in try write(unsafe UnsafeRawBufferPointer(bytes).bytes) }
     }
-    if isDone == nil {
-      let copy = Array(bytes)
-      chunks.append(unsafe copy.span.bytes, chunkByteCount: configuration.chunkByteCount)
-    }
-    accepted(bytes.count)
+    if let outcome { return try outcome.get() }
+    var copy: [UInt8] = []
+    for byte in bytes { copy.append(byte) }
+    try write(unsafe copy.span.bytes)
   }
 
   /// Accepts a buffer's valid bytes. One of a chunk or more is not copied.
@@ -165,7 +166,8 @@ public final class FileWriter {
   // MARK: - Accepting
 
   private func checkWrite(_ byteCount: Int) throws(Errno) {
-    loop.checkThread()
+    try core.checkUse()
+    guard !core.refusesWork else { throw .canceled }
     switch state {
     case .open: break
     case .failed(let error): throw error.errno
@@ -178,7 +180,7 @@ public final class FileWriter {
     byteCountAccepted += Int64(byteCount)
     guard case .idle = activity, byteCount > 0 else { return }
     activity = .scheduled
-    loop.later { [self] in
+    core.later { [self] in
       activity = .idle
       writeNext()
     }
@@ -191,9 +193,11 @@ public final class FileWriter {
     guard case .idle = activity, failure == nil else { return }
     switchIfDue()
     guard let buffer = chunks.popFirst() else { return }
-    guard loop.queue.hasRoom(forBytes: buffer.capacity) else {
+    // A loop that is being cut off refuses it, and that is the writer's failure.
+    guard core.refusesWork || core.queue.hasRoom(forBytes: buffer.capacity) else {
+      let byteCount = buffer.capacity
       chunks.putBack(buffer)
-      return waitForQueue()
+      return waitForQueue(byteCount)
     }
     do throws(Errno) {
       activity = .writing(
@@ -205,9 +209,9 @@ public final class FileWriter {
     }
   }
 
-  private func waitForQueue() {
+  private func waitForQueue(_ byteCount: Int) {
     activity = .heldUp
-    loop.whenQueueHasRoom { [self] in
+    core.queueWaiters.add(byteCount) { [self] in
       activity = .idle
       writeNext()
     }

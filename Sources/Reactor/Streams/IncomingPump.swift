@@ -31,15 +31,15 @@ final class IncomingPump: PumpWay {
   }
 
   func start() {
-    writer.loop.checkThread()
+    writer.core.checkThread()
     // Until it is done, the pump and the writer keep each other.
     writer.onFailure = { [self] in writerFailed() }
     if missingByteCount == 0 { finish(nil) } else { wait() }
   }
 
   func cancel() {
-    writer.loop.checkThread()
-    guard case .running = state else { return }
+    guard case .running = state, !writer.core.hasEnded else { return }
+    writer.core.checkThread()
     source.stopWaiting()
     finish(.canceled)
   }

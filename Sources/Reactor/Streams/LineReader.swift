@@ -4,7 +4,7 @@ internal import SystemPackage
 /// Reads a file line by line, with bounded memory.
 ///
 /// A line ends at a line feed, which is not part of it. The last one need not have any; an empty
-/// one behind the last line feed is none.
+/// one behind the last line feed is none. Whoever waits when the loop is cut off gets `ECANCELED`.
 @safe
 public final class LineReader {
   /// The limits and choices of a line reader.
@@ -34,7 +34,8 @@ public final class LineReader {
 
   private let reader: FileReader
 
-  var loop: EventLoop { reader.file.loop }
+  var core: LoopCore { reader.file.core }
+  var path: FilePath { reader.file.path }
 
   private var splitter: LineSplitter
   private var state = State.reading
@@ -63,9 +64,9 @@ public final class LineReader {
   /// - Parameter handler: Called once, never from inside this call. After the end and after an
   ///   error it gets the same again.
   public func next(_ handler: @escaping Handler) {
-    loop.checkThread()
+    core.checkThread()
     if let result = nextAtHand() {
-      loop.later { handler(result) }
+      core.later { handler(result) }
     } else {
       readOn(handler)
     }
@@ -115,6 +116,6 @@ public final class LineReader {
   }
 
   private func error(_ errno: Errno) -> FileError {
-    FileError(operation: .read, path: reader.file.path, offset: offset, errno: errno)
+    FileError(operation: .read, path: path, offset: offset, errno: errno)
   }
 }

@@ -29,9 +29,10 @@ final class OutgoingPump: PumpWay {
   }
 
   func cancel() {
-    let loop = reader.file.loop
-    loop.checkThread()
-    loop.later { [self] in finish(.canceled) }
+    let core = reader.file.core
+    guard !core.hasEnded else { return }
+    core.checkThread()
+    core.later { [self] in finish(.canceled) }
   }
 
   private func waitForSink(_ next: @escaping () -> Void) {

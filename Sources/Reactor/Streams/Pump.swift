@@ -4,6 +4,9 @@ public import PosixAIO
 ///
 /// What is in memory is bounded by the reader's or the writer's sizes and the connection's
 /// low-water mark: whoever is slow holds the other up.
+///
+/// A pump goes on, kept or not. When its loop ends, its connection is closed, and so its handler
+/// gets ``PumpError/Reason/connection(_:)`` with the bytes that got there.
 @safe
 public final class Pump {
   /// Gets the number of bytes that got there, or why it was not all of them.

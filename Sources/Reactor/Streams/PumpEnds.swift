@@ -56,7 +56,7 @@ extension Connection: ByteSink {
 
   func whenPending(atMost byteCount: Int, _ resume: @escaping () -> Void) {
     if closeReason != nil || pendingByteCount <= byteCount {
-      loop.later(resume)
+      core.later(resume)
     } else {
       writers.append((byteCount, resume))
     }
@@ -81,7 +81,7 @@ extension Connection: ByteSource {
     precondition(
       onReceive == nil && reader == nil,
       "Connection: one at a time reads from it: a receive handler, a pump or a task")
-    if readableByteCount > 0 || hasEnded { return loop.later(resume) }
+    if readableByteCount > 0 || hasEnded { return core.later(resume) }
     reader = resume
     updateTimeouts()
   }

@@ -72,9 +72,18 @@ extension HTTPConnection {
     let socket = unsafe bufferevent_getfd(stream)
     let count = unsafe text.withUnsafeBytes { text in
       let body = unsafe piece?.valid ?? UnsafeMutableRawBufferPointer(start: nil, count: 0)
-      return unsafe creactor_send(
-        socket, text.baseAddress, text.count, body.baseAddress,
-        min(body.count, Self.maximumByteCountPerWrite))
+      // sendmsg(2) only reads what these point to.
+      let head = unsafe UnsafeMutableRawPointer(mutating: text.baseAddress)
+      let pieces: InlineArray<2, iovec> = unsafe [
+        iovec(iov_base: head, iov_len: text.count),
+        iovec(
+          iov_base: body.baseAddress, iov_len: min(body.count, Self.maximumByteCountPerWrite)),
+      ]
+      return unsafe pieces.span.withUnsafeBufferPointer { pieces in
+        // There are two.
+        guard let first = pieces.baseAddress else { return 0 }
+        return unsafe creactor_send(socket, first, pieces.count)
+      }
     }
     return max(0, count)
   }

@@ -39,7 +39,7 @@ final class HTTPConnection {
         start = now
         return false
       }
-      return now - start > limit + .seconds(byteCount / byteRate)
+      return now - start - .seconds(byteCount / byteRate) > limit
     }
   }
 
@@ -84,7 +84,7 @@ final class HTTPConnection {
     let found = OpaquePointer(context)
     unsafe evhttpConnection = found
     unsafe setCallbacks(of: found, to: self)
-    hold = unsafe ReadingHold(stream, server.loop)
+    hold = unsafe ReadingHold(stream, server.core)
     hold?.hold()
   }
 
@@ -101,7 +101,7 @@ final class HTTPConnection {
     server.answerEnded()
   }
 
-  func checkThread() { server.loop.checkThread() }
+  func checkThread() { server.core.checkThread() }
 
   func dateLine() -> [UInt8] { server.dateLine.now() }
 

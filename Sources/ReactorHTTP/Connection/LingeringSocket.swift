@@ -24,11 +24,11 @@ final class LingeringSocket {
 
   /// Takes over a socket on which the sending side is shut; `closed` is called by the loop when
   /// this has closed it.
-  init(_ socket: Int32, _ loop: EventLoop, closed: @escaping () -> Void) {
+  init(_ socket: Int32, _ core: LoopCore, closed: @escaping () -> Void) {
     self.socket = socket
     self.closed = closed
     let event = unsafe makeEvent(
-      loop, socket, EV_READ | EV_PERSIST, call: onLinger, on: self)
+      core, socket, EV_READ | EV_PERSIST, call: onLinger, on: self)
     unsafe self.event = event
     var timeout = timeval(Self.inactivityTimeout)
     unsafe event_add(event, &timeout)

@@ -24,11 +24,11 @@ final class ReadingHold {
   private var state = State.released
 
   /// - Parameter stream: A bufferevent that has its descriptor.
-  init(_ stream: OpaquePointer, _ loop: EventLoop) {
+  init(_ stream: OpaquePointer, _ core: LoopCore) {
     unsafe self.stream = stream
     let descriptor = unsafe bufferevent_getfd(stream)
     unsafe event = makeEvent(
-      loop, descriptor, EV_READ | EV_PERSIST, call: onArrival, on: self)
+      core, descriptor, EV_READ | EV_PERSIST, call: onArrival, on: self)
   }
 
   deinit { end() }

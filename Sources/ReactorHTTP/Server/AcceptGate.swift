@@ -12,7 +12,6 @@ final class AcceptGate {
   /// How long accepting rests after a failure.
   static let pause = Duration.milliseconds(100)
 
-  private let loop: EventLoop
   private var sockets: [OpaquePointer] = unsafe []
   private var isPaused = false
   private(set) var isOpen = true
@@ -23,12 +22,15 @@ final class AcceptGate {
     didSet { if isFull != oldValue { update() } }
   }
 
-  init(_ loop: EventLoop) {
-    self.loop = loop
-    unsafe timer = makeEvent(loop, -1, 0, call: onPauseEnded, on: self)
+  init(_ core: LoopCore) {
+    unsafe timer = makeEvent(core, -1, 0, call: onPauseEnded, on: self)
   }
 
-  deinit {
+  deinit { end() }
+
+  /// Takes the timer out of the base.
+  func end() {
+    guard let timer = unsafe timer.take() else { return }
     unsafe event_free(timer)
   }
 
@@ -52,6 +54,7 @@ final class AcceptGate {
   func pause() {
     isPaused = true
     update()
+    guard let timer = unsafe timer else { return }
     var delay = timeval(Self.pause)
     unsafe event_add(timer, &delay)
   }

@@ -18,17 +18,16 @@ final class DeferredCalls {
   }
 
   private let turn: Turn
-  // Not the loop: calls that it never gets to would keep it alive for ever.
-  private let remote: EventLoop.Remote
+  private let core: LoopCore
   private var calls: [DueCall] = []
 
   /// Nil once the calls are left to the loop.
   private var event: OpaquePointer?
 
-  init(_ loop: EventLoop, in turn: Turn) {
+  init(_ core: LoopCore, in turn: Turn) {
     self.turn = turn
-    remote = loop.remote
-    unsafe event = makeEvent(loop, -1, 0, call: onTurn, on: self)
+    self.core = core
+    unsafe event = makeEvent(core, -1, 0, call: onTurn, on: self)
   }
 
   deinit {
@@ -48,8 +47,9 @@ final class DeferredCalls {
     }
   }
 
-  /// Leaves what is to be called, now and later, to the loop itself, when the server goes: the
-  /// calls hold their exchange and that holds this object, a circle that would otherwise last.
+  /// Leaves what is to be called, now and later, to the loop itself, when the server or the loop
+  /// ends: the calls hold their exchange and that holds this object, a circle that would otherwise
+  /// last.
   func handOver() {
     guard let event = unsafe event else { return }
     unsafe event_free(event)
@@ -58,16 +58,16 @@ final class DeferredCalls {
   }
 
   private func leave(_ calls: [DueCall]) {
-    // To the loop's own thread, on which we are.
-    nonisolated(unsafe) let calls = calls
-    remote.execute { _ in
-      for call in unsafe calls { call.body() }
-    }
+    // After the loop's end nothing is left to be told of.
+    guard !core.hasEnded else { return }
+    for call in calls { core.later(call.body) }
   }
 
   /// Makes the calls now.
   func makeCalls() {
-    for call in takeCalls() { call.body() }
+    core.performCallback {
+      for call in takeCalls() { call.body() }
+    }
   }
 
   private func takeCalls() -> [DueCall] {

@@ -24,11 +24,11 @@ public import Reactor
 ///
 /// **Lifetime.** The server must be held as long as it shall run. Its `deinit` closes the
 /// listening sockets and then all connections at once; answers in progress are lost, which their
-/// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The loop is
-/// held by the server.
+/// handlers are told as when a client vanishes. ``shutDown(_:)`` is the polite way. The end of the
+/// loop closes the server in the same way; the server does not keep the loop.
 ///
-/// **SIGPIPE.** libevent writes with `writev`, which raises SIGPIPE where the client is gone. The
-/// first server of a process ignores that signal from then on, unless a handler is installed.
+/// **SIGPIPE.** libevent's `writev(2)` raises it where the client is gone. It is blocked in the
+/// loop's thread while a server of the loop lives: docs/signals.md.
 @safe
 public final class HTTPServer {
   /// Called with every request, once its body is there. It answers now or later, through the
@@ -36,7 +36,7 @@ public final class HTTPServer {
   public typealias Handler = (HTTPRequest, HTTPResponder) -> Void
 
   @safe
-  private enum State {
+  enum State {
     case open(OpaquePointer)
     case draining(OpaquePointer, whenIdle: [() -> Void])
     case closed
@@ -45,18 +45,19 @@ public final class HTTPServer {
   /// What the server was made with.
   public let configuration: Configuration
 
-  let loop: EventLoop
+  let core: LoopCore
   /// The user's callbacks.
   let deferred: DeferredCalls
   /// What has to come before anything else happens to a connection.
   let urgent: DeferredCalls
   private let handler: Handler
-  private var state: State
+  private(set) var state: State
   private var connections: [OpaquePointer: HTTPConnection] = unsafe [:]
   private var fresh: [HTTPConnection] = []
   private var lingering: [Int32: LingeringSocket] = [:]
-  private var gate: AcceptGate
+  private(set) var gate: AcceptGate
   private var sweep: EventLoop.Timer?
+  private var hasEnded = false
   var dateLine = DateLine()
 
   /// The number of answers that were begun by a request and are not sent yet.
@@ -74,16 +75,17 @@ public final class HTTPServer {
   public init(
     on loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
   ) {
-    loop.checkThread()
+    let core = loop.core
+    core.checkThread()
     configuration.check()
-    ignoreBrokenPipes()
-    guard let http = unsafe evhttp_new(loop.base) else { outOfMemory() }
-    self.loop = loop
+    guard let http = unsafe evhttp_new(core.base) else { outOfMemory() }
+    core.brokenPipes.hold()
+    self.core = core
     self.configuration = configuration
     self.handler = handler
-    deferred = DeferredCalls(loop, in: .next)
-    urgent = DeferredCalls(loop, in: .present)
-    gate = AcceptGate(loop)
+    deferred = DeferredCalls(core, in: .next)
+    urgent = DeferredCalls(core, in: .present)
+    gate = AcceptGate(core)
     state = unsafe .open(http)
     unsafe evhttp_set_max_headers_size(http, configuration.maximumHeaderByteCount)
     unsafe evhttp_set_max_body_size(http, configuration.maximumBodyByteCount)
@@ -95,20 +97,37 @@ public final class HTTPServer {
     unsafe evhttp_set_allowed_methods(http, .max)
     unsafe remember(http, of: self)
     unsafe setCallbacks(of: http, to: self)
+    core.dependents.add(self) { [weak self] in self?.end() }
   }
 
   deinit {
+    core.dependents.remove(self)
+    end()
+  }
+
+  /// Closes everything, and takes it out of the base.
+  private func end() {
+    guard !hasEnded else { return }
+    hasEnded = true
+    // Nothing is in progress any more when the rest of this has run.
+    if case .draining(_, let whenIdle) = state {
+      for call in whenIdle { deferred.add(call) }
+    }
     sweep?.cancel()
     closeListeningSockets()
     if let http = unsafe openHTTP { unsafe close(http) }
-    for socket in lingering.values { socket.close() }
+    for socket in Array(lingering.values) { socket.close() }
+    lingering = [:]
+    gate.end()
+    urgent.handOver()
     deferred.handOver()
+    core.brokenPipes.release()
   }
 
   /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
   /// server does not listen.
   public func stopAccepting() {
-    loop.checkThread()
+    core.checkThread()
     closeListeningSockets()
   }
 
@@ -126,7 +145,7 @@ public final class HTTPServer {
   /// - Parameter whenIdle: Called once, by the loop, never from inside this call. The server may
   ///   be released in it. Every call of `shutDown` has its callback called.
   public func shutDown(_ whenIdle: @escaping () -> Void) {
-    loop.checkThread()
+    core.checkThread()
     stopAccepting()
     switch state {
     case .open(let http):
@@ -174,39 +193,12 @@ public final class HTTPServer {
   }
 }
 
-extension HTTPServer {
-  /// Listens on an address, and starts to accept.
-  ///
-  /// - Parameters:
-  ///   - host: A numeric IPv4 or IPv6 address, or a name. A name is looked up by `getaddrinfo`,
-  ///     which may block the loop for seconds. Of several addresses the first one is taken that
-  ///     this machine has.
-  ///   - port: 0 takes a free one.
-  /// - Returns: The address in use, with the real port.
-  /// - Throws: ``ListenError``; then nothing was started. May be called several times, for several
-  ///   addresses.
-  ///
-  /// Traps after ``shutDown(_:)``. Wraps `socket`, `bind`, `listen` and
-  /// `evhttp_accept_socket_with_handle`.
-  @discardableResult
-  public func listen(host: String, port: UInt16) throws(ListenError) -> SocketAddress {
-    loop.checkThread()
-    guard case .open(let http) = state else {
-      preconditionFailure("HTTPServer: listen was called after shutDown")
-    }
-    let (socket, address) = try bindListeningSocket(host: host, port: port, configuration)
-    guard let bound = unsafe evhttp_accept_socket_with_handle(http, socket) else { outOfMemory() }
-    unsafe gate.add(bound)
-    return address
-  }
-}
-
 // What evhttp reports; called by the trampolines.
 extension HTTPServer {
   /// evhttp accepted a client and asks for its bufferevent. evhttp's own connection object is made
   /// right after this returns, so it is looked up a moment later, before any of its events.
   func connectionAccepted() -> OpaquePointer? {
-    guard let stream = unsafe bufferevent_socket_new(loop.base, -1, 0) else { return nil }
+    guard let stream = unsafe bufferevent_socket_new(core.base, -1, 0) else { return nil }
     let connection = unsafe HTTPConnection(stream, server: self)
     unsafe connections[stream] = connection
     fresh.append(connection)
@@ -252,7 +244,7 @@ extension HTTPServer {
   /// A connection was closed behind an answer; `socket` is a duplicate of its descriptor, on which
   /// the client may go on to send for a while.
   func linger(on socket: Int32) {
-    lingering[socket] = LingeringSocket(socket, loop) { [weak self] in
+    lingering[socket] = LingeringSocket(socket, core) { [weak self] in
       self?.lingering[socket] = nil
       self?.updateGate()
     }
@@ -272,7 +264,7 @@ extension HTTPServer {
   /// A request or an answer is on its way: somebody has to look whether that takes too long.
   func watchPace() {
     guard sweep == nil else { return }
-    sweep = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowClients() }
+    sweep = core.loop.schedule(after: Self.sweepInterval) { [weak self] in self?.cutSlowClients() }
   }
 
   /// How exact the time of a request or an answer is, which counts from the first look at it to the

@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import CLibeventExtra
+internal import Reactor
 internal import Synchronization
 
 // evhttp's callbacks. Each finds the object that it is for, and calls one of its methods. No
@@ -58,7 +59,8 @@ private func onAccept(
 
 private func onRequest(_ request: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
   guard let request = unsafe request else { return }
-  unsafe recover(HTTPServer.self, context).requestReceived(request)
+  let server = unsafe recover(HTTPServer.self, context)
+  server.core.performCallback { unsafe server.requestReceived(request) }
 }
 
 private func onClose(_: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {

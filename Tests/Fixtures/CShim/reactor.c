@@ -4,7 +4,14 @@
 
 #include <event2/http.h>
 #include <event2/http_struct.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,8 +56,58 @@ static void check_request(void) {
     evhttp_request_free(request);
 }
 
+static void check_sockets(void) {
+    // Without a name it gets one of its own, in the abstract namespace.
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t byte_count = sizeof address.sun_family;
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert(bind(listener, (struct sockaddr *)&address, byte_count) == 0);
+    byte_count = sizeof address;
+    assert(getsockname(listener, (struct sockaddr *)&address, &byte_count) == 0);
+    assert(listen(listener, 1) == 0);
+    int client = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert(connect(client, (struct sockaddr *)&address, byte_count) == 0);
+    byte_count = sizeof address;
+    int server = creactor_accept(listener, (struct sockaddr *)&address, &byte_count);
+    assert(server >= 0 && fcntl(server, F_GETFL) & O_NONBLOCK);
+    assert(fcntl(server, F_GETFD) & FD_CLOEXEC);
+
+    const struct iovec pieces[] = {{"ab", 2}, {"c", 1}};
+    assert(creactor_send(client, pieces, 2) == 3);
+    char received[4] = "";
+    assert(read(server, received, 3) == 3 && strcmp(received, "abc") == 0);
+    close(server);
+    // The signal would end the process.
+    assert(creactor_send(client, pieces, 2) == -1);
+    close(client);
+    close(listener);
+}
+
+static int pending_broken_pipe(void) {
+    sigset_t pending;
+    assert(sigpending(&pending) == 0);
+    return sigismember(&pending, SIGPIPE);
+}
+
+static void check_broken_pipes(void) {
+    creactor_release_broken_pipes();
+    creactor_hold_broken_pipes();
+    creactor_hold_broken_pipes();
+    pthread_kill(pthread_self(), SIGPIPE);
+    assert(pending_broken_pipe());
+    creactor_release_broken_pipes();
+    assert(pending_broken_pipe());
+    creactor_release_broken_pipes();
+    assert(!pending_broken_pipe());
+    sigset_t mask;
+    assert(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && !sigismember(&mask, SIGPIPE));
+    assert(creactor_thread_number() == creactor_thread_number());
+}
+
 int main(void) {
     check_uncounted_event();
     check_forks();
     check_request();
+    check_sockets();
+    check_broken_pipes();
 }

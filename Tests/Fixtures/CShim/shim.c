@@ -61,7 +61,7 @@ static void check_signals(int fd) {
     assert(caio_signal_claim(signo, write_fd) == -1 && errno == EBUSY);
     struct aiocb control, *controls[] = {&control};
 
-    assert(caio_signal_block(signo) == 1);
+    assert(caio_signal_block(signo) == 0);
     int signal_fd = caio_signalfd(signo);
     caio_prepare(&control, LIO_READ, fd, NULL, 0, 0);
     assert(caio_submit_group(controls, 1, signo, 42) == 0);
@@ -71,7 +71,10 @@ static void check_signals(int fd) {
     assert(caio_signalfd_read(signal_fd, tickets, 4) == 1 && tickets[0] == 42);
     assert(caio_signalfd_read(signal_fd, tickets, 4) == 0);
     wait_for(&control);
-    assert(aio_return(&control) == 0 && caio_signal_unblock(signo) == 0);
+    assert(aio_return(&control) == 0);
+    caio_signal_unblock(signo);
+    // Not blocked by us any more, so this leaves the mask alone.
+    caio_signal_unblock(signo);
 
     caio_prepare(&control, LIO_READ, fd, NULL, 0, 0);
     assert(caio_submit_group(controls, 1, signo, 43) == 0);
@@ -81,17 +84,31 @@ static void check_signals(int fd) {
     assert(read(read_fd, tickets, sizeof tickets) == sizeof tickets[0] && tickets[0] == 43);
     wait_for(&control);
     assert(caio_signal_strays(signo) == 1 && !caio_signal_take_overflow(signo));
-    caio_signal_release(signo);
+    caio_signal_release(signo, true);
     close(signal_fd);
     close(read_fd);
+
+    // Ignored until the operation that it is kept for has ended, and free for another owner.
+    assert(raise(signo) == 0 && caio_pipe(&read_fd, &write_fd) == 0);
+    assert(caio_signal_claim(signo, write_fd) == 0);
+    caio_signal_release(signo, false);
+    close(read_fd);
+    assert(raise(signo) == 0);
+    assert(caio_signal_restore(signo) && !caio_signal_restore(signo));
+    struct sigaction action;
+    assert(sigaction(signo, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
 }
 
 static void check_descriptors(int directory_fd) {
     int event_fd = caio_eventfd(), timer_fd = caio_timerfd(), epoll_fd = caio_epoll();
-    assert(event_fd >= 0 && caio_timerfd_set(timer_fd, 1) == 0);
-    assert(caio_epoll_add(epoll_fd, timer_fd) == 0);
+    uint32_t sources = 0;
+    assert(event_fd >= 0 && caio_epoll_add(epoll_fd, timer_fd, 4) == 0);
+    assert(caio_timerfd_set(timer_fd, UINT64_MAX) == 0);
+    assert(caio_epoll_wait(epoll_fd, &sources) == 0 && sources == 0);
+    assert(caio_timerfd_set(timer_fd, 0) == 0);
     struct pollfd polled = {.fd = epoll_fd, .events = POLLIN};
-    assert(poll(&polled, 1, 30000) == 1 && caio_timerfd_set(timer_fd, 0) == 0);
+    assert(poll(&polled, 1, 30000) == 1);
+    assert(caio_epoll_wait(epoll_fd, &sources) == 1 && sources == 4);
     int file = caio_open_beneath(directory_fd, "beneath", O_CREAT | O_RDWR, 0600);
     assert(file >= 0 || errno == ENOSYS);
     assert(caio_open_beneath(directory_fd, "../above", O_RDONLY, 0) == -1);

@@ -101,28 +101,32 @@ struct NoHelpers {
     let loop = try EventLoop()
     try limitProcesses(to: 0)
     var done: [Int] = []
-    try offload(0..<5, on: loop) { done.append($0) }
+    offload(0..<5, on: loop) { done.append($0) }
     guard done.isEmpty else { throw WorkIsLost(stage: "too early", done: done) }
     try run(loop, "none") { done == Array(0..<5) ? nil : done }
     try limitProcesses(to: nil)
     let (readEnd, writeEnd) = try FileDescriptor.pipe()
-    try loop.offload {
+    loop.offload {
       var byte: UInt8 = 0
       _ = try? unsafe withUnsafeMutableBytes(of: &byte) { try unsafe readEnd.read(into: $0) }
       return Int(byte)
     } _: {
-      done.append($0)
+      if case .success(let number) = $0 { done.append(number) }
     }
     try limitProcesses(to: 0)
-    try offload(5..<10, on: loop) { done.append($0) }
+    offload(5..<10, on: loop) { done.append($0) }
     _ = try writeEnd.writeAll([99])
     try run(loop, "one") { done == Array(0..<5) + [99] + Array(5..<10) ? nil : done }
   }
 
   static func offload(
     _ numbers: Range<Int>, on loop: EventLoop, _ handler: @escaping (Int) -> Void
-  ) throws {
-    for number in numbers { try loop.offload({ number }, handler) }
+  ) {
+    for number in numbers {
+      loop.offload({ number }) {
+        if case .success(let number) = $0 { handler(number) }
+      }
+    }
   }
 
   /// - Parameter missing: Nil when all is done, otherwise what is.

@@ -87,7 +87,7 @@ private func operationInFlight() throws -> AIORead {
 }
 
 extension ExitTest.Result? {
-  fileprivate func says(_ sentence: String) -> Bool {
+  func says(_ sentence: String) -> Bool {
     guard let self else { return false }
     return String(decoding: self.standardErrorContent, as: UTF8.self).contains(sentence)
   }

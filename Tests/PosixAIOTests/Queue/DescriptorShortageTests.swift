@@ -95,9 +95,11 @@ final class DescriptorShortageTests: XCTestCase {
     }
     XCTAssertEqual(try openDescriptors(), before)
   }
+}
 
+extension XCTestCase {
   /// Runs `body` when only so many descriptors can be opened.
-  private func withDescriptorsLeft(_ count: Int, _ body: () throws -> Void) throws {
+  func withDescriptorsLeft(_ count: Int, _ body: () throws -> Void) throws {
     let open = try descriptorNumbers()
     let limit = (open.max() ?? 0) + 1
     let fillers = try (0..<limit - open.count).map { _ in

@@ -26,6 +26,20 @@ final class QueueCancelTests: ScriptedQueueTestCase {
     XCTAssertEqual(queue.cancel(second, abandoning: true), .allDone)
   }
 
+  func test_requestOfAnotherQueueIsNotCancelled() throws {
+    let id = try write([1], at: 0)
+    let other = try CompletionQueue()
+    let file = AIOFile(try folder.open("file"), queue: other)
+    var results: [Result<Int, FileError>] = []
+    // Both have the first slot of their pools.
+    try file.write(IOBuffer(copying: [2]), at: 0) { result, _ in results.append(result) }
+    XCTAssertEqual(other.cancel(id, abandoning: true), .allDone)
+    try other.runUntilIdle()
+    XCTAssertEqual(results, [.success(1)])
+    XCTAssertEqual(queue.cancel(id), .canceled)
+    try settle()
+  }
+
   func test_requestIsAllDone_betweenItsEndAndItsHandler() throws {
     let id = try write([1], at: 0)
     queue.drain(limit: 0)

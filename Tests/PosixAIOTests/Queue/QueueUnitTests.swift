@@ -8,7 +8,7 @@ final class QueueUnitTests: XCTestCase {
 
   func test_ticketNamesItsGroupAlone() {
     let pool = RequestPool()
-    var table = GroupTable()
+    var table = GroupTable(ofQueue: 1)
     let requests = (0..<6).map { _ in pool.take() }
     let first = table.open(Array(requests[0..<3]))
     let second = table.open(Array(requests[3..<6]))
@@ -25,7 +25,7 @@ final class QueueUnitTests: XCTestCase {
 
   func test_lateAndForeignTicketsNameNothing() {
     let pool = RequestPool()
-    var table = GroupTable()
+    var table = GroupTable(ofQueue: 1)
     XCTAssertEqual(members(table, GroupTicket(index: 0, use: 1)), [])
     let request = pool.take()
     let late = table.open([request])
@@ -38,6 +38,22 @@ final class QueueUnitTests: XCTestCase {
     XCTAssertEqual(members(table, GroupTicket(rawValue: .max)), [])
     XCTAssertEqual(members(table, GroupTicket(rawValue: ticket.rawValue + 1)), [])
     XCTAssertEqual(members(table, ticket), [request.pointee.index])
+  }
+
+  func test_ticketsOfOneTableNameNothingInAnother() {
+    let pool = RequestPool()
+    var tickets: Set<UInt64> = []
+    for number in 1...1000 {
+      var table = GroupTable(ofQueue: UInt32(number))
+      for _ in 0..<3 {
+        let request = pool.take()
+        let ticket = table.open([request])
+        XCTAssertTrue(tickets.insert(ticket.rawValue).inserted)
+        XCTAssertNotEqual(ticket, .none)
+        table.leave(request)
+        pool.put(request)
+      }
+    }
   }
 
   private func members(_ table: GroupTable, _ ticket: GroupTicket) -> [UInt32] {
@@ -102,7 +118,7 @@ final class QueueUnitTests: XCTestCase {
     for _ in 0..<3 {
       let requests = (0..<200).map { _ in pool.take() }
       for request in requests {
-        XCTAssertTrue(names.insert(RequestID(request)).inserted)
+        XCTAssertTrue(names.insert(RequestID(request, queue: 1)).inserted)
         XCTAssertTrue(pool.slot(request.pointee.index).map { $0 == request } ?? false)
       }
       for request in requests { pool.put(request) }

@@ -23,6 +23,7 @@ final class SaturationTests: XCTestCase {
         $0.mergesWrites = false
         $0.streamLimit = Self.pipeCount
         $0.inFlightLimit = 1024
+        $0.disableBackstop()
       })
     saturation = try HelperSaturation()
     pipes = try (0..<Self.pipeCount).map { _ in try TestPipe() }
@@ -106,6 +107,27 @@ final class SaturationTests: XCTestCase {
     try release()
     ledger.assertAll(.moved(1), in: Self.pipeCount + 40..<Self.pipeCount + 80)
     XCTAssertEqual(try folder.contents(of: "file"), bytes(2, count: 40))
+  }
+
+  func test_cancelAllTakesBackASyncThatHasNotBegun_withAndWithoutWritesBeforeIt() throws {
+    let files = try (0..<6).map { AIOFile(try folder.open("\($0)"), queue: queue) }
+    let first = Self.pipeCount
+    for (number, file) in files.enumerated() {
+      for place in 0..<number {
+        try file.write(IOBuffer(copying: [1]), at: Int64(place * 10), ledger.transfer())
+      }
+      try file.sync(ledger.sync())
+    }
+    queue.drain()
+    for file in files { queue.cancelAll(of: file) }
+    // Without a signal, and long before the backstop.
+    queue.drain(limit: .max)
+    XCTAssertEqual(queue.unfinishedCount, Self.pipeCount)
+    ledger.assertAll(.failed(.canceled), in: first..<ledger.entries.count)
+    let second = ledger.entries.count
+    for file in files { try file.sync(ledger.sync()) }
+    try release()
+    ledger.assertAll(.done, in: second..<second + files.count)
   }
 
   func test_deadlinesAreAnsweredAndNothingIsLost() throws {

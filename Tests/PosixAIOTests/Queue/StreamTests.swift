@@ -34,7 +34,7 @@ final class StreamTests: XCTestCase {
       if number % 50 == 0 { try file.sync(ledger.sync()) }
     }
     try queue.run { queue.unfinishedCount == 7 }
-    XCTAssertEqual(queue.streamCount, queue.configuration.streamLimit)
+    XCTAssertEqual(queue.books.counts.streams(.reading), queue.configuration.streamLimit)
     XCTAssertEqual(queue.inFlightCount, 4)
     for pipe in pipes { try pipe.write([1, 2, 3]) }
     try queue.runUntilIdle()

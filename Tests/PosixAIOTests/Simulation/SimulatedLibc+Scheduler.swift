@@ -21,6 +21,9 @@ struct SimulatedFaults {
   var cache = Cache.mixed
   var helperCount = 4
 
+  /// Whether each operation's end is announced.
+  var announcesAll: Bool { lostSignal == 0 && refusal == 0 }
+
   /// Each fault is absent from half of the simulations, so that none hides behind another.
   init(_ random: inout SeededGenerator) {
     short = random.oneIn(2) ? 0 : 25
@@ -59,6 +62,7 @@ extension SimulatedLibc {
   /// Notes what is handed over, and that nobody else may have its memory.
   func note(handOverOf operation: SimulatedOperation) {
     journal.note("handed over: \(operation)")
+    journal.check(9, !startsNothing || operation.isDoorbell, "\(operation) starts after the end")
     if case .held? = states[operation.key] {
       journal.violated(1, "a control block is handed over while libc has it")
     }
@@ -94,6 +98,21 @@ extension SimulatedLibc {
   /// The read whose buffer is at this address.
   func request(at address: UInt) -> SimulatedRequest? {
     requests.last { $0.memory.contains(address) && $0.kind == .read }
+  }
+
+  /// Whether libc has a request, by itself or as a part of another: where that cannot be told, yes.
+  func mayHold(_ request: SimulatedRequest) -> Bool {
+    let mayBePart = configuration.mergesWrites || request.file.disk.kind == .appending
+    return held.contains { operation in
+      guard operation.disk === request.file.disk, !operation.isDoorbell else { return false }
+      switch request.kind {
+      case .read: return operation.memory.overlaps(request.memory)
+      case .write where operation.kind == .write:
+        return mayBePart && request.wasHandedOver || operation.places.overlaps(request.places)
+      case .write: return false
+      case .sync, .dataSync: return operation.isSync
+      }
+    }
   }
 
   /// What has ended and was not noticed since this time.
@@ -139,6 +158,9 @@ extension SimulatedLibc {
       error = [EIO, ENOSPC, EDQUOT].randomElement(using: &random) ?? EIO
     }
     journal.note("ends with \(error): \(operation)")
+    journal.check(
+      1, disk(of: operation.descriptor) === operation.disk,
+      "the descriptor was closed under libc: \(operation)")
     switch operation.kind {
     case .read: read(operation, error)
     case .write: write(operation, error)

@@ -21,7 +21,7 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   var random: SeededGenerator
   /// The queue's clock, in nanoseconds.
   var time: UInt64 = 1_000_000 { didSet { journal.time = time / 1000 } }
-  /// When the queue's timer runs out.
+  /// When the queue's timer runs out, or ran out and was not read since.
   var timerDueAt: UInt64?
   /// The disks by their files' inodes.
   var disks: [UInt: SimulatedDisk] = [:]
@@ -37,6 +37,10 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   /// Tickets that were used before, for signals that come twice.
   var oldTickets: [UInt64] = []
   var signalNumber: Int32 = 0
+  /// Whether the queue has ended, and hands nothing over any more.
+  var startsNothing = false
+  /// Whether somebody waits for libc, and time passes whenever he looks at the clock.
+  var isWaitedFor = false
   let configuration: CompletionQueue.Configuration
 
   init(
@@ -51,11 +55,29 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
 
   // MARK: What the queue calls
 
-  override func now() -> UInt64 { time }
+  override func now() -> UInt64 {
+    if isWaitedFor {
+      time += UInt64.random(in: 50_000...200_000, using: &random)
+      step()
+    }
+    return time
+  }
 
-  override func setTimer(_ descriptor: Int32, nanoseconds: Int64) {
-    journal.check(9, nanoseconds > 0, "a timer of \(nanoseconds) ns never runs out")
-    timerDueAt = time + UInt64(nanoseconds)
+  override func setTimer(_ descriptor: Int32, at time: UInt64) {
+    timerDueAt = time
+  }
+
+  override func clearTimer(_ descriptor: Int32) {
+    journal.check(9, isTimerDue, "the timer is read, and has not run out")
+    timerDueAt = nil
+  }
+
+  /// Whether the timer's descriptor is readable.
+  var isTimerDue: Bool { timerDueAt.map { $0 <= time } ?? false }
+
+  override func readableSources(_ epoll: Int32) -> QueueSources {
+    // Signals and the pipe are real; the real timer was never set.
+    isTimerDue ? super.readableSources(epoll).union(.timer) : super.readableSources(epoll)
   }
 
   override func submitGroup(
@@ -189,7 +211,7 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   }
 
   /// The disk of an open descriptor.
-  private func disk(of descriptor: Int32) -> SimulatedDisk? {
+  func disk(of descriptor: Int32) -> SimulatedDisk? {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { return nil }
     return disks[status.st_ino]

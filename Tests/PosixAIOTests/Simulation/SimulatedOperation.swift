@@ -52,6 +52,9 @@ final class SimulatedOperation {
     return isSync ? 0..<0 : start..<start + UInt(byteCount)
   }
 
+  /// Where in the file it reads or writes.
+  var places: Range<Int> { offset..<offset + byteCount }
+
   /// The memory's bytes at this moment.
   var presentBytes: [UInt8] { unsafe Self.memory(of: control) }
 

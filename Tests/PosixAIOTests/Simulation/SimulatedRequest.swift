@@ -30,6 +30,8 @@ final class SimulatedRequest {
   var expectedAnswer: CompletionQueue.CancelStatus?
   /// Whether a cancellation of all of the file came while it was unfinished.
   var mayBeCancelled = false
+  /// Whether libc did not have it then: the next drain answers it.
+  var isDue = false
   /// Whether it had never been with libc when all of its file was cancelled.
   var mustNotStart = false
 
@@ -53,6 +55,9 @@ final class SimulatedRequest {
     self.byteCount = byteCount
     self.deadline = deadline
   }
+
+  /// Where in the file it reads or writes.
+  var places: Range<Int> { offset..<offset + byteCount }
 
   var isSync: Bool { kind == .sync || kind == .dataSync }
 

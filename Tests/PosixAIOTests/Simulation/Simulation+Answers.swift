@@ -147,7 +147,7 @@ extension Simulation {
   }
 
   /// Handlers may do anything.
-  private func goOn() {
+  func goOn() {
     guard random.oneIn(4), !journal.isBroken else { return }
     do { try program() } catch { journal.violated(8, "\(error)") }
   }

@@ -15,7 +15,7 @@ extension Simulation {
     case 30..<50: try read(file)
     case 50..<65: try sync(file)
     case 65..<85: cancelOne()
-    case 85..<90: cancelAll(of: file)
+    case 85..<90: cancelAll(of: random.oneIn(4) ? anyFile(file) : file)
     case 90..<93:
       close(file)
       try openFile()
@@ -28,15 +28,19 @@ extension Simulation {
     file.noteClosing()
     call {
       file.file.close { [self] result in
-        checkPlace("the close of \(file.disk.name)")
+        if !isRetired { checkPlace("the close of \(file.disk.name)") }
         closedCount += 1
-        if case .failure(let error) = result { journal.violated(10, "\(error)") }
+        if case .failure(let error) = result {
+          journal.check(10, hasEnded && error.errno == .canceled, "\(error)")
+          return
+        }
         journal.note("closed: \(file.disk.name)")
         let open = file.requests.filter { !$0.isAnswered }
         journal.check(10, open.isEmpty, "\(file.disk.name) is closed before \(open)")
         let isHeld = libc.held.contains { $0.disk === file.disk }
         journal.check(10, !isHeld, "\(file.disk.name) is closed while libc has operations of it")
         if let fault = file.faultAtTheEnd() { journal.violated(2, fault) }
+        goOn()
       }
     }
     do throws(Errno) {
@@ -126,7 +130,9 @@ extension Simulation {
       unfinished.append(request)
       request.file.accepted(request)
     } catch {
-      journal.check(8, error == .resourceTemporarilyUnavailable, "\(request): \(error)")
+      journal.check(
+        8, error == (hasEnded ? .canceled : .resourceTemporarilyUnavailable),
+        "\(request): \(error)")
     }
   }
 
@@ -170,15 +176,25 @@ extension Simulation {
   private func cancelAll(of file: SimulatedFile) {
     journal.note("cancelling all of \(file.disk.name)")
     call { queue.cancelAll(of: file.file) }
+    let waiting = libc.held.filter { $0.disk === file.disk && !$0.isRunning && !$0.isDoorbell }
+    journal.check(9, waiting.isEmpty || isRetired, "\(waiting) do not run, and are not cancelled")
     for request in file.requests where !request.isAnswered {
       request.mayBeCancelled = true
       if !request.wasHandedOver, !request.isSync { request.mustNotStart = true }
+      if !libc.mayHold(request) { request.isDue = true }
     }
+    guard !queue.books.isDraining, !queue.books.finished.isEmpty else { return }
+    journal.check(9, isDrainRequested || queue.isReadable, "what was cancelled asks for no drain")
+  }
+
+  /// One of all files, closed ones too.
+  private func anyFile(_ file: SimulatedFile) -> SimulatedFile {
+    files.randomElement(using: &random) ?? file
   }
 
   /// Makes a call from inside which no handler may come.
   @discardableResult
-  private func call<Answer>(_ body: () -> Answer) -> Answer {
+  func call<Answer>(_ body: () -> Answer) -> Answer {
     let wasInside = isInsideCall
     isInsideCall = true
     defer { isInsideCall = wasInside }

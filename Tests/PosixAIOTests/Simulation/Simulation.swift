@@ -27,10 +27,17 @@ final class Simulation {
   var moment = 1
   var isInsideCall = false
   var closedCount = 0
+  var hasEnded = false
+  var isRetired = false
+  private(set) var fileNumber = 0
   private let folder: TemporaryFolder
   private var stepsLeft: Int
-  private var isDrainRequested = false
-  private var fileNumber = 0
+  /// The queue ends when so many steps are left; nil if it goes on to the end of the program.
+  private let endsWithStepsLeft: Int?
+  /// Whether that is within whatever makes the step: a handler, an observer, or the loop.
+  private let endsInside: Bool
+  private var observer: SimulationObserver?
+  private(set) var isDrainRequested = false
 
   /// - Parameter folder: For files without a name, which lend their descriptors.
   init(seed: UInt64, in folder: TemporaryFolder, isTracing: Bool) throws {
@@ -38,6 +45,8 @@ final class Simulation {
     journal = SimulationJournal(isTracing: isTracing)
     self.folder = folder
     stepsLeft = Int.random(in: 20...140, using: &random)
+    endsWithStepsLeft = random.oneIn(3) ? Int.random(in: 0..<stepsLeft, using: &random) : nil
+    endsInside = random.oneIn(2)
     let configuration = Self.configuration(&random)
     let faults = SimulatedFaults(&random)
     journal.note("\(faults)")
@@ -47,12 +56,19 @@ final class Simulation {
     // Half of them as a loop of ours, half as somebody who polls the descriptor.
     if random.oneIn(2) { queue.requestDrain = { [unowned self] _ in isDrainRequested = true } }
     for _ in 0..<Self.fileCount { try openFile() }
+    guard random.oneIn(3) else { return }
+    observer = SimulationObserver { [unowned self] in
+      checkPlace("a call of the observer")
+      goOn()
+    }
+    queue.observer = observer
   }
 
   /// Runs to the end, or to the first violation.
   func run() throws {
     var eventCount = 0
     while !journal.isBroken, try !isOver() {
+      if hasEnded || isTimeToEnd { return try endQueue() }
       eventCount += 1
       moment += 1
       libc.time += UInt64.random(in: 1...50_000, using: &random)
@@ -71,7 +87,10 @@ final class Simulation {
     guard stepsLeft > 0 else { return }
     stepsLeft -= 1
     try programStep()
+    if endsInside, isTimeToEnd, !hasEnded { beginTheEnd() }
   }
+
+  private var isTimeToEnd: Bool { endsWithStepsLeft.map { stepsLeft <= $0 } ?? false }
 
   func openFile() throws {
     let kind = SimulatedDisk.Kind.allCases.randomElement(using: &random) ?? .plain
@@ -138,16 +157,20 @@ final class Simulation {
 
   // MARK: The loop
 
-  private var isTimerDue: Bool { libc.timerDueAt.map { $0 <= libc.time } ?? false }
-
   /// A turn of the loop: drains if the queue asks for it.
   private func turn() {
-    guard isDrainRequested || isTimerDue || queue.isReadable else { return jumpIfIdle() }
-    if isTimerDue { libc.timerDueAt = nil }
+    let isReadable = libc.isTimerDue || queue.isReadable
+    guard isDrainRequested || isReadable else { return jumpIfIdle() }
+    // Who drains because the queue asked for it may not have polled the descriptor.
+    let looks = isReadable && (!isDrainRequested || random.oneIn(2))
     isDrainRequested = false
-    let count = queue.drain()
-    journal.note("drained: \(count)")
-    if count < queue.configuration.completionsPerDrain { checkNothingIsOverdue() }
+    let limit = queue.configuration.completionsPerDrain
+    let count = queue.drain(limit: limit, cachedReadLimit: limit, sourcesAreReadable: looks)
+    journal.note("drained\(looks ? "" : " without a look"): \(count)")
+    if looks { journal.check(9, !libc.isTimerDue, "the timer stays readable, and a loop spins") }
+    guard count < limit else { return }
+    checkNothingIsOverdue()
+    checkAllThatWasAnnouncedIsSeen()
   }
 
   /// When nothing happens by itself any more, time passes until the queue's timer runs out.
@@ -163,10 +186,8 @@ final class Simulation {
   private var hasUnseen: Bool { libc.unseenCount(since: .max) > 0 }
 
   private func checkNothingIsOverdue() {
-    // A deadline that passes before the drain that arms its timer is for the drain behind that.
-    let isTimerSet = libc.timerDueAt.map { $0 <= libc.time + 1 } ?? false
     for request in unfinished {
-      if let deadline = request.deadline, deadline <= libc.time, !isTimerSet {
+      if let deadline = request.deadline, deadline <= libc.time {
         journal.violated(9, "\(request) is over its deadline and not answered")
       }
       switch request.expectedAnswer {
@@ -174,12 +195,23 @@ final class Simulation {
         journal.violated(9, "\(request) is cancelled and not answered")
       case .allDone?, .notCanceled?, nil: break
       }
+      if request.isDue {
+        journal.violated(9, "\(request) does not run, all of its file was cancelled: no answer")
+      }
     }
     let ceiling = queue.configuration.backstopCeiling.wholeNanoseconds
     if libc.time > ceiling {
       let count = libc.unseenCount(since: libc.time - ceiling)
       journal.check(3, count == 0, "\(count) have ended long ago, and were not seen")
     }
+  }
+
+  /// Where each signal comes, nothing is left to the backstop.
+  private func checkAllThatWasAnnouncedIsSeen() {
+    guard libc.faults.announcesAll, !libc.isBusy, !isDrainRequested, !queue.isReadable
+    else { return }
+    let count = libc.unseenCount(since: .max)
+    journal.check(3, count == 0, "\(count) have ended, all signals have come: not seen")
   }
 
   private func isOver() throws -> Bool {
@@ -197,7 +229,7 @@ final class Simulation {
     journal.check(
       12,
       books.heldByteCount == 0 && queue.inFlightCount == 0 && queue.waitingCount == 0
-        && queue.joinedCount == 0 && queue.ownerlessCount == 0 && queue.streamCount == 0
+        && books.counts == QueueCounts() && queue.checkCounts()
         && books.inFlight.isEmpty && books.deadlines.earliest == nil,
       "the books of an idle queue are not empty: \(queue.figures)")
   }

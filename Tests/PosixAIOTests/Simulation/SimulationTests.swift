@@ -1,4 +1,5 @@
 import Glibc
+import PosixAIO
 import TestSupport
 import XCTest
 
@@ -22,14 +23,20 @@ final class SimulationTests: XCTestCase {
       // A trap or an endless loop ends the process, and then this is the last line.
       if seed % 100 == 1 { print("Simulations from seed \(seed)") }
       alarm(Self.secondLimit)
-      let simulation = try Simulation(seed: seed, in: folder, isTracing: replayed != nil)
-      try simulation.run()
-      guard let violation = simulation.journal.violation else { continue }
-      XCTFail("seed \(seed): \(violation); SIMULATION_SEED=\(seed) repeats it and tells more")
-      // What such a queue still holds cannot be counted.
-      return
+      weak var queue: CompletionQueue?
+      let violation = try {
+        let simulation = try Simulation(seed: seed, in: folder, isTracing: replayed != nil)
+        queue = simulation.queue
+        try simulation.run()
+        return simulation.journal.violation
+      }()
+      let hint = "seed \(seed), which SIMULATION_SEED=\(seed) repeats and tells more of"
+      // What a queue still holds after a violation cannot be counted.
+      if let violation { return XCTFail("\(violation): \(hint)") }
+      guard queue == nil else { return XCTFail("something keeps the queue: \(hint)") }
+      let after = try openDescriptors()
+      guard after == before else { return XCTFail("\(after) are open, not \(before): \(hint)") }
     }
-    XCTAssertEqual(try openDescriptors(), before)
   }
 
   private func number(_ name: String) -> UInt64? {

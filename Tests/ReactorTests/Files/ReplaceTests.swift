@@ -154,7 +154,7 @@ final class ReplaceTests: XCTestCase {
         let work = File.replace(path, with: IOBuffer(copying: new), on: loop, done)
         func countDown(_ rest: Int) {
           guard rest > 0 else { return work.cancel() }
-          loop.later { countDown(rest - 1) }
+          loop.nextTurn { countDown(rest - 1) }
         }
         countDown(turn)
       }

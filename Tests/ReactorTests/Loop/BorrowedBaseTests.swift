@@ -61,7 +61,7 @@ final class BorrowedBaseTests: XCTestCase {
         nonisolated(unsafe) let letGo = letGo
         loop.remote.execute { _ in unsafe letGo() }
       },
-      { loop, letGo in try loop.offload({}, letGo) },
+      { loop, letGo in loop.offload({}) { _ in letGo() } },
       { loop, letGo in File.contents(of: path, on: loop) { _ in letGo() } },
       { loop, letGo in
         let file = AIOFile(try .open(path, .readOnly), queue: loop.queue)
@@ -183,8 +183,8 @@ final class BorrowedBaseTests: XCTestCase {
     try OtherThread.run {
       loop.moveToCurrentThread()
       let thread = pthread_self()
-      try? loop.offload {
-      } _: {
+      loop.offload {
+      } _: { _ in
         isHere = pthread_equal(thread, pthread_self()) != 0
       }
       base.dispatch()

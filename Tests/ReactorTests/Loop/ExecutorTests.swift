@@ -170,28 +170,117 @@ final class ExecutorTests: XCTestCase {
     XCTAssertEqual(calls.withLock { $0 }, 1)
   }
 
-  func test_taskThatIsReadyWhenTheLoopIsGoneIsRunAllTheSame() throws {
-    var loop: EventLoop? = try EventLoop()
+  // MARK: The end
+
+  func test_tasksEndOnTheLoopsThread_whenTheLoopGoes() throws {
     let here = here
-    let continuation = Mutex<CheckedContinuation<Void, Never>?>(nil)
-    let waiting = loop?.startTask {
-      await withCheckedContinuation { waiter in continuation.withLock { $0 = waiter } }
-      return isHere(here)
-    }
-    let neverStarted = loop?.startTask { isHere(here) }
-    loop?.runOnce()
-    let late = loop?.startTask { isHere(here) }
-    loop = nil
-    continuation.withLock { $0?.resume() }
     let places = Mutex<[Bool]>([])
-    let done = expectation(description: "all have ended")
-    Task {
-      for task in [waiting, neverStarted, late] {
-        if let place = await task?.value { places.withLock { $0.append(place) } }
+    do {
+      let loop = try EventLoop()
+      loop.startTask {
+        try? await Task.sleep(for: testDeadline)
+        places.withLock { $0.append(isHere(here) && Task.isCancelled) }
       }
+      loop.runOnce()
+      // Never begun before the end.
+      loop.startTask { places.withLock { $0.append(isHere(here) && Task.isCancelled) } }
+    }
+    XCTAssertEqual(places.withLock { $0 }, [true, true])
+  }
+
+  func test_taskThatIgnoresItsCancellationIsNeverRunOnAnotherThread() throws {
+    var configuration = EventLoop.Configuration()
+    configuration.cancellationGracePeriod = .milliseconds(1)
+    let continuation = Mutex<CheckedContinuation<Void, Never>?>(nil)
+    let wentOn = Mutex(false)
+    let actor: LoopActor
+    do {
+      let loop = try EventLoop(configuration: configuration)
+      actor = LoopActor(loop.executor)
+      loop.startTask {
+        await withCheckedContinuation { waiter in continuation.withLock { $0 = waiter } }
+        wentOn.withLock { $0 = true }
+      }
+      loop.runOnce()
+    }
+    try XCTUnwrap(continuation.withLock { $0.take() }).resume()
+    // A part of an actor comes after it, on the thread on which that would have been.
+    XCTAssertEqual(try awaited { await actor.append(1) }, false)
+    XCTAssertFalse(wentOn.withLock { $0 })
+  }
+
+  func test_pinnedActorGoesOnAfterTheEnd_andItsFilesThrow() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path.appending("file")
+    let keeper: FileKeeper
+    do {
+      let loop = try EventLoop()
+      keeper = FileKeeper(loop.executor)
+      loop.run { loop in
+        await keeper.open(path, loop.remote)
+      }
+    }
+    XCTAssertEqual(try awaited { await keeper.writeErrno() }, .canceled)
+    XCTAssertEqual(try awaited { await keeper.close() }, nil)
+  }
+
+  /// Awaits something from a thread of no loop.
+  private func awaited<Value: Sendable>(
+    _ body: @escaping @Sendable () async -> Value
+  ) throws -> Value {
+    let value = Mutex<Value?>(nil)
+    let done = expectation(description: "it has ended")
+    Task.detached {
+      let result = await body()
+      value.withLock { $0 = result }
       done.fulfill()
     }
     wait(for: [done], timeout: Double(testDeadline.components.seconds))
-    XCTAssertEqual(places.withLock { $0 }, [false, true, false])
+    return try XCTUnwrap(value.withLock { $0 })
+  }
+}
+
+/// An actor on a loop's thread that has a file.
+private actor FileKeeper {
+  private let executor: EventLoop.Executor
+  private var file: File?
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  init(_ executor: EventLoop.Executor) {
+    self.executor = executor
+  }
+
+  func open(_ path: FilePath, _ remote: EventLoop.Remote) async {
+    await withCheckedContinuation { (waiting: CheckedContinuation<Void, Never>) in
+      remote.execute { loop in
+        File.open(path, .readWrite, options: .create, on: loop) { result in
+          nonisolated(unsafe) let opened = try? result.get()
+          self.assumeIsolated { $0.file = unsafe opened }
+          waiting.resume()
+        }
+      }
+    }
+  }
+
+  func writeErrno() async -> Errno? {
+    do throws(FileError) {
+      guard let file else { return .noSuchFileOrDirectory }
+      try await file.write(IOBuffer(copying: [1]), at: 0)
+      return nil
+    } catch {
+      return error.errno
+    }
+  }
+
+  func close() async -> Errno? {
+    do throws(FileError) {
+      try await file?.close()
+      return nil
+    } catch {
+      return error.errno
+    }
   }
 }

@@ -48,7 +48,7 @@ final class ShutDownTests: XCTestCase {
       let peers = try Peers(on: loop)
       let record = Record(of: peers.server)
       XCTAssertFalse(loop.shutDown(within: .milliseconds(1)))
-      XCTAssertEqual(record.reasons, [], "the loop calls nobody any more")
+      XCTAssertEqual(record.reasons, [.local])
     }()
     XCTAssertEqual(try openDescriptors().count, before)
   }

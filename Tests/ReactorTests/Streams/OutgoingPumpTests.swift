@@ -160,7 +160,7 @@ final class OutgoingPumpTests: PumpTestCase {
 
     func whenPending(atMost byteCount: Int, _ resume: @escaping () -> Void) {
       waiting.append((byteCount, resume))
-      loop.later { [self] in wake() }
+      loop.nextTurn { [self] in wake() }
     }
 
     func send(_ byteCount: Int) {

@@ -35,7 +35,7 @@ func files_read(
 
 @c @implementation
 func files_close(_ files: OpaquePointer) {
-  // The loop goes when the last read is done, and takes its events out of the base.
+  // The loop ends, answers what is in progress, and takes its events out of the base.
   unsafe Unmanaged<EventLoop>.fromOpaque(UnsafeRawPointer(files)).release()
 }
 

@@ -44,10 +44,11 @@ func log(_ line: String, _ writer: FileWriter) -> Bool {
   }
 }
 
-func checksum(of bytes: [UInt8], on loop: EventLoop) throws(Errno) {
-  try loop.offload {
+func checksum(of bytes: [UInt8], on loop: EventLoop) {
+  loop.offload {
     bytes.reduce(0) { ($0 &* 31) &+ Int($1) }  // on a helper thread, where blocking is allowed
-  } _: { sum in
+  } _: { result in
+    guard case .success(let sum) = result else { return }  // the loop ended before
     print("checksum \(sum)")  // on the loop again
   }
 }

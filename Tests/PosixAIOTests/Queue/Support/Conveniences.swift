@@ -29,9 +29,8 @@ extension CompletionQueue {
     XCTAssertEqual(books.heldByteCount, 0, message(), file: file, line: line)
     XCTAssertEqual(inFlightCount, 0, message(), file: file, line: line)
     XCTAssertEqual(waitingCount, 0, message(), file: file, line: line)
-    XCTAssertEqual(joinedCount, 0, message(), file: file, line: line)
-    XCTAssertEqual(ownerlessCount, 0, message(), file: file, line: line)
-    XCTAssertEqual(streamCount, 0, message(), file: file, line: line)
+    XCTAssertEqual(books.counts, QueueCounts(), message(), file: file, line: line)
+    XCTAssertTrue(checkCounts(), message(), file: file, line: line)
     XCTAssertTrue(books.inFlight.isEmpty, message(), file: file, line: line)
     XCTAssertNil(books.deadlines.earliest, message(), file: file, line: line)
   }

@@ -40,13 +40,20 @@ extension ScriptedSystem {
     /// Whether it is the empty read behind a sync.
     var isDoorbell: Bool { kind == .read && byteCount == 0 }
 
+    /// The result of a call at an offset; nil for a descriptor that has no offsets.
+    private func inPlace(_ result: Int) -> Int? {
+      result < 0 && errno == ESPIPE ? nil : result
+    }
+
     /// Does it, for so many bytes at the most, and returns what the kernel does.
     func perform(_ byteCount: Int) -> Int {
       switch kind {
       case .read:
-        unsafe pread(descriptor, control.pointee.aio_buf, byteCount, Int(offset))
+        unsafe inPlace(pread(descriptor, control.pointee.aio_buf, byteCount, Int(offset)))
+          ?? Glibc.read(descriptor, control.pointee.aio_buf, byteCount)
       case .write:
-        unsafe pwrite(descriptor, control.pointee.aio_buf, byteCount, Int(offset))
+        unsafe inPlace(pwrite(descriptor, control.pointee.aio_buf, byteCount, Int(offset)))
+          ?? Glibc.write(descriptor, control.pointee.aio_buf, byteCount)
       case .sync: Int(fsync(descriptor))
       case .dataSync: Int(fdatasync(descriptor))
       }

@@ -21,11 +21,15 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
     case short(Int)
     /// With this error, and nothing done.
     case failure(Errno)
+    /// It says that it has moved so many bytes, and moves none.
+    case claimed(Int)
   }
 
   /// Whether operations end as soon as they are handed over.
   var endsAtOnce: Bool
   var losesSignals = false
+  /// Is called when a cancellation begins.
+  var beforeCancel: () -> Void = {}
   /// How many descriptors have an operation running; the others' wait.
   var helperCount = Int.max
   var outcome: (Operation) -> Outcome = { _ in .real }
@@ -105,6 +109,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
   }
 
   override func cancel(_ fileDescriptor: Int32, _ control: Control?) throws(Errno) -> Int32 {
+    beforeCancel()
     let key = unsafe control.map { unsafe Operation.key($0) }
     let line = held.filter { $0.descriptor == fileDescriptor }
     let meant = line.filter { key == nil || $0.key == key }
@@ -186,6 +191,8 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
     case .short(let byteCount):
       let count = min(byteCount, operation.byteCount)
       end(operation, 0, count == 0 ? 0 : operation.perform(count))
+    case .claimed(let byteCount):
+      end(operation, 0, byteCount)
     case .failure(let reason):
       end(operation, reason.rawValue, -1)
     }

@@ -1,17 +1,20 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// How a callback form is awaited.
-extension EventLoop {
+/// How a callback form is awaited. When the loop has ended, each throws `ECANCELED`, and nothing is
+/// started.
+extension LoopCore {
   /// Awaits a call that runs to its end once it is started, whether the task is cancelled or not. A
   /// task that is cancelled before does not start it.
   nonisolated(nonsending) func outcome<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     _ start: (@escaping (Result<Value, FileError>) -> Void) throws(Errno) -> Void
   ) async throws(FileError) -> Value {
-    let pending = Pending<Value, FileError>(on: self)
+    let pending: Pending<Value, FileError>
     do throws(Errno) {
+      try checkUse()
       guard !Task.isCancelled else { throw .canceled }
+      pending = Pending(on: self)
       try start { pending.finish($0) }
     } catch {
       throw FileError(operation: operation, path: path, otherPath: otherPath, errno: error)
@@ -25,15 +28,55 @@ extension EventLoop {
     _ operation: FileError.Operation, _ path: FilePath?, at offset: Int64? = nil,
     _ start: (Pending<Value, FileError>) throws(Errno) -> RequestID
   ) async throws(FileError) -> Value {
-    let pending = Pending<Value, FileError>(on: self)
+    let pending: Pending<Value, FileError>
     let id: RequestID
     do throws(Errno) {
+      try checkUse()
       guard !Task.isCancelled else { throw .canceled }
+      pending = Pending(on: self)
       id = try start(pending)
     } catch {
       throw FileError(operation: operation, path: path, offset: offset, errno: error)
     }
     return try await pending.value(cancelling: id, abandoning: true)
+  }
+
+  /// Awaits work that a cancelled task breaks off.
+  nonisolated(nonsending) func workOutcome<Value: ~Copyable>(
+    _ operation: FileError.Operation, _ path: FilePath?,
+    _ start: (Pending<Value, FileError>) -> FileWork
+  ) async throws(FileError) -> Value {
+    try checkUse(operation, path)
+    let pending = Pending<Value, FileError>(on: self)
+    let work = start(pending)
+    if Task.isCancelled { work.cancel() }
+    return try await pending.value(cancel: work.cancel)
+  }
+
+  /// Awaits a call that closes something, also in a cancelled task; when the loop has ended, its
+  /// handler is called at once.
+  nonisolated(nonsending) func closing(
+    _ start: (@escaping CompletionQueue.SyncHandler) -> Void
+  ) async throws(FileError) {
+    guard !hasEnded else {
+      var result: Result<Void, FileError>?
+      start { result = $0 }
+      return try result?.get() ?? ()
+    }
+    let pending = Pending<Void, FileError>(on: self)
+    start { pending.finish($0) }
+    try await pending.value(cancel: {})
+  }
+
+  /// As ``checkUse()``.
+  func checkUse(
+    _ operation: FileError.Operation, _ path: FilePath?
+  ) throws(FileError) {
+    do throws(Errno) {
+      try checkUse()
+    } catch {
+      throw FileError(operation: operation, path: path, errno: error)
+    }
   }
 }
 

@@ -1,0 +1,302 @@
+internal import CLibevent
+internal import Glibc
+internal import Synchronization
+package import PosixAIO
+package import SystemPackage
+
+/// What an ``EventLoop`` consists of.
+///
+/// Everything that belongs to a loop refers to its core, and nothing to the loop itself. So only
+/// its users keep a loop, and it ends with the last of their references, whatever is in progress.
+@safe
+package final class LoopCore {
+  package let queue: CompletionQueue
+  let configuration: EventLoop.Configuration
+  let remote: EventLoop.Remote
+  let executor: EventLoop.Executor
+  let loopTaskExecutor: EventLoop.LoopTaskExecutor
+  let registry: EventRegistry
+  let remoteCalls: EventLoop.RemoteCalls
+  let nextTurn: NextTurnCalls
+  let sockets: OpenSockets
+  let helpers: Helpers
+  let tasks: LoopTasks
+  let queueWaiters = QueueWaiters()
+  let obligations: Obligations
+  let keepAlive: KeepAlive
+  let counters = EventLoop.Counters()
+  let chunks = ChunkPool()
+  package let dependents = BaseUsers()
+  /// For what writes by `writev(2)`: the HTTP server.
+  package let brokenPipes = BrokenPipes()
+  var runState = EventLoop.RunState.idle
+
+  /// How far its end has come. Written by `LoopCore+End.swift` alone, on the loop's thread.
+  var phase = Phase.open {
+    didSet { if case .ended = phase { isOver.store(true, ordering: .releasing) } }
+  }
+  // Also asked by what goes on after the end, on another thread.
+  private let isOver = Atomic<Bool>(false)
+  enum Phase {
+    case open
+    /// Everything accepted, and what that starts, comes to its own end.
+    case finishing
+    /// New work is refused, and the rest cut off.
+    case canceling
+    case ended
+  }
+
+  private weak var handle: EventLoop?
+  private var isQueueBusy = false
+  /// Whether the queue's descriptor was reported as readable since the last drain.
+  private var isQueueReadable = false
+  private var isDrainCutShort = false
+
+  /// - Parameter base: The caller's, or nil for one of its own.
+  init(base: OpaquePointer?, _ configuration: EventLoop.Configuration) throws(Errno) {
+    configuration.check()
+    self.configuration = configuration
+    queue = try CompletionQueue(configuration: configuration.queue)
+    let thread = LoopThread()
+    remote = try EventLoop.Remote(thread, waitingLimit: configuration.waitingCallLimit)
+    registry = try unsafe EventRegistry(borrowing: base)
+    executor = EventLoop.Executor(thread: thread, remote: remote)
+    loopTaskExecutor = EventLoop.LoopTaskExecutor(executor)
+    remoteCalls = EventLoop.RemoteCalls(remote)
+    nextTurn = NextTurnCalls(registry)
+    sockets = OpenSockets(registry, nextTurn)
+    keepAlive = KeepAlive(in: registry)
+    tasks = LoopTasks(keepAlive)
+    helpers = Helpers(
+      threadLimit: configuration.helperLimit, limit: configuration.offloadLimit, remote, nextTurn,
+      keepAlive)
+    obligations = Obligations(
+      queue: queue, queueWaiters: queueWaiters, helpers: helpers, nextTurn: nextTurn,
+      remoteCalls: remoteCalls, sockets: sockets, tasks: tasks)
+    connectQueue()
+    connectCalls()
+    connectJobs()
+    registry.seal()
+  }
+
+  // MARK: - The loop
+
+  /// The loop as its users see it. When they have none any more, another one, which does not keep
+  /// anything.
+  package var loop: EventLoop {
+    if let handle { return handle }
+    let loop = EventLoop(self)
+    // In the callback in which the last one went, this one keeps the loop.
+    if case .open = phase { handle = loop }
+    return loop
+  }
+
+  func setHandle(_ loop: EventLoop) {
+    handle = loop
+  }
+
+  /// Whether a user has a reference to the loop.
+  var isReferenced: Bool { handle != nil }
+
+  /// libevent's `event_base`.
+  package var base: OpaquePointer {
+    guard let base = unsafe registry.base else {
+      preconditionFailure("EventLoop: the base goes with the loop")
+    }
+    return unsafe base
+  }
+
+  // MARK: - Checks
+
+  /// Traps on any thread but the loop's, and when the loop has ended.
+  package func checkThread() {
+    precondition(
+      executor.thread.isCurrent,
+      """
+      EventLoop: used off its thread, after its end or in a fork's child; from other threads call \
+      loop.remote.execute { … }
+      """)
+  }
+
+  /// As ``checkThread()``, for what a user may still ask for when the loop has ended.
+  ///
+  /// - Throws: `ECANCELED` then.
+  package func checkUse() throws(Errno) {
+    if executor.thread.isCurrent, !hasEnded { return }
+    guard hasEnded else { return checkThread() }
+    throw .canceled
+  }
+
+  /// Whether sockets and timers have no future: the loop is ending, or has ended.
+  package var isEnding: Bool {
+    if case .open = phase { false } else { true }
+  }
+
+  /// As ``checkUse()``, for what has no future when the loop is ending.
+  ///
+  /// - Throws: `ECANCELED` then.
+  func checkSockets() throws(Errno) {
+    try checkUse()
+    if isEnding { throw .canceled }
+  }
+
+  /// Whether the loop has ended, or is being cut off and takes nothing new.
+  var refusesWork: Bool {
+    switch phase {
+    case .open, .finishing: false
+    case .canceling, .ended: true
+    }
+  }
+
+  package var hasEnded: Bool { isOver.load(ordering: .acquiring) }
+
+  /// Makes a call that may run user code, for events of ``dependents``: the loop does not end in
+  /// its middle.
+  package func performCallback<Value>(_ body: () -> Value) -> Value {
+    registry.performCallback(body)
+  }
+
+  // MARK: - Calls of the next turn
+
+  /// Calls `body` in the next turn of the loop: what has a result at once does not give it from
+  /// inside the call that asks.
+  package func later(_ body: @escaping () -> Void) {
+    nextTurn.add(body)
+  }
+
+  /// Reports what was refused like any other failure, in the next turn of the loop.
+  func refuse<Value>(
+    _ operation: FileError.Operation, _ path: FilePath?, _ errno: Errno,
+    _ handler: @escaping (Result<Value, FileError>) -> Void
+  ) {
+    let error = FileError(operation: operation, path: path, errno: errno)
+    later { handler(.failure(error)) }
+  }
+
+  // MARK: - Helper threads
+
+  /// Runs a call that may block on a helper thread, then its completion on the loop.
+  ///
+  /// - Parameters:
+  ///   - isCleanUp: Whether it gives something back, and is made in any case.
+  ///   - completion: Never called from inside this call. `EAGAIN` over the limit of calls, and
+  ///     `ECANCELED` at the loop's end, are reported as those of `operation`.
+  func offloadCall<Value: Sendable>(
+    _ kind: Helpers.Kind = .fileCall, isCleanUp: Bool = false,
+    as operation: FileError.Operation = .helperCall, _ path: FilePath? = nil,
+    _ work: @escaping @Sendable () throws(FileError) -> Value,
+    _ completion: @escaping (Result<Value, FileError>) -> Void
+  ) {
+    checkThread()
+    helpers.run(kind, isCleanUp: isCleanUp, { Result(catching: work) }) { outcome in
+      switch outcome {
+      case .success(let result): completion(result)
+      case .failure(let errno):
+        completion(.failure(FileError(operation: operation, path: path, errno: errno)))
+      }
+    }
+  }
+
+  // MARK: - Sources of work
+
+  private func connectQueue() {
+    let drain = turnEvent(share: { $0.completionsPerTurn }) { core, limit in
+      core.drain(limit: limit, sourcesAreReadable: core.isQueueReadable)
+    }
+    queue.requestDrain = { [unowned self] time in
+      switch time {
+      case .thisTurn:
+        drain.runThisTurn()
+      case .nextTurn:
+        isDrainCutShort = true
+        drain.runNextTurn()
+      }
+    }
+    queue.delivered = { [executor] in executor.runReady() }
+    watchDescriptor(queue.descriptor.rawValue, drain) { $0.isQueueReadable = true }
+  }
+
+  /// Drains the queue, runs the tasks that wait for what it has, and calls those who wait for room.
+  ///
+  /// - Parameter sourcesAreReadable: Whether the queue's descriptor may be readable.
+  /// - Returns: The number of calls made, and 1 more where there is more to do at once.
+  func drain(limit: Int, sourcesAreReadable: Bool) -> Int {
+    isDrainCutShort = false
+    isQueueReadable = false
+    var count = executor.servingJobs {
+      queue.drain(
+        limit: limit, cachedReadLimit: cachedReadsPerTurn, sourcesAreReadable: sourcesAreReadable)
+    } isOver: {
+      !isDrainCutShort
+    }
+    keepBaseWhileQueueIsBusy()
+    count += queueWaiters.call { [self] in refusesWork || queue.hasRoom(forBytes: $0) }
+    return isDrainCutShort ? count + 1 : count
+  }
+
+  private var completionsPerTurn: Int {
+    let most = configuration.queue.completionsPerDrain
+    return registry.watchesOthers ? min(most, configuration.completionsPerSharedTurn) : most
+  }
+
+  private var cachedReadsPerTurn: Int {
+    registry.watchesOthers
+      ? configuration.cachedReadsPerSharedTurn : configuration.queue.completionsPerDrain
+  }
+
+  /// Outside of a drain, a request is accepted by asking for one, which keeps a base running, too.
+  private func keepBaseWhileQueueIsBusy() {
+    let isBusy = queue.unfinishedCount > 0
+    guard isBusy != isQueueBusy else { return }
+    isQueueBusy = isBusy
+    if isBusy { keepAlive.begin() } else { keepAlive.end() }
+  }
+
+  private func connectCalls() {
+    let work = turnEvent(share: { $0.configuration.callsPerTurn }) { core, limit in
+      let count = core.remoteCalls.run(on: core, limit: limit)
+      core.counters.figures.callCount += UInt64(count)
+      return count
+    }
+    watchDescriptor(remote.descriptor, work)
+    remoteCalls.work = work
+  }
+
+  private func connectJobs() {
+    let work = turnEvent(share: { $0.configuration.jobsPerTurn }) { core, limit in
+      core.executor.run(limit: limit)
+    }
+    executor.open(work, loopTaskExecutor)
+  }
+
+  private func turnEvent(
+    share: @escaping (LoopCore) -> Int,
+    _ work: @escaping (_ core: LoopCore, _ share: Int) -> Int
+  ) -> TurnEvent {
+    // Its events go with the core.
+    TurnEvent(in: registry, share: { [unowned self] in share(self) }, counters) {
+      [unowned self] share in work(self, share)
+    }
+  }
+
+  /// Has work done when a descriptor of the loop's own has something to say.
+  ///
+  /// What wakes the loop does not keep a borrowed base running. libevent does not count such an
+  /// event as something that happened either, so the work is an event of its own.
+  private func watchDescriptor(
+    _ descriptor: Int32, _ work: TurnEvent, _ note: @escaping (LoopCore) -> Void = { _ in }
+  ) {
+    Event(
+      in: registry, descriptor: descriptor, flags: EV_READ | EV_PERSIST, lifetime: .uncounted
+    ) { [unowned self] in
+      checkThread()
+      note(self)
+      work.runThisTurn()
+    }.add()
+  }
+}
+
+extension FileError.Operation {
+  /// Handing a call to the loop's helper threads.
+  static let helperCall = FileError.Operation("call on a helper thread")
+}

@@ -1,0 +1,139 @@
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+
+extension CallTable {
+  /// Connects, to those who listen and to one who does not answer.
+  mutating func addConnects() {
+    let connects = Call.Traits(atClose: .isCut, awaitedKeepsLoop: true)
+    add("Connection.connect(address)", connects, on: { try $0.openTarget() }) { target, reply in
+      Connection.connect(to: target.address, on: target.loop) { finish($0, reply) }
+    } awaited: { target in
+      try await Connection.connect(to: target.address, on: target.loop).abort()
+    }
+    for (kind, host) in [("numeric", "127.0.0.1"), ("name", "localhost")] {
+      add("Connection.connect(\(kind))", connects, on: { try $0.openTarget() }) { target, reply in
+        Connection.connect(to: host, port: target.address.port, on: target.loop) {
+          finish($0, reply)
+        }
+      } awaited: { target in
+        let port = target.address.port
+        try await Connection.connect(to: host, port: port, on: target.loop).abort()
+      }
+    }
+    let unanswered = Call.Traits(end: .never, atClose: .isCut, awaitedKeepsLoop: true)
+    add("Connection.connect(unanswered)", unanswered, on: { try $0.silentTarget() }) {
+      target, reply in
+      Connection.connect(to: target.address, on: target.loop) { finish($0, reply) }
+    } awaited: { target in
+      try await Connection.connect(to: target.address, on: target.loop).abort()
+    }
+  }
+
+  /// Connections and listeners.
+  mutating func addConnections() {
+    add(
+      "Connection.read", .socket, on: { try $0.talkedToConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        guard try await connection.read() == Site.new else { throw WrongValue() }
+      })
+    add(
+      "Connection.read(quiet)", .waitingSocket, on: { try $0.quietConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        _ = try await connection.read()
+      })
+    add(
+      "Connection.read(buffer)", .waitingSocket, on: { try $0.quietConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        _ = try await connection.read(into: IOBuffer(capacity: 100))
+      })
+    add(
+      "Connection.chunks", .socket, on: { try $0.talkedToConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        var bytes: [UInt8] = []
+        for try await chunk in connection.chunks { bytes += chunk }
+        guard bytes == Site.new else { throw WrongValue() }
+      })
+    addConnectionOutput()
+    addConnectionEnds()
+    addListeners()
+  }
+
+  private mutating func addConnectionOutput() {
+    add(
+      "Connection.write", .socket, on: { try $0.quietConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        try await connection.write(Site.new)
+      })
+    add(
+      "Connection.write(congested)", .waitingSocket, on: { try $0.congestedConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        try await connection.write(IOBuffer(copying: Site.new))
+      })
+    add(
+      "Connection.flush", .socket, on: { try $0.quietConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        try await connection.write(Site.new)
+        try await connection.flush()
+      })
+    add(
+      "Connection.flush(congested)", .waitingSocket, on: { try $0.congestedConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        try await connection.flush()
+      })
+  }
+
+  private mutating func addConnectionEnds() {
+    let closing = Call.Traits(atClose: .isCut, endsByValue: true)
+    add(
+      "Connection.close", closing, on: { try $0.endedConnection() },
+      awaited: { connection in await connection.close() })
+    // Sends what is not taken for as long as the time-out allows.
+    let waiting = Call.Traits(end: .never, atClose: .isCut, endsByValue: true)
+    add(
+      "Connection.close(congested)", waiting, on: { try $0.congestedConnection() },
+      awaited: { connection in await connection.close() })
+    add("Connection.onClose", closing, on: { try $0.endedConnection() }) { connection, reply in
+      connection.onReceive = { _, bytes in bytes.byteCount }
+      connection.onClose = { _, _ in reply.ended() }
+    }
+    add("Connection.onClose(quiet)", waiting, on: { try $0.quietConnection() }) {
+      connection, reply in
+      connection.onReceive = { _, bytes in bytes.byteCount }
+      connection.onClose = { _, _ in reply.ended() }
+    }
+  }
+
+  private mutating func addListeners() {
+    let accepting = Call.Traits(atClose: .isCut, endsByValue: true)
+    add(
+      "Listener.connections", accepting, on: { try $0.calledListener() },
+      awaited: { listener in
+        defer { listener.close() }
+        var clients = listener.connections.makeAsyncIterator()
+        try await clients.next(isolation: nil)?.abort()
+      })
+    let waiting = Call.Traits(end: .never, atClose: .isCut, endsByValue: true)
+    add(
+      "Listener.connections(quiet)", waiting, on: { try $0.quietListener() },
+      awaited: { listener in
+        defer { listener.close() }
+        var clients = listener.connections.makeAsyncIterator()
+        try await clients.next(isolation: nil)?.abort()
+      })
+  }
+}
+
+private func finish(_ result: Result<Connection, SocketError>, _ reply: Reply) {
+  reply.ended(result)
+  if case .success(let connection) = result { connection.abort() }
+}

@@ -1,0 +1,20 @@
+import PosixAIO
+import SystemPackage
+
+@testable import Reactor
+
+/// What the matrix needs of the loop and is not public.
+extension EventLoop {
+  /// Calls on helper threads that have not ended.
+  var helperCallCount: Int { core.helpers.unfinishedCount }
+
+  /// The turns of the loop's own runs so far.
+  var turnCount: UInt64 { figures.turnCount }
+}
+
+extension Directory {
+  /// A temporary file with a hidden name, as on a file system without `O_TMPFILE`.
+  func namedTemporaryFile(_ handler: @escaping (Result<TemporaryFile, FileError>) -> Void) {
+    temporaryFile(permissions: .ownerReadWrite, isNamed: true, handler)
+  }
+}
