@@ -12,8 +12,8 @@ enum AllocationLimits {
   /// Merged and grouped, some ten of them share one.
   static let groupedWrite = 0.2
   static let sync = 1 + margin
-  /// There and back, both ends together: the list of the connections that send at a turn's end.
-  static let echo = 2 + margin
+  /// There and back, both ends together.
+  static let echo = margin
 
   /// What is over its limit, each in a sentence with both numbers.
   static func violations(in row: RowResult) -> [String] {
