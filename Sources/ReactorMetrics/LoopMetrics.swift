@@ -19,8 +19,7 @@
   @safe
   public final class LoopMetrics {
     private unowned let loop: EventLoop
-    // Nil once it is cancelled, by whom ever. The loop holds it, and it holds this object.
-    private weak var timer: EventLoop.Timer?
+    private var timer: EventLoop.Timer?
     private var counters: [Growing] = []
     private var meters: [Moving] = []
     private let times: OperationTimes
@@ -48,7 +47,8 @@
 
     /// Exports the figures of this moment, and no more afterwards.
     public func stop() {
-      guard let timer else { return }
+      // Not scheduled once it was stopped, or its loop has ended.
+      guard let timer, timer.isScheduled else { return }
       timer.cancel()
       export()
       if loop.queue.observer === times { loop.queue.observer = nil }
