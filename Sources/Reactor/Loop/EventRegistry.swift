@@ -27,9 +27,26 @@ final class EventRegistry {
   ///   a timer or not.
   init(borrowing base: OpaquePointer?) throws(Errno) {
     isBorrowed = unsafe base != nil
+    if unsafe base == nil { try Self.checkThatABaseCanBeMade() }
     errno = 0
     unsafe self.base = base ?? event_base_new()
     guard unsafe self.base != nil else { throw errno == 0 ? .noMemory : .ofLastCall }
+  }
+
+  /// As many pipes as have the descriptors that a base opens: an epoll, a pipe for signals, and an
+  /// eventfd if libevent knows of threads.
+  private static let pipesForABase = 2
+
+  /// Throws EMFILE or ENFILE where `event_base_new` would end the process: libevent takes it for
+  /// fatal that it gets no descriptors for its signals.
+  private static func checkThatABaseCanBeMade() throws(Errno) {
+    var reserved: [Int32] = []
+    defer { for number in reserved { Glibc.close(number) } }
+    for _ in 0..<pipesForABase {
+      var ends: [Int32] = [0, 0]
+      guard unsafe pipe(&ends) == 0 else { throw .ofLastCall }
+      reserved += ends
+    }
   }
 
   /// Whether somebody's descriptor is watched beside the loop's own: a socket of ours, a watch, or

@@ -59,18 +59,30 @@ final class MoreEndTests: XCTestCase {
     let before = try descriptorNumbers()
     var limit = rlimit()
     unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    let top = (before.max() ?? 0) + 1
-    for extra in 0..<14 {
+    // No gaps below the limit, so that each round leaves exactly as many as it says.
+    let top = Int(try XCTUnwrap(before.max())) + 1
+    var fillers: [FileDescriptor] = []
+    while fillers.last.map({ Int($0.rawValue) < top }) ?? true {
+      fillers.append(unsafe try FileDescriptor.open("/dev/null", .readOnly))
+    }
+    var refusals = 0
+    for free in 0..<16 {
       var small = limit
-      small.rlim_cur = rlim_t(top + extra)
+      small.rlim_cur = rlim_t(top + 1 + free)
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &small)
       do {
         let loop = try EventLoop()
         loop.nextTurn {}
         loop.close()
-      } catch {}
+      } catch {
+        refusals += 1
+        XCTAssertEqual(error, .tooManyOpenFiles)
+      }
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
+    XCTAssertGreaterThanOrEqual(refusals, 4)
+    XCTAssertLessThan(refusals, 16)
+    for filler in fillers { try filler.close() }
     XCTAssertEqual(try descriptorNumbers(), before)
   }
 

@@ -39,7 +39,7 @@ final class LifetimeTests: XCTestCase {
     }
     loop.close()
     XCTAssertEqual(done.sorted(), ["close", "offload", "open", "sync", "write"])
-    XCTAssertEqual(done.last, "close")
+    XCTAssertEqual(done.filter { $0 != "offload" }.last, "close")
     XCTAssertFalse(loop.remote.execute { _ in XCTFail("the loop is closed") })
     // What the queue has goes with the last reference to it.
     XCTAssertEqual(try folder.contents(of: "file"), [1, 2])
