@@ -76,6 +76,7 @@ extension Connection {
   private func tellClosed(_ reason: CloseReason) {
     sockets.remove(self)
     stream.dropInput()
+    giveBuffersBack()
     let handler = onClose
     letGo()
     cancelWaiting()
@@ -102,6 +103,7 @@ extension Connection {
     onReceive = nil
     onEndOfInput = nil
     onDrained = nil
+    onProgress = nil
   }
 
   /// Gives back the handlers, which may hold the connection, and its place with the listener.

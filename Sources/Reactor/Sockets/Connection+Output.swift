@@ -40,6 +40,38 @@ extension Connection {
     noteWrite()
   }
 
+  /// What became of a buffer that a connection has given back.
+  public enum WriteOutcome: Equatable, Sendable {
+    /// The kernel has taken all its bytes.
+    case sent
+    /// The connection was closed before that. Some of the bytes may have been sent.
+    case connectionClosed
+  }
+
+  /// Gets back a buffer, as it was written.
+  public typealias BufferHandler = (_ outcome: WriteOutcome, _ buffer: consuming IOBuffer) -> Void
+
+  /// Sends a buffer's valid bytes, in the order of the calls, and gives the buffer back. It is never
+  /// copied, whatever its size. Wraps `send(2)` and `sendmsg(2)`.
+  ///
+  /// - Parameters:
+  ///   - buffer: Moves in; comes back unchanged, as soon as the kernel has its bytes. It may be
+  ///     empty.
+  ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
+  ///     writes. When the connection is closed first, also by the end of its loop, it comes before
+  ///     ``onClose``.
+  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone, and the handler is not called.
+  public func write(
+    _ buffer: consuming IOBuffer, _ whenSent: @escaping BufferHandler
+  ) throws(Errno) {
+    try checkWrite(buffer.count)
+    stream.write(buffer, whenSent)
+    noteWrite()
+  }
+
+  /// The bytes of all writes that the kernel has taken.
+  package var sentByteCount: Int64 { stream.sentByteCount }
+
   /// The bytes that were written and that the kernel has not taken; when the connection is closed,
   /// those that it never will have.
   public var pendingByteCount: Int { stream.outputByteCount }
@@ -52,7 +84,7 @@ extension Connection {
     checkThread()
     guard isOpen, output == .open else { return }
     output = .ending
-    if stream.outputByteCount == 0 { sockets.callLater { [self] in outputMoved() } }
+    if stream.isOutputEmpty { sockets.callLater { [self] in outputMoved() } }
   }
 
   private func write(copying bytes: UnsafeRawBufferPointer) throws(Errno) {
@@ -81,12 +113,24 @@ extension Connection {
   }
 
   func outputMoved() {
+    giveBuffersBack()
+    if stream.sentByteCount > reportedByteCount {
+      reportedByteCount = stream.sentByteCount
+      onProgress?()
+    }
+    // Either may have closed it.
+    if case .closed = state { return }
     let byteCount = stream.outputByteCount
-    if byteCount == 0 { outputSent() }
+    if stream.isOutputEmpty { outputSent() }
     resumeWriters(at: byteCount)
     guard isOpen, isCongested, byteCount <= configuration.outputLowWaterByteCount else { return }
     isCongested = false
     onDrained?(self)
+  }
+
+  /// One by one, since each owner may do anything to the connection.
+  func giveBuffersBack() {
+    while let settled = stream.nextSettled() { settled.tell() }
   }
 
   /// The kernel has everything.

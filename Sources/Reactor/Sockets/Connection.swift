@@ -118,6 +118,16 @@ public final class Connection {
   }
   private var onDrainedHandler: ((Connection) -> Void)?
 
+  /// Called when the kernel has taken bytes, whatever waits: from the loop, when everything is up
+  /// to date, and never from inside a write or behind ``onClose``. ``sentByteCount`` has grown.
+  package var onProgress: (() -> Void)? {
+    get { onProgressHandler }
+    set {
+      _ = onProgressHandler.exchange(for: newValue)
+    }
+  }
+  private var onProgressHandler: (() -> Void)?
+
   /// Called once when the connection is closed, as the last of its handlers.
   public var onClose: ((Connection, CloseReason) -> Void)? {
     get { onCloseHandler }
@@ -133,6 +143,8 @@ public final class Connection {
   var writers: [(byteCount: Int, resume: () -> Void)] = []
   /// Those who wait for the end of the connection.
   var closers: [Pending<CloseReason, Never>] = []
+  /// The bytes that were sent when ``onProgress`` was last called.
+  var reportedByteCount: Int64 = 0
   /// What arrived and was not read before the connection closed.
   var leftInput: [UInt8] = []
 
@@ -168,9 +180,7 @@ public final class Connection {
     sockets = core.sockets
     stream = SocketStream(
       socket, in: core.registry, sockets.blocks,
-      .init(
-        inputByteCount: configuration.inputHighWaterByteCount,
-        outputLowWaterByteCount: configuration.outputLowWaterByteCount))
+      .init(inputByteCount: configuration.inputHighWaterByteCount))
     stream.owner = self
     sockets.insert(self)
     updateTimeouts()

@@ -5,8 +5,9 @@ internal import PosixAIO
 /// Bytes that were written to a socket and that the kernel has not taken, in order.
 ///
 /// Copied bytes collect in blocks. A large `IOBuffer` is taken over as it is, and its memory is
-/// freed once it is sent. One system call sends all of it, up to a limit. A buffer without bytes
-/// has no memory: the loop keeps a few blocks for the next write of any socket.
+/// freed once it is sent; one of whatever size is given back, where its owner wants it. One system
+/// call sends all of it, up to a limit. A buffer without bytes has no memory: the loop keeps a few
+/// blocks for the next write of any socket.
 @safe
 struct OutputBuffer: ~Copyable {
   /// The smallest buffer whose memory is taken over, in bytes. Copying fewer costs less.
@@ -29,15 +30,25 @@ struct OutputBuffer: ~Copyable {
   private var earlier: [Piece] = []
   private var firstEarlier = 0
   private(set) var byteCount = 0
+  /// What the kernel has taken, all in all.
+  private(set) var sentByteCount: Int64 = 0
+  /// Lent buffers that are done with, in order. Their owners are told between changes of state.
+  private var settled = FIFO<Settled>()
 
   init(_ blocks: OutputBlocks) {
     self.blocks = blocks
   }
 
   deinit {
+    // Nobody is told: the loop has gone without its end, as in a fork's child.
+    var dropped = settled
+    while let lent = dropped.popFirst() { lent.drop() }
     for piece in earlier[firstEarlier...] { blocks.put(piece) }
     if let last { blocks.put(last) }
   }
+
+  /// Whether there is nothing to send, not even an empty buffer to give back.
+  var isEmpty: Bool { last == nil }
 
   // MARK: Writing
 
@@ -58,8 +69,19 @@ struct OutputBuffer: ~Copyable {
     guard count >= Self.smallestAdoptedByteCount else {
       return buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe append($0) } }
     }
+    append(Piece(buffer), count)
+  }
+
+  /// Adds a buffer that is given back when it is sent, or never will be: see ``nextSettled()``.
+  mutating func append(_ buffer: consuming IOBuffer, _ handler: @escaping Connection.BufferHandler)
+  {
+    let count = buffer.count
+    append(Piece(buffer, handler), count)
+  }
+
+  private mutating func append(_ piece: Piece, _ count: Int) {
     if let last { earlier.append(last) }
-    last = unsafe Piece(adopting: buffer.relinquish(), count: count)
+    last = piece
     byteCount += count
   }
 
@@ -79,8 +101,12 @@ struct OutputBuffer: ~Copyable {
   ///
   /// - Returns: The bytes that it took; -1 for a failure, which sets `errno`.
   mutating func send(to socket: Int32) -> Int {
-    // Not an empty send, which would report a dead peer for bytes that nobody wrote.
     guard let last else { return 0 }
+    guard byteCount > 0 else {
+      // Not an empty send, which would report a dead peer for bytes that nobody wrote.
+      removeFirst(0)
+      return 0
+    }
     let count = earlier.isEmpty ? send(last, to: socket) : sendSeveral(to: socket, last)
     if count > 0 { removeFirst(count) }
     return count
@@ -114,21 +140,31 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
-  /// Forgets what was sent, and frees its memory.
-  private mutating func removeFirst(_ sentByteCount: Int) {
-    byteCount -= sentByteCount
-    var sent = sentByteCount
+  /// Forgets what was sent, and the empty buffers behind it.
+  private mutating func removeFirst(_ count: Int) {
+    byteCount -= count
+    sentByteCount += Int64(count)
+    var sent = count
     while firstEarlier < earlier.count {
       sent -= earlier[firstEarlier].removeFirst(sent)
       guard earlier[firstEarlier].count == 0 else { return compact() }
-      blocks.put(earlier[firstEarlier])
+      finish(earlier[firstEarlier], .sent)
       firstEarlier += 1
     }
     (earlier, firstEarlier) = ([], 0)
     guard var piece = last else { return }
     _ = piece.removeFirst(sent)
-    if piece.count == 0 { blocks.put(piece) }
+    if piece.count == 0 { finish(piece, .sent) }
     last = piece.count == 0 ? nil : piece
+  }
+
+  /// Frees the memory of a piece, or keeps it for its owner.
+  private mutating func finish(_ piece: Piece, _ outcome: Connection.WriteOutcome) {
+    if case .lent = piece.kind {
+      settled.append(Settled(piece, outcome))
+    } else {
+      blocks.put(piece)
+    }
   }
 
   /// Drops the sent pieces from the list when they are the greater part of it.
@@ -140,116 +176,20 @@ struct OutputBuffer: ~Copyable {
     firstEarlier = 0
   }
 
-  /// Forgets everything, and frees the memory.
+  /// Forgets everything that was not sent, since the connection is closed.
   mutating func removeAll() {
-    if byteCount > 0 { removeFirst(byteCount) }
-  }
-}
-
-extension OutputBuffer {
-  /// Memory with bytes to send.
-  @safe
-  fileprivate struct Piece {
-    private let memory: UnsafeMutableRawBufferPointer
-    private var unsent: Range<Int>
-    /// Whether small writes are added to it.
-    let isBlock: Bool
-
-    init(block memory: UnsafeMutableRawBufferPointer) {
-      unsafe self.memory = memory
-      unsent = 0..<0
-      isBlock = true
-    }
-
-    /// Takes over what an `IOBuffer` relinquished.
-    init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
-      unsafe self.memory = memory
-      unsent = 0..<count
-      isBlock = false
-    }
-
-    var byteCapacity: Int { unsafe memory.count }
-    var count: Int { unsent.count }
-    var room: Int { unsafe isBlock ? memory.count - unsent.upperBound : 0 }
-
-    func unsent(atMost byteCount: Int) -> UnsafeRawBufferPointer {
-      unsafe UnsafeRawBufferPointer(rebasing: memory[unsent].prefix(byteCount))
-    }
-
-    /// - Returns: How many bytes had room.
-    mutating func append(_ bytes: UnsafeRawBufferPointer) -> Int {
-      let count = min(room, bytes.count)
-      let free = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[unsent.upperBound...])
-      unsafe free.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-      unsent = unsent.lowerBound..<unsent.upperBound + count
-      return count
-    }
-
-    /// - Returns: How many bytes it had of these.
-    mutating func removeFirst(_ byteCount: Int) -> Int {
-      let count = min(byteCount, unsent.count)
-      unsent = unsent.lowerBound + count..<unsent.upperBound
-      return count
-    }
-
-    /// The memory, which nobody uses any more.
-    var emptied: UnsafeMutableRawBufferPointer { unsafe memory }
-  }
-}
-
-/// The memory that the sockets of a loop send from.
-///
-/// Small blocks are kept for the next write, of whichever socket: between a write and the end of
-/// its turn, each socket that is written to has one.
-@safe
-final class OutputBlocks {
-  /// A block for small writes, in bytes.
-  static let smallestByteCount = 1024
-
-  /// The largest block, in bytes. More is spread over several, so that memory is freed as it is
-  /// sent.
-  static let largestByteCount = 64 * 1024
-
-  /// The small blocks that a loop keeps, from its first write on: 8 KiB. Where more sockets than
-  /// that are written to in a turn, malloc is as quick for what is so small.
-  static let spareLimit = 8
-
-  private var spares: [UnsafeMutableRawBufferPointer] = unsafe []
-  private var isStocked = false
-
-  deinit {
-    while let spare = unsafe spares.popLast() { unsafe spare.deallocate() }
+    for piece in earlier[firstEarlier...] { finish(piece, .connectionClosed) }
+    (earlier, firstEarlier) = ([], 0)
+    if let last { finish(last, .connectionClosed) }
+    last = nil
+    byteCount = 0
   }
 
-  /// - Parameter byteCount: What is to be written, 1 or more. The block may have less room.
-  fileprivate func take(forAtMost byteCount: Int) -> OutputBuffer.Piece {
-    guard byteCount > Self.smallestByteCount else {
-      if !isStocked { stock() }
-      return unsafe OutputBuffer.Piece(block: spares.popLast() ?? Self.make(Self.smallestByteCount))
-    }
-    var capacity = Self.smallestByteCount
-    while capacity < min(byteCount, Self.largestByteCount) { capacity *= 2 }
-    return unsafe OutputBuffer.Piece(block: Self.make(capacity))
-  }
+  // MARK: Giving back
 
-  private func stock() {
-    isStocked = true
-    unsafe spares.reserveCapacity(Self.spareLimit)
-    for _ in 0..<Self.spareLimit { unsafe spares.append(Self.make(Self.smallestByteCount)) }
-  }
+  /// Whether somebody is to be told of a buffer.
+  var hasSettled: Bool { !settled.isEmpty }
 
-  /// Keeps the memory of a piece or frees it.
-  fileprivate func put(_ piece: OutputBuffer.Piece) {
-    if piece.isBlock, piece.byteCapacity == Self.smallestByteCount,
-      unsafe spares.count < Self.spareLimit
-    {
-      unsafe spares.append(piece.emptied)
-    } else {
-      unsafe piece.emptied.deallocate()
-    }
-  }
-
-  private static func make(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
-    .allocate(byteCount: byteCount, alignment: IOBuffer.smallAlignment)
-  }
+  /// The next buffer whose owner is to be told, in the order of the writes.
+  mutating func nextSettled() -> Settled? { settled.popFirst() }
 }

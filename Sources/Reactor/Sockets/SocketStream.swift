@@ -7,6 +7,7 @@ internal import SystemPackage
 protocol SocketStreamOwner: AnyObject {
   func bytesArrived()
   func inputEnded()
+  /// The kernel has taken bytes, or there are buffers to give back.
   func outputMoved()
   func streamTimedOut(_ direction: Connection.Direction)
   func streamFailed(_ errno: Errno)
@@ -42,8 +43,6 @@ final class SocketStream {
   struct Limits {
     /// The most bytes of input to have.
     let inputByteCount: Int
-    /// At so many bytes of output, or fewer, the owner is told that output has moved.
-    let outputLowWaterByteCount: Int
   }
 
   /// Takes over a connected socket that does not block.
@@ -169,7 +168,18 @@ final class SocketStream {
       sending = .socket
       writable?.add(timeout: outputTimeout)
     }
-    if outputByteCount <= limits.outputLowWaterByteCount { owner?.outputMoved() }
+    owner?.outputMoved()
+  }
+
+  /// Whether there is nothing to send, not even an empty buffer to give back.
+  var isOutputEmpty: Bool { output.isEmpty }
+
+  /// What the kernel has taken, all in all.
+  var sentByteCount: Int64 { output.sentByteCount }
+
+  /// The next lent buffer whose owner is to be told.
+  func nextSettled() -> OutputBuffer.Settled? {
+    output.hasSettled ? output.nextSettled() : nil
   }
 
   /// Copies bytes, to be sent after what was written before.
@@ -180,6 +190,11 @@ final class SocketStream {
   /// Takes over a buffer, whose memory is freed once it is sent.
   func write(_ buffer: consuming IOBuffer) {
     output.append(buffer)
+  }
+
+  /// Takes over a buffer, and gives it back by ``nextSettled()``.
+  func write(_ buffer: consuming IOBuffer, _ handler: @escaping Connection.BufferHandler) {
+    output.append(buffer, handler)
   }
 
   // MARK: Both
