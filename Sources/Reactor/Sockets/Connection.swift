@@ -59,6 +59,8 @@ public final class Connection {
     /// To be shut down when everything was sent.
     case ending
     case ended
+    /// A file that was to be sent has failed: nothing can be sent in its place.
+    case broken
   }
 
   /// The address of the other side, also when it is gone.
@@ -139,8 +141,9 @@ public final class Connection {
 
   /// A reader that waits for bytes, the end of input or the end of the connection.
   var reader: (() -> Void)?
-  /// Writers that wait until so many bytes, or fewer, are waiting.
-  var writers: [(byteCount: Int, resume: () -> Void)] = []
+  /// Writers that wait until so many bytes, or fewer, are waiting in memory; nil is for those who
+  /// wait until everything is sent.
+  var writers: [(memoryByteCount: Int?, resume: () -> Void)] = []
   /// Those who wait for the end of the connection.
   var closers: [Pending<CloseReason, Never>] = []
   /// The bytes that were sent when ``onProgress`` was last called.
@@ -164,12 +167,15 @@ public final class Connection {
     try loop.core.checkSockets()
     let address = try SocketCalls.adopt(descriptor.rawValue, configuration.tcp)
     self.init(
-      descriptor.rawValue, peerAddress: address, on: loop.core, configuration, listener: nil)
+      descriptor.rawValue, isShared: true, peerAddress: address, on: loop.core, configuration,
+      listener: nil)
   }
 
   /// Takes over a connected socket that has its options.
+  ///
+  /// - Parameter isShared: Whether somebody else may have it, too, and change it.
   init(
-    _ socket: Int32, peerAddress: SocketAddress, on core: LoopCore,
+    _ socket: Int32, isShared: Bool = false, peerAddress: SocketAddress, on core: LoopCore,
     _ configuration: Configuration, listener: Listener?
   ) {
     configuration.check()
@@ -180,7 +186,7 @@ public final class Connection {
     sockets = core.sockets
     stream = SocketStream(
       socket, in: core.registry, sockets.blocks,
-      .init(inputByteCount: configuration.inputHighWaterByteCount))
+      .init(inputByteCount: configuration.inputHighWaterByteCount, isShared: isShared))
     stream.owner = self
     sockets.insert(self)
     updateTimeouts()

@@ -1,6 +1,7 @@
 internal import CReactor
 internal import Glibc
 internal import PosixAIO
+internal import SystemPackage
 
 /// Bytes that were written to a socket and that the kernel has not taken, in order.
 ///
@@ -25,14 +26,17 @@ struct OutputBuffer: ~Copyable {
   private let blocks: OutputBlocks
   /// The newest piece, and the one that small writes are added to. Alone as a rule, so that writing
   /// and sending touch no list.
-  private var last: Piece?
+  var last: Piece?
   /// The pieces before that, from `firstEarlier` on.
-  private var earlier: [Piece] = []
-  private var firstEarlier = 0
-  private(set) var byteCount = 0
+  var earlier: [Piece] = []
+  var firstEarlier = 0
+  /// What is in memory: all but ranges of files.
+  private(set) var memoryByteCount = 0
+  /// How many ranges of files there are.
+  var rangeCount = 0
   /// What the kernel has taken, all in all.
-  private(set) var sentByteCount: Int64 = 0
-  /// Lent buffers that are done with, in order. Their owners are told between changes of state.
+  var sentByteCount: Int64 = 0
+  /// Lent buffers and ranges that are done with, in order. Their owners are told between changes of state.
   private var settled = FIFO<Settled>()
 
   init(_ blocks: OutputBlocks) {
@@ -42,12 +46,20 @@ struct OutputBuffer: ~Copyable {
   deinit {
     // Nobody is told: the loop has gone without its end, as in a fork's child.
     var dropped = settled
-    while let lent = dropped.popFirst() { lent.drop() }
+    while let piece = dropped.popFirst() { piece.drop() }
     for piece in earlier[firstEarlier...] { blocks.put(piece) }
     if let last { blocks.put(last) }
   }
 
-  /// Whether there is nothing to send, not even an empty buffer to give back.
+  /// What was not sent; of a range that may end earlier, as far as is known.
+  var byteCount: Int {
+    guard rangeCount > 0 else { return memoryByteCount }
+    var count = memoryByteCount + (last?.range?.byteCount ?? 0)
+    for piece in earlier[firstEarlier...] { count += piece.range?.byteCount ?? 0 }
+    return count
+  }
+
+  /// Whether there is nothing to send, not even an empty buffer or range.
   var isEmpty: Bool { last == nil }
 
   // MARK: Writing
@@ -60,7 +72,7 @@ struct OutputBuffer: ~Copyable {
       copied += unsafe piece.append(UnsafeRawBufferPointer(rebasing: bytes[copied...]))
       last = piece
     }
-    byteCount += bytes.count
+    memoryByteCount += bytes.count
   }
 
   /// Adds the valid bytes of a buffer, not copied unless they are few.
@@ -79,10 +91,16 @@ struct OutputBuffer: ~Copyable {
     append(Piece(buffer, handler), count)
   }
 
+  /// Adds a range of a file, of which somebody is told by ``nextSettled()``.
+  mutating func append(_ range: OutgoingRange) {
+    append(Piece(range), 0)
+    rangeCount += 1
+  }
+
   private mutating func append(_ piece: Piece, _ count: Int) {
     if let last { earlier.append(last) }
     last = piece
-    byteCount += count
+    memoryByteCount += count
   }
 
   /// Takes the last piece out if it has room, or makes one.
@@ -96,20 +114,42 @@ struct OutputBuffer: ~Copyable {
 
   // MARK: Sending
 
-  /// Gives a socket as much as it takes at once. Wraps `send(2)` where there is one piece, which
-  /// costs less than `sendmsg(2)`.
+  /// How far a send has come.
+  enum Progress {
+    /// There is nothing left.
+    case all
+    /// The rest is for when the socket takes more, or for the next turn.
+    case some
+    /// The bytes that come next are being read.
+    case waitsForFile
+    /// What comes next cannot be sent, and so nothing behind it.
+    case broken
+    case failed(Errno)
+  }
+
+  /// Gives a socket as much as it takes at once, up to a limit. Wraps `send(2)` where there is one
+  /// piece, which costs less than `sendmsg(2)`.
   ///
-  /// - Returns: The bytes that it took; -1 for a failure, which sets `errno`.
-  mutating func send(to socket: Int32) -> Int {
-    guard let last else { return 0 }
-    guard byteCount > 0 else {
+  /// - Parameter isShared: Whether somebody else may have made the socket block.
+  mutating func send(to socket: Int32, isShared: Bool) -> Progress {
+    guard rangeCount == 0 else { return sendWithRanges(to: socket, isShared) }
+    guard let last else { return .all }
+    guard memoryByteCount > 0 else {
       // Not an empty send, which would report a dead peer for bytes that nobody wrote.
       removeFirst(0)
-      return 0
+      return .all
     }
     let count = earlier.isEmpty ? send(last, to: socket) : sendSeveral(to: socket, last)
-    if count > 0 { removeFirst(count) }
-    return count
+    guard count >= 0 else { return Self.progress(Errno.ofLastCall) }
+    removeFirst(count)
+    return isEmpty ? .all : .some
+  }
+
+  static func progress(_ reason: Errno) -> Progress {
+    switch reason {
+    case .wouldBlock, .interrupted: .some
+    default: .failed(reason)
+    }
   }
 
   private func send(_ piece: Piece, to socket: Int32) -> Int {
@@ -140,30 +180,35 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
-  /// Forgets what was sent, and the empty buffers behind it.
-  private mutating func removeFirst(_ count: Int) {
-    byteCount -= count
+  /// Forgets what was sent, and what is empty behind it.
+  mutating func removeFirst(_ count: Int) {
     sentByteCount += Int64(count)
     var sent = count
     while firstEarlier < earlier.count {
-      sent -= earlier[firstEarlier].removeFirst(sent)
-      guard earlier[firstEarlier].count == 0 else { return compact() }
+      let isInMemory = earlier[firstEarlier].range == nil
+      let removed = earlier[firstEarlier].removeFirst(sent)
+      if isInMemory { memoryByteCount -= removed }
+      sent -= removed
+      guard earlier[firstEarlier].isSpent else { return compact() }
       finish(earlier[firstEarlier], .sent)
       firstEarlier += 1
     }
     (earlier, firstEarlier) = ([], 0)
     guard var piece = last else { return }
-    _ = piece.removeFirst(sent)
-    if piece.count == 0 { finish(piece, .sent) }
-    last = piece.count == 0 ? nil : piece
+    let removed = piece.removeFirst(sent)
+    if piece.range == nil { memoryByteCount -= removed }
+    if piece.isSpent { finish(piece, .sent) }
+    last = piece.isSpent ? nil : piece
   }
 
-  /// Frees the memory of a piece, or keeps it for its owner.
-  private mutating func finish(_ piece: Piece, _ outcome: Connection.WriteOutcome) {
-    if case .lent = piece.kind {
-      settled.append(Settled(piece, outcome))
-    } else {
-      blocks.put(piece)
+  /// Frees the memory of a piece, or keeps the piece for its owner.
+  private mutating func finish(_ piece: Piece, _ end: Settled.End) {
+    switch piece.kind {
+    case .block, .adopted: blocks.put(piece)
+    case .lent: settled.append(Settled(piece, end))
+    case .range:
+      rangeCount -= 1
+      settled.append(Settled(piece, end))
     }
   }
 
@@ -176,20 +221,32 @@ struct OutputBuffer: ~Copyable {
     firstEarlier = 0
   }
 
+  /// Takes a range out, whose owner is to be told why.
+  mutating func remove(_ range: OutgoingRange, _ reason: PumpError.Reason) {
+    if last?.range === range {
+      last = firstEarlier < earlier.count ? earlier.removeLast() : nil
+    } else {
+      let index = earlier[firstEarlier...].firstIndex { $0.range === range }
+      guard let index else { return }
+      earlier.remove(at: index)
+    }
+    finish(Piece(range), .stopped(reason))
+  }
+
   /// Forgets everything that was not sent, since the connection is closed.
   mutating func removeAll() {
     for piece in earlier[firstEarlier...] { finish(piece, .connectionClosed) }
     (earlier, firstEarlier) = ([], 0)
     if let last { finish(last, .connectionClosed) }
     last = nil
-    byteCount = 0
+    memoryByteCount = 0
   }
 
-  // MARK: Giving back
+  // MARK: Telling
 
-  /// Whether somebody is to be told of a buffer.
+  /// Whether somebody is to be told of a piece.
   var hasSettled: Bool { !settled.isEmpty }
 
-  /// The next buffer whose owner is to be told, in the order of the writes.
+  /// The next piece whose owner is to be told, in the order of the writes.
   mutating func nextSettled() -> Settled? { settled.popFirst() }
 }

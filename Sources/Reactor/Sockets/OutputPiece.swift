@@ -1,10 +1,10 @@
 internal import PosixAIO
 
 extension OutputBuffer {
-  /// Memory with bytes to send.
+  /// Bytes to send, in memory as a rule.
   @safe
   struct Piece {
-    /// Whose the memory is, and what becomes of it.
+    /// Whose the bytes are, and what becomes of the memory.
     enum Kind {
       /// A block of the loop's. Small writes are added to it.
       case block
@@ -12,6 +12,8 @@ extension OutputBuffer {
       case adopted
       /// The same, but given back.
       case lent(Connection.BufferHandler)
+      /// Has no memory of its own.
+      case range(OutgoingRange)
     }
 
     private let memory: UnsafeMutableRawBufferPointer
@@ -33,9 +35,17 @@ extension OutputBuffer {
       unsafe memory = buffer.relinquish()
     }
 
+    init(_ range: OutgoingRange) {
+      unsafe memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+      unsent = 0..<0
+      kind = .range(range)
+    }
+
+    var range: OutgoingRange? { if case .range(let range) = kind { range } else { nil } }
+    /// Whether everything of it was sent.
+    var isSpent: Bool { range?.isSpent ?? unsent.isEmpty }
     var isBlock: Bool { if case .block = kind { true } else { false } }
     var byteCapacity: Int { unsafe memory.count }
-    var count: Int { unsent.count }
     var room: Int { unsafe isBlock ? memory.count - unsent.upperBound : 0 }
 
     func unsent(atMost byteCount: Int) -> UnsafeRawBufferPointer {
@@ -53,6 +63,7 @@ extension OutputBuffer {
 
     /// - Returns: How many bytes it had of these.
     mutating func removeFirst(_ byteCount: Int) -> Int {
+      if let range { return range.removeFirst(byteCount) }
       let count = min(byteCount, unsent.count)
       unsent = unsent.lowerBound + count..<unsent.upperBound
       return count
@@ -65,25 +76,48 @@ extension OutputBuffer {
     var buffer: IOBuffer { unsafe IOBuffer(adopting: memory, count: unsent.upperBound) }
   }
 
-  /// A lent buffer whose owner is to be told.
+  /// A piece that is done with, and whose owner is to be told.
   struct Settled {
-    fileprivate let piece: Piece
-    fileprivate let outcome: Connection.WriteOutcome
+    private let piece: Piece
+    private let end: End
 
-    init(_ piece: Piece, _ outcome: Connection.WriteOutcome) {
+    enum End {
+      case sent
+      case connectionClosed
+      /// Of a range.
+      case stopped(PumpError.Reason)
+    }
+
+    init(_ piece: Piece, _ end: End) {
       self.piece = piece
-      self.outcome = outcome
+      self.end = end
+      piece.range?.stop()
     }
 
-    /// Gives the buffer back. To be called once.
-    func tell() {
-      guard case .lent(let handler) = piece.kind else { return }
-      handler(outcome, piece.buffer)
+    /// Tells the owner. To be called once.
+    ///
+    /// - Parameter closeReason: Why the connection is closed, if it is.
+    func tell(_ closeReason: Connection.CloseReason?) {
+      switch piece.kind {
+      case .block, .adopted: break
+      case .lent(let handler):
+        if case .sent = end {
+          handler(.sent, piece.buffer)
+        } else {
+          handler(.connectionClosed, piece.buffer)
+        }
+      case .range(let range):
+        switch end {
+        case .sent: range.tell(nil)
+        case .connectionClosed: range.tell(.connection(closeReason ?? .local))
+        case .stopped(let reason): range.tell(reason)
+        }
+      }
     }
 
-    /// Frees the buffer, and tells nobody.
+    /// Frees a buffer, and tells nobody.
     func drop() {
-      unsafe piece.emptied.deallocate()
+      if case .lent = piece.kind { unsafe piece.emptied.deallocate() }
     }
   }
 }
