@@ -128,7 +128,7 @@ final class SocketStream {
   var outputMemoryByteCount: Int { output.memoryByteCount }
 
   /// What sending waits for.
-  private enum Sending {
+  enum Sending {
     case nothing
     case endOfTurn
     /// The socket takes no more for the time being.
@@ -139,10 +139,7 @@ final class SocketStream {
     case end
   }
 
-  private var sending = Sending.nothing
-
-  /// Whether it waits for the socket to take more.
-  var isSocketFull: Bool { if case .socket = sending { true } else { false } }
+  private(set) var sending = Sending.nothing
 
   /// Whether it is to be sent at the end of the turn, from now on.
   ///

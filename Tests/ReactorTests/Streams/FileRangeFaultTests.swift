@@ -211,7 +211,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     let outcomes = RangeOutcomes()
     try connection.write(file, 0..<Self.whole, outcomes.note)
     // Nobody reads: the loop would hang.
-    loop.wait { connection.stream.isSocketFull }
+    loop.wait { connection.stream.sending == .socket }
     assertReceived(Self.bytes, from: socket)
     XCTAssertEqual(loop.figures.uncopiedFileByteCount, 0)
     socket.end()

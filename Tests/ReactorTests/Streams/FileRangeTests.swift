@@ -108,6 +108,7 @@ final class FileRangeTests: FileRangeTestCase {
       socket.end()
       try loop.close(file)
     }
+    // In the cache from the first time on. What was cold is not asked of a file system in memory.
     XCTAssertEqual(copied[0], copied[1])
     XCTAssertGreaterThanOrEqual(loop.figures.uncopiedFileByteCount, UInt64(whole))
   }

@@ -22,7 +22,7 @@ final class OutgoingPumpTests: PumpTestCase {
       }
       XCTAssertEqual(peers.server.pendingByteCount, 5_000_000)
       // Nobody reads: the pump comes to rest, with nothing in memory.
-      loop.wait { peers.server.stream.isSocketFull }
+      loop.wait { peers.server.stream.sending == .socket }
       XCTAssertFalse(isDone)
       XCTAssertFalse(peers.server.isCongested)
       XCTAssertEqual(peers.server.stream.outputMemoryByteCount, 0)
