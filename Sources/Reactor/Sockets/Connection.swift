@@ -22,10 +22,10 @@ public import SystemPackage
 /// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
 /// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
-/// everything is sent with `MSG_NOSIGNAL`. A peer that is gone shows as
+/// everything is sent with `MSG_NOSIGNAL`, or with the signal blocked. A peer that is gone shows as
 /// ``CloseReason/failed(_:)`` with `EPIPE` or `ECONNRESET`.
 ///
-/// Wraps two events of libevent, `recv(2)`, `send(2)` and `sendmsg(2)`.
+/// Wraps two events of libevent, `recv(2)`, `send(2)`, `sendmsg(2)` and `sendfile(2)`.
 @safe
 public final class Connection {
   /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.

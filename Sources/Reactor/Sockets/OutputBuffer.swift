@@ -23,6 +23,9 @@ struct OutputBuffer: ~Copyable {
   /// How many sent pieces may stay in the list before it is compacted.
   private static let compactionThreshold = 64
 
+  /// The room for pieces that an empty list may keep.
+  private static let sparePieceLimit = 8
+
   private let blocks: OutputBlocks
   /// The newest piece, and the one that small writes are added to. Alone as a rule, so that writing
   /// and sending touch no list.
@@ -193,7 +196,7 @@ struct OutputBuffer: ~Copyable {
       finish(earlier[firstEarlier], .sent)
       firstEarlier += 1
     }
-    (earlier, firstEarlier) = ([], 0)
+    forgetEarlier()
     guard var piece = last else { return }
     let removed = piece.removeFirst(sent)
     if piece.range == nil { memoryByteCount -= removed }
@@ -209,6 +212,16 @@ struct OutputBuffer: ~Copyable {
     case .range:
       rangeCount -= 1
       settled.append(Settled(piece, end))
+    }
+  }
+
+  /// The list keeps room for a head and what follows it, so that the next ones allocate none.
+  private mutating func forgetEarlier() {
+    firstEarlier = 0
+    if earlier.capacity <= Self.sparePieceLimit {
+      earlier.removeAll(keepingCapacity: true)
+    } else {
+      earlier = []
     }
   }
 
