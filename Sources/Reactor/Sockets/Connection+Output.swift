@@ -51,8 +51,8 @@ extension Connection {
   /// Gets back a buffer, as it was written.
   public typealias BufferHandler = (_ outcome: WriteOutcome, _ buffer: consuming IOBuffer) -> Void
 
-  /// Sends a buffer's valid bytes, in the order of the calls, and gives the buffer back. It is never
-  /// copied, whatever its size. Wraps `send(2)` and `sendmsg(2)`.
+  /// Sends a buffer's valid bytes, in the order of the calls, and gives the buffer back. It is
+  /// never copied, whatever its size. Wraps `send(2)` and `sendmsg(2)`.
   ///
   /// - Parameters:
   ///   - buffer: Moves in; comes back unchanged, as soon as the kernel has its bytes. It may be
@@ -73,20 +73,21 @@ extension Connection {
   package var sentByteCount: Int64 { stream.sentByteCount }
 
   /// Sends a range of a file, in the order of the calls. Where it is in the page cache it is not
-  /// copied; the loop never waits for the disk: see ``EventLoop/Configuration/sendsFilesWithoutCopy``.
+  /// copied; the loop does not wait for the disk: see
+  /// ``EventLoop/Configuration/sendsFilesWithoutCopy``.
   /// Wraps `sendfile(2)`, and for what is not in the page cache `aio_read(3)`'s operation.
   ///
-  /// The file may be closed or dropped at once; it ends when the range was sent. The bytes are those
-  /// that are in the file while they are sent: who changes them in place meanwhile may change what
-  /// the peer gets, even after the completion.
+  /// The file may be closed or dropped at once; it ends when the range was sent. The bytes are
+  /// those that are in the file while they are sent: who changes them in place meanwhile may change
+  /// what the peer gets, even after the completion.
   ///
   /// The range takes no memory of the connection's: it counts in ``pendingByteCount``, and not for
   /// ``isCongested`` or the limit.
   ///
   /// When the file has become shorter than the range, or cannot be read, nothing more can be sent,
   /// since it would be in the wrong place: what was written behind the range stays unsent, further
-  /// writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason. Close or abort
-  /// the connection then, so that the peer sees that it did not get everything.
+  /// writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason. Close or
+  /// abort the connection then, so that the peer sees that it did not get everything.
   ///
   /// - Parameters:
   ///   - file: Of the same loop, open for reading.
@@ -95,8 +96,8 @@ extension Connection {
   ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
   ///     writes: with the number of bytes when the kernel has taken all of them. A failure says how
   ///     many it took before: ``PumpError/Reason/endOfFile``, ``PumpError/Reason/file(_:)``, or
-  ///     ``PumpError/Reason/connection(_:)`` when the connection is closed first, also by the end of
-  ///     its loop; that comes before ``onClose``.
+  ///     ``PumpError/Reason/connection(_:)`` when the connection is closed first, also by the end
+  ///     of its loop; that comes before ``onClose``.
   /// - Throws: As ``write(_:)-(RawSpan)``; `EBADF` when the file is closed. Then the handler is not
   ///   called.
   public func write(

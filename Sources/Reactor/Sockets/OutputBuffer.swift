@@ -39,7 +39,8 @@ struct OutputBuffer: ~Copyable {
   var rangeCount = 0
   /// What the kernel has taken, all in all.
   var sentByteCount: Int64 = 0
-  /// Lent buffers and ranges that are done with, in order. Their owners are told between changes of state.
+  /// Lent buffers and ranges that are done with, in order. Their owners are told between changes of
+  /// state.
   private var settled = FIFO<Settled>()
 
   init(_ blocks: OutputBlocks) {

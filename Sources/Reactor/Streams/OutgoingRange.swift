@@ -11,8 +11,8 @@ internal import SystemPackage
 /// AIO, in chunks and ahead.
 ///
 /// **What is guaranteed.** `sendfile(2)` is not called for pages that are missing, nor for pages
-/// that this process has begun to read or may have caused to be read ahead: a socket's turn does not
-/// wait for the disk because of its own or its neighbours' clients. Not guaranteed are pages that
+/// that this process has begun to read or may have caused to be read ahead: a socket's turn does
+/// not wait for the disk because of its own client or its neighbours. Not guaranteed are pages that
 /// another process is reading at that moment, or that the kernel reclaims between the question and
 /// the call; nor a device that reads further ahead than ``ReadAhead/longestReach``. Then the loop
 /// waits for those pages, and the bytes are right all the same.

@@ -88,7 +88,8 @@ extension File {
   ///   - connection: Of the same loop.
   ///   - configuration: How far to read ahead what is not in the page cache.
   ///   - handler: Called once, when the kernel has taken everything: or with what got there before
-  ///     it broke off. When cancelled, the rest is left out, and what was written behind it follows.
+  ///     it broke off. When cancelled, the rest is left out, and what was written behind it
+  ///     follows.
   /// - Returns: The pump, to cancel it.
   @discardableResult
   public func send(

@@ -95,6 +95,10 @@ final class FileRangeTests: FileRangeTestCase {
     try folder.write(Self.bytes, to: "file")
     try warm(path, .cold)
     let whole = Int64(Self.bytes.count)
+    let plain = try folder.open("file")
+    defer { close(plain.rawValue) }
+    // None in a file system in memory, nor where the kernel does not tell.
+    let isCold = FileCalls.live.missingPageCount(of: plain.rawValue, 0..<whole) > 0
     var copied: [UInt64] = []
     for _ in 0..<2 {
       // Opened anew, as for the next client.
@@ -108,7 +112,7 @@ final class FileRangeTests: FileRangeTestCase {
       socket.end()
       try loop.close(file)
     }
-    // In the cache from the first time on. What was cold is not asked of a file system in memory.
+    if isCold { XCTAssertGreaterThan(copied[0], 0) }
     XCTAssertEqual(copied[0], copied[1])
     XCTAssertGreaterThanOrEqual(loop.figures.uncopiedFileByteCount, UInt64(whole))
   }
