@@ -62,6 +62,8 @@
         ("loop.turns", \.loop.turnCount),
         ("loop.calls", \.loop.callCount),
         ("loop.task_parts", \.loop.jobCount),
+        ("loop.uncopied_file_bytes", \.loop.uncopiedFileByteCount),
+        ("loop.copied_file_bytes", \.loop.copiedFileByteCount),
       ]
       return figures.map { label, figure in Growing(maker.counter(label), figure) }
     }

@@ -2,6 +2,7 @@
 // which Swift is better off without; of libc, what Swift's Glibc does not show.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct event;
@@ -31,6 +32,26 @@ int creactor_accept(int socket, struct sockaddr *_Nonnull address, unsigned *_No
 /// Sends pieces one after the other, as much as the socket takes without waiting, and without
 /// SIGPIPE. Wraps sendmsg(2).
 ssize_t creactor_send(int socket, const struct iovec *_Nonnull pieces, size_t count);
+
+/// The same, before more is sent at once: what does not fill a packet waits for that (MSG_MORE).
+ssize_t creactor_send_before_more(int socket, const struct iovec *_Nonnull pieces, size_t count);
+
+/// Sends bytes of a file from the page cache, without SIGPIPE, as much as a socket that does not
+/// block takes. Waits for pages that are not there. Wraps sendfile(2).
+ssize_t creactor_send_file(int socket, int file, int64_t offset, size_t byte_count);
+
+/// How many pages of a range of one byte or more are not in the page cache: none says nothing about
+/// pages whose read is still under way. Wraps cachestat(2), of Linux 6.5.
+///
+/// -1 with ENOSYS in older kernels, EPERM where the caller neither owns the file nor may write to
+/// it, EOPNOTSUPP for some file systems.
+int64_t creactor_missing_pages(int file, int64_t offset, int64_t byte_count);
+
+/// Reads what is in the page cache, without waiting. Wraps preadv2(2) with RWF_NOWAIT.
+ssize_t creactor_read_cached(int file, void *_Nonnull memory, size_t byte_count, int64_t offset);
+
+/// A file's size by now, or -1. Wraps fstat(2).
+int64_t creactor_file_size(int file);
 
 /// Blocks SIGPIPE in the calling thread until the matching release. May be nested.
 void creactor_hold_broken_pipes(void);

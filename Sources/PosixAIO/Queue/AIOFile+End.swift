@@ -126,7 +126,7 @@ extension AIOFile {
     isOrphaned = true
     let first = shared
     if !isOpen { shared = nil }
-    return OrphanedDescriptors(first, duplicates: lanes.surrenderDuplicates())
+    return OrphanedDescriptors(first, use, duplicates: lanes.surrenderDuplicates())
   }
 
   /// For a close after the queue has retired. What the kernel or a call on another thread still

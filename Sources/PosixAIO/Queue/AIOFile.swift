@@ -39,6 +39,8 @@ public final class AIOFile {
   var lanes: Lanes
   /// The descriptor that the file was made with, until it is closed or given away.
   var shared: SharedDescriptor?
+  /// Keeps the descriptor open where its owner may close it.
+  var use: SharedDescriptor.Use?
   /// The directions of a pipe or its like that wait for others to end.
   var heldBackSides: Set<StreamSide> = []
   /// Whether one direction waits for a descriptor of its own.
@@ -155,6 +157,15 @@ public final class AIOFile {
     self.init(descriptor, path: path, queue: queue, .cachedRegular)
   }
 
+  /// A file of its own over a descriptor that was lent by another one, which may be closed
+  /// meanwhile.
+  package convenience init(
+    _ use: SharedDescriptor.Use, path: FilePath?, queue: CompletionQueue
+  ) {
+    self.init(use.shared, path: path, queue: queue, FileTraits(use.rawValue))
+    self.use = use
+  }
+
   private init(
     _ descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue, _ traits: FileTraits
   ) {
@@ -264,6 +275,9 @@ public final class AIOFile {
   ) throws(Errno) -> RequestID {
     try queue.acceptSync(.dataSync, self, timeout: timeout, handler)
   }
+
+  /// Whether what is in the page cache is read from there, without waiting.
+  package var isReadFromCache: Bool { readsCacheFirst }
 
   /// Whether writes go to the file's end, whatever offset they name.
   package var appends: Bool { traits.isAppending }

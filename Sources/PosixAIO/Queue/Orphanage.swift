@@ -95,9 +95,11 @@ final class Orphan: @unchecked Sendable {
 final class OrphanedDescriptors: Sendable {
   private let first: SharedDescriptor?
   private let duplicates: [Int32]
+  private let use: SharedDescriptor.Use?
 
-  init(_ first: SharedDescriptor?, duplicates: [Int32]) {
+  init(_ first: SharedDescriptor?, _ use: SharedDescriptor.Use?, duplicates: [Int32]) {
     self.first = first
+    self.use = use
     self.duplicates = duplicates
   }
 

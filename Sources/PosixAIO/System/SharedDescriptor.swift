@@ -50,7 +50,7 @@ package final class SharedDescriptor: Sendable {
   /// Lets a call on another thread use the descriptor for as long as it holds this. To be made
   /// before ``close()``.
   package final class Use: Sendable {
-    private let shared: SharedDescriptor
+    let shared: SharedDescriptor
 
     init(_ shared: SharedDescriptor) {
       self.shared = shared

@@ -29,6 +29,10 @@ public final class File {
 
   /// Its side in the completion queue.
   let queued: AIOFile
+
+  /// Whether its bytes are copied on their way to a socket, since something else does not work with
+  /// it: the file system has no such call, or the process may not ask what is cached.
+  var isCopiedAlways = false
   private let isInMemory: Bool
 
   /// The loop that runs the file's operations.
@@ -65,6 +69,16 @@ public final class File {
       : AIOFile(opened.descriptor, path: opened.path, queue: core.queue)
     guard !isInMemory else { return }
     queued.whenDropped = { [weak core] descriptors in core?.drop(descriptors) }
+  }
+
+  /// A file of its own over the descriptor that another one has lent, to read on when that is
+  /// closed.
+  init(lentFrom file: File, _ use: SharedDescriptor.Use) {
+    core = file.core
+    path = file.path
+    openingStatus = file.openingStatus
+    isInMemory = file.isInMemory
+    queued = AIOFile(use, path: path, queue: core.queue)
   }
 
   /// Opens a file on a helper thread. Wraps `open(2)`, with `O_CLOEXEC`.

@@ -37,6 +37,13 @@ extension EventLoop {
     /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
     public var waitingCallLimit = 1 << 20
 
+    /// Whether ranges of files that are in the page cache go to sockets without a copy, by
+    /// `sendfile(2)`; true by default. That takes a kernel of 6.5 or newer, and a file that the
+    /// process owns or may write to: of others `cachestat(2)` does not tell what is cached.
+    /// ``Figures/uncopiedFileByteCount`` tells whether it is so. What is not sent in this way is
+    /// copied; the bytes are the same.
+    public var sendsFilesWithoutCopy = true
+
     /// How long the end of a loop that is cut off waits for what cannot be cancelled, 0 or more:
     /// calls that a helper thread has begun, tasks that have not noticed their cancellation, and
     /// operations that the kernel has begun on regular files. 1 second by default.

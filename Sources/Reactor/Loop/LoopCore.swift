@@ -26,6 +26,11 @@ package final class LoopCore {
   let keepAlive: KeepAlive
   let counters = EventLoop.Counters()
   let chunks = ChunkPool()
+  /// Whether files go to sockets without a copy where they can.
+  var sendsFilesWithoutCopy: Bool
+  // Tests put others in the place of these.
+  var fileCalls = FileCalls.live
+  var cacheDoubts = CacheDoubts.shared
   package let dependents = BaseUsers()
   /// For what writes by `writev(2)`: the HTTP server.
   package let brokenPipes = BrokenPipes()
@@ -56,6 +61,7 @@ package final class LoopCore {
   init(base: OpaquePointer?, _ configuration: EventLoop.Configuration) throws(Errno) {
     configuration.check()
     self.configuration = configuration
+    sendsFilesWithoutCopy = configuration.sendsFilesWithoutCopy
     queue = try CompletionQueue(configuration: configuration.queue)
     let thread = LoopThread()
     remote = try EventLoop.Remote(thread, waitingLimit: configuration.waitingCallLimit)

@@ -10,6 +10,11 @@ extension EventLoop {
     public var callCount: UInt64 = 0
     /// Parts of tasks run, from one `await` to the next.
     public var jobCount: UInt64 = 0
+    /// Bytes of files that went from the page cache to sockets without a copy, by `sendfile(2)`.
+    public var uncopiedFileByteCount: UInt64 = 0
+    /// Bytes of files that were copied on their way to sockets: small ranges, and what was not in
+    /// the page cache.
+    public var copiedFileByteCount: UInt64 = 0
     /// How much later than due timers were called. A few milliseconds are libevent's clock; what is
     /// beyond that, callbacks kept the loop for.
     public var timerLags = Histogram()

@@ -101,7 +101,7 @@ extension Connection {
   ///
   /// - Throws: What ended the connection before.
   nonisolated(nonsending) public func flush() async throws(SocketError) {
-    try await waitForOutput(atMost: 0)
+    try await waitForOutput(inMemory: nil)
   }
 
   /// Sends what is waiting and closes, as the callback form, and waits for that. A cancellation
@@ -215,20 +215,21 @@ extension Connection {
 
   nonisolated(nonsending) private func drain() async throws(SocketError) {
     guard isCongested else { return }
-    try await waitForOutput(atMost: configuration.outputLowWaterByteCount)
+    try await waitForOutput(inMemory: configuration.outputLowWaterByteCount)
   }
 
   nonisolated(nonsending) private func waitForOutput(
-    atMost byteCount: Int
+    inMemory byteCount: Int?
   ) async throws(SocketError) {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
-    if isOpen, stream.outputByteCount > byteCount {
+    if isOpen, !hasSent(downTo: byteCount) {
       // A writer that was cancelled stays until its time comes, and is not resumed then.
       try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
     }
     // Sent, or the connection has ended before.
     if let endErrno { throw error(.write, endErrno) }
+    if output == .broken { throw error(.write, .brokenPipe) }
   }
 
   /// Waits until what `start` is given is called, or the task is cancelled.

@@ -25,6 +25,7 @@ extension Connection {
 
   func endGracefully(_ reason: CloseReason) {
     guard isOpen else { return }
+    if output == .broken { return finish(.failed(.ioError), isTellingLater: true) }
     // Both sides have ended, and it was about to close by itself.
     let reason = input == .told && output == .ended ? .endOfInput : reason
     let timer = core.schedule(after: configuration.closeTimeout) { [self] in
@@ -76,6 +77,7 @@ extension Connection {
   private func tellClosed(_ reason: CloseReason) {
     sockets.remove(self)
     stream.dropInput()
+    tellOwners()
     let handler = onClose
     letGo()
     cancelWaiting()
@@ -102,6 +104,7 @@ extension Connection {
     onReceive = nil
     onEndOfInput = nil
     onDrained = nil
+    onProgress = nil
   }
 
   /// Gives back the handlers, which may hold the connection, and its place with the listener.

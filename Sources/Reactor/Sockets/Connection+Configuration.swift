@@ -9,8 +9,9 @@ extension Connection {
     /// or more; 64 KiB unless set.
     public var inputHighWaterByteCount = 64 * 1024
 
-    /// The bytes of output that may wait before the writer should pause, in user memory: beyond
-    /// them ``Connection/isCongested`` holds. 1 or more; 256 KiB unless set.
+    /// The bytes of output that may wait before the writer should pause, in user memory, to which
+    /// ranges of files do not count: beyond them ``Connection/isCongested`` holds. 1 or more; 256
+    /// KiB unless set.
     public var outputHighWaterByteCount = 256 * 1024
 
     /// The bytes of waiting output at which a congested connection calls

@@ -40,8 +40,90 @@ extension Connection {
     noteWrite()
   }
 
-  /// The bytes that were written and that the kernel has not taken; when the connection is closed,
-  /// those that it never will have.
+  /// What became of a buffer that a connection has given back.
+  public enum WriteOutcome: Equatable, Sendable {
+    /// The kernel has taken all its bytes.
+    case sent
+    /// The connection was closed before that. Some of the bytes may have been sent.
+    case connectionClosed
+  }
+
+  /// Gets back a buffer, as it was written.
+  public typealias BufferHandler = (_ outcome: WriteOutcome, _ buffer: consuming IOBuffer) -> Void
+
+  /// Sends a buffer's valid bytes, in the order of the calls, and gives the buffer back. It is
+  /// never copied, whatever its size. Wraps `send(2)` and `sendmsg(2)`.
+  ///
+  /// - Parameters:
+  ///   - buffer: Moves in; comes back unchanged, as soon as the kernel has its bytes. It may be
+  ///     empty.
+  ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
+  ///     writes. When the connection is closed first, also by the end of its loop, it comes before
+  ///     ``onClose``.
+  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone, and the handler is not called.
+  public func write(
+    _ buffer: consuming IOBuffer, _ whenSent: @escaping BufferHandler
+  ) throws(Errno) {
+    try checkWrite(buffer.count)
+    stream.write(buffer, whenSent)
+    noteWrite()
+  }
+
+  /// The bytes of all writes that the kernel has taken.
+  package var sentByteCount: Int64 { stream.sentByteCount }
+
+  /// Sends a range of a file, in the order of the calls. Where it is in the page cache it is not
+  /// copied; the loop does not wait for the disk: see
+  /// ``EventLoop/Configuration/sendsFilesWithoutCopy``.
+  /// Wraps `sendfile(2)`, and for what is not in the page cache `aio_read(3)`'s operation.
+  ///
+  /// The file may be closed or dropped at once; it ends when the range was sent. The bytes are
+  /// those that are in the file while they are sent: who changes them in place meanwhile may change
+  /// what the peer gets, even after the completion.
+  ///
+  /// The range takes no memory of the connection's: it counts in ``pendingByteCount``, and not for
+  /// ``isCongested`` or the limit.
+  ///
+  /// When the file has become shorter than the range, or cannot be read, nothing more can be sent,
+  /// since it would be in the wrong place: what was written behind the range stays unsent, further
+  /// writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason. Close or
+  /// abort the connection then, so that the peer sees that it did not get everything.
+  ///
+  /// - Parameters:
+  ///   - file: Of the same loop, open for reading.
+  ///   - range: In bytes from the file's start, 0 or more. It may be empty.
+  ///   - configuration: How far to read ahead what is not in the page cache.
+  ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
+  ///     writes: with the number of bytes when the kernel has taken all of them. A failure says how
+  ///     many it took before: ``PumpError/Reason/endOfFile``, ``PumpError/Reason/file(_:)``, or
+  ///     ``PumpError/Reason/connection(_:)`` when the connection is closed first, also by the end
+  ///     of its loop; that comes before ``onClose``.
+  /// - Throws: As ``write(_:)-(RawSpan)``; `EBADF` when the file is closed. Then the handler is not
+  ///   called.
+  public func write(
+    _ file: File, _ range: Range<Int64>,
+    configuration: FileReader.Configuration = FileReader.Configuration(),
+    _ whenSent: @escaping Pump.Handler
+  ) throws(Errno) {
+    try checkWrite(0)
+    try write(OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent))
+  }
+
+  func write(_ range: OutgoingRange) throws(Errno) {
+    precondition(range.file.core === core, "Connection: a file of another loop cannot be sent")
+    try checkWrite(0)
+    stream.write(range)
+    noteWrite()
+  }
+
+  /// Sends nothing more of a range. Its owner is told before this returns.
+  func cancel(_ range: OutgoingRange) {
+    stream.remove(range, .canceled)
+    outputMoved()
+  }
+
+  /// The bytes that were written and that the kernel has not taken, those of files' ranges among
+  /// them; when the connection is closed, those that it never will have.
   public var pendingByteCount: Int { stream.outputByteCount }
 
   /// Ends this side when everything was sent; the peer sees the end of its input. Input goes on.
@@ -52,7 +134,7 @@ extension Connection {
     checkThread()
     guard isOpen, output == .open else { return }
     output = .ending
-    if stream.outputByteCount == 0 { sockets.callLater { [self] in outputMoved() } }
+    if stream.isOutputEmpty { sockets.callLater { [self] in outputMoved() } }
   }
 
   private func write(copying bytes: UnsafeRawBufferPointer) throws(Errno) {
@@ -73,20 +155,48 @@ extension Connection {
   }
 
   /// How many more bytes may wait.
-  private var room: Int { configuration.outputLimitByteCount - stream.outputByteCount }
+  private var room: Int { configuration.outputLimitByteCount - stream.outputMemoryByteCount }
 
   private func noteWrite() {
+    outputIsReady()
+    if stream.outputMemoryByteCount > configuration.outputHighWaterByteCount { isCongested = true }
+  }
+
+  /// Whether so much was sent that no more bytes than that wait in memory; nil asks for all.
+  func hasSent(downTo memoryByteCount: Int?) -> Bool {
+    memoryByteCount.map { stream.outputMemoryByteCount <= $0 } ?? stream.isOutputEmpty
+  }
+
+  /// The bytes that come next are there.
+  func outputIsReady() {
     if stream.beginSending() { sockets.sendLater(stream) }
-    if stream.outputByteCount > configuration.outputHighWaterByteCount { isCongested = true }
+  }
+
+  func outputBroke() {
+    output = .broken
   }
 
   func outputMoved() {
-    let byteCount = stream.outputByteCount
-    if byteCount == 0 { outputSent() }
-    resumeWriters(at: byteCount)
-    guard isOpen, isCongested, byteCount <= configuration.outputLowWaterByteCount else { return }
+    tellOwners()
+    if stream.sentByteCount > reportedByteCount {
+      reportedByteCount = stream.sentByteCount
+      onProgress?()
+    }
+    // Either may have closed it.
+    if case .closed = state { return }
+    if output == .broken, !isOpen { return finish(.failed(.ioError)) }
+    if stream.isOutputEmpty { outputSent() }
+    resumeWriters()
+    guard isOpen, isCongested, hasSent(downTo: configuration.outputLowWaterByteCount) else {
+      return
+    }
     isCongested = false
     onDrained?(self)
+  }
+
+  /// One by one, since each owner may do anything to the connection.
+  func tellOwners() {
+    while let settled = stream.nextSettled() { settled.tell(closeReason) }
   }
 
   /// The kernel has everything.
@@ -102,10 +212,10 @@ extension Connection {
     }
   }
 
-  private func resumeWriters(at byteCount: Int) {
+  private func resumeWriters() {
     guard !writers.isEmpty else { return }
-    let due = writers.filter { byteCount <= $0.byteCount }
-    writers.removeAll { byteCount <= $0.byteCount }
+    let due = writers.filter { output == .broken || hasSent(downTo: $0.memoryByteCount) }
+    writers.removeAll { output == .broken || hasSent(downTo: $0.memoryByteCount) }
     for writer in due { writer.resume() }
   }
 }

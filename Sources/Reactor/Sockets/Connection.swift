@@ -22,10 +22,10 @@ public import SystemPackage
 /// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
 /// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
-/// everything is sent with `MSG_NOSIGNAL`. A peer that is gone shows as
+/// everything is sent with `MSG_NOSIGNAL`, or with the signal blocked. A peer that is gone shows as
 /// ``CloseReason/failed(_:)`` with `EPIPE` or `ECONNRESET`.
 ///
-/// Wraps two events of libevent, `recv(2)`, `send(2)` and `sendmsg(2)`.
+/// Wraps two events of libevent, `recv(2)`, `send(2)`, `sendmsg(2)` and `sendfile(2)`.
 @safe
 public final class Connection {
   /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
@@ -59,6 +59,8 @@ public final class Connection {
     /// To be shut down when everything was sent.
     case ending
     case ended
+    /// A file that was to be sent has failed: nothing can be sent in its place.
+    case broken
   }
 
   /// The address of the other side, also when it is gone.
@@ -118,6 +120,16 @@ public final class Connection {
   }
   private var onDrainedHandler: ((Connection) -> Void)?
 
+  /// Called when the kernel has taken bytes, whatever waits: from the loop, when everything is up
+  /// to date, and never from inside a write or behind ``onClose``. ``sentByteCount`` has grown.
+  package var onProgress: (() -> Void)? {
+    get { onProgressHandler }
+    set {
+      _ = onProgressHandler.exchange(for: newValue)
+    }
+  }
+  private var onProgressHandler: (() -> Void)?
+
   /// Called once when the connection is closed, as the last of its handlers.
   public var onClose: ((Connection, CloseReason) -> Void)? {
     get { onCloseHandler }
@@ -129,10 +141,13 @@ public final class Connection {
 
   /// A reader that waits for bytes, the end of input or the end of the connection.
   var reader: (() -> Void)?
-  /// Writers that wait until so many bytes, or fewer, are waiting.
-  var writers: [(byteCount: Int, resume: () -> Void)] = []
+  /// Writers that wait until so many bytes, or fewer, are waiting in memory; nil is for those who
+  /// wait until everything is sent.
+  var writers: [(memoryByteCount: Int?, resume: () -> Void)] = []
   /// Those who wait for the end of the connection.
   var closers: [Pending<CloseReason, Never>] = []
+  /// The bytes that were sent when ``onProgress`` was last called.
+  var reportedByteCount: Int64 = 0
   /// What arrived and was not read before the connection closed.
   var leftInput: [UInt8] = []
 
@@ -152,12 +167,15 @@ public final class Connection {
     try loop.core.checkSockets()
     let address = try SocketCalls.adopt(descriptor.rawValue, configuration.tcp)
     self.init(
-      descriptor.rawValue, peerAddress: address, on: loop.core, configuration, listener: nil)
+      descriptor.rawValue, isShared: true, peerAddress: address, on: loop.core, configuration,
+      listener: nil)
   }
 
   /// Takes over a connected socket that has its options.
+  ///
+  /// - Parameter isShared: Whether somebody else may have it, too, and change it.
   init(
-    _ socket: Int32, peerAddress: SocketAddress, on core: LoopCore,
+    _ socket: Int32, isShared: Bool = false, peerAddress: SocketAddress, on core: LoopCore,
     _ configuration: Configuration, listener: Listener?
   ) {
     configuration.check()
@@ -168,9 +186,7 @@ public final class Connection {
     sockets = core.sockets
     stream = SocketStream(
       socket, in: core.registry, sockets.blocks,
-      .init(
-        inputByteCount: configuration.inputHighWaterByteCount,
-        outputLowWaterByteCount: configuration.outputLowWaterByteCount))
+      .init(inputByteCount: configuration.inputHighWaterByteCount, isShared: isShared))
     stream.owner = self
     sockets.insert(self)
     updateTimeouts()

@@ -1,12 +1,14 @@
 internal import CReactor
 internal import Glibc
 internal import PosixAIO
+internal import SystemPackage
 
 /// Bytes that were written to a socket and that the kernel has not taken, in order.
 ///
 /// Copied bytes collect in blocks. A large `IOBuffer` is taken over as it is, and its memory is
-/// freed once it is sent. One system call sends all of it, up to a limit. A buffer without bytes
-/// has no memory: the loop keeps a few blocks for the next write of any socket.
+/// freed once it is sent; one of whatever size is given back, where its owner wants it. One system
+/// call sends all of it, up to a limit. A buffer without bytes has no memory: the loop keeps a few
+/// blocks for the next write of any socket.
 @safe
 struct OutputBuffer: ~Copyable {
   /// The smallest buffer whose memory is taken over, in bytes. Copying fewer costs less.
@@ -21,23 +23,48 @@ struct OutputBuffer: ~Copyable {
   /// How many sent pieces may stay in the list before it is compacted.
   private static let compactionThreshold = 64
 
+  /// The room for pieces that an empty list may keep.
+  private static let sparePieceLimit = 8
+
   private let blocks: OutputBlocks
   /// The newest piece, and the one that small writes are added to. Alone as a rule, so that writing
   /// and sending touch no list.
-  private var last: Piece?
+  var last: Piece?
   /// The pieces before that, from `firstEarlier` on.
-  private var earlier: [Piece] = []
-  private var firstEarlier = 0
-  private(set) var byteCount = 0
+  var earlier: [Piece] = []
+  var firstEarlier = 0
+  /// What is in memory: all but ranges of files.
+  private(set) var memoryByteCount = 0
+  /// How many ranges of files there are.
+  var rangeCount = 0
+  /// What the kernel has taken, all in all.
+  var sentByteCount: Int64 = 0
+  /// Lent buffers and ranges that are done with, in order. Their owners are told between changes of
+  /// state.
+  private var settled = FIFO<Settled>()
 
   init(_ blocks: OutputBlocks) {
     self.blocks = blocks
   }
 
   deinit {
+    // Nobody is told: the loop has gone without its end, as in a fork's child.
+    var dropped = settled
+    while let piece = dropped.popFirst() { piece.drop() }
     for piece in earlier[firstEarlier...] { blocks.put(piece) }
     if let last { blocks.put(last) }
   }
+
+  /// What was not sent; of a range that may end earlier, as far as is known.
+  var byteCount: Int {
+    guard rangeCount > 0 else { return memoryByteCount }
+    var count = memoryByteCount + (last?.range?.byteCount ?? 0)
+    for piece in earlier[firstEarlier...] { count += piece.range?.byteCount ?? 0 }
+    return count
+  }
+
+  /// Whether there is nothing to send, not even an empty buffer or range.
+  var isEmpty: Bool { last == nil }
 
   // MARK: Writing
 
@@ -49,7 +76,7 @@ struct OutputBuffer: ~Copyable {
       copied += unsafe piece.append(UnsafeRawBufferPointer(rebasing: bytes[copied...]))
       last = piece
     }
-    byteCount += bytes.count
+    memoryByteCount += bytes.count
   }
 
   /// Adds the valid bytes of a buffer, not copied unless they are few.
@@ -58,9 +85,26 @@ struct OutputBuffer: ~Copyable {
     guard count >= Self.smallestAdoptedByteCount else {
       return buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe append($0) } }
     }
+    append(Piece(buffer), count)
+  }
+
+  /// Adds a buffer that is given back when it is sent, or never will be: see ``nextSettled()``.
+  mutating func append(_ buffer: consuming IOBuffer, _ handler: @escaping Connection.BufferHandler)
+  {
+    let count = buffer.count
+    append(Piece(buffer, handler), count)
+  }
+
+  /// Adds a range of a file, of which somebody is told by ``nextSettled()``.
+  mutating func append(_ range: OutgoingRange) {
+    append(Piece(range), 0)
+    rangeCount += 1
+  }
+
+  private mutating func append(_ piece: Piece, _ count: Int) {
     if let last { earlier.append(last) }
-    last = unsafe Piece(adopting: buffer.relinquish(), count: count)
-    byteCount += count
+    last = piece
+    memoryByteCount += count
   }
 
   /// Takes the last piece out if it has room, or makes one.
@@ -74,16 +118,42 @@ struct OutputBuffer: ~Copyable {
 
   // MARK: Sending
 
-  /// Gives a socket as much as it takes at once. Wraps `send(2)` where there is one piece, which
-  /// costs less than `sendmsg(2)`.
+  /// How far a send has come.
+  enum Progress {
+    /// There is nothing left.
+    case all
+    /// The rest is for when the socket takes more, or for the next turn.
+    case some
+    /// The bytes that come next are being read.
+    case waitsForFile
+    /// What comes next cannot be sent, and so nothing behind it.
+    case broken
+    case failed(Errno)
+  }
+
+  /// Gives a socket as much as it takes at once, up to a limit. Wraps `send(2)` where there is one
+  /// piece, which costs less than `sendmsg(2)`.
   ///
-  /// - Returns: The bytes that it took; -1 for a failure, which sets `errno`.
-  mutating func send(to socket: Int32) -> Int {
-    // Not an empty send, which would report a dead peer for bytes that nobody wrote.
-    guard let last else { return 0 }
+  /// - Parameter isShared: Whether somebody else may have made the socket block.
+  mutating func send(to socket: Int32, isShared: Bool) -> Progress {
+    guard rangeCount == 0 else { return sendWithRanges(to: socket, isShared) }
+    guard let last else { return .all }
+    guard memoryByteCount > 0 else {
+      // Not an empty send, which would report a dead peer for bytes that nobody wrote.
+      removeFirst(0)
+      return .all
+    }
     let count = earlier.isEmpty ? send(last, to: socket) : sendSeveral(to: socket, last)
-    if count > 0 { removeFirst(count) }
-    return count
+    guard count >= 0 else { return Self.progress(Errno.ofLastCall) }
+    removeFirst(count)
+    return isEmpty ? .all : .some
+  }
+
+  static func progress(_ reason: Errno) -> Progress {
+    switch reason {
+    case .wouldBlock, .interrupted: .some
+    default: .failed(reason)
+    }
   }
 
   private func send(_ piece: Piece, to socket: Int32) -> Int {
@@ -114,21 +184,46 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
-  /// Forgets what was sent, and frees its memory.
-  private mutating func removeFirst(_ sentByteCount: Int) {
-    byteCount -= sentByteCount
-    var sent = sentByteCount
+  /// Forgets what was sent, and what is empty behind it.
+  mutating func removeFirst(_ count: Int) {
+    sentByteCount += Int64(count)
+    var sent = count
     while firstEarlier < earlier.count {
-      sent -= earlier[firstEarlier].removeFirst(sent)
-      guard earlier[firstEarlier].count == 0 else { return compact() }
-      blocks.put(earlier[firstEarlier])
+      let isInMemory = earlier[firstEarlier].range == nil
+      let removed = earlier[firstEarlier].removeFirst(sent)
+      if isInMemory { memoryByteCount -= removed }
+      sent -= removed
+      guard earlier[firstEarlier].isSpent else { return compact() }
+      finish(earlier[firstEarlier], .sent)
       firstEarlier += 1
     }
-    (earlier, firstEarlier) = ([], 0)
+    forgetEarlier()
     guard var piece = last else { return }
-    _ = piece.removeFirst(sent)
-    if piece.count == 0 { blocks.put(piece) }
-    last = piece.count == 0 ? nil : piece
+    let removed = piece.removeFirst(sent)
+    if piece.range == nil { memoryByteCount -= removed }
+    if piece.isSpent { finish(piece, .sent) }
+    last = piece.isSpent ? nil : piece
+  }
+
+  /// Frees the memory of a piece, or keeps the piece for its owner.
+  private mutating func finish(_ piece: Piece, _ end: Settled.End) {
+    switch piece.kind {
+    case .block, .adopted: blocks.put(piece)
+    case .lent: settled.append(Settled(piece, end))
+    case .range:
+      rangeCount -= 1
+      settled.append(Settled(piece, end))
+    }
+  }
+
+  /// The list keeps room for a head and what follows it, so that the next ones allocate none.
+  private mutating func forgetEarlier() {
+    firstEarlier = 0
+    if earlier.capacity <= Self.sparePieceLimit {
+      earlier.removeAll(keepingCapacity: true)
+    } else {
+      earlier = []
+    }
   }
 
   /// Drops the sent pieces from the list when they are the greater part of it.
@@ -140,116 +235,32 @@ struct OutputBuffer: ~Copyable {
     firstEarlier = 0
   }
 
-  /// Forgets everything, and frees the memory.
-  mutating func removeAll() {
-    if byteCount > 0 { removeFirst(byteCount) }
-  }
-}
-
-extension OutputBuffer {
-  /// Memory with bytes to send.
-  @safe
-  fileprivate struct Piece {
-    private let memory: UnsafeMutableRawBufferPointer
-    private var unsent: Range<Int>
-    /// Whether small writes are added to it.
-    let isBlock: Bool
-
-    init(block memory: UnsafeMutableRawBufferPointer) {
-      unsafe self.memory = memory
-      unsent = 0..<0
-      isBlock = true
-    }
-
-    /// Takes over what an `IOBuffer` relinquished.
-    init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
-      unsafe self.memory = memory
-      unsent = 0..<count
-      isBlock = false
-    }
-
-    var byteCapacity: Int { unsafe memory.count }
-    var count: Int { unsent.count }
-    var room: Int { unsafe isBlock ? memory.count - unsent.upperBound : 0 }
-
-    func unsent(atMost byteCount: Int) -> UnsafeRawBufferPointer {
-      unsafe UnsafeRawBufferPointer(rebasing: memory[unsent].prefix(byteCount))
-    }
-
-    /// - Returns: How many bytes had room.
-    mutating func append(_ bytes: UnsafeRawBufferPointer) -> Int {
-      let count = min(room, bytes.count)
-      let free = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[unsent.upperBound...])
-      unsafe free.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-      unsent = unsent.lowerBound..<unsent.upperBound + count
-      return count
-    }
-
-    /// - Returns: How many bytes it had of these.
-    mutating func removeFirst(_ byteCount: Int) -> Int {
-      let count = min(byteCount, unsent.count)
-      unsent = unsent.lowerBound + count..<unsent.upperBound
-      return count
-    }
-
-    /// The memory, which nobody uses any more.
-    var emptied: UnsafeMutableRawBufferPointer { unsafe memory }
-  }
-}
-
-/// The memory that the sockets of a loop send from.
-///
-/// Small blocks are kept for the next write, of whichever socket: between a write and the end of
-/// its turn, each socket that is written to has one.
-@safe
-final class OutputBlocks {
-  /// A block for small writes, in bytes.
-  static let smallestByteCount = 1024
-
-  /// The largest block, in bytes. More is spread over several, so that memory is freed as it is
-  /// sent.
-  static let largestByteCount = 64 * 1024
-
-  /// The small blocks that a loop keeps, from its first write on: 8 KiB. Where more sockets than
-  /// that are written to in a turn, malloc is as quick for what is so small.
-  static let spareLimit = 8
-
-  private var spares: [UnsafeMutableRawBufferPointer] = unsafe []
-  private var isStocked = false
-
-  deinit {
-    while let spare = unsafe spares.popLast() { unsafe spare.deallocate() }
-  }
-
-  /// - Parameter byteCount: What is to be written, 1 or more. The block may have less room.
-  fileprivate func take(forAtMost byteCount: Int) -> OutputBuffer.Piece {
-    guard byteCount > Self.smallestByteCount else {
-      if !isStocked { stock() }
-      return unsafe OutputBuffer.Piece(block: spares.popLast() ?? Self.make(Self.smallestByteCount))
-    }
-    var capacity = Self.smallestByteCount
-    while capacity < min(byteCount, Self.largestByteCount) { capacity *= 2 }
-    return unsafe OutputBuffer.Piece(block: Self.make(capacity))
-  }
-
-  private func stock() {
-    isStocked = true
-    unsafe spares.reserveCapacity(Self.spareLimit)
-    for _ in 0..<Self.spareLimit { unsafe spares.append(Self.make(Self.smallestByteCount)) }
-  }
-
-  /// Keeps the memory of a piece or frees it.
-  fileprivate func put(_ piece: OutputBuffer.Piece) {
-    if piece.isBlock, piece.byteCapacity == Self.smallestByteCount,
-      unsafe spares.count < Self.spareLimit
-    {
-      unsafe spares.append(piece.emptied)
+  /// Takes a range out, whose owner is to be told why.
+  mutating func remove(_ range: OutgoingRange, _ reason: PumpError.Reason) {
+    if last?.range === range {
+      last = firstEarlier < earlier.count ? earlier.removeLast() : nil
     } else {
-      unsafe piece.emptied.deallocate()
+      let index = earlier[firstEarlier...].firstIndex { $0.range === range }
+      guard let index else { return }
+      earlier.remove(at: index)
     }
+    finish(Piece(range), .stopped(reason))
   }
 
-  private static func make(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
-    .allocate(byteCount: byteCount, alignment: IOBuffer.smallAlignment)
+  /// Forgets everything that was not sent, since the connection is closed.
+  mutating func removeAll() {
+    for piece in earlier[firstEarlier...] { finish(piece, .connectionClosed) }
+    (earlier, firstEarlier) = ([], 0)
+    if let last { finish(last, .connectionClosed) }
+    last = nil
+    memoryByteCount = 0
   }
+
+  // MARK: Telling
+
+  /// Whether somebody is to be told of a piece.
+  var hasSettled: Bool { !settled.isEmpty }
+
+  /// The next piece whose owner is to be told, in the order of the writes.
+  mutating func nextSettled() -> Settled? { settled.popFirst() }
 }

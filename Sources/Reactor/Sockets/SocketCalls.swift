@@ -146,6 +146,12 @@ package enum SocketCalls {
     return address
   }
 
+  /// Whether a call returns at once where it would have to wait. Wraps `F_GETFL`.
+  static func isNonBlocking(_ socket: Int32) -> Bool {
+    let flags = fcntl(socket, F_GETFL)
+    return flags >= 0 && flags & O_NONBLOCK != 0
+  }
+
   /// The socket's own address. Wraps `getsockname(2)`.
   package static func localAddress(of socket: Int32) throws(Errno) -> SocketAddress {
     try unsafe address { unsafe getsockname(socket, $0, $1) }

@@ -7,7 +7,12 @@ internal import SystemPackage
 protocol SocketStreamOwner: AnyObject {
   func bytesArrived()
   func inputEnded()
+  /// The kernel has taken bytes, or somebody is to be told of a piece.
   func outputMoved()
+  /// What comes next can be sent now.
+  func outputIsReady()
+  /// What comes next cannot be sent, and so nothing is any more.
+  func outputBroke()
   func streamTimedOut(_ direction: Connection.Direction)
   func streamFailed(_ errno: Errno)
 }
@@ -42,8 +47,8 @@ final class SocketStream {
   struct Limits {
     /// The most bytes of input to have.
     let inputByteCount: Int
-    /// At so many bytes of output, or fewer, the owner is told that output has moved.
-    let outputLowWaterByteCount: Int
+    /// Whether somebody else may have the socket, too, and have made it block.
+    let isShared: Bool
   }
 
   /// Takes over a connected socket that does not block.
@@ -119,15 +124,22 @@ final class SocketStream {
   /// When it is closed, what was never sent.
   var outputByteCount: Int { descriptor == -1 ? unsentByteCount : output.byteCount }
 
+  /// What of it is in memory, and not in files.
+  var outputMemoryByteCount: Int { output.memoryByteCount }
+
   /// What sending waits for.
-  private enum Sending {
+  enum Sending {
     case nothing
     case endOfTurn
     /// The socket takes no more for the time being.
     case socket
+    /// A file is being read.
+    case file
+    /// Nothing: a file that was to be sent has failed.
+    case end
   }
 
-  private var sending = Sending.nothing
+  private(set) var sending = Sending.nothing
 
   /// Whether it is to be sent at the end of the turn, from now on.
   ///
@@ -154,22 +166,46 @@ final class SocketStream {
   }
 
   private func sendSome() {
-    let count = output.send(to: descriptor)
-    let reason = Errno.ofLastCall
-    if count < 0, reason != .wouldBlock, reason != .interrupted {
+    switch output.send(to: descriptor, isShared: limits.isShared) {
+    case .all: wait(for: .nothing)
+    case .some: wait(for: .socket)
+    case .waitsForFile: wait(for: .file)
+    case .broken:
+      wait(for: .end)
+      owner?.outputBroke()
+    case .failed(let reason):
       owner?.streamFailed(reason)
       return
     }
-    switch (sending, outputByteCount) {
-    case (.socket, 0):
-      sending = .nothing
-      writable?.pause()
-    case (.socket, _), (_, 0): break
-    default:
-      sending = .socket
-      writable?.add(timeout: outputTimeout)
+    owner?.outputMoved()
+  }
+
+  private func wait(for next: Sending) {
+    switch (sending, next) {
+    case (.socket, .socket): break
+    case (.socket, _): writable?.pause()
+    case (_, .socket): writable?.add(timeout: outputTimeout)
+    default: break
     }
-    if outputByteCount <= limits.outputLowWaterByteCount { owner?.outputMoved() }
+    sending = next
+  }
+
+  /// Of the range that was waited for, or another one.
+  func rangeIsReady() {
+    guard case .file = sending else { return }
+    sending = .nothing
+    owner?.outputIsReady()
+  }
+
+  /// Whether there is nothing to send, and nobody waits to be told so.
+  var isOutputEmpty: Bool { output.isEmpty }
+
+  /// What the kernel has taken, all in all.
+  var sentByteCount: Int64 { output.sentByteCount }
+
+  /// The next piece whose owner is to be told.
+  func nextSettled() -> OutputBuffer.Settled? {
+    output.hasSettled ? output.nextSettled() : nil
   }
 
   /// Copies bytes, to be sent after what was written before.
@@ -180,6 +216,23 @@ final class SocketStream {
   /// Takes over a buffer, whose memory is freed once it is sent.
   func write(_ buffer: consuming IOBuffer) {
     output.append(buffer)
+  }
+
+  /// Takes over a buffer, and gives it back by ``nextSettled()``.
+  func write(_ buffer: consuming IOBuffer, _ handler: @escaping Connection.BufferHandler) {
+    output.append(buffer, handler)
+  }
+
+  /// Sends a range of a file, of whose end ``nextSettled()`` tells.
+  func write(_ range: OutgoingRange) {
+    range.stream = self
+    output.append(range)
+  }
+
+  /// Sends nothing more of a range.
+  func remove(_ range: OutgoingRange, _ reason: PumpError.Reason) {
+    output.remove(range, reason)
+    rangeIsReady()
   }
 
   // MARK: Both

@@ -1,108 +1,61 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// From a file to a sink. One chunk at a time is given to the sink, and the next one when little of
-/// that is left.
+/// From a file to a connection: a range among what that sends, which can be cancelled.
 @safe
 final class OutgoingPump: PumpWay {
-  private enum State {
-    case running
-    /// What was given is on its way; then that is all.
-    case settling(PumpError.Reason?)
-    case over
-  }
-
-  private let reader: FileReader
-  private let sink: any ByteSink
+  private let file: File
+  private let range: Range<Int64>
+  private let connection: Connection
+  private let configuration: FileReader.Configuration
   private let handler: Pump.Handler
-  private var state = State.running
-  private var givenByteCount: Int64 = 0
+  private var outgoing: OutgoingRange?
 
-  init(_ reader: FileReader, to sink: any ByteSink, _ handler: @escaping Pump.Handler) {
-    self.reader = reader
-    self.sink = sink
+  init(
+    _ file: File, _ range: Range<Int64>, to connection: Connection,
+    _ configuration: FileReader.Configuration, _ handler: @escaping Pump.Handler
+  ) {
+    self.file = file
+    self.range = range
+    self.connection = connection
+    self.configuration = configuration
     self.handler = handler
   }
 
   func start() {
-    waitForSink { [self] in readNext() }
-  }
-
-  func cancel() {
-    let core = reader.file.core
-    guard !core.hasEnded else { return }
-    core.checkThread()
-    core.later { [self] in finish(.canceled) }
-  }
-
-  private func waitForSink(_ next: @escaping () -> Void) {
-    sink.whenPending(atMost: sink.pumpByteCount) { [self] in
-      guard case .running = state else { return }
-      guard sink.acceptsBytes else { return settle(sinkReason) }
-      if sink.pendingByteCount > sink.pumpByteCount { waitForSink(next) } else { next() }
-    }
-  }
-
-  private func readNext() {
-    reader.next { [self] result in
-      guard case .running = state else { return }
-      switch consume result {
-      case .failure(let error): settle(.file(error))
-      case .success(nil): settle(nil)
-      case .success(let chunk?):
-        let held = Held(chunk)
-        // Somebody else may have written meanwhile.
-        if sink.acceptsBytes, sink.pendingByteCount <= sink.pumpByteCount {
-          give(held)
-        } else {
-          waitForSink { [self] in give(held) }
-        }
+    do throws(Errno) {
+      send(
+        try OutgoingRange(file, range, mayEndEarlier: true, configuration) { [self] result in
+          outgoing = nil
+          handler(result)
+        })
+    } catch {
+      let error = FileError(
+        operation: .read, path: file.path, offset: range.lowerBound, errno: error)
+      file.core.later { [handler] in
+        handler(.failure(PumpError(.file(error), byteCountDone: 0)))
       }
     }
   }
 
-  private func give(_ held: Held<IOBuffer>) {
-    guard let chunk = held.take() else { return }
-    let byteCount = Int64(chunk.count)
+  private func send(_ range: OutgoingRange) {
     do throws(Errno) {
-      try sink.write(chunk)
+      try connection.write(range)
+      outgoing = range
     } catch {
-      return settle(.connection(.failed(error)))
-    }
-    givenByteCount += byteCount
-    waitForSink { [self] in readNext() }
-  }
-
-  /// Waits until what was given has got there, or never will.
-  private func settle(_ reason: PumpError.Reason?) {
-    state = .settling(reason)
-    waitUntilSent()
-  }
-
-  private func waitUntilSent() {
-    sink.whenPending(atMost: 0) { [self] in
-      guard case .settling(let reason) = state else { return }
-      if sink.closeReason == nil, sink.pendingByteCount > 0 { return waitUntilSent() }
-      // All may have been given, and still not have got there.
-      let isLost = sink.pendingByteCount > 0
-      finish(isLost ? sinkReason : reason)
+      file.core.later { [connection] in
+        // Without a reason it is about to close, or its output was ended, from this side.
+        range.tell(.connection(connection.closeReason ?? .local))
+      }
     }
   }
 
-  private var sinkReason: PumpError.Reason {
-    // Without a reason it is about to close, or its output was ended, from this side.
-    .connection(sink.closeReason ?? .local)
-  }
-
-  private func finish(_ reason: PumpError.Reason?) {
-    if case .over = state { return }
-    state = .over
-    reader.cancel()
-    let doneCount = givenByteCount - min(givenByteCount, Int64(sink.pendingByteCount))
-    if let reason {
-      handler(.failure(PumpError(reason, byteCountDone: doneCount)))
-    } else {
-      handler(.success(doneCount))
+  func cancel() {
+    let core = file.core
+    guard !core.hasEnded else { return }
+    core.checkThread()
+    core.later { [self] in
+      if let outgoing { connection.cancel(outgoing) }
     }
   }
 }

@@ -2,8 +2,8 @@ public import PosixAIO
 
 /// Bytes on their way between a file and a connection.
 ///
-/// What is in memory is bounded by the reader's or the writer's sizes and the connection's
-/// low-water mark: whoever is slow holds the other up.
+/// What is in memory is bounded by the reader's or the writer's sizes: whoever is slow holds the
+/// other up.
 ///
 /// A pump goes on, kept or not. When its loop ends, its connection is closed, and so its handler
 /// gets ``PumpError/Reason/connection(_:)`` with the bytes that got there.
@@ -42,6 +42,8 @@ public struct PumpError: Error, Equatable, Sendable {
     case canceled
     /// The file could not be read or written.
     case file(FileError)
+    /// The file has become shorter than the range that was to be sent.
+    case endOfFile
     /// The connection was closed, or its peer sent less than was asked for.
     case connection(Connection.CloseReason)
   }
@@ -65,6 +67,7 @@ extension PumpError: CustomStringConvertible {
       switch reason {
       case .canceled: "canceled"
       case .file(let error): "\(error)"
+      case .endOfFile: "the file has become shorter"
       case .connection(let reason): "the connection was closed: \(reason)"
       }
     return "pump: \(text) (\(byteCountDone) bytes done)"
@@ -72,18 +75,21 @@ extension PumpError: CustomStringConvertible {
 }
 
 extension File {
-  /// Sends the file's bytes to a connection, as fast as that takes them.
+  /// Sends the file's bytes to a connection, as fast as that takes them: behind what was written to
+  /// it before, and before what is written to it afterwards, as
+  /// ``Connection/write(_:_:configuration:_:)`` does.
   ///
-  /// Nobody else writes to the connection meanwhile, or the count of what got there is too low. The
-  /// connection stays open, and so does the file.
+  /// The connection stays open, and so does the file. When the file cannot be read, the connection
+  /// sends nothing more, and is to be closed.
   ///
   /// - Parameters:
   ///   - range: In bytes from the file's start; nil is all of it. A range that ends behind the file
   ///     sends what there is, as the count tells.
   ///   - connection: Of the same loop.
-  ///   - configuration: How far to read ahead.
+  ///   - configuration: How far to read ahead what is not in the page cache.
   ///   - handler: Called once, when the kernel has taken everything: or with what got there before
-  ///     it broke off. When cancelled, what the connection has taken already may follow still.
+  ///     it broke off. When cancelled, the rest is left out, and what was written behind it
+  ///     follows.
   /// - Returns: The pump, to cancel it.
   @discardableResult
   public func send(
@@ -91,8 +97,9 @@ extension File {
     configuration: FileReader.Configuration = FileReader.Configuration(),
     _ handler: @escaping Pump.Handler
   ) -> Pump {
-    let reader = FileReader(self, range, configuration: configuration)
-    return Pump(starting: OutgoingPump(reader, to: connection, handler))
+    Pump(
+      starting: OutgoingPump(
+        self, range ?? 0..<Int64.max, to: connection, configuration, handler))
   }
 
   /// Writes what a connection receives to the file, as fast as that takes it.

@@ -1,28 +1,6 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// Where a pump puts bytes: a connection, or what a test has in its place.
-protocol ByteSink: AnyObject {
-  /// Whether it takes bytes.
-  var acceptsBytes: Bool { get }
-
-  /// Why it is closed; nil as long as it is not.
-  var closeReason: Connection.CloseReason? { get }
-
-  /// Bytes that it took and the other side has not, and never will have when it is closed.
-  var pendingByteCount: Int { get }
-
-  /// How many bytes may be pending when more are given.
-  var pumpByteCount: Int { get }
-
-  /// Takes bytes to be sent, in order.
-  func write(_ buffer: consuming IOBuffer) throws(Errno)
-
-  /// Calls `resume` once, not from inside this call: when no more bytes than that are pending, or
-  /// something has happened to the sink.
-  func whenPending(atMost byteCount: Int, _ resume: @escaping () -> Void)
-}
-
 /// Where a pump gets bytes.
 protocol ByteSource: AnyObject {
   /// Bytes that have arrived and were not consumed.
@@ -46,21 +24,6 @@ protocol ByteSource: AnyObject {
 
   /// Everything was consumed, and whoever consumed it knows that it was all.
   func acknowledgeEnd()
-}
-
-extension Connection: ByteSink {
-  var acceptsBytes: Bool { isOpen && output == .open }
-
-  /// libevent tells of nothing above this mark.
-  var pumpByteCount: Int { configuration.outputLowWaterByteCount }
-
-  func whenPending(atMost byteCount: Int, _ resume: @escaping () -> Void) {
-    if closeReason != nil || pendingByteCount <= byteCount {
-      core.later(resume)
-    } else {
-      writers.append((byteCount, resume))
-    }
-  }
 }
 
 extension Connection: ByteSource {

@@ -146,6 +146,8 @@ extension Call.Traits {
   static let steps = Self()
   /// What waits for a peer that has already done its part.
   static let socket = Self(atClose: .isCut)
+  /// The same, and it throws what it refuses.
+  static let write = Self(atClose: .isCut, throwsRefusal: true)
   /// What waits for a peer that does nothing.
   static let waitingSocket = Self(end: .never, atClose: .isCut)
 }

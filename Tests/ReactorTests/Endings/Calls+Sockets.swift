@@ -65,6 +65,7 @@ extension CallTable {
   }
 
   private mutating func addConnectionOutput() {
+    addWritesThatAreTold()
     add(
       "Connection.write", .socket, on: { try $0.quietConnection() },
       awaited: { connection in
@@ -90,6 +91,35 @@ extension CallTable {
         defer { connection.abort() }
         try await connection.flush()
       })
+  }
+
+  /// Buffers that are given back, and ranges of files.
+  private mutating func addWritesThatAreTold() {
+    let sites: [(String, Call.Traits, (Site) throws -> Site.FileAndConnection)] = [
+      ("", .write, { try $0.fileAndQuietConnection() }),
+      ("(cold)", .write, { try $0.coldFileAndQuietConnection() }),
+      ("(congested)", .waitingSocket, { try $0.fileAndCongestedConnection() }),
+    ]
+    for (kind, traits, subject) in sites {
+      add("Connection.write(file)" + kind, traits, on: subject) { pair, reply in
+        weak let connection = pair.connection
+        try pair.connection.write(pair.file, 0..<Int64(Site.old.count)) { result in
+          reply.ended(result) { $0 == Site.old.count }
+          connection?.abort()
+        }
+      }
+      add("Connection.write(lent)" + kind, traits, on: subject) { pair, reply in
+        weak let connection = pair.connection
+        try pair.connection.write(IOBuffer(copying: Site.new)) { outcome, buffer in
+          let isRight = Array(buffer) == Site.new
+          switch outcome {
+          case .sent: isRight ? reply.ended() : reply.note(.failure(WrongValue()))
+          case .connectionClosed: reply.note(.failure(Errno.canceled))
+          }
+          connection?.abort()
+        }
+      }
+    }
   }
 
   private mutating func addConnectionEnds() {

@@ -50,7 +50,7 @@ struct Outcome: CustomStringConvertible {
     case .canceled, .connection(.local): .canceled
     case .file(let error): error.errno
     case .connection(.failed(let errno)): errno
-    case .connection: nil
+    case .connection, .endOfFile: nil
     }
   }
 }

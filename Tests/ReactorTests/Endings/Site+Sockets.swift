@@ -60,6 +60,19 @@ extension Site {
     FileAndConnection(file: try file(), connection: try quietConnection())
   }
 
+  /// The file has left the page cache.
+  func coldFileAndQuietConnection() throws -> FileAndConnection {
+    let pair = try fileAndQuietConnection()
+    let plain = try hold(unsafe open(path("file").string, O_RDWR | O_CLOEXEC))
+    guard fsync(plain) == 0 else { throw Errno(rawValue: errno) }
+    posix_fadvise(plain, 0, 0, POSIX_FADV_DONTNEED)
+    return pair
+  }
+
+  func fileAndCongestedConnection() throws -> FileAndConnection {
+    FileAndConnection(file: try file(), connection: try congestedConnection())
+  }
+
   func fileAndTalkedToConnection() throws -> FileAndConnection {
     FileAndConnection(file: try file(), connection: try talkedToConnection())
   }

@@ -1,0 +1,148 @@
+internal import PosixAIO
+internal import SystemPackage
+
+/// How the next bytes of a range are made ready.
+extension OutgoingRange {
+  /// Makes the next bytes ready. Where that takes time, ``stream`` is told later.
+  ///
+  /// - Parameter isCopying: Whether nothing may be sent without a copy.
+  func prepare(isCopying: Bool) -> Readiness {
+    if !unsent.isEmpty { return .bytes }
+    switch state {
+    case .ended: return .ended
+    case .failed(let reason): return .failed(reason)
+    case .open: break
+    }
+    if isWaiting { return .later }
+    guard offset < end else { return finish() }
+    guard file.queued.isReadFromCache, !file.isCopiedAlways else { return read() }
+    let left = min(end, fileEnd) - offset
+    guard left > 0 else { return prepareBehindKnownEnd(isCopying) }
+    if reader == nil, left <= Self.smallByteCount, offset == start { return copyFromCache(left) }
+    guard !isCopying, core.sendsFilesWithoutCopy else { return read() }
+    return prepareWindow()
+  }
+
+  private func finish() -> Readiness {
+    state = .ended
+    return .ended
+  }
+
+  private func prepareBehindKnownEnd(_ isCopying: Bool) -> Readiness {
+    let size = core.fileCalls.byteCount(of: descriptor)
+    if size > offset {
+      fileEnd = size
+      return prepare(isCopying: isCopying)
+    }
+    // What is made up as it is read, such as a file of /proc, says 0.
+    return mayEndEarlier && size > 0 ? finish() : read()
+  }
+
+  private func copyFromCache(_ byteCount: Int64) -> Readiness {
+    let buffer = core.chunks.take(Int(byteCount))
+    let room = unsafe UnsafeMutableRawBufferPointer(
+      rebasing: buffer.unsafeMemory[..<Int(byteCount)])
+    let count = unsafe core.fileCalls.readCached(descriptor, into: room, at: offset)
+    let reason = Errno.ofLastCall
+    guard count == byteCount else {
+      core.chunks.give(buffer)
+      // Anything but "not in the cache" AIO finds, too, and reports.
+      if count < 0, reason != .resourceTemporarilyUnavailable, reason != .interrupted {
+        file.isCopiedAlways = true
+      }
+      // The try has the kernel read ahead.
+      doubt(upTo: offset + byteCount)
+      return read()
+    }
+    keep(buffer, count)
+    return .bytes
+  }
+
+  private func prepareWindow() -> Readiness {
+    // A file that has grown is read ahead, too.
+    if !hasAskedForEnd {
+      fileEnd = max(0, core.fileCalls.byteCount(of: descriptor))
+      hasAskedForEnd = true
+    }
+    let window = min(min(end, fileEnd) - offset, Self.windowByteCount)
+    guard window > 0 else { return read() }
+    let missing = core.fileCalls.missingPageCount(of: descriptor, reach(behind: offset + window))
+    guard missing == 0 else {
+      if missing < 0 {
+        noteRefusal(Errno.ofLastCall)
+      } else {
+        doubt(upTo: offset + window)
+      }
+      return read()
+    }
+    guard !core.cacheDoubts.contains(offset..<offset + window, of: identity) else { return read() }
+    dropReader()
+    return .file(byteCount: Int(window))
+  }
+
+  private var identity: CacheDoubts.FileID {
+    .init(device: file.openingStatus.device, inode: file.openingStatus.inode)
+  }
+
+  /// What reading up to there may have the kernel read.
+  private func reach(behind place: Int64) -> Range<Int64> {
+    offset..<max(
+      offset + 1, min(fileEnd, sum(place, ReadAhead.reach(on: file.openingStatus.device))))
+  }
+
+  /// What the reader reads at once, and what the kernel may read ahead of it.
+  private func doubt(upTo place: Int64) {
+    let (chunks, overflows) = Int64(configuration.chunkByteCount).multipliedReportingOverflow(
+      by: Int64(configuration.chunkCount) + 1)
+    let last = sum(offset, overflows ? .max : chunks)
+    core.cacheDoubts.add(reach(behind: max(place, last)), of: identity)
+  }
+
+  private func sum(_ place: Int64, _ byteCount: Int64) -> Int64 {
+    let (sum, overflows) = place.addingReportingOverflow(byteCount)
+    return overflows ? .max : sum
+  }
+
+  /// Something does not work without a copy, and will not for this file.
+  func noteRefusal(_ reason: Errno) {
+    // The kernel has no such call at all.
+    if reason == .noFunction { core.sendsFilesWithoutCopy = false }
+    file.isCopiedAlways = true
+  }
+
+  // MARK: Reading
+
+  private func read() -> Readiness {
+    guard let use else { return finish() }
+    let reader =
+      reader
+      ?? FileReader(
+        File(lentFrom: file, use), offset..<end, configuration: configuration)
+    self.reader = reader
+    isWaiting = true
+    reader.next { [self] result in
+      guard reader === self.reader else { return }
+      isWaiting = false
+      take(result)
+      stream?.rangeIsReady()
+    }
+    return .later
+  }
+
+  private func take(_ result: consuming Result<IOBuffer?, FileError>) {
+    switch consume result {
+    case .failure(let error): state = .failed(.file(error))
+    case .success(nil): state = mayEndEarlier ? .ended : .failed(.endOfFile)
+    case .success(let chunk?):
+      let byteCount = chunk.count
+      core.cacheDoubts.remove(offset..<offset + Int64(byteCount), of: identity)
+      keep(chunk, byteCount)
+    }
+  }
+
+  func dropReader() {
+    reader?.cancel()
+    reader = nil
+    isWaiting = false
+  }
+}
