@@ -12,8 +12,7 @@ public func raiseDescriptorLimit(to count: Int? = nil) {
   _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
-/// How many descriptors the process may have, at most `Int.max`; 0 if that cannot be found out. Wraps
-/// `getrlimit(2)`.
+/// How many descriptors the process may have; 0 if that cannot be found out. Wraps `getrlimit(2)`.
 public var descriptorLimit: Int {
   var limit = rlimit()
   guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }

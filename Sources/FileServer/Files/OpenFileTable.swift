@@ -1,4 +1,3 @@
-import Glibc
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -45,7 +44,7 @@ final class OpenFileEntry {
 
 /// Entries by their paths, in two rows: open files, and names that need no descriptor. Each row
 /// has a limit of its own, so that no number of missing names drives an open file out.
-struct OpenFileTable {
+final class OpenFileTable {
   fileprivate enum Row {
     case files, names
   }
@@ -91,7 +90,7 @@ struct OpenFileTable {
   subscript(key: PathKey) -> OpenFileEntry? { entries[key] }
 
   /// Notes that an entry serves.
-  mutating func touch(_ entry: OpenFileEntry, at now: Int64) {
+  func touch(_ entry: OpenFileEntry, at now: Int64) {
     entry.used = now
     // As it mostly is with a file that many ask for.
     if entry.newer == nil { return }
@@ -103,7 +102,7 @@ struct OpenFileTable {
 
   /// Takes an entry in as the last used one, in place of the one with its path. The least recently
   /// used one goes where there are too many.
-  mutating func insert(_ entry: OpenFileEntry) {
+  func insert(_ entry: OpenFileEntry) {
     remove(entry.key)
     entries[entry.key] = entry
     let surplus = withRow(entry.row) { [limit] row in
@@ -113,13 +112,13 @@ struct OpenFileTable {
     if let surplus { remove(surplus.key) }
   }
 
-  mutating func remove(_ key: PathKey) {
+  func remove(_ key: PathKey) {
     guard let entry = entries.removeValue(forKey: key) else { return }
     withRow(entry.row) { $0.remove(entry) }
   }
 
   /// Takes out what has not served since a moment.
-  mutating func removeUnused(since moment: Int64) {
+  func removeUnused(since moment: Int64) {
     while let entry = files.oldest, entry.used <= moment { remove(entry.key) }
     while let entry = names.oldest, entry.used <= moment { remove(entry.key) }
   }
@@ -130,7 +129,7 @@ struct OpenFileTable {
   }
 
   /// Takes all open files out that nobody else refers to.
-  mutating func takeIdleFiles() -> [OpenFile] {
+  func takeIdleFiles() -> [OpenFile] {
     var idle: [OpenFile] = []
     for _ in 0..<files.count {
       guard let entry = files.oldest else { break }
@@ -147,7 +146,7 @@ struct OpenFileTable {
   }
 
   @discardableResult
-  private mutating func withRow<Value>(
+  private func withRow<Value>(
     _ row: Row, _ body: (inout RecencyList) -> Value
   ) -> Value {
     switch row {
@@ -157,7 +156,7 @@ struct OpenFileTable {
   }
 }
 
-/// A path as its bytes. What `FilePath` itself does to hash and compare goes byte by byte.
+/// A path that is hashed as a whole: `FilePath` itself goes byte by byte.
 struct PathKey: Hashable {
   let path: FilePath
 
@@ -169,13 +168,6 @@ struct PathKey: Hashable {
     // Lent for the length of the call, and as long as it says.
     unsafe path.withPlatformString { bytes in
       unsafe hasher.combine(bytes: UnsafeRawBufferPointer(start: bytes, count: path.length))
-    }
-  }
-
-  static func == (left: PathKey, right: PathKey) -> Bool {
-    // Both end in NUL, and have none before that.
-    unsafe left.path.withPlatformString { left in
-      unsafe right.path.withPlatformString { unsafe strcmp(left, $0) == 0 }
     }
   }
 }

@@ -19,8 +19,8 @@ final class Site {
   /// The folder that is served, as the server sees it, should it have mounts of its own.
   private let seenRoot: String
 
-  /// - Parameter arguments: For the program, which by default looks at a file for each request: most
-  ///   tests change files and ask at once.
+  /// - Parameter arguments: For the program, which by default looks at a file for each request:
+  ///   most tests change files and ask at once.
   init(
     _ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }
   ) throws {
