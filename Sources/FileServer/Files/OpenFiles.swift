@@ -7,8 +7,8 @@ import SystemPackage
 /// many ask for is opened once. Also kept is that a name is a folder's, or nobody's.
 ///
 /// **How old a result may be.** A result tells how things were at most ``Configuration/validity``
-/// before it was asked for, give or take a tick of the kernel's clock (10 ms or less). What is older
-/// is opened again before anything is served: if it is the same version, the file that is open
+/// before it was asked for, and a tick of the kernel's clock (10 ms or less). What is older is
+/// opened again before anything is served: if it is the same version, the file that is open
 /// already goes on to be used. So a file that was replaced, removed or made by somebody else is
 /// noticed within that time, and by ``invalidate(_:)`` at once. A file that is written to in place
 /// has new bytes at once, and its old size and time for as long.
