@@ -7,6 +7,7 @@ import SystemPackage
 /// Answers requests with the files of a folder.
 final class FileServer {
   private let folder: Directory
+  private let openFiles: OpenFiles
   private let logger: Logger
   private let configuration: Configuration
   private let log: ((String) -> Void)?
@@ -20,6 +21,7 @@ final class FileServer {
   /// What a server does beside sending files, and its limits.
   struct Configuration: Sendable {
     var allowsUploads = false
+    var openFiles = OpenFiles.Configuration()
     var http = HTTPServer.Configuration()
   }
 
@@ -31,6 +33,7 @@ final class FileServer {
     log: ((String) -> Void)? = nil, snapshots: Snapshots? = nil
   ) {
     self.folder = folder
+    openFiles = OpenFiles(in: folder, configuration.openFiles)
     self.configuration = configuration
     self.logger = logger
     self.log = log
@@ -56,6 +59,7 @@ final class FileServer {
 
   /// Refuses new clients and lets running answers end.
   func shutDown(_ whenIdle: @escaping () -> Void) {
+    openFiles.close()
     server.shutDown(whenIdle)
   }
 
@@ -92,28 +96,24 @@ final class FileServer {
     LoopSnapshot(
       server: figures, connectionCount: server.connectionCount,
       answersInProgress: server.answersInProgress, loop: folder.loop.figures,
-      queue: folder.loop.queue.figures)
+      queue: folder.loop.queue.figures, openFiles: openFiles.figures)
   }
 
   private func sendFile(
     _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
   ) {
-    open(path.path) { [self] result in
+    openFiles.open(path.path) { [self] result in
       switch result {
-      case .failure(let error):
-        refuse(responder, error)
-      case .success(let file) where file.openingStatus.kind == .directory:
-        file.close()
+      case .failure(let error) where error.errno == .isDirectory:
         guard path.endsInSlash else {
           return responder.refuse(
             .movedPermanently, headers: ["Location": path.folderTarget])
         }
         sendFolder(path, request, responder)
+      case .failure(let error):
+        refuse(responder, error)
       case .success(let file):
-        guard !path.endsInSlash else {
-          file.close()
-          return responder.refuse(.notFound)
-        }
+        guard !path.endsInSlash else { return responder.refuse(.notFound) }
         send(file, request, responder)
       }
     }
@@ -127,35 +127,40 @@ final class FileServer {
     guard request.headers["Content-Range"] == nil else { return responder.refuse(.badRequest) }
     let conditions = Conditions(request.headers)
     guard conditions.concernWriting else {
-      return Upload.begin(path, request.body, in: folder, responder, logger)
+      return upload(path, request, responder)
     }
-    open(path.path) { [self] result in
+    // A condition that keeps one writer from overwriting another's work is not for an old result.
+    folder.openFile(path.path, .readOnly, options: .nonBlocking) { [self] result in
       var current: Conditions.Current?
       switch result {
-      case .success(let file):
-        current = Representation(file).current
-        file.close()
+      case .success(let file): current = Representation(OpenFile(file)).current
       case .failure(let error) where error.errno == .noSuchFileOrDirectory: break
       case .failure(let error): return refuse(responder, error)
       }
       guard conditions.outcome(current, isReading: false) == .proceed else {
         return responder.refuse(.preconditionFailed)
       }
-      Upload.begin(path, request.body, in: folder, responder, logger)
+      upload(path, request, responder)
+    }
+  }
+
+  private func upload(
+    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+  ) {
+    Upload.begin(path, request.body, in: folder, responder, logger) { [openFiles] in
+      openFiles.invalidate(path.path)
     }
   }
 
   private func sendFolder(
     _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
   ) {
-    open(path.appending("index.html")) { [self] result in
+    openFiles.open(path.appending("index.html")) { [self] result in
       switch result {
-      case .success(let file) where file.openingStatus.kind == .directory:
-        file.close()
-        sendListing(path, request, responder)
       case .success(let file):
         send(file, request, responder)
-      case .failure(let error) where error.errno == .noSuchFileOrDirectory:
+      case .failure(let error)
+      where error.errno == .noSuchFileOrDirectory || error.errno == .isDirectory:
         sendListing(path, request, responder)
       case .failure(let error):
         refuse(responder, error)
@@ -191,12 +196,9 @@ final class FileServer {
     }
   }
 
-  private func send(_ file: File, _ request: HTTPRequest, _ responder: HTTPResponder) {
-    guard file.openingStatus.kind == .regular else {
-      // A device or a pipe may have no end.
-      file.close()
-      return responder.refuse(.forbidden)
-    }
+  private func send(
+    _ file: OpenFile, _ request: HTTPRequest, _ responder: HTTPResponder
+  ) {
     let plain = Representation(file)
     guard mayPreferGzip(plain, request) else {
       return FileAnswer.begin(plain, request, responder, logger)
@@ -215,46 +217,34 @@ final class FileServer {
 
   /// Opens `NAME.gz`; gives nil where it is none to send, or is older than the file itself and so
   /// perhaps not the same any more.
-  private func openSibling(of file: File, _ handler: @escaping (File?) -> Void) {
+  private func openSibling(
+    of file: OpenFile, _ handler: @escaping (OpenFile?) -> Void
+  ) {
     guard let name = file.path.lastComponent,
       let siblingName = FilePath.Component(name.string + ".gz"),
       // Only where the name is text, which file names need not be.
       siblingName.bytes == name.bytes + Array(".gz".utf8)
     else { return handler(nil) }
-    open(file.path.removingLastComponent().appending(siblingName)) { result in
-      guard case .success(let sibling) = result else { return handler(nil) }
-      let status = sibling.openingStatus
-      guard status.kind == .regular, !status.modified.isBefore(file.openingStatus.modified) else {
-        sibling.close()
-        return handler(nil)
-      }
+    openFiles.open(file.path.removingLastComponent().appending(siblingName)) { result in
+      guard case .success(let sibling) = result,
+        !sibling.status.modified.isBefore(file.status.modified)
+      else { return handler(nil) }
       handler(sibling)
     }
   }
 
-  /// Closes what is not chosen.
-  ///
   /// Who asks for a range means the file's own bytes, unless it continues a compressed one, which
   /// it names in `If-Range`.
   private func choose(
-    _ plain: Representation, _ sibling: File?, _ request: HTTPRequest
+    _ plain: Representation, _ sibling: OpenFile?, _ request: HTTPRequest
   ) -> Representation {
     guard let sibling else { return plain }
     let gzip = Representation(gzip: sibling, of: plain.file)
     let isForRange = request.method == .get && request.headers["Range"] != nil
     guard !isForRange || Conditions(request.headers).rangeNames(gzip.tag) else {
-      sibling.close()
       return plain
     }
-    plain.file.close()
     return gzip
-  }
-
-  /// Opens without waiting for the other end, should the name be a pipe's.
-  private func open(
-    _ path: FilePath, _ handler: @escaping (Result<File, FileError>) -> Void
-  ) {
-    folder.openFile(path, .readOnly, options: .nonBlocking, handler)
   }
 
   private func refuse(_ responder: HTTPResponder, _ error: FileError) {

@@ -47,6 +47,21 @@ struct FileServerCommand: ParsableCommand {
   @Option(help: "How many threads serve, each with a loop of its own; 1 to 16.")
   var threads = 1
 
+  @Option(
+    help: """
+      The files that each thread keeps open for the next who asks, and as many names of which it \
+      keeps what they stand for; 0 keeps none. Never more than a quarter of the process's \
+      descriptors.
+      """)
+  var openFiles = 1000
+
+  @Option(
+    help: """
+      The seconds for which such a file is taken to be what it was; then it is looked at again. 0 \
+      looks each time.
+      """)
+  var openFileValidity = 1
+
   @Option(help: "The connections that each thread has open at a time; further clients wait.")
   var maxConnections = 10_000
 
@@ -72,6 +87,12 @@ struct FileServerCommand: ParsableCommand {
   /// As many as Linux has descriptors for one process, unless it is told otherwise.
   private static let maximumMaxConnections = 1 << 20
 
+  /// As for connections.
+  private static let maximumOpenFiles = maximumMaxConnections
+
+  /// An hour.
+  private static let maximumOpenFileValidity = 3600
+
   /// A thousand clients may come in the same moment.
   private static let backlog = 4096
 
@@ -85,6 +106,13 @@ struct FileServerCommand: ParsableCommand {
     }
     guard (1...Self.maximumThreadCount).contains(threads) else {
       throw ValidationError("--threads is 1 to \(Self.maximumThreadCount)")
+    }
+    guard (0...Self.maximumOpenFiles).contains(openFiles) else {
+      throw ValidationError("--open-files is 0 to \(Self.maximumOpenFiles)")
+    }
+    guard (0...Self.maximumOpenFileValidity).contains(openFileValidity) else {
+      throw ValidationError(
+        "--open-file-validity is a number of seconds, from 0 to \(Self.maximumOpenFileValidity)")
     }
     guard maxConnections <= Self.maximumMaxConnections else {
       throw ValidationError("--max-connections is at most \(Self.maximumMaxConnections)")
@@ -168,6 +196,8 @@ struct FileServerCommand: ParsableCommand {
     var configuration = FileServer.Configuration()
     configuration.allowsUploads = upload
     if upload { configuration.http.maximumBodyByteCount = maxUpload }
+    configuration.openFiles.limit = keptFileCount
+    configuration.openFiles.validity = .seconds(openFileValidity)
     configuration.http.connectionLimit = maxConnections
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
@@ -178,6 +208,13 @@ struct FileServerCommand: ParsableCommand {
     configuration.http.backlog = Self.backlog
     return configuration
   }
+
+  /// What is kept must not keep clients out, who take descriptors, too.
+  private var keptFileCount: Int {
+    min(openFiles, descriptorLimit / Self.keptFileFraction / threads)
+  }
+
+  private static let keptFileFraction = 4
 
   private func openRoot(on loop: EventLoop) throws -> Directory {
     try opened("cannot serve \"\(root)\"", on: loop) { handler in

@@ -19,14 +19,16 @@ final class Upload {
   private let body: HTTPBody
   private let responder: HTTPResponder
   private let logger: Logger
+  private let whenPublished: () -> Void
   private var offset: Int64 = 0
 
   /// - Parameters:
   ///   - path: Of the target; its folder must exist.
   ///   - root: The folder below which the target is.
+  ///   - whenPublished: Called when the target is the new file, before the client is told.
   static func begin(
     _ path: RequestPath, _ body: HTTPBody, in root: Directory, _ responder: HTTPResponder,
-    _ logger: Logger
+    _ logger: Logger, whenPublished: @escaping () -> Void
   ) {
     guard !path.endsInSlash, path.path != ".", let name = path.path.lastComponent else {
       return responder.refuse(.conflict)
@@ -35,7 +37,7 @@ final class Upload {
     root.openDirectory(parent.isEmpty ? "." : parent) { result in
       switch result {
       case .success(let folder):
-        Upload(folder, name, body, responder, logger).createFile()
+        Upload(folder, name, body, responder, logger, whenPublished).createFile()
       case .failure(let error):
         responder.refuse(HTTPStatus(writingFailedWith: error.errno))
       }
@@ -44,13 +46,14 @@ final class Upload {
 
   private init(
     _ folder: Directory, _ name: FilePath.Component, _ body: HTTPBody, _ responder: HTTPResponder,
-    _ logger: Logger
+    _ logger: Logger, _ whenPublished: @escaping () -> Void
   ) {
     self.folder = folder
     self.name = name
     self.body = body
     self.responder = responder
     self.logger = logger
+    self.whenPublished = whenPublished
   }
 
   private func createFile() {
@@ -96,7 +99,9 @@ final class Upload {
   private func publish(_ target: TemporaryFile) {
     target.publish(as: name) { [self] result in
       switch result {
-      case .success(let replaced): close(target.file, replaced: replaced)
+      case .success(let replaced):
+        whenPublished()
+        close(target.file, replaced: replaced)
       case .failure(let error): abandon(target, error)
       }
     }

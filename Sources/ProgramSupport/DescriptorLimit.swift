@@ -11,3 +11,10 @@ public func raiseDescriptorLimit(to count: Int? = nil) {
   limit.rlim_cur = max(limit.rlim_cur, wanted)
   _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
+
+/// How many descriptors the process may have; 0 if that cannot be found out. Wraps `getrlimit(2)`.
+public var descriptorLimit: Int {
+  var limit = rlimit()
+  guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+  return Int(clamping: limit.rlim_cur)
+}

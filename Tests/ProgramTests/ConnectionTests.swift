@@ -97,7 +97,7 @@ final class ConnectionTests: SiteTestCase {
   }
 
   func test_descriptorsAreGivenBack_whenClientsVanish() throws {
-    let site = try serve()
+    let site = try serve("--open-files", "0")
     try site.setLength(Self.largeByteCount, of: "large")
     try site.write("here".utf8, to: "file")
     let client = try site.client()

@@ -180,7 +180,7 @@ final class RangeTests: SiteTestCase {
   }
 
   func test_precompressedFileIsLeftOut_whereItIsNoneOrOld() throws {
-    let site = try serve()
+    let site = try serve("--open-files", "0")
     try site.write("plain".utf8, to: "old.txt")
     try site.write("compressed".utf8, to: "old.txt.gz")
     try FileManager.default.setAttributes(

@@ -39,6 +39,9 @@ final class StartTests: SiteTestCase {
       (["extra"], "extra"), (["one", "two"], "two"), (["--max-upload=-1"], "--max-upload"),
       (["--max-upload", "much"], "much"), (["--max-upload", "99999999999999999999"], "99999"),
       (["--max-upload", "\(Int.max)"], "--max-upload"), (["--upload=yes"], "--upload"),
+      (["--open-files=-1"], "--open-files"), (["--open-files", "\(Int.max)"], "--open-files"),
+      (["--open-file-validity=-1"], "--open-file-validity"),
+      (["--open-file-validity", "3601"], "3600"),
     ] {
       try assertRefused(["--root", "/tmp"] + arguments, naming: name)
     }

@@ -75,7 +75,7 @@ extension Snapshot {
         name: "log_dropped_bytes_total", kind: .counter,
         help: "Bytes of the access log that could not be written.",
         samples: [.init(value: Double(droppedLogByteCount))]),
-    ] + serverMetrics + queueMetrics + loopMetrics
+    ] + serverMetrics + openFileMetrics + queueMetrics + loopMetrics
   }
 
   private var serverMetrics: [Metric] {
@@ -90,6 +90,21 @@ extension Snapshot {
       gauge("connections", "Open connections.") { Double($0.connectionCount) },
       gauge("answers_in_progress", "Requests that are being answered.") {
         Double($0.answersInProgress)
+      },
+    ]
+  }
+
+  private var openFileMetrics: [Metric] {
+    [
+      counter("open_file_hits_total", "Files and names that needed no open.") {
+        Double($0.openFiles.hitCount)
+      },
+      counter("open_file_misses_total", "Opens, of new names and to see what has changed.") {
+        Double($0.openFiles.missCount)
+      },
+      gauge("open_files", "Files that are kept open.") { Double($0.openFiles.fileCount) },
+      gauge("open_file_names", "Names that are kept without a file.") {
+        Double($0.openFiles.nameCount)
       },
     ]
   }

@@ -28,6 +28,7 @@ struct LoopSnapshot: Sendable {
   var answersInProgress: Int
   var loop: EventLoop.Figures
   var queue: CompletionQueue.Figures
+  var openFiles: OpenFiles.Figures
 }
 
 /// The figures of all loops at about the same moment.

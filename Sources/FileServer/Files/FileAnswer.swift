@@ -36,7 +36,8 @@ final class FileAnswer {
     let byteCount: Int64
   }
 
-  private let file: File
+  /// Nil when the answer has ended: others may go on to use it.
+  private var file: OpenFile?
   private let responder: HTTPResponder
   private let logger: Logger
   private let head: Head
@@ -44,7 +45,7 @@ final class FileAnswer {
   private var state = State.idle
 
   private init(
-    _ file: File, _ head: Head, _ sections: [Section], _ responder: HTTPResponder,
+    _ file: OpenFile, _ head: Head, _ sections: [Section], _ responder: HTTPResponder,
     _ logger: Logger
   ) {
     self.file = file
@@ -54,7 +55,7 @@ final class FileAnswer {
     self.logger = logger
   }
 
-  /// Answers with what the request asks for, under its conditions. Closes the file.
+  /// Answers with what the request asks for, under its conditions.
   static func begin(
     _ chosen: Representation, _ request: HTTPRequest, _ responder: HTTPResponder,
     _ logger: Logger
@@ -63,17 +64,14 @@ final class FileAnswer {
     switch conditions.outcome(chosen.current, isReading: true) {
     case .proceed: break
     case .notModified:
-      chosen.file.close()
       return responder.send(.notModified, headers: chosen.headers)
     case .preconditionFailed:
-      chosen.file.close()
       return responder.refuse(.preconditionFailed)
     }
     switch ranges(chosen, request, conditions) {
     case .whole: sendWhole(chosen, isHead: request.method == .head, responder, logger)
     case .parts(let parts): sendParts(chosen, parts, responder, logger)
     case .unsatisfiable:
-      chosen.file.close()
       responder.refuse(
         .rangeNotSatisfiable, headers: ["Content-Range": "bytes */\(chosen.byteCount)"])
     }
@@ -151,10 +149,11 @@ final class FileAnswer {
       responder.write(IOBuffer(copying: text.utf8)) { _, _ in }
       sendNextSection()
     case .bytes(let range):
+      guard let file else { return }
       var configuration = FileReader.Configuration()
       // Beside the one that is on its way.
       configuration.chunkCount = 1
-      let reader = FileReader(file, range, configuration: configuration)
+      let reader = FileReader(file.file, range, configuration: configuration)
       state = .reading(reader, end: range.upperBound)
       readNext()
     }
@@ -167,7 +166,7 @@ final class FileAnswer {
     reader.next { [self] result in
       switch consume result {
       case .failure(let error): fail("\(error)")
-      case .success(nil): fail("\"\(file.path)\" has become shorter while it was sent")
+      case .success(nil): fail("\"\(reader.file.path)\" has become shorter while it was sent")
       case .success(let piece?): send(piece, of: reader, end: end)
       }
     }
@@ -196,19 +195,19 @@ final class FileAnswer {
   private func fail(_ reason: String) {
     logger.error("sending was broken off: \(reason)")
     if responder.isStarted { responder.cut() } else { responder.refuse(.internalServerError) }
-    close()
+    letGo()
   }
 
   /// All is written, or nobody is left to write to.
   private func end() {
     startIfNeeded()
     responder.end()
-    close()
+    letGo()
   }
 
-  private func close() {
+  private func letGo() {
     if case .reading(let reader, _) = state { reader.cancel() }
     state = .ended
-    file.close()
+    file = nil
   }
 }

@@ -4,32 +4,32 @@ import ReactorHTTP
 /// An open file, and in which form it stands for what was asked for.
 struct Representation {
   /// What is sent.
-  let file: File
+  let file: OpenFile
   let tag: EntityTag
   let mediaType: MediaType
   let isGzip: Bool
 
   /// The file itself.
-  init(_ file: File) {
+  init(_ file: OpenFile) {
     self.file = file
-    tag = EntityTag(file.openingStatus)
-    mediaType = MediaType(of: file.path)
+    tag = file.tag
+    mediaType = file.mediaType
     isGzip = false
   }
 
   /// The precompressed form of a file.
-  init(gzip sibling: File, of plain: File) {
+  init(gzip sibling: OpenFile, of plain: OpenFile) {
     file = sibling
-    tag = EntityTag(sibling.openingStatus, suffix: "-gzip")
-    mediaType = MediaType(of: plain.path)
+    tag = sibling.gzipTag
+    mediaType = plain.mediaType
     isGzip = true
   }
 
-  var byteCount: Int64 { file.openingStatus.byteCount }
+  var byteCount: Int64 { file.status.byteCount }
 
   /// When the file last changed, to the second.
   var modified: HTTPDate {
-    HTTPDate(secondsSinceEpoch: file.openingStatus.modified.seconds)
+    HTTPDate(secondsSinceEpoch: file.status.modified.seconds)
   }
 
   var current: Conditions.Current { .init(tag: tag, modified: modified) }

@@ -39,7 +39,8 @@ struct RequestPath: Equatable {
 
   /// A file in the folder that this path names.
   func appending(_ name: String) -> FilePath {
-    path.appending(name)
+    // As a request for the file itself names it.
+    path == "." ? FilePath(name) : path.appending(name)
   }
 
   /// Whether a path stands for itself, as most do: nothing in it is encoded, and no name is empty

@@ -19,6 +19,8 @@ final class Site {
   /// The folder that is served, as the server sees it, should it have mounts of its own.
   private let seenRoot: String
 
+  /// - Parameter arguments: For the program, which by default looks at a file for each request:
+  ///   most tests change files and ask at once.
   init(
     _ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }
   ) throws {
@@ -35,7 +37,8 @@ final class Site {
       throw Errno(rawValue: errno)
     }
     server = try ServerProcess(
-      launcher: launcher(root), arguments: ["--root", root.string, "--port", "0"] + arguments,
+      launcher: launcher(root),
+      arguments: ["--root", root.string, "--port", "0", "--open-file-validity", "0"] + arguments,
       errors: errors)
     seenRoot = "/proc/\(server.identifier)/root\(root)"
   }

@@ -41,7 +41,7 @@ final class RequestPathTests: XCTestCase {
 
   func test_nameIsAppended() throws {
     XCTAssertEqual(try XCTUnwrap(RequestPath("/a/")).appending("index.html"), "a/index.html")
-    XCTAssertEqual(try XCTUnwrap(RequestPath("/")).appending("index.html"), "./index.html")
+    XCTAssertEqual(try XCTUnwrap(RequestPath("/")).appending("index.html"), "index.html")
   }
 
   func test_decodingUndoesEncoding_forEveryByte() {

@@ -1,0 +1,165 @@
+import Foundation
+import Glibc
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import XCTest
+
+@testable import FileServer
+
+/// A folder whose files are kept open on a loop, with a clock that stands still until the test
+/// moves it.
+final class KeptFolder {
+  typealias Outcome = Result<OpenFile, FileError>
+
+  let folder: TemporaryFolder
+  let loop: EventLoop
+
+  /// What the file system was asked for, in order.
+  private(set) var opens: [FilePath] = []
+
+  /// Has opens fail.
+  var fault: (FilePath) -> Errno? = { _ in nil }
+
+  private var time: Int64 = 1_000_000_000
+  private let directory: Directory
+  private var kept: OpenFiles?
+
+  /// - Parameter configuration: Its validity of a second is used unless the test sets another.
+  init(_ configuration: OpenFiles.Configuration = .init()) throws {
+    folder = try TemporaryFolder()
+    loop = try EventLoop()
+    directory = try Self.directory(folder.path, on: loop)
+    kept = OpenFiles(
+      in: directory, configuration, clock: { [unowned self] in time },
+      opener: { [unowned self] path, handler in
+        opens.append(path)
+        if let errno = fault(path) {
+          let error = FileError(operation: .open, path: path, errno: errno)
+          return _ = loop.nextTurn { handler(.failure(error)) }
+        }
+        directory.openFile(path, .readOnly, options: .nonBlocking, handler)
+      })
+  }
+
+  deinit {
+    // The timer keeps what has entries.
+    kept?.close()
+  }
+
+  private static func directory(_ path: FilePath, on loop: EventLoop) throws -> Directory {
+    var opened: Result<Directory, FileError>?
+    Directory.open(path, on: loop) { result in
+      opened = result
+      loop.stop()
+    }
+    run(loop)
+    return try XCTUnwrap(opened).get()
+  }
+
+  private static func run(_ loop: EventLoop) {
+    let deadline = loop.schedule(after: testDeadline) {
+      XCTFail("the loop was not stopped in time")
+      loop.stop()
+    }
+    loop.run()
+    deadline.cancel()
+  }
+
+  // MARK: The cache
+
+  var files: OpenFiles {
+    guard let kept else { preconditionFailure("KeptFolder: it was dropped") }
+    return kept
+  }
+
+  /// - Returns: The cache, which nobody else refers to by now.
+  func dropFiles() -> () -> OpenFiles? {
+    defer { kept = nil }
+    return { [weak kept] in kept }
+  }
+
+  /// Opens one file after the other ones have come.
+  func outcome(_ path: FilePath) throws -> Outcome { try outcomes([path])[0] }
+
+  func open(_ name: String) throws -> OpenFile { try outcome(FilePath(name)).get() }
+
+  /// Why a name cannot be opened; nil if it can.
+  func failure(_ name: String) throws -> Errno? {
+    if case .failure(let error) = try outcome(FilePath(name)) { error.errno } else { nil }
+  }
+
+  /// Asks for all of them at once.
+  ///
+  /// - Parameter meanwhile: Called when all are asked for, before any has come that is not kept.
+  func outcomes(_ paths: [FilePath], meanwhile: () -> Void = {}) throws -> [Outcome] {
+    var outcomes = [Outcome?](repeating: nil, count: paths.count)
+    var missing = paths.count
+    var isRunning = false
+    for (index, path) in paths.enumerated() {
+      files.open(path) { [loop] outcome in
+        XCTAssertNil(outcomes[index], "called twice")
+        outcomes[index] = outcome
+        missing -= 1
+        if missing == 0, isRunning { loop.stop() }
+      }
+    }
+    meanwhile()
+    isRunning = true
+    if missing > 0 { Self.run(loop) }
+    return try outcomes.map { try XCTUnwrap($0) }
+  }
+
+  func advance(_ duration: Duration) { time += duration.nanoseconds }
+
+  /// Runs the loop until a condition holds.
+  func wait(until condition: @escaping () throws -> Bool) {
+    let check = loop.schedule(every: .milliseconds(1)) { [loop] in
+      if (try? condition()) ?? false { loop.stop() }
+    }
+    Self.run(loop)
+    check.cancel()
+  }
+
+  // MARK: The files
+
+  func path(_ name: String) -> String { folder.path.appending(name).string }
+
+  func write(_ text: String, to name: String) throws {
+    try folder.write(text.utf8, to: name)
+  }
+
+  /// Gives the name to another file.
+  func replace(_ name: String, by text: String) throws {
+    try write(text, to: "new file")
+    guard unsafe rename(path("new file"), path(name)) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  func remove(_ name: String) throws {
+    guard unsafe Glibc.remove(path(name)) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  func makeFolder(_ name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: path(name), withIntermediateDirectories: false)
+  }
+
+  /// Reads a file by the loop.
+  func text(of file: OpenFile) throws -> String {
+    var text: String?
+    try file.file.read(into: IOBuffer(capacity: 100), at: 0) { [loop] _, buffer in
+      text = String(decoding: Array(buffer), as: UTF8.self)
+      loop.stop()
+    }
+    Self.run(loop)
+    return try XCTUnwrap(text)
+  }
+
+  func text(of name: String) throws -> String { try text(of: open(name)) }
+
+  /// The descriptors of files in the folder, with those whose name is gone.
+  func descriptorCount() throws -> Int {
+    try openDescriptors().values.count { $0.hasPrefix(folder.path.string + "/") }
+  }
+}
