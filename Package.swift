@@ -23,6 +23,9 @@ let serviceLifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle",
   condition: .when(traits: ["ServiceLifecycle"]))
 
+let httpTypes = Target.Dependency.product(
+  name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["HTTPTypes"]))
+
 let package = Package(
   name: "swift-aio",
   products: [
@@ -30,6 +33,7 @@ let package = Package(
     .library(name: "Reactor", targets: ["Reactor"]),
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
     // Each is empty without the trait of its name: docs/integrations.md.
+    .library(name: "ReactorHTTPTypes", targets: ["ReactorHTTPTypes"]),
     .library(name: "ReactorMetrics", targets: ["ReactorMetrics"]),
     .library(name: "ReactorServiceLifecycle", targets: ["ReactorServiceLifecycle"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
@@ -37,6 +41,8 @@ let package = Package(
     .executable(name: "aio-kv", targets: ["KeyValueServer"]),
   ],
   traits: [
+    .trait(
+      name: "HTTPTypes", description: "The product ReactorHTTPTypes, over swift-http-types."),
     .trait(name: "Metrics", description: "The product ReactorMetrics, over swift-metrics."),
     .trait(
       name: "ServiceLifecycle",
@@ -47,6 +53,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     // Only fetched with the trait that needs it.
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
@@ -56,7 +63,6 @@ let package = Package(
     // libevent is named by its linker flags in the module maps, so that a machine without
     // pkg-config builds without a warning.
     .systemLibrary(name: "CLibevent", providers: [.apt(["libc6-dev", "libevent-dev"])]),
-    .systemLibrary(name: "CLibeventExtra", providers: [.apt(["libc6-dev", "libevent-dev"])]),
 
     .target(name: "PosixAIO", dependencies: ["CPosixAIO", systemPackage]),
     // The C side of Reactor: what needs the layout of libevent's structs.
@@ -65,9 +71,8 @@ let package = Package(
       name: "Reactor", dependencies: ["PosixAIO", "CReactor", "CLibevent", systemPackage]),
     .target(
       name: "ReactorHTTP",
-      dependencies: [
-        "Reactor", "PosixAIO", "CReactor", "CLibevent", "CLibeventExtra", systemPackage,
-      ]),
+      dependencies: ["Reactor", "PosixAIO", systemPackage]),
+    .target(name: "ReactorHTTPTypes", dependencies: ["ReactorHTTP", httpTypes]),
     .target(
       name: "ReactorMetrics",
       dependencies: [
@@ -138,6 +143,9 @@ let package = Package(
       name: "BrokenPipes",
       dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage],
       path: "Tests/Fixtures/BrokenPipes"),
+    // Prints what the HTTP parser makes of cases: for .ci/differential and the parser's own tests.
+    .executableTarget(
+      name: "ParserOutcomes", dependencies: ["ReactorHTTP"], path: "Tests/Fixtures/ParserOutcomes"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
     // A server that was there before any Swift, with an event base of its own.
     .target(
@@ -167,13 +175,14 @@ let package = Package(
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: [
-        "ReactorHTTP", "Reactor", "PosixAIO", "BrokenPipes", "TestSupport", systemPackage,
+        "ReactorHTTP", "Reactor", "PosixAIO", "BrokenPipes", "ParserOutcomes", "TestSupport",
+        systemPackage,
       ]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "ReactorMetrics", "ReactorServiceLifecycle", "Reactor", "PosixAIO", "TestSupport",
-        systemPackage, logging, serviceLifecycle,
+        "ReactorHTTPTypes", "ReactorMetrics", "ReactorServiceLifecycle", "ReactorHTTP", "Reactor",
+        "PosixAIO", "TestSupport", systemPackage, logging, serviceLifecycle, httpTypes,
         .product(
           name: "MetricsTestKit", package: "swift-metrics",
           condition: .when(traits: ["Metrics"])),

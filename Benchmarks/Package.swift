@@ -22,6 +22,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let posixAIO = Target.Dependency.product(name: "PosixAIO", package: "swift-aio")
 let reactor = Target.Dependency.product(name: "Reactor", package: "swift-aio")
+let reactorHTTP = Target.Dependency.product(name: "ReactorHTTP", package: "swift-aio")
 
 // A package of its own, so that who uses the library never resolves or installs its peers.
 let package = Package(
@@ -31,6 +32,9 @@ let package = Package(
     .executable(name: "allocations", targets: ["Allocations"]),
     .executable(name: "programs", targets: ["Programs"]),
     .executable(name: "evhttp-files", targets: ["EvhttpFiles"]),
+    .executable(name: "hello-server", targets: ["HelloServer"]),
+    // Preloaded into servers that are programs of their own.
+    .library(name: "allocation-counter", type: .dynamic, targets: ["CAllocationCounter"]),
     .executable(name: "nio-files", targets: ["NIOFiles"]),
     .executable(name: "nio-embedding", targets: ["NIOEmbedding"]),
   ],
@@ -62,6 +66,8 @@ let package = Package(
     .executableTarget(
       name: "EvhttpFiles",
       linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]),
+    // A response without a file, in Swift: evhttp-files has the same one in C.
+    .executableTarget(name: "HelloServer", dependencies: [reactor, reactorHTTP]),
     // Counts allocations by standing in for libc's heap, which would slow the others down.
     .target(name: "CAllocationCounter"),
     .executableTarget(

@@ -45,6 +45,9 @@ final class FileServer {
       answerer.server?.answer(request, responder)
     }
     answerer.server = self
+    if log != nil || snapshots != nil {
+      server.onResponseEnd = { [weak self] record in self?.keepBooks(record) }
+    }
   }
 
   /// The way from the handler, which the HTTP server holds, back to the file server, which holds
@@ -63,8 +66,7 @@ final class FileServer {
     server.shutDown(whenIdle)
   }
 
-  private func answer(_ request: HTTPRequest, _ responder: HTTPResponder) {
-    if log != nil || snapshots != nil { keepBooks(request, responder) }
+  private func answer(_ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter) {
     switch request.method {
     case .get, .head:
       if let snapshots, let page = FiguresPage(request) {
@@ -81,26 +83,21 @@ final class FileServer {
     }
   }
 
-  private func keepBooks(_ request: HTTPRequest, _ responder: HTTPResponder) {
-    let line = log.map { _ in LogLine(request) }
-    let receivedByteCount = request.body.byteCount
-    responder.onEnd { [weak self] outcome in
-      guard let self else { return }
-      figures.count(outcome, receivedByteCount: receivedByteCount)
-      if let line { log?(line.text(outcome, at: .now)) }
-    }
+  private func keepBooks(_ record: HTTPServer.ResponseRecord) {
+    figures.count(record)
+    log?(LogLine(record).text(at: .now))
   }
 
   /// What this server and its loop have done so far.
   var snapshot: LoopSnapshot {
     LoopSnapshot(
       server: figures, connectionCount: server.connectionCount,
-      answersInProgress: server.answersInProgress, loop: folder.loop.figures,
+      responsesInProgress: server.responsesInProgress, loop: folder.loop.figures,
       queue: folder.loop.queue.figures, openFiles: openFiles.figures)
   }
 
   private func sendFile(
-    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     openFiles.open(path.path) { [self] result in
       switch result {
@@ -121,10 +118,14 @@ final class FileServer {
 
   /// Takes an upload, if its conditions hold.
   private func receive(
-    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     // A part must not replace the whole (RFC 9110, section 14.5).
     guard request.headers["Content-Range"] == nil else { return responder.refuse(.badRequest) }
+    // Without a length there is no body, which hardly anybody means by a PUT.
+    guard request.body.contentLength != 0 || request.headers.contains("Content-Length") else {
+      return responder.refuse(.lengthRequired)
+    }
     let conditions = Conditions(request.headers)
     guard conditions.concernWriting else {
       return upload(path, request, responder)
@@ -145,7 +146,7 @@ final class FileServer {
   }
 
   private func upload(
-    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     Upload.begin(path, request.body, in: folder, responder, logger) { [openFiles] in
       openFiles.invalidate(path.path)
@@ -153,7 +154,7 @@ final class FileServer {
   }
 
   private func sendFolder(
-    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     openFiles.open(path.appending("index.html")) { [self] result in
       switch result {
@@ -169,7 +170,7 @@ final class FileServer {
   }
 
   private func sendListing(
-    _ path: RequestPath, _ request: HTTPRequest, _ responder: HTTPResponder
+    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     folder.openDirectory(path.path) { [self] result in
       switch result {
@@ -184,7 +185,7 @@ final class FileServer {
   }
 
   private func send(
-    _ listing: FolderListing, of listed: Directory, _ responder: HTTPResponder
+    _ listing: FolderListing, of listed: Directory, _ responder: HTTPServer.ResponseWriter
   ) {
     listed.list { [self] result in
       switch result {
@@ -197,20 +198,20 @@ final class FileServer {
   }
 
   private func send(
-    _ file: OpenFile, _ request: HTTPRequest, _ responder: HTTPResponder
+    _ file: OpenFile, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     let plain = Representation(file)
     guard mayPreferGzip(plain, request) else {
-      return FileAnswer.begin(plain, request, responder, logger)
+      return FileResponse.begin(plain, request, responder, logger)
     }
     openSibling(of: file) { [self] sibling in
-      FileAnswer.begin(choose(plain, sibling, request), request, responder, logger)
+      FileResponse.begin(choose(plain, sibling, request), request, responder, logger)
     }
   }
 
   // MARK: - Precompressed files
 
-  private func mayPreferGzip(_ plain: Representation, _ request: HTTPRequest) -> Bool {
+  private func mayPreferGzip(_ plain: Representation, _ request: HTTPServer.Request) -> Bool {
     plain.mediaType.isCompressible
       && AcceptedEncodings(request.headers.list("Accept-Encoding")).preferGzip
   }
@@ -236,7 +237,7 @@ final class FileServer {
   /// Who asks for a range means the file's own bytes, unless it continues a compressed one, which
   /// it names in `If-Range`.
   private func choose(
-    _ plain: Representation, _ sibling: OpenFile?, _ request: HTTPRequest
+    _ plain: Representation, _ sibling: OpenFile?, _ request: HTTPServer.Request
   ) -> Representation {
     guard let sibling else { return plain }
     let gzip = Representation(gzip: sibling, of: plain.file)
@@ -247,7 +248,7 @@ final class FileServer {
     return gzip
   }
 
-  private func refuse(_ responder: HTTPResponder, _ error: FileError) {
+  private func refuse(_ responder: HTTPServer.ResponseWriter, _ error: FileError) {
     let status = HTTPStatus(readingFailedWith: error.errno)
     if status == .internalServerError { logger.error("\(error)") }
     responder.refuse(status)

@@ -28,11 +28,8 @@ struct FileServerCommand: ParsableCommand {
   var upload = false
 
   @Option(
-    help: """
-      The largest upload, in bytes. An upload is held in memory until it has arrived whole, so \
-      this bounds the memory of each client that uploads.
-      """)
-  var maxUpload = 64 * 1024 * 1024
+    help: "The largest upload, in bytes. It is written as it arrives, and not held in memory.")
+  var maxUpload = 1024 * 1024 * 1024
 
   @Option(
     help: """
@@ -76,7 +73,7 @@ struct FileServerCommand: ParsableCommand {
   var minUploadRate = 1024
 
   @Option(help: "The seconds that a client may take for a piece of an answer, beside the same.")
-  var answerTimeout = 30
+  var responseTimeout = 30
 
   @Option(help: "The bytes per second that extend the time of a piece.")
   var minDownloadRate = 1024
@@ -96,13 +93,9 @@ struct FileServerCommand: ParsableCommand {
   /// A thousand clients may come in the same moment.
   private static let backlog = 4096
 
-  /// No machine holds more in memory; and sums with what is near the largest number overflow.
-  private static let maximumMaxUpload = 1 << 40
-
   func validate() throws {
-    guard (0...Self.maximumMaxUpload).contains(maxUpload) else {
-      throw ValidationError(
-        "--max-upload is a number of bytes, from 0 to \(Self.maximumMaxUpload)")
+    guard maxUpload >= 0 else {
+      throw ValidationError("--max-upload is a number of bytes, 0 or more")
     }
     guard (1...Self.maximumThreadCount).contains(threads) else {
       throw ValidationError("--threads is 1 to \(Self.maximumThreadCount)")
@@ -118,13 +111,13 @@ struct FileServerCommand: ParsableCommand {
       throw ValidationError("--max-connections is at most \(Self.maximumMaxConnections)")
     }
     let limits = [
-      maxConnections, idleTimeout, requestTimeout, minUploadRate, answerTimeout, minDownloadRate,
+      maxConnections, idleTimeout, requestTimeout, minUploadRate, responseTimeout, minDownloadRate,
     ]
     guard limits.allSatisfy({ $0 > 0 }) else {
       throw ValidationError(
         """
         --max-connections, --idle-timeout, --request-timeout, --min-upload-rate, \
-        --answer-timeout and --min-download-rate are 1 or more
+        --response-timeout and --min-download-rate are 1 or more
         """)
     }
   }
@@ -195,15 +188,15 @@ struct FileServerCommand: ParsableCommand {
   private var serverConfiguration: FileServer.Configuration {
     var configuration = FileServer.Configuration()
     configuration.allowsUploads = upload
-    if upload { configuration.http.maximumBodyByteCount = maxUpload }
+    if upload { configuration.http.bodyByteLimit = Int64(maxUpload) }
     configuration.openFiles.limit = keptFileCount
     configuration.openFiles.validity = .seconds(openFileValidity)
     configuration.http.connectionLimit = maxConnections
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
     configuration.http.minimumRequestByteRate = minUploadRate
-    configuration.http.answerTimeout = .seconds(answerTimeout)
-    configuration.http.minimumAnswerByteRate = minDownloadRate
+    configuration.http.responseTimeout = .seconds(responseTimeout)
+    configuration.http.minimumResponseByteRate = minDownloadRate
     configuration.http.reusesPort = threads > 1
     configuration.http.backlog = Self.backlog
     return configuration

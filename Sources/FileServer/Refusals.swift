@@ -2,9 +2,9 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-extension HTTPResponder {
+extension HTTPServer.ResponseWriter {
   /// Answers with a status and its name as text.
-  func refuse(_ status: HTTPStatus, headers: HTTPFields = [:]) {
+  func refuse(_ status: HTTPStatus, headers: HeaderFields = [:]) {
     var headers = headers
     headers["Content-Type"] = "text/plain; charset=utf-8"
     send(status, headers: headers, body: "\(status.reason)\n".utf8)

@@ -9,26 +9,31 @@ import SystemPackage
 /// The bytes go to a temporary file in the target's folder and are synced; then the file gets its
 /// name, and the folder is synced, so that what was acknowledged survives a power cut.
 final class Upload {
-  private static let pieceByteCount = 256 * 1024
+  /// A hundred uploads at once take no more than some 20 MiB.
+  private static let writing = {
+    var configuration = FileWriter.Configuration()
+    configuration.chunkByteCount = 64 * 1024
+    configuration.bufferByteCount = 128 * 1024
+    return configuration
+  }()
   private static let permissions: FilePermissions = [
     .ownerReadWrite, .groupRead, .otherRead,
   ]
 
   private let folder: Directory
   private let name: FilePath.Component
-  private let body: HTTPBody
-  private let responder: HTTPResponder
+  private let body: HTTPServer.RequestBody
+  private let responder: HTTPServer.ResponseWriter
   private let logger: Logger
   private let whenPublished: () -> Void
-  private var offset: Int64 = 0
 
   /// - Parameters:
   ///   - path: Of the target; its folder must exist.
   ///   - root: The folder below which the target is.
   ///   - whenPublished: Called when the target is the new file, before the client is told.
   static func begin(
-    _ path: RequestPath, _ body: HTTPBody, in root: Directory, _ responder: HTTPResponder,
-    _ logger: Logger, whenPublished: @escaping () -> Void
+    _ path: RequestPath, _ body: HTTPServer.RequestBody, in root: Directory,
+    _ responder: HTTPServer.ResponseWriter, _ logger: Logger, whenPublished: @escaping () -> Void
   ) {
     guard !path.endsInSlash, path.path != ".", let name = path.path.lastComponent else {
       return responder.refuse(.conflict)
@@ -45,8 +50,8 @@ final class Upload {
   }
 
   private init(
-    _ folder: Directory, _ name: FilePath.Component, _ body: HTTPBody, _ responder: HTTPResponder,
-    _ logger: Logger, _ whenPublished: @escaping () -> Void
+    _ folder: Directory, _ name: FilePath.Component, _ body: HTTPServer.RequestBody,
+    _ responder: HTTPServer.ResponseWriter, _ logger: Logger, _ whenPublished: @escaping () -> Void
   ) {
     self.folder = folder
     self.name = name
@@ -59,40 +64,18 @@ final class Upload {
   private func createFile() {
     folder.temporaryFile(permissions: Self.permissions) { [self] result in
       switch result {
-      case .success(let file): writeNext(to: file, IOBuffer(capacity: Self.pieceByteCount))
+      case .success(let file): receive(into: file)
       case .failure(let error): refuse(error)
       }
     }
   }
 
-  private func writeNext(to target: TemporaryFile, _ buffer: consuming IOBuffer) {
-    buffer.removeAll()
-    guard body.read(into: &buffer) > 0 else { return sync(target) }
-    do throws(Errno) {
-      try target.file.write(buffer, at: offset) { [self] result, buffer in
-        switch result {
-        case .success(let count):
-          offset += Int64(count)
-          writeNext(to: target, buffer)
-        case .failure(let error):
-          abandon(target, error)
-        }
-      }
-    } catch {
-      abandon(target, FileError(operation: .write, path: target.file.path, errno: error))
-    }
-  }
-
-  private func sync(_ target: TemporaryFile) {
-    do throws(Errno) {
-      try target.file.sync { [self] result in
-        switch result {
-        case .success: publish(target)
-        case .failure(let error): abandon(target, error)
-        }
-      }
-    } catch {
-      abandon(target, FileError(operation: .sync, path: target.file.path, errno: error))
+  /// Writes what arrives, as it arrives, and has it on the disk in the end.
+  private func receive(into target: TemporaryFile) {
+    body.write(to: target.file, durably: true, configuration: Self.writing) { [self] result in
+      guard case .failure(let error) = result else { return publish(target) }
+      if case .file(let error) = error.reason { return abandon(target, error) }
+      discard(target)
     }
   }
 
@@ -132,11 +115,23 @@ final class Upload {
   // MARK: - Failures
 
   private func abandon(_ target: TemporaryFile, _ error: FileError) {
-    target.discard { [self] result in
+    discard(target) { [self] in refuse(error) }
+  }
+
+  /// The body is not whole.
+  private func discard(_ target: TemporaryFile) {
+    discard(target) { [self] in
+      let status = body.failure?.status ?? .badRequest
+      responder.refuse(status)
+    }
+  }
+
+  private func discard(_ target: TemporaryFile, _ whenDiscarded: @escaping () -> Void) {
+    target.discard { [logger] result in
       if case .failure(let error) = result {
         logger.error("an upload left a file behind: \(error)")
       }
-      refuse(error)
+      whenDiscarded()
     }
   }
 

@@ -27,21 +27,25 @@ final class AccessLogTests: SiteTestCase {
     let site = try serve("--access-log", path.string)
     try site.write("hello".utf8, to: "a b")
     let client = try site.client()
-    let referer = "Referer: http://h/\"x\" \\ \u{FC}\u{1B}[0m"
+    let referer = "Referer: http://h/\"x\" \\ \u{FC}[0m"
     _ = try client.ask("GET", "/a%20b?q", headers: [referer, "User-Agent: test/1"])
     _ = try client.ask("HEAD", "/a%20b")
     _ = try client.ask("GET", "/missing")
     _ = try client.ask("GET", "/a%20b", headers: ["Range: bytes=1-2"])
+    try client.send("GET /\u{1B}[0m HTTP/1.1\r\n\r\n")
+    XCTAssertEqual(try client.readAnswer().code, 400)
     site.server.send(SIGTERM)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
     let lines = try lines(of: path)
     let date = "\\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} \\+0000\\]"
     let patterns = [
       "\"GET /a%20b\\?q HTTP/1.1\" 200 5 "
-        + "\"http://h/\\\\\"x\\\\\" \\\\\\\\ \\\\xc3\\\\xbc\\\\x1b\\[0m\" \"test/1\"",
+        + "\"http://h/\\\\\"x\\\\\" \\\\\\\\ \\\\xc3\\\\xbc\\[0m\" \"test/1\"",
       "\"HEAD /a%20b HTTP/1.1\" 200 - \"-\" \"-\"",
       "\"GET /missing HTTP/1.1\" 404 10 \"-\" \"-\"",
       "\"GET /a%20b HTTP/1.1\" 206 2 \"-\" \"-\"",
+      // What is no request is told as it came, and can't speak to a terminal.
+      "\"GET /\\\\x1b\\[0m HTTP/1.1\" 400 [0-9]+ \"-\" \"-\"",
     ]
     XCTAssertEqual(lines.count, patterns.count)
     for (line, pattern) in zip(lines, patterns) {

@@ -11,15 +11,14 @@ final class FullDiskTests: SiteTestCase {
     let old = Pattern.block(1, byteCount: 100_000)
     XCTAssertEqual(try site.put("/file", old).code, 201)
     let tooMuch = Pattern.block(2, byteCount: 3 * 1024 * 1024)
-    let client = try site.client()
     for target in ["/file", "/new"] {
-      let answer = try client.put(target, tooMuch)
+      let answer = try site.put(target, tooMuch)
       XCTAssertEqual(answer.code, 507, target)
       XCTAssertEqual(answer.text, "Insufficient Storage\n", target)
     }
     XCTAssertEqual(try site.names(), ["file"])
     XCTAssertEqual(try site.contents(of: "file"), old)
-    XCTAssertEqual(try client.get("/file").body, old)
+    XCTAssertEqual(try site.get("/file").body, old)
   }
 
   func test_spaceOfAFailedUploadComesBack() throws {

@@ -38,7 +38,7 @@ final class StartTests: SiteTestCase {
       (["--port", "-1"], "--port"), (["--port=-1"], "-1"), (["--port", "http"], "http"),
       (["extra"], "extra"), (["one", "two"], "two"), (["--max-upload=-1"], "--max-upload"),
       (["--max-upload", "much"], "much"), (["--max-upload", "99999999999999999999"], "99999"),
-      (["--max-upload", "\(Int.max)"], "--max-upload"), (["--upload=yes"], "--upload"),
+      (["--upload=yes"], "--upload"),
       (["--open-files=-1"], "--open-files"), (["--open-files", "\(Int.max)"], "--open-files"),
       (["--open-file-validity=-1"], "--open-file-validity"),
       (["--open-file-validity", "3601"], "3600"),
@@ -63,7 +63,7 @@ final class StartTests: SiteTestCase {
     XCTAssertEqual(outcome.status, 0)
     XCTAssertEqual(outcome.errors, "")
     let words = outcome.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    XCTAssertTrue(words.contains("An upload is held in memory"), words)
+    XCTAssertTrue(words.contains("not held in memory"), words)
     for option in ["--root", "--host", "--port", "--upload", "--max-upload"] {
       XCTAssertTrue(words.contains(option), option)
     }

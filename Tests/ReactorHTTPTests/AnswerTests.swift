@@ -30,7 +30,7 @@ import Testing
     }
     let client = try Client(to: served)
     for _ in 1...3 {
-      try client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer["Content-Length"] == "300000")
       #expect(answer["Transfer-Encoding"] == nil)
@@ -46,7 +46,7 @@ import Testing
     }
     let client = try Client(to: served)
     for _ in 1...2 {
-      try client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer["Transfer-Encoding"] == "chunked")
       #expect(answer["Content-Length"] == nil)
@@ -107,14 +107,14 @@ import Testing
     for (path, length) in [
       ("/small", "5"), ("/stream", "100000"), ("/unwritten", "7"), ("/chunks", nil),
     ] {
-      try client.send("HEAD \(path) HTTP/1.1\r\n\r\n")
+      try client.send("HEAD \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer(to: "HEAD")
       #expect(answer.code == 200)
       #expect(answer["Content-Length"] == length, "\(path)")
       #expect(answer["Transfer-Encoding"] == nil)
     }
     // A byte of a body would be read as the beginning of this status line.
-    try client.send("GET /small HTTP/1.1\r\n\r\n")
+    try client.send("GET /small HTTP/1.1\r\nHost: x\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer.statusLine == "HTTP/1.1 200 OK")
     #expect(answer.text == "12345")
@@ -133,7 +133,7 @@ import Testing
     }
     let client = try Client(to: served)
     for path in ["/small", "/stream", "/small"] {
-      try client.send("GET \(path) HTTP/1.1\r\n\r\n")
+      try client.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.statusLine == "HTTP/1.1 \(status)")
       #expect(answer["Content-Length"] == nil)
@@ -153,7 +153,7 @@ import Testing
     }
     for (target, length) in [("a:1", "2"), ("a:2", "2")] {
       let client = try Client(to: served)
-      try client.send("CONNECT \(target) HTTP/1.1\r\n\r\n")
+      try client.send("CONNECT \(target) HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.code == 405)
       #expect(answer["Content-Length"] == length)
@@ -168,8 +168,20 @@ import Testing
       responder.write(IOBuffer(copying: request.path.utf8)) { _, _ in responder.end() }
     }
     let client = try Client(to: served)
-    try client.send((1...20).map { "GET /\($0) HTTP/1.1\r\n\r\n" }.joined())
+    try client.send((1...20).map { "GET /\($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined())
     for number in 1...20 {
+      #expect(try client.readAnswer().text == "/\(number)")
+    }
+    try served.stop()
+  }
+
+  @Test func manyPipelinedRequestsAreAllAnswered_whenEachIsAtOnce() throws {
+    let served = try ServedLoop { request, responder in
+      responder.send(.ok, body: request.path.utf8)
+    }
+    let client = try Client(to: served)
+    try client.send((1...500).map { "GET /\($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined())
+    for number in 1...500 {
       #expect(try client.readAnswer().text == "/\(number)")
     }
     try served.stop()
@@ -179,7 +191,7 @@ import Testing
     let served = try ServedLoop { _, _ in }
     let client = try Client(to: served)
     for _ in 1...2 {
-      try client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.code == 500)
     }
@@ -192,7 +204,7 @@ import Testing
       responder.write(IOBuffer(copying: "half".utf8)) { _, _ in _ = responder }
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let text = String(decoding: try client.readToEnd(), as: UTF8.self)
     #expect(text.hasSuffix("4\r\nhalf\r\n"))
     try served.stop()
@@ -204,7 +216,7 @@ import Testing
       responder.write(IOBuffer(copying: "half".utf8)) { _, _ in responder.end() }
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let text = String(decoding: try client.readToEnd(), as: UTF8.self)
     #expect(text.hasSuffix("half"))
     try served.stop()
@@ -216,7 +228,7 @@ import Testing
         HTTPStatus(299, "a\r\nX-Bad: 1"), headers: ["X-One": "a\r\nX-Bad: 1\r\n more\0"])
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer.statusLine == "HTTP/1.1 299 a  X-Bad: 1")
     #expect(answer["X-One"] == "a  X-Bad: 1   more ")
@@ -229,7 +241,7 @@ import Testing
       responder.send(.ok, headers: ["Connection": "close"], body: "x".utf8)
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let answer = try client.readAnswer()
     #expect(answer["Connection"] == "close")
     #expect(try client.readToEnd() == [])
@@ -245,7 +257,7 @@ import Testing
       responder.end()
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     for size in [1, 15, 16, 100_000] {
       #expect(try client.read(through: "\r\n") == "\(String(size, radix: 16))\r\n")
@@ -259,7 +271,7 @@ import Testing
   @Test func acceptedConnectionsSendWithoutDelay() throws {
     let served = try ServedLoop { _, responder in responder.send(.noContent) }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.readAnswer()
     let port = client.localPort
     // This process has both ends: the server's is the one whose peer is the client's port.

@@ -14,7 +14,7 @@ import Testing
     let handedOut = Mutex(0)
     let addresses = Mutex<Set<UInt>>([])
 
-    func feed(_ responder: HTTPResponder, _ buffer: consuming IOBuffer) {
+    func feed(_ responder: HTTPServer.ResponseWriter, _ buffer: consuming IOBuffer) {
       let address = unsafe UInt(bitPattern: buffer.unsafeMemory.baseAddress)
       addresses.withLock { _ = $0.insert(address) }
       handedOut.withLock { $0 += Self.pieceByteCount }
@@ -33,7 +33,7 @@ import Testing
       source.feed(responder, IOBuffer(copying: pattern(Source.pieceByteCount)))
     }
     let client = try Client(to: served, receiveBufferByteCount: 65_536)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     // The kernel's buffers are full when nothing more is handed out while another client is
     // served many times over.
@@ -43,7 +43,7 @@ import Testing
     while now != before {
       before = now
       for _ in 1...500 {
-        try other.send("GET /other HTTP/1.1\r\n\r\n")
+        try other.send("GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(try other.readAnswer().code == 204)
       }
       now = source.handedOut.withLock { $0 }
@@ -76,7 +76,7 @@ import Testing
       #expect(sent.withLock { $0 } == [])
     }
     let client = try Client(to: served, receiveBufferByteCount: 65_536)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
     try served.waitUntil("the first is reported alone") { _ in sent.withLock { $0 } == [1] }
     _ = try client.read(byteCount: 15_000_000)
@@ -103,7 +103,7 @@ import Testing
       isInside.value = false
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try client.readAnswer().text == "x")
     try served.stop()
   }

@@ -1,6 +1,3 @@
-import Foundation
-import Glibc
-import Reactor
 import TestSupport
 import XCTest
 
@@ -15,52 +12,4 @@ final class BrokenPipeTests: XCTestCase {
       XCTAssertEqual(outcome.output, "ok\n", scenario)
     }
   }
-
-  func test_signalIsBlockedWhileAServerOfTheLoopLives_andInTheThreadThatTheLoopMovesTo() throws {
-    let before = isBlocked
-    defer { XCTAssertEqual(isBlocked, before) }
-    let loop = try EventLoop()
-    XCTAssertEqual(isBlocked, before)
-    var servers = [HTTPServer(on: loop) { _, _ in }, HTTPServer(on: loop) { _, _ in }]
-    XCTAssertTrue(isBlocked)
-    servers.removeLast()
-    XCTAssertTrue(isBlocked)
-    nonisolated(unsafe) let moved = loop
-    let done = DispatchSemaphore(value: 0)
-    Thread.detachNewThread {
-      setBlocked(false)
-      unsafe moved.moveToCurrentThread()
-      XCTAssertTrue(isBlocked)
-      done.signal()
-    }
-    done.wait()
-    loop.moveToCurrentThread()
-    XCTAssertTrue(isBlocked)
-    servers.removeLast()
-  }
-
-  func test_signalThatWasBlockedBeforeStaysBlocked() throws {
-    let before = isBlocked
-    setBlocked(true)
-    let loop = try EventLoop()
-    var server: HTTPServer? = HTTPServer(on: loop) { _, _ in }
-    withExtendedLifetime(server) {}
-    server = nil
-    XCTAssertTrue(isBlocked)
-    setBlocked(before)
-  }
-}
-
-/// Whether this thread blocks SIGPIPE.
-private var isBlocked: Bool {
-  var mask = sigset_t()
-  unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
-  return unsafe sigismember(&mask, SIGPIPE) == 1
-}
-
-private func setBlocked(_ blocks: Bool) {
-  var set = sigset_t()
-  unsafe sigemptyset(&set)
-  unsafe sigaddset(&set, SIGPIPE)
-  unsafe pthread_sigmask(blocks ? SIG_BLOCK : SIG_UNBLOCK, &set, nil)
 }

@@ -9,22 +9,22 @@ import Testing
 
 /// What a test's handler keeps of a request, to answer it when the test says so.
 private final class Held {
-  var responders: [HTTPResponder] = []
+  var responders: [HTTPServer.ResponseWriter] = []
 }
 
 /// Counts what a responder reports.
 private final class Reports: Sendable {
-  let deliveries = Mutex<[HTTPResponder.Delivery]>([])
+  let deliveries = Mutex<[HTTPServer.ResponseWriter.Delivery]>([])
   let losses = Mutex(0)
 
   var deliveryCount: Int { deliveries.withLock(\.count) }
   var lossCount: Int { losses.withLock { $0 } }
 
-  func watch(_ responder: HTTPResponder) {
+  func watch(_ responder: HTTPServer.ResponseWriter) {
     responder.onConnectionLost { self.losses.withLock { $0 += 1 } }
   }
 
-  func write(_ byteCount: Int, to responder: HTTPResponder) {
+  func write(_ byteCount: Int, to responder: HTTPServer.ResponseWriter) {
     responder.write(IOBuffer(copying: [UInt8](repeating: 65, count: byteCount))) {
       delivery, buffer in
       #expect(buffer.count == byteCount)
@@ -55,7 +55,7 @@ private final class Reports: Sendable {
     let held = held
     try served.onLoop { _ in held.value.responders = [] }
     try served.waitUntil("the connections are gone") { $0.value?.connectionCount == 0 }
-    #expect(try served.onLoop { $0.value?.answersInProgress } == 0)
+    #expect(try served.onLoop { $0.value?.responsesInProgress } == 0)
     try served.stop()
   }
 
@@ -64,7 +64,7 @@ private final class Reports: Sendable {
     let served = try serve()
     for _ in 1...10 {
       var client: Client? = try Client(to: served)
-      try client?.send("GET / HTTP/1.1\r\n\r\n")
+      try client?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       let held = held
       try waitForRequests(1, served)
       if isReset { client?.vanish() }
@@ -78,7 +78,7 @@ private final class Reports: Sendable {
   func aClientThatGoesBeforeAStreamedAnswerIsNoticedByWriting(isReset: Bool) throws {
     let served = try serve()
     var client: Client? = try Client(to: served)
-    try client?.send("GET / HTTP/1.1\r\n\r\n")
+    try client?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     try waitForRequests(1, served)
     if isReset { client?.vanish() }
     client = nil
@@ -114,7 +114,7 @@ private final class Reports: Sendable {
   func aClientThatGoesInTheMiddleHasEveryPieceReportedOnce(isReset: Bool) throws {
     let served = try serve()
     var client: Client? = try Client(to: served)
-    try client?.send("GET / HTTP/1.1\r\n\r\n")
+    try client?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     try waitForRequests(1, served)
     let (held, reports) = (held, reports)
     try served.onLoop { _ in
@@ -139,7 +139,7 @@ private final class Reports: Sendable {
   @Test func aClientThatGoesWithPipelinedRequestsLeavesNothing() throws {
     let served = try serve()
     var client: Client? = try Client(to: served)
-    try client?.send(String(repeating: "GET / HTTP/1.1\r\n\r\n", count: 100))
+    try client?.send(String(repeating: "GET / HTTP/1.1\r\nHost: x\r\n\r\n", count: 100))
     let held = held
     for _ in 1...3 {
       try waitForRequests(1, served)
@@ -160,7 +160,7 @@ private final class Reports: Sendable {
   @Test func aClientThatClosedItsSendingSideGetsAllItsAnswers() throws {
     let served = try serve()
     let client = try Client(to: served)
-    try client.send("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
+    try client.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
     client.finishSending()
     let (held, reports) = (held, reports)
     for _ in 1...2 {
@@ -182,9 +182,10 @@ private final class Reports: Sendable {
   @Test func aClientThatGoesInTheMiddleOfARequestLeavesNothing() throws {
     let served = try serve()
     for request in [
-      "", "GE", "GET / HTTP/1.1\r\nX", "PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc",
-      "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc",
-      "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+      "", "GE", "GET / HTTP/1.1\r\nHost: x\r\nX",
+      "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+      "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc",
+      "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
     ] {
       for isReset in [true, false] {
         let client = try Client(to: served)
@@ -192,14 +193,18 @@ private final class Reports: Sendable {
         if isReset { client.vanish() }
       }
     }
+    let held = held
+    try served.waitUntil("the connections are gone") { server in
+      held.value.responders = []
+      return server.value?.connectionCount == 0
+    }
     try expectNothingLeft(served)
-    #expect(reports.lossCount == 0)
   }
 
   @Test func whatAClientSendsDuringItsAnswerStaysInTheKernel() throws {
     let served = try serve()
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     try waitForRequests(1, served)
     let held = held
     try served.onLoop { _ in held.value.responders[0].start(.ok, contentLength: nil) }
@@ -212,16 +217,17 @@ private final class Reports: Sendable {
       try #require(blocks < 1000)
     }
     try served.onLoop { _ in held.value.responders[0].end() }
-    // The rubbish behind the request is a request that is refused.
+    // The rubbish behind the request is a method that nobody knows.
     _ = try client.read(through: "0\r\n\r\n")
-    #expect(try client.readAnswer().code == 400)
+    #expect(try client.readAnswer().code == 501)
+    client.vanish()
     try expectNothingLeft(served)
   }
 
   @Test func aServerReleasedWithAnswersInProgressReportsEveryPiece() throws {
     let served = try serve()
     let clients = try (1...5).map { _ in try Client(to: served) }
-    for client in clients { try client.send("GET / HTTP/1.1\r\n\r\n") }
+    for client in clients { try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
     try waitForRequests(5, served)
     let (held, reports) = (held, reports)
     try served.onLoop { server in
@@ -256,7 +262,7 @@ private final class Reports: Sendable {
     let served = try ServedLoop { _, responder in
       responder.start(.ok, contentLength: nil)
       responder.write(IOBuffer(copying: "x".utf8)) { delivery, _ in
-        #expect(delivery == .connectionLost)
+        #expect(delivery == .sent, "what was written before is sent as far as the socket takes it")
         _ = responder
       }
       box.value = nil
@@ -266,15 +272,15 @@ private final class Reports: Sendable {
       server.value = nil
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
-    #expect((try? client.readToEnd()) ?? [] == [])
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    _ = try? client.readToEnd()
     try served.stop()
   }
 
   @Test func aLoopThatEndsWithPiecesUnreportedReleasesThem() throws {
     let served = try serve()
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     try waitForRequests(1, served)
     let (held, reports) = (held, reports)
     try served.onLoop { _ in

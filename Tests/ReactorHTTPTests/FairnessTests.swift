@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test func theLoopRests_whileAnAnswerWaits_andItsClientHasSentTheNextRequest() throws {
-    let responders = OnLoop<[HTTPResponder]>([])
+    let responders = OnLoop<[HTTPServer.ResponseWriter]>([])
     let served = try ServedLoop { _, responder in responders.value.append(responder) }
     let client = try Client(to: served)
     try client.begin("GET", "/first")
@@ -69,7 +69,7 @@ extension ServedLoop {
 }
 
 /// Writes a byte each time when the one before was sent, and lets go of the answer in the end.
-private func stream(_ responder: HTTPResponder, until isOver: OnLoop<Bool>) {
+private func stream(_ responder: HTTPServer.ResponseWriter, until isOver: OnLoop<Bool>) {
   responder.write(IOBuffer(copying: [1])) { delivery, _ in
     if delivery == .sent, !isOver.value { stream(responder, until: isOver) }
   }

@@ -38,7 +38,7 @@ final class HTTPEndTests: XCTestCase {
 
   func test_everyShutDownOfAServerIsCalledBackWhenTheLoopEndsFirst() throws {
     let loop = try EventLoop()
-    var held: HTTPResponder?
+    var held: HTTPServer.ResponseWriter?
     var calls = 0
     let server = HTTPServer(on: loop) { _, responder in
       held = responder
@@ -56,7 +56,7 @@ final class HTTPEndTests: XCTestCase {
 
   func test_aResponderMayBeUsedAfterTheLoopsEnd() throws {
     let loop = try EventLoop()
-    var held: HTTPResponder?
+    var held: HTTPServer.ResponseWriter?
     let server = HTTPServer(on: loop) { _, responder in
       held = responder
       loop.stop()

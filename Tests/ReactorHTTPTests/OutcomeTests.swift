@@ -8,17 +8,17 @@ import Testing
 
 @Suite struct OutcomeTests {
   private final class Outcomes: Sendable {
-    private let list = Mutex<[HTTPResponder.Outcome]>([])
+    private let list = Mutex<[HTTPServer.ResponseWriter.Outcome]>([])
 
     private let arrival = DispatchSemaphore(value: 0)
 
-    func add(_ outcome: HTTPResponder.Outcome) {
+    func add(_ outcome: HTTPServer.ResponseWriter.Outcome) {
       list.withLock { $0.append(outcome) }
       arrival.signal()
     }
 
     func waitForNext() throws { try arrival.waitOrFail("an answer did not end") }
-    var all: [HTTPResponder.Outcome] { list.withLock { $0 } }
+    var all: [HTTPServer.ResponseWriter.Outcome] { list.withLock { $0 } }
   }
 
   @Test func theEndOfEachAnswerIsTold_withItsStatusAndTheBytesOfItsBody() throws {
@@ -35,10 +35,10 @@ import Testing
     }
     let client = try Client(to: served)
     for path in ["/small", "/empty", "/large"] {
-      try client.send("GET \(path) HTTP/1.1\r\n\r\n")
+      try client.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
       _ = try client.readAnswer()
     }
-    try client.send("HEAD /small HTTP/1.1\r\nConnection: close\r\n\r\n")
+    try client.send("HEAD /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     _ = try client.readToEnd()
     for _ in 1...4 { try outcomes.waitForNext() }
     try served.stop()
@@ -55,7 +55,7 @@ import Testing
       responder.write(IOBuffer(copying: "1234".utf8)) { _, _ in responder.cut() }
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.readToEnd()
     try outcomes.waitForNext()
     try served.stop()
@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test func whatWasWrittenBeforeTheCutIsSent_andComesBackOnce() throws {
-    let (outcomes, deliveries) = (Outcomes(), OnLoop<[HTTPResponder.Delivery]>([]))
+    let (outcomes, deliveries) = (Outcomes(), OnLoop<[HTTPServer.ResponseWriter.Delivery]>([]))
     let served = try ServedLoop { _, responder in
       responder.onEnd(outcomes.add)
       responder.start(.ok, contentLength: 10)
@@ -78,7 +78,7 @@ import Testing
       responder.cut()
     }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let text = String(decoding: try client.readToEnd(), as: UTF8.self)
     #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n") && text.hasSuffix("\r\n\r\n12345678"))
     try outcomes.waitForNext()
@@ -102,7 +102,7 @@ import Testing
   }
 
   @Test func aWholeAnswerIsSent_thoughTheServerGoesInTheSameTurn() throws {
-    let held = OnLoop<[HTTPResponder]>([])
+    let held = OnLoop<[HTTPServer.ResponseWriter]>([])
     let served = try ServedLoop { _, responder in held.value.append(responder) }
     let client = try Client(to: served)
     try client.begin("GET", "/")
@@ -122,7 +122,7 @@ import Testing
     }
     for version in ["1.1", "1.0"] {
       let client = try Client(to: served)
-      try client.send("GET / HTTP/\(version)\r\n\r\n")
+      try client.send("GET / HTTP/\(version)\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.text == version)
     }

@@ -13,9 +13,9 @@ import Testing
         \(request.method) \(request.target) \(request.path) \(request.query ?? "-") \
         \(request.headers["hOST"] ?? "-") \(request.headers.values(of: "x").joined(separator: ","))
         """
-      #expect(request.remoteHost == "127.0.0.1")
+      #expect(request.peerAddress.host == "127.0.0.1")
       responder.send(
-        .ok, headers: ["X-Port": "\(request.remotePort)"], body: text.utf8)
+        .ok, headers: ["X-Port": "\(request.peerAddress.port)"], body: text.utf8)
     }
     let client = try Client(to: served)
     try client.send("DELETE /a%20b//c?d=%2F&e HTTP/1.1\r\nHost: h:1\r\nX: 1\r\nx:  2 \r\n\r\n")
@@ -27,7 +27,7 @@ import Testing
 
   @Test(arguments: [
     ("//a/b?c", "//a/b", "c"), ("/", "/", nil), ("/?", "/", ""), ("/a#b?c", "/a", nil),
-    ("http://host/a?b", "/a", "b"), ("http://host", "/", nil), ("*", "*", nil),
+    ("http://host/a?b", "/a", "b"), ("http://host", "/", nil),
     ("/../%2e%2e/a", "/../%2e%2e/a", nil), ("/a?b?c", "/a", "b?c"),
   ])
   func pathAndQueryAreTheTargets(target: String, path: String, query: String?) throws {
@@ -49,53 +49,45 @@ import Testing
     }
     let client = try Client(to: served)
     for _ in 1...2 {
-      try client.send("\(method) / HTTP/1.1\r\n\r\n")
+      try client.send("\(method) / HTTP/1.1\r\nHost: x\r\n\r\n")
       let answer = try client.readAnswer()
       #expect(answer.code == 405)
       #expect(answer["Allow"] == "GET")
-      let isUnknown = ["BREW", "get", "PROPFIND"].contains(method)
-      #expect(answer.text == (isUnknown ? "" : method))
+      #expect(answer.text == method)
     }
     try served.stop()
   }
 
   @Test(arguments: ["BREW", "HEAD"])
-  func theBodyOfAMethodWithoutOneIsNeverTakenForARequest(method: String) throws {
+  func aBodyThatNobodyReadsIsNeverTakenForARequest(method: String) throws {
     let handled = Mutex(0)
     let served = try ServedLoop { _, responder in
       handled.withLock { $0 += 1 }
-      responder.send(.ok, headers: ["Connection": "keep-alive"])
+      responder.send(.ok)
     }
     let client = try Client(to: served)
-    let hidden = "GET /hidden HTTP/1.1\r\n\r\n"
-    try client.send("\(method) / HTTP/1.1\r\nContent-Length: \(hidden.utf8.count)\r\n\r\n\(hidden)")
-    let answer = try client.readAnswer(to: method)
-    #expect(answer["Connection"] == "close")
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    try client.send("\(method) / HTTP/1.1\r\nHost: x\r\n")
+    try client.send("Content-Length: \(hidden.utf8.count)\r\n\r\n\(hidden)")
+    #expect(try client.readAnswer(to: method).code == 200)
+    try client.send("GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    #expect(try client.readAnswer().code == 200)
     #expect(try client.readToEnd() == [])
-    #expect(handled.withLock { $0 } == 1)
+    #expect(handled.withLock { $0 } == 2)
     try served.stop()
   }
 
-  @Test func aBodyIsTakenOutInPieces() throws {
-    var configuration = HTTPServer.Configuration()
-    configuration.maximumBodyByteCount = 5_000_000
-    let served = try ServedLoop(configuration) { request, responder in
-      var buffer = IOBuffer(capacity: 100_000)
-      var taken: [UInt8] = []
-      var left = request.body.byteCount
-      while request.body.read(into: &buffer) > 0 {
-        taken += Array(buffer)
-        left -= buffer.count
-        #expect(request.body.byteCount == left)
-        buffer.removeAll()
+  @Test func aBodyArrivesPieceByPiece() throws {
+    let served = try ServedLoop { request, responder in
+      collect(request.body) { bytes in
+        let isRight = bytes == pattern(bytes.count) && request.body.isComplete
+        #expect(request.body.receivedByteCount == bytes.count)
+        responder.send(isRight ? .ok : .badRequest, body: "\(bytes.count)".utf8)
       }
-      #expect(left == 0)
-      #expect(request.body.readAll().count == 0)
-      responder.send(taken == pattern(taken.count) ? .ok : .badRequest, body: "\(taken.count)".utf8)
     }
     let client = try Client(to: served)
     for byteCount in [0, 1, 100_000, 5_000_000] {
-      try client.send("PUT / HTTP/1.1\r\nContent-Length: \(byteCount)\r\n\r\n")
+      try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: \(byteCount)\r\n\r\n")
       try client.send(pattern(byteCount))
       let answer = try client.readAnswer()
       #expect(answer.code == 200)
@@ -104,56 +96,62 @@ import Testing
     try served.stop()
   }
 
-  @Test func aChunkedBodyArrivesWhole() throws {
+  @Test func aChunkedBodyArrivesWhole_andItsTrailersApart() throws {
     let served = try ServedLoop { request, responder in
-      responder.send(.ok, body: Array(request.body.readAll()))
+      request.body.readAll(upTo: 100) { result in
+        guard case .success(let bytes) = result else { return responder.send(.badRequest) }
+        let trailer = request.body.trailers["X-Trailer"] ?? "none"
+        responder.send(.ok, headers: ["X-Seen": trailer], body: bytes)
+      }
     }
     let client = try Client(to: served)
     for _ in 1...2 {
-      try client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-      try client.send("5\r\nHello\r\n1\r\n \r\n00005;x=1\r\n".replacing(";x=1", with: " ;x=1"))
+      try client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+      try client.send("5\r\nHello\r\n1\r\n \r\n00005;x=1\r\n")
       try client.send("world\r\n0\r\nX-Trailer: 1\r\n\r\n")
-      #expect(try client.readAnswer().text == "Hello world")
+      let answer = try client.readAnswer()
+      #expect(answer.text == "Hello world")
+      #expect(answer["X-Seen"] == "1")
     }
     try served.stop()
   }
 
   @Test func aBodyOutlivesItsConnection() throws {
-    let body = OnLoop<HTTPBody?>(nil)
-    let responderBox = OnLoop<HTTPResponder?>(nil)
+    let body = OnLoop<HTTPServer.RequestBody?>(nil)
+    let failures = OnLoop<[HTTPServer.RequestBody.Failure]>([])
     let served = try ServedLoop { request, responder in
       body.value = request.body
       responder.start(.ok, contentLength: nil)
-      responder.write(IOBuffer(copying: "x".utf8)) { _, _ in }
-      responderBox.value = responder
+      responder.cut()
     }
     let client = try Client(to: served)
-    try client.send("PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nHello")
-    _ = try client.read(through: "x\r\n")
-    try served.onLoop { _ in responderBox.value?.cut() }
+    try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nHel")
     _ = try client.readToEnd()
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
-    let text = try served.onLoop { _ in body.value.map { String(decoding: $0.readAll()) } }
-    #expect(text == "Hello")
     try served.onLoop { _ in
-      body.value = nil
-      responderBox.value = nil
+      body.value?.next { result in
+        if case .failure(let failure) = result { failures.value.append(failure) }
+      }
     }
+    try served.waitUntil("the failure") { _ in failures.value == [.connectionClosed(.local)] }
+    try served.onLoop { _ in body.value = nil }
     try served.stop()
   }
 
   @Test func aClientThatAsksWhetherToSendIsTold() throws {
     let served = try ServedLoop { request, responder in
-      responder.send(.ok, body: Array(request.body.readAll()))
+      collect(request.body) { responder.send(.ok, body: $0) }
     }
     let client = try Client(to: served)
     for _ in 1...2 {
-      try client.send("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+      try client.send("PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
+      try client.send("Content-Length: 5\r\n\r\n")
       #expect(try client.read(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
       try client.send("Hello")
       #expect(try client.readAnswer().text == "Hello")
     }
-    try client.send("PUT / HTTP/1.1\r\nExpect: miracles\r\nContent-Length: 5\r\n\r\nHello")
+    try client.send("PUT / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n")
+    try client.send("Content-Length: 5\r\n\r\nHello")
     #expect(try client.readAnswer().code == 417)
     #expect(try client.readToEnd() == [])
     try served.stop()
@@ -164,13 +162,26 @@ import Testing
       let served = try? ServedLoop(
         host: "::1",
         { request, responder in
-          responder.send(.ok, body: request.remoteHost.utf8)
+          responder.send(.ok, body: request.peerAddress.host.utf8)
         })
     else { return }
     #expect("\(served.address)" == "[::1]:\(served.address.port)")
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try client.readAnswer().text == "::1")
     try served.stop()
+  }
+}
+
+/// Reads a body piece by piece.
+func collect(
+  _ body: HTTPServer.RequestBody, _ former: [UInt8] = [], _ done: @escaping ([UInt8]) -> Void
+) {
+  body.next { result in
+    switch result {
+    case .failure(let failure): Issue.record("\(failure)")
+    case .success(nil): done(former)
+    case .success(let bytes?): collect(body, former + bytes, done)
+    }
   }
 }

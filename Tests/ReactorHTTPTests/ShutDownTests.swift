@@ -9,7 +9,7 @@ import Testing
 @testable import ReactorHTTP
 
 @Suite struct ShutDownTests {
-  private let responders = OnLoop<[HTTPResponder]>([])
+  private let responders = OnLoop<[HTTPServer.ResponseWriter]>([])
 
   @Test func shutDownSendsWhatIsInProgressThenClosesThenCallsOnce() throws {
     let responders = responders
@@ -21,13 +21,13 @@ import Testing
       }
     }
     let idle = try Client(to: served)
-    try idle.send("GET /now HTTP/1.1\r\n\r\n")
+    try idle.send("GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try idle.readAnswer()["Connection"] == nil)
     let silent = try Client(to: served)
     let waiting = try Client(to: served)
-    try waiting.send("GET /later HTTP/1.1\r\n\r\n")
+    try waiting.send("GET /later HTTP/1.1\r\nHost: x\r\n\r\n")
     let streamed = try Client(to: served)
-    try streamed.send("GET /stream HTTP/1.1\r\n\r\n")
+    try streamed.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
     try served.waitUntil("two requests") { _ in responders.value.count == 2 }
     let counter = Counter()
     try served.onLoop { server in
@@ -40,7 +40,7 @@ import Testing
       _ = try Client(to: served)
     }
     // A kept-alive client may still ask, and is told that it was the last time.
-    try idle.send("GET /now HTTP/1.1\r\n\r\n")
+    try idle.send("GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
     let last = try idle.readAnswer()
     #expect(last.text == "now")
     #expect(last["Connection"] == "close")
@@ -98,7 +98,7 @@ import Testing
       responders.value.append(responder)
     }
     var client: Client? = try Client(to: served)
-    try client?.send("GET / HTTP/1.1\r\n\r\n")
+    try client?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     try served.waitUntil("a request") { _ in responders.value.count == 1 }
     let counter = Counter()
     try served.onLoop { $0.value?.shutDown { counter.add(1) } }
@@ -112,14 +112,14 @@ import Testing
   @Test func stopAcceptingRefusesNewClientsAndServesTheOthers() throws {
     let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try client.readAnswer().text == "x")
     try served.onLoop { server in
       server.value?.stopAccepting()
       server.value?.stopAccepting()
     }
     #expect(throws: Errno.self) { _ = try Client(to: served) }
-    try client.send("GET / HTTP/1.1\r\n\r\n")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try client.readAnswer()["Connection"] == nil)
     let address = served.address
     try served.onLoop { server in
@@ -128,7 +128,7 @@ import Testing
       }
     }
     let other = try Client(to: served)
-    try other.send("GET / HTTP/1.1\r\n\r\n")
+    try other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try other.readAnswer().text == "x")
     try served.stop()
   }

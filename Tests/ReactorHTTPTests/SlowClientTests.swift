@@ -11,12 +11,13 @@ import Testing
     configuration.requestTimeout = .milliseconds(1)
     let served = try ServedLoop(configuration) { _, responder in responder.send(.ok) }
     let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\nX-Slow: ")
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
     // The inactivity timeout is 30 seconds, and would be begun anew by each byte.
+    #expect(try client.readAnswer().code == 408)
     #expect(try client.readToEnd().isEmpty)
     // A quick one is not affected.
     let other = try Client(to: served)
-    try other.send("GET / HTTP/1.1\r\n\r\n")
+    try other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let answer = try other.readAnswer()
     #expect(answer.statusLine == "HTTP/1.1 200 OK")
     try served.stop()
@@ -26,9 +27,9 @@ import Testing
     var configuration = HTTPServer.Configuration()
     // Each byte that is taken would begin it anew.
     configuration.inactivityTimeout = .seconds(600)
-    configuration.answerTimeout = .milliseconds(1)
-    configuration.minimumAnswerByteRate = 1 << 40
-    let outcomes = OnLoop<[HTTPResponder.Outcome]>([])
+    configuration.responseTimeout = .milliseconds(1)
+    configuration.minimumResponseByteRate = 1 << 40
+    let outcomes = OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
     let served = try ServedLoop(configuration) { _, responder in
       responder.onEnd { outcomes.value.append($0) }
       // More than the kernel holds for a connection.
@@ -43,11 +44,35 @@ import Testing
     try served.stop()
   }
 
+  @Test func aClientThatTakesNothingIsCut_whenItsResponseComesLate() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(50)
+    let (held, outcomes) = (
+      OnLoop<[HTTPServer.ResponseWriter]>([]), OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
+    )
+    let served = try ServedLoop(configuration) { _, responder in held.value.append(responder) }
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    try client.begin("GET", "/")
+    try served.waitUntil("the request") { _ in held.value.count == 1 }
+    // When an idle one is cut, nobody waits for a client any more.
+    let idle = try Client(to: served)
+    #expect(try idle.readToEnd().isEmpty)
+    try served.onLoop { _ in
+      held.value[0].onEnd { outcomes.value.append($0) }
+      held.value[0].send(.ok, body: [UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20))
+      held.value = []
+    }
+    try served.waitUntil("the response has ended") { _ in outcomes.value.count == 1 }
+    #expect(try served.onLoop { _ in !outcomes.value[0].isComplete })
+    withExtendedLifetime(client) {}
+    try served.stop()
+  }
+
   @Test func aHandlerThatTakesItsTimeIsNoSlowClient() throws {
     var configuration = HTTPServer.Configuration()
-    configuration.answerTimeout = .milliseconds(1)
+    configuration.responseTimeout = .milliseconds(1)
     configuration.requestTimeout = .milliseconds(1)
-    let held = OnLoop<[HTTPResponder]>([])
+    let held = OnLoop<[HTTPServer.ResponseWriter]>([])
     let served = try ServedLoop(configuration) { _, responder in
       responder.start(.ok, contentLength: 2)
       held.value.append(responder)
@@ -58,6 +83,7 @@ import Testing
     // When this one is cut, all connections have been looked at.
     let slow = try Client(to: served)
     try slow.send("GET / HT")
+    #expect(try slow.readAnswer().code == 408)
     #expect(try slow.readToEnd().isEmpty)
     try served.onLoop { _ in
       held.value[0].write(IOBuffer(copying: "ok".utf8)) { _, _ in }

@@ -65,7 +65,7 @@ import Testing
 
 @Suite struct FieldsTests {
   @Test func namesAreComparedWithoutCaseAndOrderIsKept() {
-    var fields: HTTPFields = ["B": "1", "a": "2", "b": "3"]
+    var fields: HeaderFields = ["B": "1", "a": "2", "b": "3"]
     #expect(fields["b"] == "1")
     #expect(fields.values(of: "B") == ["1", "3"])
     #expect(fields.map(\.name) == ["B", "a", "b"])
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test func aNameInAValueIsNoName() {
-    let fields: HTTPFields = ["A": "B: c", "Bb": "", "B": "\u{e4}"]
+    let fields: HeaderFields = ["A": "B: c", "Bb": "", "B": "\u{e4}"]
     #expect(fields["B"] == "\u{e4}")
     #expect(fields.values(of: "bb") == [""])
     #expect(fields.map(\.value) == ["B: c", "", "\u{e4}"])
@@ -87,7 +87,7 @@ import Testing
   }
 
   @Test func manyLinesStandInTheirOrder() {
-    var fields = HTTPFields()
+    var fields = HeaderFields()
     for number in 0..<1000 { fields.add("N\(number % 10)", "\(number)") }
     fields["n3"] = nil
     #expect(fields.count == 900)
@@ -98,8 +98,8 @@ import Testing
 
 @Suite struct WrongUseTests {
   @Test func aNameThatIsNoTokenTraps() async {
-    await #expect(processExitsWith: .failure) { _ = ["a b": "c"] as HTTPFields }
-    await #expect(processExitsWith: .failure) { _ = ["": "c"] as HTTPFields }
+    await #expect(processExitsWith: .failure) { _ = ["a b": "c"] as HeaderFields }
+    await #expect(processExitsWith: .failure) { _ = ["": "c"] as HeaderFields }
   }
 
   @Test func aStatusWithoutThreeDigitsTraps() async {
@@ -159,10 +159,10 @@ import Testing
 
   @Test func anAnswerOffTheLoopsThreadTraps() async {
     await #expect(processExitsWith: .failure) {
-      let held = OnLoop<HTTPResponder?>(nil)
+      let held = OnLoop<HTTPServer.ResponseWriter?>(nil)
       let served = try ServedLoop { _, responder in held.value = responder }
       let client = try Client(to: served)
-      try client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       try served.waitUntil("a request") { _ in held.value != nil }
       held.value?.send(.ok)
     }
@@ -185,7 +185,7 @@ import Testing
         streamPattern(responder, from: 0, to: 100_000_000, pieceByteCount: 1_000_000)
       }
       let client = try Client(to: served)
-      try client.send("GET / HTTP/1.1\r\n\r\n")
+      try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       _ = try client.read(through: "\r\n\r\n")
       client.vanish()
       try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
@@ -195,10 +195,10 @@ import Testing
 }
 
 /// Serves one request with `body`, and waits for its answer.
-private func serveOnce(_ body: @escaping @Sendable (HTTPResponder) -> Void) throws {
+private func serveOnce(_ body: @escaping @Sendable (HTTPServer.ResponseWriter) -> Void) throws {
   let served = try ServedLoop { _, responder in body(responder) }
   let client = try Client(to: served)
-  try client.send("GET / HTTP/1.1\r\n\r\n")
+  try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
   _ = try client.read(through: "\r\n\r\n")
   try served.stop()
 }

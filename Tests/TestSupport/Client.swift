@@ -101,6 +101,25 @@ public final class Client {
     }
   }
 
+  /// Has each piece go out when it is sent, whether the one before was acknowledged or not.
+  public func sendPiecesAtOnce() {
+    var isOn: Int32 = 1
+    unsafe setsockopt(
+      socket, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  /// Sends what the kernel takes at once.
+  ///
+  /// - Returns: How many bytes those were.
+  public func sendNow(_ bytes: [UInt8]) throws -> Int {
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe Glibc.send(
+        socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+    }
+    if count < 0, errno != EAGAIN { throw Errno(rawValue: errno) }
+    return max(0, count)
+  }
+
   /// Sends all of it; false when the server is gone, or takes nothing for too long.
   public func trySend(_ bytes: [UInt8]) -> Bool {
     do {

@@ -21,21 +21,23 @@ enum AllocationRow {
     }
     figures.append(
       ("echo, both ends", AllocationLimits.echo, try (0..<rounds).map { _ in try perEcho() }))
-    return result(figures)
+    return result(
+      name: "allocations", title: "heap allocations per request, steady state", figures,
+      note: "Of all threads: glibc's own for each group of requests are among them.")
   }
 
-  private static func result(
-    _ figures: [(name: String, limit: Double, figures: [Double])]
+  static func result(
+    name: String, title: String, _ figures: [(name: String, limit: Double, figures: [Double])],
+    note: String
   ) -> RowResult {
     RowResult(
-      name: "allocations", title: "heap allocations per request, steady state",
-      unit: "allocations",
+      name: name, title: title, unit: "allocations",
       contestants: figures.map { ContestantResult(name: $0.name, figures: $0.figures) },
       comparisons: figures.map {
         Comparison(
           ours: $0.name, peer: nil, ratio: Spread(of: $0.figures), floor: .atMost($0.limit))
       },
-      note: "Of all threads: glibc's own for each group of requests are among them.")
+      note: note)
   }
 
   /// From a short and a long run: what starting and ending take is in both of them and goes away in

@@ -1,9 +1,9 @@
 // A file server as libevent's own sample is one: evhttp on one thread, each file opened and read
 // where the request arrives. `pread` reads it into the answer, `sendfile` leaves it to
 // evbuffer_add_file(3), which reads it when the socket takes it. Both wait for the disk in the
-// loop.
+// loop. `hello` responds with the same six bytes to everything, and opens no file.
 //
-//     evhttp-files pread|sendfile ROOT PORT
+//     evhttp-files pread|sendfile|hello ROOT PORT
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
@@ -88,9 +88,19 @@ static void answer(struct evhttp_request *request, void *context) {
     send_file(request, server, file, &status);
 }
 
+static void greet(struct evhttp_request *request, void *context) {
+    (void)context;
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *body = evbuffer_new();
+    evhttp_add_header(headers, "Content-Type", "text/plain");
+    evbuffer_add(body, "Hello\n", 6);
+    evhttp_send_reply(request, HTTP_OK, "OK", body);
+    evbuffer_free(body);
+}
+
 int main(int count, char **arguments) {
     if (count != 4) {
-        fprintf(stderr, "usage: evhttp-files pread|sendfile ROOT PORT\n");
+        fprintf(stderr, "usage: evhttp-files pread|sendfile|hello ROOT PORT\n");
         return 2;
     }
     struct server server = {.root = open(arguments[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC),
@@ -113,6 +123,6 @@ int main(int count, char **arguments) {
     // Its connections inherit it. Without, an answer in several writes waits 40 ms for its end.
     int on = 1;
     setsockopt(evhttp_bound_socket_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    evhttp_set_gencb(http, answer, &server);
+    evhttp_set_gencb(http, strcmp(arguments[1], "hello") == 0 ? greet : answer, &server);
     return event_base_dispatch(base) == 0 ? 0 : 1;
 }

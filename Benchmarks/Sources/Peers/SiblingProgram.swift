@@ -31,7 +31,9 @@ enum SiblingProgram {
 
 /// A program that measures rows by itself, and takes `--json`, `--rounds` and `--directory`.
 struct RowProgram {
-  static let all = [RowProgram(name: "allocations", rowNames: ["allocations", "memory"])]
+  static let all = [
+    RowProgram(name: "allocations", rowNames: ["allocations", "responses", "memory"])
+  ]
 
   private static let mostRounds = 3
 

@@ -2,7 +2,7 @@ internal import Foundation
 internal import Measuring
 internal import Synchronization
 
-/// How long a connection waits for an answer that needs no file, while others fetch files that are
+/// How long a connection waits for a response that needs no file, while others fetch files that are
 /// on the disk alone: what it waits longer than otherwise, the server's loop has waited for the
 /// disk.
 struct ColdFiles {
@@ -16,12 +16,12 @@ struct ColdFiles {
 
   var row: ProgramRow {
     let servers = [
-      peers.fileServer, peers.nginxThreads, peers.nginxPlain,
-      peers.evhttp(Name.sendfile, "sendfile"),
+      peers.fileServer, peers.nginxThreads, peers.nginxSendfileThreads, peers.nginxSendfile,
+      peers.evhttp(Name.pread, "pread"),
     ]
     return ProgramRow(
       name: "cold-echo",
-      title: "99 of 100 answers that need no file, alone and beside cold files of 128 KiB",
+      title: "99 of 100 responses that need no file, alone and beside cold files of 128 KiB",
       unit: "µs",
       contestants: servers.flatMap { server in
         [false, true].map { isBeside in
@@ -34,7 +34,12 @@ struct ColdFiles {
         .init(
           ours: Self.name(server, true), peer: Self.name(server, false),
           floor: server.name == Name.fileServer ? .atMost(2) : nil)
-      },
+      }
+        + servers.dropFirst().map { server in
+          .init(
+            ours: Self.name(servers[0], true), peer: Self.name(server, true),
+            floor: server.name == Name.nginxThreads ? .atMost(1) : nil)
+        },
       note: "A client fetches one file after the other, each dropped from the page cache before it "
         + "is asked for. `DELETE /`, which all of them refuse at once, is what is timed.",
       folder: folder)

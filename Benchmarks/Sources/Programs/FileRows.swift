@@ -6,49 +6,39 @@ struct FileRows {
   let peers: Peers
   let folder: URL
 
-  /// Of wrk, on one thread.
+  /// Of wrk.
   static let connectionCount = 32
 
   var all: [ProgramRow] {
     [
-      row("4k", "files of 4 KiB", against: Name.pread, floor: .atLeast(0.9)),
-      row("64k", "files of 64 KiB", against: Name.nginxThreads, floor: .atLeast(1)),
-      row("1m", "files of 1 MiB", against: Name.nginxThreads, floor: .atLeast(1)),
+      row("4k", "files of 4 KiB", [Name.nginxSendfile: 1, Name.pread: 1.5]),
+      row("64k", "files of 64 KiB", [Name.nginxSendfile: 1]),
+      row("1m", "files of 1 MiB", [Name.nginxSendfile: 1]),
       ColdFiles(peers: peers, folder: folder).row,
     ]
   }
 
-  private func row(_ file: String, _ title: String, against peer: String, floor: Floor)
-    -> ProgramRow
-  {
+  /// - Parameter floors: At least so many times the requests per second of each of these.
+  private func row(_ file: String, _ title: String, _ floors: [String: Double]) -> ProgramRow {
     let servers = [
-      peers.fileServer, peers.evhttp(Name.pread, "pread"), peers.nginxThreads, peers.nginxSendfile,
+      peers.fileServer, peers.nginxSendfile, peers.nginxSendfileThreads, peers.nginxThreads,
+      peers.evhttp(Name.pread, "pread"),
     ]
     return ProgramRow(
       name: "files-\(file)",
       title: "\(title), cached, wrk with \(Self.connectionCount) connections", unit: "requests/s",
       contestants: servers.map { server in
         .init(name: server.name, peer: server) { server, seconds in
-          try Self.load("http://127.0.0.1:\(server.port)/\(file)", seconds: seconds)
+          try Wrk.load(
+            "http://127.0.0.1:\(server.port)/\(file)", connectionCount: Self.connectionCount,
+            seconds: seconds)
         }
       },
       matches: servers.dropFirst().map { server in
         .init(
-          ours: Name.fileServer, peer: server.name, floor: server.name == peer ? floor : nil)
+          ours: Name.fileServer, peer: server.name,
+          floor: floors[server.name].map { .atLeast($0) })
       }, note: nil, folder: folder)
-  }
-
-  private static func load(_ url: String, seconds: Double) throws -> ProgramRow.Figure {
-    // wrk takes whole seconds.
-    let time = "\(max(1, Int(seconds.rounded())))s"
-    let text = try Command.output("wrk", ["-t1", "-c\(connectionCount)", "-d\(time)", url])
-    let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
-    guard let rate = lines.first(where: { $0.first == "Requests/sec:" })?.last.flatMap(Double.init),
-      let count = lines.first(where: { $0.dropFirst().first == "requests" })?.first
-        .flatMap(Double.init)
-    else { throw Missing("wrk said something else than expected") }
-    let failed = lines.first { $0.starts(with: ["Non-2xx"]) }?.last.flatMap { Int64($0) }
-    return .init(value: rate, requestCount: count, failedCount: failed ?? 0)
   }
 
   /// Makes what is served, unless it is there already.

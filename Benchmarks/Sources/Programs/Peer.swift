@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Measuring
 
 /// A server that takes part, and how it is started.
 struct Peer {
@@ -76,6 +77,16 @@ final class RunningPeer {
       usleep(10_000)
     }
     throw Missing("\(name) did not start")
+  }
+
+  /// The most memory that the server has had so far, the pages of its program and libraries
+  /// included, in bytes: `VmHWM`.
+  var peakMemory: Double {
+    let path = "/proc/\(process.processIdentifier)/status"
+    let lines = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n") ?? []
+    let line = lines.first { $0.hasPrefix("VmHWM:") }
+    let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first
+    return (kibibytes.flatMap { Double($0) } ?? 0) * 1024
   }
 
   /// Processor time that the server has used so far, its threads and the kernel's work for them

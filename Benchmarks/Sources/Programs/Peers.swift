@@ -7,10 +7,29 @@ struct Peers {
   /// What the file servers serve.
   let root: URL
 
+  /// Made by this package, and stands beside this program.
+  private func sibling(_ name: String) -> String {
+    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+      .deletingLastPathComponent().appendingPathComponent(name).path
+  }
+
   var fileServer: Peer {
     Peer(name: Name.fileServer, program: ours("aio-fileserver")) { _, port in
       ["--root", root.path, "--port", "\(port)"]
     }
+  }
+
+  /// Takes uploads into a folder of its own.
+  ///
+  /// - Parameter name: Tells one from another that runs at the same time.
+  func uploadServer(_ name: String) -> Peer {
+    Peer(name: name, program: ours("aio-fileserver")) { folder, port in
+      ["--root", folder.path, "--port", "\(port)", "--upload", "--max-upload", "\(Int.max)"]
+    }
+  }
+
+  var helloServer: Peer {
+    Peer(name: Name.helloServer, program: sibling("hello-server")) { _, port in ["\(port)"] }
   }
 
   var keyValueServer: Peer {
@@ -34,13 +53,13 @@ struct Peers {
 
   /// The program of this package that is built beside this one.
   func evhttp(_ name: String, _ way: String) -> Peer {
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent().appendingPathComponent("evhttp-files").path
-    return Peer(name: name, program: program) { _, port in [way, root.path, "\(port)"] }
+    Peer(name: name, program: sibling("evhttp-files")) { _, port in [way, root.path, "\(port)"] }
   }
 
-  /// - Parameter directives: How it reads files.
-  func nginx(_ name: String, _ directives: String) -> Peer {
+  /// - Parameters:
+  ///   - directives: How it reads files.
+  ///   - location: What it does with a request.
+  func nginx(_ name: String, _ directives: String, location: String = "") -> Peer {
     Peer(name: name, program: "nginx") { folder, port in
       let file = folder.appendingPathComponent("nginx.conf")
       let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -51,7 +70,7 @@ struct Peers {
         events { worker_connections 4096; }
         http {
           access_log off; keepalive_requests 1000000000; \(directives) \(paths)
-          server { listen 127.0.0.1:\(port) backlog=4096; root \(root.path); }
+          server { listen 127.0.0.1:\(port) backlog=4096; root \(root.path); \(location) }
         }
         """
       try Data(text.utf8).write(to: file)
@@ -65,17 +84,31 @@ struct Peers {
 /// The names of the contestants.
 enum Name {
   static let fileServer = "aio-fileserver"
+  static let helloServer = "ReactorHTTP"
+  static let hello = "evhttp in C"
   static let pread = "evhttp in C, pread"
   static let sendfile = "evhttp in C, evbuffer_add_file"
+  static let nginx = "nginx"
   static let nginxThreads = "nginx, aio threads, no sendfile"
+  static let nginxSendfileThreads = "nginx, sendfile, aio threads"
   static let nginxSendfile = "nginx, sendfile"
-  static let nginxPlain = "nginx, no threads, no sendfile"
   static let keyValueServer = "aio-kv"
   static let redis = "redis-server"
 }
 
+/// Each at its best: what it has opened it keeps, and a head leaves with its file's first bytes.
 extension Peers {
-  var nginxThreads: Peer { nginx(Name.nginxThreads, "aio threads; sendfile off;") }
-  var nginxSendfile: Peer { nginx(Name.nginxSendfile, "sendfile on;") }
-  var nginxPlain: Peer { nginx(Name.nginxPlain, "sendfile off;") }
+  private static let kept = "open_file_cache max=10000; tcp_nopush on;"
+
+  var nginxSendfile: Peer { nginx(Name.nginxSendfile, "sendfile on; \(Self.kept)") }
+  var nginxThreads: Peer {
+    nginx(Name.nginxThreads, "sendfile off; aio threads; \(Self.kept)")
+  }
+  var nginxSendfileThreads: Peer {
+    nginx(Name.nginxSendfileThreads, "sendfile on; aio threads; \(Self.kept)")
+  }
+  var nginxHello: Peer {
+    nginx(
+      Name.nginx, "default_type text/plain;", location: #"location / { return 200 "Hello\n"; }"#)
+  }
 }

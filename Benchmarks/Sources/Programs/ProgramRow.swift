@@ -18,10 +18,10 @@ struct ProgramRow: Measurable {
     let measure: (RunningPeer, _ seconds: Double) throws -> Figure
   }
 
-  /// One of ours against a peer.
+  /// One of ours against a peer, or against a number alone.
   struct Match {
     let ours: String
-    let peer: String
+    var peer: String?
     let floor: Floor?
   }
 
@@ -33,6 +33,9 @@ struct ProgramRow: Measurable {
   let note: String?
   let folder: URL
 
+  /// Of a row whose figures hardly move.
+  var mostRounds = Int.max
+
   let isDirect = false
 
   /// Of the first server; the others follow.
@@ -41,7 +44,7 @@ struct ProgramRow: Measurable {
   func run(_ settings: Report.Settings, chosen: String?) throws -> RowResult {
     let runners = contestants.filter { chosen == nil || $0.name == chosen }
     var results = runners.map { ContestantResult(name: $0.name, figures: []) }
-    for round in 0..<settings.rounds {
+    for round in 0..<min(settings.rounds, mostRounds) {
       // Anew each time: where its memory happens to lie moves a server's figure by up to a tenth.
       let servers = try start(runners.map(\.peer))
       for turn in runners.indices {
@@ -59,7 +62,7 @@ struct ProgramRow: Measurable {
     }
     return RowResult(
       name: name, title: title, unit: unit, contestants: results,
-      comparisons: matches.compactMap { $0.compare(results) }, note: note)
+      comparisons: matches.flatMap { $0.compare(results) }, note: note)
   }
 
   private func start(_ peers: [Peer]) throws -> [String: RunningPeer] {
@@ -73,13 +76,30 @@ struct ProgramRow: Measurable {
 }
 
 extension ProgramRow.Match {
-  /// Nil if one of the two was not measured.
-  fileprivate func compare(_ results: [ContestantResult]) -> Comparison? {
-    guard let ours = results.first(where: { $0.name == self.ours }),
-      let peer = results.first(where: { $0.name == self.peer })
-    else { return nil }
-    return Comparison(
-      ours: self.ours, peer: self.peer,
-      ratio: Spread(of: zip(ours.figures, peer.figures).map { $0 / $1 }), floor: floor)
+  /// The figures, and where it was measured the processor time of a request: the load generator
+  /// shares the processors with the servers, and does not count there. Empty if one of the two was
+  /// not measured.
+  fileprivate func compare(_ results: [ContestantResult]) -> [Comparison] {
+    guard let ours = results.first(where: { $0.name == self.ours }) else { return [] }
+    guard let name = peer else {
+      return [Comparison(ours: ours.name, peer: nil, ratio: ours.spread, floor: floor)]
+    }
+    guard let peer = results.first(where: { $0.name == name }) else { return [] }
+    let ratios = Self.ratios(ours.figures, peer.figures)
+    var all = [
+      Comparison(ours: ours.name, peer: name, ratio: Spread(of: ratios), floor: floor)
+    ]
+    let costs = Self.ratios(ours.processorMicroseconds, peer.processorMicroseconds)
+    if !costs.isEmpty {
+      all.append(
+        Comparison(
+          ours: ours.name, peer: name, isOfCost: true, ratio: Spread(of: costs), floor: nil))
+    }
+    return all
+  }
+
+  /// Round by round.
+  private static func ratios(_ ours: [Double], _ peers: [Double]) -> [Double] {
+    zip(ours, peers).map { $0 / $1 }
   }
 }

@@ -17,11 +17,6 @@ void creactor_count_forks(void);
 /// How many forks lie between this process and the one that began to count.
 unsigned creactor_fork_count(void);
 
-struct evhttp_request;
-
-/// The minor version of a request of HTTP/1.
-int creactor_minor_version(const struct evhttp_request *_Nonnull request);
-
 struct iovec;
 struct sockaddr;
 
@@ -52,13 +47,6 @@ ssize_t creactor_read_cached(int file, void *_Nonnull memory, size_t byte_count,
 
 /// A file's size by now, or -1. Wraps fstat(2).
 int64_t creactor_file_size(int file);
-
-/// Blocks SIGPIPE in the calling thread until the matching release. May be nested.
-void creactor_hold_broken_pipes(void);
-
-/// Ends a hold of the calling thread. With the last one, a SIGPIPE that came meanwhile is taken,
-/// and the signal is blocked or not as it was before the first. Does nothing without a hold.
-void creactor_release_broken_pipes(void);
 
 /// The calling thread's number. Unlike a pthread_t, no other thread of the process ever gets it.
 unsigned long creactor_thread_number(void);

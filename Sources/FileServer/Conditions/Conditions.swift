@@ -23,7 +23,7 @@ struct Conditions {
   private let range: RangeCondition?
 
   /// - Parameter headers: A date that is none is ignored, as the standard wants it.
-  init(_ headers: HTTPFields) {
+  init(_ headers: HeaderFields) {
     match = headers.list("If-Match").map { EntityTags($0) }
     noneMatch = headers.list("If-None-Match").map { EntityTags($0) }
     modifiedSince = headers["If-Modified-Since"].flatMap { HTTPDate($0) }
@@ -88,7 +88,7 @@ struct Conditions {
   }
 }
 
-extension HTTPFields {
+extension HeaderFields {
   /// The value of a header that may come in several lines, as one list; nil without any.
   func list(_ name: String) -> String? {
     let values = values(of: name)

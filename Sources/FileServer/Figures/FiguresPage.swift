@@ -9,7 +9,7 @@ enum FiguresPage: CaseIterable {
   private static let refreshSeconds = 2
 
   /// Nil for a path that is a file's.
-  init?(_ request: HTTPRequest) {
+  init?(_ request: HTTPServer.Request) {
     switch request.path {
     case "/_stats":
       let wantsJSON = request.headers["Accept"]?.hasPrefix("application/json") ?? false
@@ -20,8 +20,8 @@ enum FiguresPage: CaseIterable {
     }
   }
 
-  func send(_ snapshot: Snapshot, _ responder: HTTPResponder) {
-    var headers: HTTPFields = ["Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"]
+  func send(_ snapshot: Snapshot, _ responder: HTTPServer.ResponseWriter) {
+    var headers: HeaderFields = ["Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"]
     let body: String
     switch self {
     case .prometheus:

@@ -89,7 +89,7 @@ extension Snapshot {
       },
       gauge("connections", "Open connections.") { Double($0.connectionCount) },
       gauge("answers_in_progress", "Requests that are being answered.") {
-        Double($0.answersInProgress)
+        Double($0.responsesInProgress)
       },
     ]
   }

@@ -13,10 +13,11 @@ struct ServerFigures: Sendable {
   /// Answers that did not get to their client whole.
   var brokenCount: UInt64 = 0
 
-  mutating func count(_ outcome: HTTPResponder.Outcome, receivedByteCount: Int) {
+  mutating func count(_ record: HTTPServer.ResponseRecord) {
+    let outcome = record.outcome
     answerCounts[outcome.status?.code ?? LogLine.lostClientStatus, default: 0] += 1
     sentByteCount += outcome.bodyByteCount
-    self.receivedByteCount += Int64(receivedByteCount)
+    receivedByteCount += record.receivedByteCount
     if !outcome.isComplete { brokenCount += 1 }
   }
 }
@@ -25,7 +26,7 @@ struct ServerFigures: Sendable {
 struct LoopSnapshot: Sendable {
   var server: ServerFigures
   var connectionCount: Int
-  var answersInProgress: Int
+  var responsesInProgress: Int
   var loop: EventLoop.Figures
   var queue: CompletionQueue.Figures
   var openFiles: OpenFiles.Figures

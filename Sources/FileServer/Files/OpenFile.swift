@@ -15,6 +15,8 @@ final class OpenFile {
   /// Of the file as the precompressed form of another one.
   private(set) lazy var gzipTag = EntityTag(status, suffix: "-gzip")
   private(set) lazy var mediaType = MediaType(of: path)
+  /// Of a response with the whole file.
+  private(set) lazy var wholeHeaders = Representation(self).headersWithType
 
   /// Takes over an open file.
   init(_ file: File) {

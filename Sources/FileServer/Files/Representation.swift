@@ -34,9 +34,9 @@ struct Representation {
 
   var current: Conditions.Current { .init(tag: tag, modified: modified) }
 
-  /// What also an answer without the content tells.
-  var headers: HTTPFields {
-    var headers = HTTPFields()
+  /// What also a response without the content tells.
+  var headers: HeaderFields {
+    var headers = HeaderFields()
     headers.add("Last-Modified", modified.description)
     headers.add("ETag", tag.description)
     headers.add("Accept-Ranges", "bytes")
@@ -44,6 +44,15 @@ struct Representation {
     // are told wherever there might be one.
     if mediaType.isCompressible { headers.add("Vary", "Accept-Encoding") }
     if isGzip { headers.add("Content-Encoding", "gzip") }
+    return headers
+  }
+
+  /// What a response with all of the content tells. Of most files it was written before.
+  var wholeHeaders: HeaderFields { isGzip ? headersWithType : file.wholeHeaders }
+
+  var headersWithType: HeaderFields {
+    var headers = headers
+    headers.add("Content-Type", mediaType.name)
     return headers
   }
 }

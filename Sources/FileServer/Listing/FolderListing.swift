@@ -40,7 +40,7 @@ struct FolderListing {
   }
 
   /// Keeps a page from doing anything but what it was made for, whatever names stand in it.
-  var headers: HTTPFields {
+  var headers: HeaderFields {
     let script = allowsUploads ? "script-src '\(uploadScriptHash)'; connect-src 'self'; " : ""
     return [
       "Content-Type": "text/html; charset=utf-8",

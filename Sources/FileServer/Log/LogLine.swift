@@ -1,3 +1,4 @@
+import Reactor
 import ReactorHTTP
 
 /// A line of an access log, in the Combined Log Format that many tools read.
@@ -8,25 +9,29 @@ struct LogLine {
   /// Stands for a client that was gone before its answer began.
   static let lostClientStatus = 499
 
-  private let host: String
-  private let requestLine: String
-  private let referer: String?
-  private let userAgent: String?
+  private let record: HTTPServer.ResponseRecord
 
-  /// Takes what the line needs of a request, so that its body can go.
-  init(_ request: HTTPRequest) {
-    host = request.remoteHost
-    requestLine = "\(request.method) \(request.target) HTTP/1.\(request.minorVersion)"
-    referer = request.headers["Referer"]
-    userAgent = request.headers["User-Agent"]
+  /// - Parameter record: Of a response that has ended.
+  init(_ record: HTTPServer.ResponseRecord) {
+    self.record = record
   }
 
   /// The line, with its end.
-  func text(_ outcome: HTTPResponder.Outcome, at date: HTTPDate) -> String {
+  func text(at date: HTTPDate) -> String {
+    let outcome = record.outcome
     let status = outcome.status?.code ?? Self.lostClientStatus
     let byteCount = outcome.bodyByteCount == 0 ? "-" : "\(outcome.bodyByteCount)"
-    return "\(Self.escaped(host)) - - [\(date.logged)] \"\(Self.escaped(requestLine))\" \(status) "
-      + "\(byteCount) \"\(Self.escaped(referer ?? "-"))\" \"\(Self.escaped(userAgent ?? "-"))\"\n"
+    let referer = record.request?.headers["Referer"] ?? "-"
+    let userAgent = record.request?.headers["User-Agent"] ?? "-"
+    return "\(Self.escaped(record.peerAddress.host)) - - [\(date.logged)] "
+      + "\"\(Self.escaped(requestLine))\" \(status) \(byteCount) "
+      + "\"\(Self.escaped(referer))\" \"\(Self.escaped(userAgent))\"\n"
+  }
+
+  /// As it came where it was refused.
+  private var requestLine: String {
+    guard let request = record.request else { return record.refusedLine }
+    return "\(request.method) \(request.target) HTTP/1.\(request.minorVersion)"
   }
 
   /// Nothing that a client writes may end the line or its quotes, or speak to a terminal.

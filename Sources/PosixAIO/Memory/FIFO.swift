@@ -1,25 +1,32 @@
 /// A queue, first in first out, at a fixed cost for each element.
+///
+/// Inlinable, since other modules would otherwise ask the runtime for the layout of its elements.
+@usableFromInline
 package struct FIFO<Element> {
   /// Elements that were taken from the front are dropped from the array when there are so many.
-  private static var trimCount: Int { 64 }
+  @inlinable static var trimCount: Int { 64 }
 
-  private var elements: [Element?] = []
-  private var head = 0
+  @usableFromInline var elements: [Element?] = []
+  @usableFromInline var head = 0
 
+  @inlinable
   package init() {}
 
-  package var isEmpty: Bool { head == elements.count }
+  @inlinable package var isEmpty: Bool { head == elements.count }
 
-  package var count: Int { elements.count - head }
+  @inlinable package var count: Int { elements.count - head }
 
-  package var first: Element? { isEmpty ? nil : elements[head] }
+  @inlinable package var first: Element? { isEmpty ? nil : elements[head] }
 
+  @inlinable
   package mutating func append(_ element: Element) {
     elements.append(element)
   }
 
+  @inlinable
   package mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
+    if elements.count == 1 { return elements.removeLast() }
     let element = elements[head].take()
     head += 1
     // Now and then, and at a cost that the elements before have paid for.

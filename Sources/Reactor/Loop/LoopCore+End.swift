@@ -80,7 +80,6 @@ extension LoopCore {
     guard !executor.thread.isCurrent else { return }
     executor.thread.moveHere()
     queue.moveToCurrentThread()
-    brokenPipes.threadChanged()
   }
 
   // MARK: - Steps

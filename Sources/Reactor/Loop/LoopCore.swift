@@ -33,7 +33,6 @@ package final class LoopCore {
   var cacheDoubts = CacheDoubts.shared
   package let dependents = BaseUsers()
   /// For what writes by `writev(2)`: the HTTP server.
-  package let brokenPipes = BrokenPipes()
   var runState = EventLoop.RunState.idle
 
   /// How far its end has come. Written by `LoopCore+End.swift` alone, on the loop's thread.

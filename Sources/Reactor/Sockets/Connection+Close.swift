@@ -1,8 +1,8 @@
 internal import SystemPackage
 
 extension Connection {
-  /// Sends what is waiting, ends this side, and closes when the peer has ended, too, or
-  /// ``Configuration/lingerTimeout`` later. What arrives meanwhile is forgotten.
+  /// Sends what is waiting, ends this side, and closes when the peer has ended, too, or has sent
+  /// nothing for ``Configuration/lingerTimeout``. What arrives meanwhile is forgotten.
   ///
   /// The reason is ``CloseReason/local`` when the kernel took everything;
   /// ``CloseReason/timedOut(_:)`` when the peer did not take it in
@@ -10,6 +10,17 @@ extension Connection {
   public func close() {
     checkThread()
     endGracefully(.local)
+  }
+
+  /// As ``close()``, but what is waiting may take as long as the caller lets it.
+  package func closeWhenSent() {
+    checkThread()
+    endGracefully(.local, isTimed: false)
+  }
+
+  /// Has the socket take now what it can, without anybody being told before the next turn.
+  package func sendNow() {
+    stream.sendQuietly()
   }
 
   /// Closes at once; what was not sent is dropped. The kernel goes on to send what it has taken.
@@ -23,20 +34,22 @@ extension Connection {
     finish(.local, isTellingLater: true)
   }
 
-  func endGracefully(_ reason: CloseReason) {
+  func endGracefully(_ reason: CloseReason, isTimed: Bool = true) {
     guard isOpen else { return }
     if output == .broken { return finish(.failed(.ioError), isTellingLater: true) }
     // Both sides have ended, and it was about to close by itself.
     let reason = input == .told && output == .ended ? .endOfInput : reason
-    let timer = core.schedule(after: configuration.closeTimeout) { [self] in
-      finish(.timedOut(.output))
-    }
+    let timer =
+      isTimed
+      ? core.schedule(after: configuration.closeTimeout) { [self] in finish(.timedOut(.output)) }
+      : nil
     state = .closing(reason, timer)
     if output == .open { output = .ending }
     updateTimeouts()
     // Later: input may be in use by a receive handler, and nobody is called from in here.
     sockets.callLater { [self] in
-      guard case .closing = state else { return }
+      // Everything may be sent already.
+      if case .closed = state { return }
       stream.takeInput(stream.inputByteCount)
       updateReading()
       outputMoved()
@@ -47,15 +60,17 @@ extension Connection {
   /// Everything was sent, and this side is shut down.
   func linger(_ reason: CloseReason) {
     guard input == .open, configuration.lingerTimeout > .zero else { return finish(reason) }
-    let timer = core.schedule(after: configuration.lingerTimeout) { [self] in finish(reason) }
+    let timer = core.schedule(after: configuration.closeTimeout) { [self] in finish(reason) }
     state = .lingering(reason, timer)
+    stream.setTimeouts(input: configuration.lingerTimeout, output: nil)
   }
 
   /// Closes the socket, and tells it: now, or in the next turn where the caller is the user.
   func finish(_ reason: CloseReason, isTellingLater: Bool = false) {
     switch state {
     case .closed: return
-    case .closing(_, let timer), .lingering(_, let timer): timer.cancel()
+    case .closing(_, let timer): timer?.cancel()
+    case .lingering(_, let timer): timer.cancel()
     case .open: keepLeftInput(reason)
     }
     state = .closed(reason)
@@ -102,6 +117,7 @@ extension Connection {
   /// Gives back all handlers but the one that is still to be called.
   private func dropHandlers() {
     onReceive = nil
+    onInput = nil
     onEndOfInput = nil
     onDrained = nil
     onProgress = nil

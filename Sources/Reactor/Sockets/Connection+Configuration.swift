@@ -34,10 +34,10 @@ extension Connection {
     /// seconds unless set.
     public var closeTimeout = Duration.seconds(30)
 
-    /// How long a connection that has sent everything and is closing waits for the peer to end its
-    /// side too. What the peer sends meanwhile is read and forgotten; without that the kernel
-    /// answers it with a reset, at which the peer loses what it has not read yet. 0 or more; 2
-    /// seconds unless set.
+    /// How long the peer of a connection that has sent everything and is closing may send nothing
+    /// without ending its side. What it sends is read and forgotten, for ``closeTimeout`` in all;
+    /// without that the kernel answers it with a reset, at which the peer loses what it has not
+    /// read yet. 0 or more; 2 seconds unless set.
     public var lingerTimeout = Duration.seconds(2)
 
     /// Whether a small write is sent at once, even if the peer has not acknowledged the one before

@@ -42,7 +42,9 @@ extension Connection {
 
   func deliver() {
     guard isOpen else { return }
-    if let reader {
+    if let onInput {
+      onInput()
+    } else if let reader {
       self.reader = nil
       updateTimeouts()
       reader()
@@ -105,6 +107,7 @@ extension Connection: SocketStreamOwner {
   }
 
   func streamTimedOut(_ direction: Direction) {
+    if case .lingering(let reason, _) = state { return finish(reason) }
     finish(.timedOut(direction))
   }
 

@@ -72,6 +72,11 @@ extension Connection {
   /// The bytes of all writes that the kernel has taken.
   package var sentByteCount: Int64 { stream.sentByteCount }
 
+  /// Of those, what the peer's kernel has taken, too. Wraps `SIOCOUTQ`.
+  package var acknowledgedByteCount: Int64 {
+    sentByteCount - Int64(SocketCalls.unacknowledgedByteCount(of: stream.descriptor))
+  }
+
   /// Sends a range of a file, in the order of the calls. Where it is in the page cache it is not
   /// copied; the loop does not wait for the disk: see
   /// ``EventLoop/Configuration/sendsFilesWithoutCopy``.
@@ -148,9 +153,12 @@ extension Connection {
     Result { () throws(Errno) in try unsafe write(copying: bytes) }
   }
 
+  /// Whether a write would be taken.
+  package var acceptsBytes: Bool { isOpen && output == .open }
+
   private func checkWrite(_ byteCount: Int) throws(Errno) {
     checkThread()
-    guard isOpen, output == .open else { throw core.isEnding ? .canceled : .brokenPipe }
+    guard acceptsBytes else { throw core.isEnding ? .canceled : .brokenPipe }
     guard byteCount <= room else { throw .noBufferSpace }
   }
 
@@ -207,7 +215,7 @@ extension Connection {
       if isOpen, input == .told { finish(.endOfInput) }
     }
     if case .closing(let reason, let timer) = state {
-      timer.cancel()
+      timer?.cancel()
       linger(reason)
     }
   }

@@ -39,8 +39,8 @@ public final class Connection {
 
   enum State {
     case open
-    /// Sends what is waiting, and forgets what comes. The timer bounds it.
-    case closing(CloseReason, EventLoop.Timer)
+    /// Sends what is waiting, and forgets what comes. The timer bounds it, or the owner.
+    case closing(CloseReason, EventLoop.Timer?)
     /// Everything was sent and the peer told. Forgets what comes until the peer ends too.
     case lingering(CloseReason, EventLoop.Timer)
     case closed(CloseReason)
@@ -139,6 +139,15 @@ public final class Connection {
   }
   private var onCloseHandler: ((Connection, CloseReason) -> Void)?
 
+  /// In place of ``onReceive``: called when something has arrived or the input has ended, again and
+  /// again, whatever is left of it.
+  package var onInput: (() -> Void)? {
+    get { onInputHandler }
+    set {
+      _ = onInputHandler.exchange(for: newValue)
+    }
+  }
+  private var onInputHandler: (() -> Void)?
   /// A reader that waits for bytes, the end of input or the end of the connection.
   var reader: (() -> Void)?
   /// Writers that wait until so many bytes, or fewer, are waiting in memory; nil is for those who

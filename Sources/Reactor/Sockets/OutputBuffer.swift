@@ -194,7 +194,10 @@ struct OutputBuffer: ~Copyable {
       if isInMemory { memoryByteCount -= removed }
       sent -= removed
       guard earlier[firstEarlier].isSpent else { return compact() }
-      finish(earlier[firstEarlier], .sent)
+      let piece = earlier[firstEarlier]
+      // Were it left here, what its owner's handler holds would be released in here.
+      earlier[firstEarlier] = Piece.none
+      finish(piece, .sent)
       firstEarlier += 1
     }
     forgetEarlier()

@@ -35,6 +35,11 @@ extension OutputBuffer {
       unsafe memory = buffer.relinquish()
     }
 
+    /// In place of one that was sent.
+    static var none: Piece {
+      unsafe Piece(block: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+    }
+
     init(_ range: OutgoingRange) {
       unsafe memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
       unsent = 0..<0

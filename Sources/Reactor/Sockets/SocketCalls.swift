@@ -162,6 +162,12 @@ package enum SocketCalls {
     try unsafe address { unsafe getpeername(socket, $0, $1) }
   }
 
+  /// What the kernel holds of what was sent; 0 where it does not tell. Wraps `SIOCOUTQ`.
+  static func unacknowledgedByteCount(of socket: Int32) -> Int {
+    var count: Int32 = 0
+    return unsafe ioctl(socket, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+  }
+
   /// Says that no more is to come. Wraps `shutdown(2)`.
   ///
   /// An error means that the connection is gone, which reading will report.

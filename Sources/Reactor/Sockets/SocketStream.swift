@@ -157,6 +157,12 @@ final class SocketStream {
     sendSome()
   }
 
+  /// Hands to the kernel what it takes now, and tells nobody of it.
+  func sendQuietly() {
+    guard case .endOfTurn = sending, descriptor != -1 else { return }
+    _ = output.send(to: descriptor, isShared: limits.isShared)
+  }
+
   private func sendRest(_ fired: Int32) {
     guard fired & EV_WRITE != 0 else {
       owner?.streamTimedOut(.output)

@@ -54,7 +54,7 @@ public struct PumpError: Error, Equatable, Sendable {
   /// What was in the way.
   public let reason: Reason
 
-  init(_ reason: Reason, byteCountDone: Int64) {
+  package init(_ reason: Reason, byteCountDone: Int64) {
     self.reason = reason
     self.byteCountDone = byteCountDone
   }
@@ -125,10 +125,23 @@ extension File {
     _ handler: @escaping Pump.Handler
   ) -> Pump {
     precondition((byteCount ?? 0) >= 0, "File: a number of bytes is 0 or more")
-    let writer = FileWriter(self, at: offset, configuration: configuration)
     return Pump(
+      from: connection, to: self, byteCount: byteCount, at: offset, durably: durably,
+      configuration: configuration, handler)
+  }
+}
+
+extension Pump {
+  /// Writes what a source has to a file. The parameters are those of
+  /// ``File/receive(from:byteCount:at:durably:configuration:_:)``.
+  package convenience init(
+    from source: any ByteSource, to file: File, byteCount: Int64?, at offset: Int64, durably: Bool,
+    configuration: FileWriter.Configuration, _ handler: @escaping Handler
+  ) {
+    let writer = FileWriter(file, at: offset, configuration: configuration)
+    self.init(
       starting: IncomingPump(
-        connection, to: writer, byteCount: byteCount ?? .max, mayEndEarlier: byteCount == nil,
+        source, to: writer, byteCount: byteCount ?? .max, mayEndEarlier: byteCount == nil,
         durably: durably, handler))
   }
 }

@@ -1,8 +1,8 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// Where a pump gets bytes.
-protocol ByteSource: AnyObject {
+/// Where a pump gets bytes: a connection, or the body of a request.
+package protocol ByteSource: AnyObject {
   /// Bytes that have arrived and were not consumed.
   var readableByteCount: Int { get }
 
@@ -27,11 +27,13 @@ protocol ByteSource: AnyObject {
 }
 
 extension Connection: ByteSource {
-  var readableByteCount: Int { closeReason == nil ? stream.inputByteCount : leftInput.count }
+  package var readableByteCount: Int {
+    closeReason == nil ? stream.inputByteCount : leftInput.count
+  }
 
-  var hasEnded: Bool { input != .open || !isOpen }
+  package var hasEnded: Bool { input != .open || !isOpen }
 
-  func consume(_ body: (RawSpan) -> Int) {
+  package func consume(_ body: (RawSpan) -> Int) {
     if closeReason == nil {
       stream.takeInput(stream.withInput(body))
       updateReading()
@@ -40,7 +42,7 @@ extension Connection: ByteSource {
     }
   }
 
-  func whenReadable(_ resume: @escaping () -> Void) {
+  package func whenReadable(_ resume: @escaping () -> Void) {
     precondition(
       onReceive == nil && reader == nil,
       "Connection: one at a time reads from it: a receive handler, a pump or a task")
@@ -49,12 +51,12 @@ extension Connection: ByteSource {
     updateTimeouts()
   }
 
-  func stopWaiting() {
+  package func stopWaiting() {
     reader = nil
     if isOpen { updateTimeouts() }
   }
 
-  func acknowledgeEnd() {
+  package func acknowledgeEnd() {
     if isOpen, input == .ended { noteEndOfInput() }
   }
 }

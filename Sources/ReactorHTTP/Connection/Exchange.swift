@@ -1,30 +1,18 @@
-internal import CLibevent
-internal import CLibeventExtra
 internal import PosixAIO
+internal import Reactor
 
-/// A request and its answer: the part of a responder that evhttp and the connection know.
+/// A request and its response: the part of a response writer that the connection knows.
 ///
-/// **When evhttp's request dies.** Either the answer was sent: evhttp calls `on_complete`, then
-/// frees the request. Or the connection ends before: evhttp calls the connection's `closecb`
-/// (``connectionClosed()``), and then it depends. Where the client hung up or stalled before the
-/// answer was complete, evhttp has taken the request off the connection, which is left nil in it,
-/// and never touches it again, so it is freed here. In all other cases (the connection is closed
-/// by `evhttp_free` or by us, or the client hung up while the complete answer was being sent) the
-/// request is still on the connection, and evhttp frees it right after. So after one of the two
-/// callbacks nobody may use the request, and ``Link`` has it no longer.
+/// It begins with the request's head, and ends when the kernel has taken the last byte of the
+/// response, or the connection has ended before. The next request of the connection may begin when
+/// the response is written; so a connection may have several that wait to be sent, and one at most
+/// that is being written.
 final class Exchange {
-  @safe
-  private enum Link {
-    case open(request: OpaquePointer, HTTPConnection)
-    case completed
-    case lost
-  }
-
   private enum Phase {
     case waiting
-    case streaming(remaining: Int?, Framing)
-    case ended
-    /// The connection is about to be closed in the middle of the answer.
+    case streaming(remaining: Int64?, Framing)
+    case written
+    /// The connection is about to be closed in the middle of the response.
     case cut
   }
 
@@ -32,262 +20,307 @@ final class Exchange {
   private enum Framing {
     case plain
     case chunked
-
     /// Not at all: `HEAD`, and statuses without a body.
     case omitted
   }
 
-  let deferred: DeferredCalls
-  private let method: HTTPMethod
-  private let isPlainlyKeptAlive: Bool
-  private var link: Link
+  enum Fate {
+    case open
+    case sent
+    case lost
+  }
+
+  /// What the response depends on.
+  struct Terms {
+    let isHead: Bool
+    let minorVersion: Int
+    /// Whether the client wants the connection to go on.
+    let keepsAlive: Bool
+  }
+
+  /// Nil for a request that was refused before its head was understood.
+  let request: HTTPServer.Request?
+  /// What a refused request begins with.
+  let refusedLine: String
+  let peerAddress: SocketAddress
+  private let core: LoopCore
+  private let terms: Terms
+  private var connection: ServerConnection?
   private var phase = Phase.waiting
-  /// Nil where evhttp sends the answer.
-  private var direct: DirectAnswer?
-  private var lossAction: (() -> Void)?
-  private var endAction: ((HTTPResponder.Outcome) -> Void)?
+  private(set) var fate = Fate.open
   private var status: HTTPStatus?
+  private var lossAction: (() -> Void)?
+  private var endAction: ((HTTPServer.ResponseWriter.Outcome) -> Void)?
 
   /// What the kernel has taken of the body, by whole pieces.
   private var bodyByteCount: Int64 = 0
+  /// A body that was copied, and where it begins in what the connection sends.
+  private var copiedBody: (start: Int64, byteCount: Int)?
 
-  /// Set where the connection must not serve another request.
-  var closesConnection = false
+  /// Whether the connection ends behind this response.
+  private(set) var endsConnection = false
+  /// Where the response ends in what the connection sends; set when it is written. Never reached
+  /// where it was written to a connection that is closed already.
+  private(set) var end: Int64 = 0
 
   init(
-    _ request: OpaquePointer, _ message: HTTPRequest, _ connection: HTTPConnection,
-    _ deferred: DeferredCalls
+    _ request: HTTPServer.Request?, refusedLine: String = "", _ terms: Terms,
+    _ connection: ServerConnection
   ) {
-    method = message.method
-    isPlainlyKeptAlive = message.isPlainlyKeptAlive
-    self.deferred = deferred
-    link = unsafe .open(request: request, connection)
-    unsafe setCallbacks(of: request, to: self)
-  }
-
-  var isConnectionLost: Bool {
-    if case .lost = link { true } else { false }
+    self.request = request
+    self.refusedLine = refusedLine
+    self.terms = terms
+    self.connection = connection
+    peerAddress = connection.peerAddress
+    core = connection.core
   }
 
   var isStarted: Bool {
     if case .waiting = phase { false } else { true }
   }
 
-  func send(_ status: HTTPStatus, _ headers: HTTPFields, _ body: some Collection<UInt8>) {
-    begin(status, headers)
-    phase = .ended
-    guard let (request, connection) = unsafe openLink else { return }
-    let length = status.allowsBody ? body.count : nil
-    let isBodySent = status.allowsBody && method != .head
-    if isBodySent { bodyByteCount = Int64(body.count) }
-    if beginDirectly(status, headers, length, connection) {
-      if isBodySent { direct?.add(body) }
-      return sendLater(connection)
-    }
-    unsafe addHeaders(headers, contentLength: length, to: request, connection)
-    let output = unsafe evhttp_request_get_output_buffer(request)
+  /// Whether nothing more will be written.
+  var isWritten: Bool {
+    if case .written = phase { true } else { false }
+  }
+
+  /// Whether what is written now goes nowhere.
+  private var isLost: Bool {
+    if case .cut = phase { true } else { fate == .lost }
+  }
+
+  // MARK: - Writing
+
+  func send(_ status: HTTPStatus, _ headers: HeaderFields, _ body: some Collection<UInt8>) {
+    let notable = check(status, headers)
+    guard let connection = openConnection else { return phase = .written }
+    let isBodySent = status.allowsBody && !terms.isHead
+    let length = status.allowsBody ? Int64(body.count) : nil
+    writeHead(status, headers, notable, .length(length), isWhole: true, to: connection)
     if isBodySent {
-      let bytes = ContiguousArray(body)
-      _ = unsafe bytes.withUnsafeBytes { unsafe evbuffer_add(output, $0.baseAddress, $0.count) }
+      copiedBody = (connection.output.writtenByteCount, body.count)
+      connection.output.write(body)
     }
-    // evhttp sends what is in the output buffer behind the header, whatever the method is.
-    connection.noteOutput {
-      unsafe evhttp_send_reply(request, Int32(status.code), status.reason, nil)
-    }
-    connection.stopReading()
+    finishWriting(connection)
   }
 
-  func start(_ status: HTTPStatus, _ headers: HTTPFields, contentLength: Int?) {
-    precondition(contentLength ?? 0 >= 0, "HTTPResponder: a content length is 0 or more")
-    begin(status, headers)
-    let isBodySent = status.allowsBody && method != .head
-    phase = .streaming(remaining: contentLength, isBodySent ? .plain : .omitted)
-    guard let (request, connection) = unsafe openLink else { return }
-    let length = status.allowsBody ? contentLength : nil
-    if length != nil || !status.allowsBody,
-      beginDirectly(status, headers, length, connection)
-    {
-      return sendLater(connection)
-    }
-    unsafe addHeaders(headers, contentLength: length, to: request, connection)
-    if contentLength == nil { unsafe dropKeepAlive(of: request) }
-    connection.noteOutput {
-      unsafe evhttp_send_reply_start(request, Int32(status.code), status.reason)
-    }
-    connection.stopReading()
-    // evhttp decides on chunks by the client's version, and tells by this line only.
-    let output = unsafe evhttp_request_get_output_headers(request)
-    if unsafe evhttp_find_header(output, "Transfer-Encoding") != nil {
-      phase = .streaming(remaining: nil, .chunked)
-    }
+  func start(_ status: HTTPStatus, _ headers: HeaderFields, contentLength: Int64?) {
+    precondition(contentLength ?? 0 >= 0, "ResponseWriter: a content length is 0 or more")
+    let notable = check(status, headers)
+    let isBodySent = status.allowsBody && !terms.isHead
+    let isChunked = contentLength == nil && isBodySent && terms.minorVersion > 0
+    phase = .streaming(
+      remaining: contentLength, !isBodySent ? .omitted : isChunked ? .chunked : .plain)
+    guard let connection = openConnection else { return }
+    let framing: ResponseFraming =
+      switch contentLength {
+      case let length?: .length(status.allowsBody ? length : nil)
+      case nil: isChunked ? .chunked : isBodySent ? .connection : .length(nil)
+      }
+    writeHead(status, headers, notable, framing, isWhole: false, to: connection)
   }
 
-  func write(_ buffer: consuming IOBuffer, _ completion: @escaping OutgoingPiece.Completion) {
-    let framing = countDown(buffer.count)
+  func write(
+    _ buffer: consuming IOBuffer,
+    _ whenSent: @escaping (HTTPServer.ResponseWriter.Delivery, consuming IOBuffer) -> Void
+  ) {
     let byteCount = buffer.count
-    let piece = OutgoingPiece(buffer, self, completion)
-    guard let (_, connection) = unsafe openLink, framing != .omitted, byteCount > 0 else {
-      return piece.skipped()
+    let framing = countDown(Int64(byteCount))
+    guard let connection, case .open = fate, framing != .omitted, byteCount > 0 else {
+      let held = Held(buffer)
+      return afterThis { [self] in
+        guard let buffer = held.take() else { return }
+        whenSent(isLost ? .connectionLost : .sent, buffer)
+      }
     }
-    if direct != nil {
-      direct?.add(piece, connection)
-      return sendLater(connection)
+    connection.checkThread()
+    connection.watchPace()
+    if framing == .chunked { connection.output.writeChunkSize(byteCount) }
+    connection.output.write(buffer) { [self] isSent, buffer in
+      if isSent { bodyByteCount += Int64(byteCount) }
+      whenSent(isSent ? .sent : .connectionLost, buffer)
     }
-    // Not evhttp_send_reply_chunk: it does the same, and has epoll add and remove the read event
-    // each time. Writing is on since `start`, so adding bytes is enough.
-    let output = unsafe bufferevent_get_output(connection.stream)
-    connection.noteOutput {
-      if framing == .chunked { unsafe add("\(String(byteCount, radix: 16))\r\n", to: output) }
-      unsafe addReference(to: piece, in: output)
-      if framing == .chunked { unsafe add("\r\n", to: output) }
-    }
+    if framing == .chunked { connection.output.write("\r\n") }
   }
 
-  func end() {
+  func write(
+    _ file: File, _ range: Range<Int64>,
+    _ whenSent: @escaping (Result<Int64, PumpError>) -> Void
+  ) {
+    let byteCount = range.upperBound - range.lowerBound
+    let framing = countDown(byteCount)
+    guard let connection, case .open = fate, framing != .omitted, byteCount > 0 else {
+      return afterThis { [self] in
+        whenSent(isLost ? .failure(.ofLostConnection) : .success(byteCount))
+      }
+    }
+    connection.checkThread()
+    connection.watchPace()
+    if framing == .chunked { connection.output.writeChunkSize(Int(byteCount)) }
+    connection.output.write(file, range) { [self] result in
+      switch result {
+      case .success(let count): bodyByteCount += count
+      case .failure(let error):
+        bodyByteCount += error.byteCountDone
+        // The client was promised these bytes, and nothing can follow them.
+        self.connection?.abortLater()
+      }
+      whenSent(result)
+    }
+    if framing == .chunked { connection.output.write("\r\n") }
+  }
+
+  func finish() {
     guard case .streaming(let remaining, let framing) = phase else {
-      preconditionFailure("HTTPResponder: end is for an answer that was started and not ended")
+      preconditionFailure(
+        "ResponseWriter: end is for a response that was started and has not ended")
     }
     // The client was promised more; only a broken connection can tell it.
     if framing != .omitted, let remaining, remaining > 0 { return cut() }
-    phase = .ended
-    guard let (request, connection) = unsafe openLink else { return }
-    if direct != nil { return sendLater(connection) }
-    unsafe evhttp_send_reply_end(request)
-    // That completed the exchange if nothing was left to send, and evhttp reads the next request.
-    if case .open = link { connection.stopReading() }
+    guard let connection = openConnection else { return phase = .written }
+    if framing == .chunked { connection.output.write("0\r\n\r\n") }
+    finishWriting(connection)
   }
 
   func cut() {
-    // What was written before goes out before.
-    sendDirectly()
+    if case .written = phase { return }
+    // It ends already, and whoever wants to know is about to be told.
+    if connection?.closeReason != nil { return }
     phase = .cut
     lossAction = nil
-    guard let (_, connection) = unsafe openLink else { return }
-    connection.cutLater()
+    openConnection?.abortLater()
   }
 
   func onConnectionLost(_ action: @escaping () -> Void) {
-    switch link {
-    case .open: lossAction = action
-    case .completed: break
-    case .lost: deferred.add(action)
+    switch fate {
+    case .open:
+      if case .cut = phase { return }
+      lossAction = action
+    case .sent: break
+    case .lost: afterThis(action)
     }
   }
 
-  func onEnd(_ action: @escaping (HTTPResponder.Outcome) -> Void) {
-    endAction = action
-    if case .open = link { return }
-    callEndAction()
+  func onEnd(_ action: @escaping (HTTPServer.ResponseWriter.Outcome) -> Void) {
+    if case .open = fate { return endAction = action }
+    let outcome = outcome
+    afterThis { action(outcome) }
   }
 
-  /// The kernel has taken a piece of the body.
-  func sent(byteCount: Int) {
-    bodyByteCount += Int64(byteCount)
-  }
-
-  /// The handler let go of its responder.
+  /// The handler let go of its writer.
   func abandoned() {
     switch phase {
-    case .waiting: send(.internalServerError, [:], "Internal Server Error\n".utf8)
+    case .waiting:
+      let status = request?.body.failureStatus ?? .internalServerError
+      send(status, [:], "\(status.reason)\n".utf8)
     case .streaming: cut()
-    case .ended, .cut: break
+    case .written, .cut: break
     }
+  }
+
+  // MARK: - The end
+
+  /// The kernel has taken the last byte.
+  func sent() {
+    guard case .open = fate else { return }
+    fate = .sent
+    if let copiedBody { bodyByteCount += Int64(copiedBody.byteCount) }
+    tellEnd()
+  }
+
+  /// The connection has ended.
+  func connectionLost() {
+    guard case .open = fate, let connection else { return }
+    fate = .lost
+    if let copiedBody {
+      let count = connection.output.sentByteCount - copiedBody.start
+      bodyByteCount += min(max(0, count), Int64(copiedBody.byteCount))
+    }
+    let action = lossAction
+    action?()
+    tellEnd()
+  }
+
+  private func tellEnd() {
+    let connection = connection
+    let action = endAction
+    (endAction, lossAction, self.connection) = (nil, nil, nil)
+    action?(outcome)
+    connection?.server?.responseEnded(self)
+  }
+
+  var outcome: HTTPServer.ResponseWriter.Outcome {
+    HTTPServer.ResponseWriter.Outcome(
+      status: status, bodyByteCount: bodyByteCount, isComplete: fate == .sent)
   }
 }
 
-// What happens to the connection.
 extension Exchange {
-  /// evhttp has handed the last byte to the kernel, and will free the request.
-  func completed() {
-    guard case .open(_, let connection) = link else { return }
-    link = .completed
-    lossAction = nil
-    callEndAction()
-    connection.finish()
-    // evhttp never closes behind a CONNECT by itself.
-    if method == .connect { connection.cutLater() }
+  /// What a response is written to; nil when it is out, or the client is gone.
+  private var openConnection: ServerConnection? {
+    guard case .open = fate else { return nil }
+    connection?.checkThread()
+    return connection
   }
 
-  /// The connection ends, and the request with it.
-  func connectionClosed() {
-    guard case .open(let request, _) = link else { return }
-    link = .lost
-    direct?.drop()
-    if unsafe evhttp_request_get_connection(request) == nil {
-      unsafe evhttp_request_free(request)
-    }
-    if let action = lossAction {
-      lossAction = nil
-      deferred.add(action)
-    }
-    callEndAction()
-  }
-
-  private func callEndAction() {
-    guard let action = endAction else { return }
-    endAction = nil
-    let isComplete = if case .completed = link { true } else { false }
-    let outcome = HTTPResponder.Outcome(
-      status: status, bodyByteCount: bodyByteCount, isComplete: isComplete)
-    deferred.add { action(outcome) }
-  }
-}
-
-// How an answer begins.
-extension Exchange {
-  /// What an answer is written to; nil when it is out, or the client is gone.
-  private var openLink: (request: OpaquePointer, HTTPConnection)? {
-    guard case .open(let request, let connection) = link else { return nil }
-    connection.checkThread()
-    return unsafe (request, connection)
-  }
-
-  private func begin(_ status: HTTPStatus, _ headers: HTTPFields) {
-    precondition(!isStarted, "HTTPResponder: a request is answered once")
-    precondition(status.code >= 200, "HTTPResponder: an answer's status is 200 or more")
-    self.status = status
+  private func check(
+    _ status: HTTPStatus, _ headers: HeaderFields
+  ) -> HeaderFields.Notable {
+    precondition(!isStarted, "ResponseWriter: a request is answered once")
+    precondition(status.code >= 200, "ResponseWriter: a response's status is 200 or more")
+    let notable = headers.notable
     precondition(
-      !headers.contains("Content-Length") && !headers.contains("Transfer-Encoding"),
-      "HTTPResponder: the length of an answer is set by the responder, not by its headers")
+      notable.isDisjoint(with: [.contentLength, .transferEncoding]),
+      "ResponseWriter: the length of a response is set by the writer, not by its header fields")
+    self.status = status
+    return notable
   }
 
-  /// Goes past evhttp where that knows no better; tells whether it does.
-  private func beginDirectly(
-    _ status: HTTPStatus, _ headers: HTTPFields, _ contentLength: Int?,
-    _ connection: HTTPConnection
-  ) -> Bool {
-    guard isPlainlyKeptAlive, !closesConnection, !connection.isServerShuttingDown,
-      method != .connect, !headers.contains("Connection"), connection.isOutputEmpty
-    else { return false }
-    let head = AnswerHead.bytes(
-      status, headers, contentLength: contentLength, date: connection.dateLine())
-    direct = unsafe DirectAnswer(head: head, connection.beginDirectAnswer())
-    return true
-  }
-
-  private func sendLater(_ connection: HTTPConnection) {
-    guard direct?.isDue == false else { return }
-    direct?.isDue = true
-    connection.callUrgently { self.sendDirectly() }
-  }
-
-  private func sendDirectly() {
-    direct?.isDue = false
-    if case .cut = phase { return }
-    guard let (request, connection) = unsafe openLink else { return }
-    direct?.send(connection)
-    if case .ended = phase {
-      unsafe connection.endDirectAnswer(request, direct?.writeCallback)
+  private func writeHead(
+    _ status: HTTPStatus, _ headers: HeaderFields, _ notable: HeaderFields.Notable,
+    _ framing: ResponseFraming, isWhole: Bool, to connection: ServerConnection
+  ) {
+    let isClosedByHandler =
+      notable.contains(.connection) && headers.listContains("Connection", "close")
+    endsConnection =
+      isClosedByHandler || !terms.keepsAlive
+      || connection.mustEnd(behind: self, isWhole: isWhole)
+    if case .connection = framing { endsConnection = true }
+    connection.watchPace()
+    var announcement: StaticString?
+    if !isClosedByHandler {
+      if endsConnection {
+        announcement = "close"
+      } else if terms.minorVersion == 0 {
+        announcement = "keep-alive"
+      }
     }
+    connection.output.write(
+      ResponseHead(
+        status: status, headers: headers, hasDate: notable.contains(.date), framing: framing,
+        connection: announcement))
+  }
+
+  private func finishWriting(_ connection: ServerConnection) {
+    phase = .written
+    end = connection.output.isOpen ? connection.output.writtenByteCount : .max
+    connection.responseWritten(self)
+  }
+
+  /// Has a call made by the loop, behind what it is doing.
+  private func afterThis(_ call: @escaping () -> Void) {
+    // After the loop's end nothing is left to be told of.
+    if !core.hasEnded { core.later(call) }
   }
 
   /// Takes a piece off the announced length; tells how its bytes go out.
-  private func countDown(_ byteCount: Int) -> Framing {
+  private func countDown(_ byteCount: Int64) -> Framing {
     guard case .streaming(let remaining, let framing) = phase else {
-      preconditionFailure("HTTPResponder: write comes between start and end")
+      if case .cut = phase { return .omitted }
+      preconditionFailure("ResponseWriter: write comes between start and end")
     }
     if let remaining {
-      precondition(byteCount <= remaining, "HTTPResponder: more bytes than the content length")
+      precondition(byteCount <= remaining, "ResponseWriter: more bytes than the content length")
       phase = .streaming(remaining: remaining - byteCount, framing)
     }
     return framing

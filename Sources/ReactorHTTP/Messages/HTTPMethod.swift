@@ -1,8 +1,6 @@
-/// The method of a request.
-///
-/// evhttp knows nine methods and forgets the text of any other, which arrives as ``unknown``.
+/// The method of a request: any token of RFC 9110.
 public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
-  /// The method's name, in capitals; empty for ``unknown``.
+  /// The method's name, such as "GET".
   public let name: String
 
   /// Names a method. Methods are case-sensitive.
@@ -12,8 +10,16 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
     self.name = name
   }
 
-  /// The method's name, or "(unknown)".
-  public var description: String { self == .unknown ? "(unknown)" : name }
+  /// The method that a request names.
+  ///
+  /// - Parameter name: A token.
+  init(_ name: Span<UInt8>) {
+    // Up to 15 bytes a string has no memory of its own.
+    self.init(name.text(0..<name.count))
+  }
+
+  /// The method's name.
+  public var description: String { name }
 
   /// `GET`: send the representation.
   public static let get = HTTPMethod("GET")
@@ -29,14 +35,8 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
   public static let options = HTTPMethod("OPTIONS")
   /// `TRACE`: send the request back.
   public static let trace = HTTPMethod("TRACE")
-  /// `CONNECT`: open a tunnel. Its connection is closed after the answer.
+  /// `CONNECT`: open a tunnel. Its connection is closed after the response.
   public static let connect = HTTPMethod("CONNECT")
   /// `PATCH`: change the target.
   public static let patch = HTTPMethod("PATCH")
-  /// A method that evhttp does not know. Answer 405, or 501.
-  public static let unknown = HTTPMethod("")
-
-  /// Whether evhttp reads the body of such a request. What a client sends behind one of the others
-  /// can't be told from a next request.
-  var hasReadableBody: Bool { self != .head && self != .trace && self != .unknown }
 }

@@ -25,6 +25,8 @@ public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension HTTPStatus {
+  /// 100: send the body.
+  public static let `continue` = HTTPStatus(100, "Continue")
   /// 200.
   public static let ok = HTTPStatus(200, "OK")
   /// 201, with a `Location` if the target's is not the resource's.
@@ -57,6 +59,8 @@ extension HTTPStatus {
   public static let notFound = HTTPStatus(404, "Not Found")
   /// 405, with an `Allow`.
   public static let methodNotAllowed = HTTPStatus(405, "Method Not Allowed")
+  /// 408.
+  public static let requestTimeout = HTTPStatus(408, "Request Timeout")
   /// 409.
   public static let conflict = HTTPStatus(409, "Conflict")
   /// 411.
@@ -71,14 +75,25 @@ extension HTTPStatus {
   public static let unsupportedMediaType = HTTPStatus(415, "Unsupported Media Type")
   /// 416, with a `Content-Range`.
   public static let rangeNotSatisfiable = HTTPStatus(416, "Range Not Satisfiable")
+  /// 417.
+  public static let expectationFailed = HTTPStatus(417, "Expectation Failed")
   /// 429.
   public static let tooManyRequests = HTTPStatus(429, "Too Many Requests")
+  /// 431.
+  public static let requestHeaderFieldsTooLarge = HTTPStatus(
+    431, "Request Header Fields Too Large")
   /// 500.
   public static let internalServerError = HTTPStatus(500, "Internal Server Error")
   /// 501.
   public static let notImplemented = HTTPStatus(501, "Not Implemented")
+  /// 502.
+  public static let badGateway = HTTPStatus(502, "Bad Gateway")
   /// 503.
   public static let serviceUnavailable = HTTPStatus(503, "Service Unavailable")
+  /// 504.
+  public static let gatewayTimeout = HTTPStatus(504, "Gateway Timeout")
+  /// 505.
+  public static let httpVersionNotSupported = HTTPStatus(505, "HTTP Version Not Supported")
   /// 507: the disk is full.
   public static let insufficientStorage = HTTPStatus(507, "Insufficient Storage")
 }

@@ -1,10 +1,8 @@
-internal import CLibevent
-internal import CLibeventExtra
 public import Reactor
 internal import SystemPackage
 
 extension HTTPServer {
-  /// Listens on an address, and starts to accept.
+  /// Listens on a host's address, and starts to accept.
   ///
   /// - Parameters:
   ///   - host: A numeric IPv4 or IPv6 address, or a name. A name is looked up by `getaddrinfo`,
@@ -12,23 +10,37 @@ extension HTTPServer {
   ///     this machine has.
   ///   - port: 0 takes a free one.
   /// - Returns: The address in use, with the real port.
-  /// - Throws: ``ListenError``; then nothing was started. May be called several times, for several
-  ///   addresses.
+  /// - Throws: ``ListenError``; then nothing was started.
   ///
-  /// Traps after ``shutDown(_:)``. Wraps `socket`, `bind`, `listen` and
-  /// `evhttp_accept_socket_with_handle`.
+  /// Otherwise as ``listen(on:)``.
   @discardableResult
   public func listen(host: String, port: UInt16) throws(ListenError) -> SocketAddress {
-    core.checkThread()
-    guard !core.isEnding else {
-      throw ListenError(host: host, port: port, reason: .system(.canceled))
+    var errno = Errno.addressNotAvailable
+    for address in try Self.addresses(of: host, port: port) {
+      do throws(Errno) {
+        return try listen(on: address)
+      } catch {
+        errno = error
+      }
+      // Only an address that this machine does not have is passed over: "localhost" often names
+      // ::1 first where IPv6 is off. A port in use must be reported, not evaded.
+      guard errno == .addressNotAvailable || errno == .addressFamilyNotSupported else { break }
     }
-    guard case .open(let http) = state else {
-      preconditionFailure("HTTPServer: listen was called after shutDown")
+    throw ListenError(host: host, port: port, reason: .system(errno))
+  }
+
+  private static func addresses(
+    of host: String, port: UInt16
+  ) throws(ListenError) -> [SocketAddress] {
+    do throws(NameLookup.Failure) {
+      return try NameLookup.addresses(of: host, port: port, isPassive: true)
+    } catch {
+      let reason: ListenError.Reason =
+        switch error.reason {
+        case .system(let errno): .system(errno)
+        case .resolver(_, let text): .unresolvedHost(text)
+        }
+      throw ListenError(host: host, port: port, reason: reason)
     }
-    let (socket, address) = try bindListeningSocket(host: host, port: port, configuration)
-    guard let bound = unsafe evhttp_accept_socket_with_handle(http, socket) else { outOfMemory() }
-    unsafe gate.add(bound)
-    return address
   }
 }

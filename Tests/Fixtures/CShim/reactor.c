@@ -2,8 +2,6 @@
 #include "CLibevent.h"
 #include "CReactor.h"
 
-#include <event2/http.h>
-#include <event2/http_struct.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -49,13 +47,6 @@ static void check_forks(void) {
     assert(creactor_fork_count() == before);
 }
 
-static void check_request(void) {
-    struct evhttp_request *request = evhttp_request_new(NULL, NULL);
-    request->minor = 1;
-    assert(creactor_minor_version(request) == 1);
-    evhttp_request_free(request);
-}
-
 static void check_sockets(void) {
     // Without a name it gets one of its own, in the abstract namespace.
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -83,31 +74,8 @@ static void check_sockets(void) {
     close(listener);
 }
 
-static int pending_broken_pipe(void) {
-    sigset_t pending;
-    assert(sigpending(&pending) == 0);
-    return sigismember(&pending, SIGPIPE);
-}
-
-static void check_broken_pipes(void) {
-    creactor_release_broken_pipes();
-    creactor_hold_broken_pipes();
-    creactor_hold_broken_pipes();
-    pthread_kill(pthread_self(), SIGPIPE);
-    assert(pending_broken_pipe());
-    creactor_release_broken_pipes();
-    assert(pending_broken_pipe());
-    creactor_release_broken_pipes();
-    assert(!pending_broken_pipe());
-    sigset_t mask;
-    assert(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && !sigismember(&mask, SIGPIPE));
-    assert(creactor_thread_number() == creactor_thread_number());
-}
-
 int main(void) {
     check_uncounted_event();
     check_forks();
-    check_request();
     check_sockets();
-    check_broken_pipes();
 }

@@ -64,7 +64,7 @@ final class ConditionTests: XCTestCase {
   }
 
   func test_conditionsAreLookedAt_inTheirOrder() {
-    let cases: [(HTTPFields, reading: Conditions.Outcome, writing: Conditions.Outcome)] = [
+    let cases: [(HeaderFields, reading: Conditions.Outcome, writing: Conditions.Outcome)] = [
       ([:], .proceed, .proceed),
       (["If-Match": "\"a\""], .proceed, .proceed),
       (["If-Match": "*"], .proceed, .proceed),
@@ -95,7 +95,7 @@ final class ConditionTests: XCTestCase {
   }
 
   func test_conditionsOnWhatIsNotThere() {
-    func outcome(_ headers: HTTPFields) -> Conditions.Outcome {
+    func outcome(_ headers: HeaderFields) -> Conditions.Outcome {
       Conditions(headers).outcome(nil, isReading: false)
     }
     XCTAssertEqual(outcome(["If-Match": "*"]), .preconditionFailed)
@@ -104,7 +104,7 @@ final class ConditionTests: XCTestCase {
   }
 
   func test_linesOfOneHeaderAreOneList() {
-    var headers = HTTPFields()
+    var headers = HeaderFields()
     headers.add("If-None-Match", "\"b\"")
     headers.add("if-none-match", "\"a\"")
     XCTAssertEqual(Conditions(headers).outcome(current, isReading: true), .notModified)
@@ -117,7 +117,7 @@ final class ConditionTests: XCTestCase {
       (same, true),
       (earlier, false), (later, false), ("rubbish", false), ("", false), ("\"a\", \"b\"", false),
     ] as [(String?, Bool)] {
-      var headers = HTTPFields()
+      var headers = HeaderFields()
       headers["If-Range"] = header
       XCTAssertEqual(
         Conditions(headers).allowRange(of: current, now: now), counts, header ?? "none")

@@ -79,7 +79,7 @@ final class RequestFuzzTests: XCTestCase {
     ]
     for number in 0..<caseCount {
       let text = fuzzer.next()
-      var headers = HTTPFields()
+      var headers = HeaderFields()
       headers.add(names[number % names.count], text)
       let conditions = Conditions(headers)
       _ = conditions.outcome(current, isReading: number.isMultiple(of: 2))

@@ -10,7 +10,7 @@ func pattern(_ range: Range<Int>) -> [UInt8] {
 
 /// Writes the pattern piece by piece, each when the one before was sent, and ends the answer.
 func streamPattern(
-  _ responder: HTTPResponder, from start: Int, to end: Int, pieceByteCount: Int
+  _ responder: HTTPServer.ResponseWriter, from start: Int, to end: Int, pieceByteCount: Int
 ) {
   guard start < end else { return responder.end() }
   let next = min(end, start + pieceByteCount)

@@ -16,24 +16,34 @@ final class ServedLoop: Sendable {
   private let server: OnLoop<HTTPServer?>
   private let ended = DispatchSemaphore(value: 0)
   private let hasStopped = Mutex(false)
+  private let closesLoop = Flag()
 
   /// Starts a server on 127.0.0.1, or on another host.
-  init(
+  convenience init(
     _ configuration: HTTPServer.Configuration = .init(), host: String = "127.0.0.1",
-    _ handler: @escaping @Sendable (HTTPRequest, HTTPResponder) -> Void
+    _ handler: @escaping @Sendable (HTTPServer.Request, HTTPServer.ResponseWriter) -> Void
+  ) throws {
+    try self.init(host: host) {
+      HTTPServer(on: $0, configuration: configuration, handler: handler)
+    }
+  }
+
+  /// Starts the server that `make` makes.
+  init(
+    host: String = "127.0.0.1", making make: @escaping @Sendable (EventLoop) -> HTTPServer
   ) throws {
     let started = DispatchSemaphore(value: 0)
     let outcome = Mutex<Result<Started, any Error>?>(nil)
-    let ended = self.ended
+    let (ended, closesLoop) = (self.ended, self.closesLoop)
     try OtherThread.start {
       do {
         let loop = try EventLoop()
-        let server = OnLoop<HTTPServer?>(
-          HTTPServer(on: loop, configuration: configuration, handler: handler))
+        let server = OnLoop<HTTPServer?>(make(loop))
         let address = try server.value?.listen(host: host, port: 0)
         outcome.withLock { $0 = .success(Started(address, loop.remote, server)) }
         started.signal()
         loop.run()
+        if closesLoop.isRaised { loop.close() }
         server.value = nil
       } catch {
         outcome.withLock { $0 = .failure(error) }
@@ -103,8 +113,17 @@ final class ServedLoop: Sendable {
     try done.waitOrFail("the server did not shut down")
   }
 
+  /// Returns when the loop has seen all that had come to it by now.
+  func settle() throws {
+    // A turn may have come to the first call before it looked at a socket.
+    for _ in 0..<2 { try onLoop { _ in } }
+  }
+
   /// Stops the loop, releases server and loop, and ends the thread.
-  func stop() throws {
+  ///
+  /// - Parameter closing: Whether the loop is closed, with the server still there.
+  func stop(closing: Bool = false) throws {
+    if closing { closesLoop.raise() }
     let isFirst = hasStopped.withLock { hasStopped in
       defer { hasStopped = true }
       return !hasStopped
@@ -113,6 +132,15 @@ final class ServedLoop: Sendable {
     remote.execute { $0.stop() }
     try ended.waitOrFail("the loop did not stop")
   }
+}
+
+/// Raised once, on any thread.
+final class Flag: Sendable {
+  private let state = Mutex(false)
+
+  var isRaised: Bool { state.withLock { $0 } }
+
+  func raise() { state.withLock { $0 = true } }
 }
 
 /// A value that only the loop's thread touches.

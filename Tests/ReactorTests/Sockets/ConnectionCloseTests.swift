@@ -26,6 +26,35 @@ final class ConnectionCloseTests: XCTestCase {
     peers.abort()
   }
 
+  func test_hearsThePeerOut_withAllThatItMayHoldUnread_whenEverythingIsSentAtOnce() throws {
+    let loop = try EventLoop()
+    var configuration = Connection.Configuration()
+    (configuration.closeTimeout, configuration.lingerTimeout) = (.seconds(3600), .seconds(3600))
+    let peers = try Peers(on: loop, server: configuration)
+    peers.server.onReceive = { server, bytes in
+      guard bytes.byteCount == server.configuration.inputHighWaterByteCount else { return 0 }
+      // The end of that turn sends it, and then there is nothing to wait for.
+      loop.nextTurn {
+        try? server.write([1])
+        server.close()
+      }
+      return 0
+    }
+    let record = Record(of: peers.client)
+    var closeCount = 0
+    peers.server.onClose = { _, reason in
+      XCTAssertEqual(reason, .local)
+      closeCount += 1
+      loop.stop()
+    }
+    try peers.client.write(Pattern.block(1, byteCount: 1_000_000))
+    peers.client.shutdownOutput()
+    loop.runUntilStopped()
+    XCTAssertEqual(closeCount, 1)
+    XCTAssertEqual(record.bytes, [1])
+    peers.abort()
+  }
+
   func test_bytesWrittenJustBeforeCloseArriveWhole_alsoWhenThePeerSendsMeanwhile() throws {
     for kind in [Peers.Kind.tcp, .unix] {
       let loop = try EventLoop()

@@ -5,38 +5,47 @@ import SystemPackage
 
 // What the articles of ReactorHTTP show.
 
-func answer(with file: File, _ responder: HTTPResponder) {
-  let reader = FileReader(file)
-  responder.start(.ok, contentLength: Int(file.openingStatus.byteCount))
-  func step() {
-    reader.next { result in
-      switch consume result {
-      case .success(let chunk?):
-        responder.write(chunk) { delivery, chunk in
-          reader.recycle(chunk)
-          if delivery == .sent { step() } else { file.close() }
-        }
-      case .success(nil):
-        responder.end()
-        file.close()
-      case .failure:
-        responder.cut()  // so that the client can tell that it is not whole
-        file.close()
-      }
+func respond(with file: File, _ response: HTTPServer.ResponseWriter) {
+  let byteCount = file.openingStatus.byteCount
+  response.start(.ok, contentLength: byteCount)
+  response.write(file, 0..<byteCount)
+  response.end()
+  file.close()  // The response goes on with what it needs of it.
+}
+
+func receive(
+  _ body: HTTPServer.RequestBody, into file: File, _ response: HTTPServer.ResponseWriter
+) {
+  body.write(to: file, durably: true) { result in
+    file.close()
+    switch result {
+    case .success(let byteCount): response.send(.created, body: "\(byteCount)\n".utf8)
+    case .failure: response.send(body.failure?.status ?? .internalServerError)
     }
   }
-  step()
+}
+
+func makeServer(on loop: EventLoop) -> HTTPServer {
+  HTTPServer(on: loop) { request, response async in
+    do throws(HTTPServer.RequestBody.Failure) {
+      var byteCount = 0
+      while let bytes = try await request.body.next() { byteCount += bytes.count }
+      response.send(.ok, body: "\(byteCount)\n".utf8)
+    } catch {
+      response.send(error.status)
+    }
+  }
 }
 
 func serve(_ path: String, on loop: EventLoop) throws -> (HTTPServer, port: UInt16) {
-  let server = HTTPServer(on: loop) { request, responder in
+  let server = HTTPServer(on: loop) { request, response in
     guard request.method == .get, request.path == "/file" else {
-      return responder.send(.notFound, body: "Not here\n".utf8)
+      return response.send(.notFound, body: "Not here\n".utf8)
     }
     File.open(FilePath(path), .readOnly, on: loop) { result in
       switch result {
-      case .success(let file): answer(with: file, responder)
-      case .failure: responder.send(.internalServerError)
+      case .success(let file): respond(with: file, response)
+      case .failure: response.send(.internalServerError)
       }
     }
   }

@@ -1,0 +1,309 @@
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import ReactorHTTP
+
+/// That nobody waits for ever: neither who reads a body or has written a piece, nor a connection
+/// for its client.
+@Suite struct ReachTests {
+  private static let chunkedHead = """
+    PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n
+    """
+
+  @Test func aBodyOfManySmallChunksIsReadToItsEnd_whenItHasArrivedAtOnce() throws {
+    let served = try ServedLoop { request, responder in readAll(request.body, responder) }
+    let client = try Client(to: served)
+    try client.send(Self.chunkedHead + String(repeating: "1\r\nx\r\n", count: 100) + "0\r\n\r\n")
+    #expect(try client.readAnswer().text == "100")
+    try served.stop()
+  }
+
+  @Test func whoReadsABodyGetsItsRest_whenTheResponseThatClosesTheConnectionIsWrittenFirst() throws
+  {
+    let texts = OnLoop<[String]>([])
+    let served = try ServedLoop { request, responder in
+      request.body.readAll(upTo: 100) { result in
+        texts.value.append((try? result.get()).map { String(decoding: $0, as: UTF8.self) } ?? "-")
+      }
+      responder.send(.accepted)
+    }
+    let client = try Client(to: served)
+    try client.begin("PUT", "/", headers: ["Connection: close", "Content-Length: 4"])
+    #expect(try client.readAnswer().code == 202)
+    try client.send("body")
+    try served.waitUntil("the reader is told") { _ in !texts.value.isEmpty }
+    #expect(try served.onLoop { _ in texts.value } == ["body"])
+    #expect(try client.readToEnd() == [])
+    try served.stop()
+  }
+
+  @Test func whoReadsABodyTooLateIsToldSo() throws {
+    let bodies = OnLoop<[HTTPServer.RequestBody]>([])
+    let failures = OnLoop<[HTTPServer.RequestBody.Failure]>([])
+    let served = try ServedLoop { request, responder in
+      bodies.value.append(request.body)
+      responder.send(.accepted)
+    }
+    let client = try Client(to: served)
+    // More than is read and forgotten.
+    try client.begin("PUT", "/", headers: ["Content-Length: 1000000"])
+    #expect(try client.readAnswer()["Connection"] == "close")
+    try served.onLoop { _ in
+      bodies.value[0].next { result in
+        if case .failure(let failure) = result { failures.value.append(failure) }
+      }
+    }
+    client.finishSending()
+    try served.waitUntil("the reader is told") { _ in !failures.value.isEmpty }
+    #expect(try served.onLoop { _ in failures.value } == [.connectionClosed(.local)])
+    try served.stop()
+  }
+
+  @Test func aBodyThatWasDroppedDoesNotLookWhole() throws {
+    let bodies = OnLoop<[HTTPServer.RequestBody]>([])
+    let outcomes = OnLoop<[Result<[UInt8]?, HTTPServer.RequestBody.Failure>]>([])
+    let served = try ServedLoop { request, responder in
+      bodies.value.append(request.body)
+      responder.send(.accepted)
+    }
+    let client = try Client(to: served)
+    #expect(try client.ask("PUT", "/", body: [1, 2, 3]).code == 202)
+    // By then the body of the first is through.
+    #expect(try client.get("/").code == 202)
+    try served.onLoop { _ in bodies.value[0].next { outcomes.value.append($0) } }
+    try served.waitUntil("the reader is told") { _ in !outcomes.value.isEmpty }
+    #expect(try served.onLoop { _ in outcomes.value } == [.failure(.connectionClosed(.local))])
+    try served.stop()
+  }
+
+  @Test func whoWritesARangeOfAClosedFileIsToldSo() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(pattern(100_000), to: "file")
+    let path = folder.path.appending("file")
+    let failures = OnLoop<[PumpError]>([])
+    let loop = OnLoop<EventLoop?>(nil)
+    let served = try ServedLoop { _, responder in
+      guard let loop = loop.value else { return }
+      File.open(path, .readOnly, on: loop) { result in
+        guard let file = try? result.get() else { return }
+        file.close()
+        responder.start(.ok, contentLength: 100_000)
+        responder.write(file, 0..<100_000) { result in
+          if case .failure(let error) = result { failures.value.append(error) }
+        }
+        responder.end()
+      }
+    }
+    try served.onLoop { loop.value = $0.value?.core.loop }
+    let client = try Client(to: served)
+    try client.begin("GET", "/")
+    _ = try? client.readToEnd()
+    try served.waitUntil("the writer is told") { _ in !failures.value.isEmpty }
+    try served.onLoop { _ in loop.value = nil }
+    try served.stop()
+  }
+
+  @Test func aRefusalInTheMiddleOfALongBodySaysThatItClosesTheConnection() throws {
+    let served = try ServedLoop { request, responder in
+      request.body.next { _ in responder.send(.insufficientStorage) }
+    }
+    let client = try Client(to: served)
+    try client.begin("PUT", "/", headers: ["Content-Length: 1000000"])
+    try client.send("begin")
+    let answer = try client.readAnswer()
+    #expect(answer.code == 507)
+    #expect(answer["Connection"] == "close")
+    try served.stop()
+  }
+
+  // MARK: - Pace
+
+  @Test func aClientThatDoesNotTakeALateResponseIsCut() throws {
+    let responders = OnLoop<[HTTPServer.ResponseWriter]>([])
+    let outcomes = OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
+    let served = try ServedLoop(.impatient) { _, responder in
+      responder.onEnd { outcomes.value.append($0) }
+      responders.value.append(responder)
+    }
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    try client.begin("GET", "/")
+    try waitForRest(served) { _ in responders.value.count == 1 }
+    try served.onLoop { _ in
+      responders.value[0].send(.ok, body: [UInt8](repeating: 120, count: 64 << 20))
+      responders.value = []
+    }
+    try served.waitUntil("the answer has ended") { _ in outcomes.value.count == 1 }
+    #expect(try served.onLoop { _ in outcomes.value[0].isComplete } == false)
+    try served.stop()
+  }
+
+  @Test func aClientThatStaysIdleAfterALateResponseIsClosed() throws {
+    let responders = OnLoop<[HTTPServer.ResponseWriter]>([])
+    let served = try ServedLoop(.impatient) { _, responder in responders.value.append(responder) }
+    let client = try Client(to: served)
+    try client.begin("GET", "/")
+    try waitForRest(served) { _ in responders.value.count == 1 }
+    try served.onLoop { _ in
+      responders.value[0].send(.ok)
+      responders.value = []
+    }
+    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readToEnd() == [])
+    try served.stop()
+  }
+
+  @Test func aClientThatDoesNotTakeAResponseThatClosesItsConnectionIsCut_afterTheSameTime() throws {
+    let outcomes = OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
+    let served = try ServedLoop(.impatient) { _, responder in
+      responder.onEnd { outcomes.value.append($0) }
+      responder.send(.ok, body: [UInt8](repeating: 120, count: 64 << 20))
+    }
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    let start = ContinuousClock.now
+    try client.begin("GET", "/", headers: ["Connection: close"])
+    try served.waitUntil("the answer has ended") { _ in outcomes.value.count == 1 }
+    // A connection by itself takes 30 seconds to close at most, whatever is waiting.
+    #expect(ContinuousClock.now - start < .seconds(20))
+    try served.stop()
+  }
+
+  @Test func aClientThatTookMuchAtOnceMayPause() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .seconds(1)
+    let served = try ServedLoop(configuration) { _, responder in
+      responder.send(.ok, body: [UInt8](repeating: 120, count: 32 << 20))
+    }
+    let client = try Client(to: served, receiveBufferByteCount: 65_536)
+    try client.begin("GET", "/")
+    _ = try client.readHead()
+    // As a rule before anybody looks at how fast it is.
+    #expect(try client.skip(byteCount: 16 << 20) == 16 << 20)
+    for _ in 1...2 {
+      let idle = try Client(to: served)
+      #expect(try idle.readToEnd() == [])
+    }
+    #expect(try client.skip(byteCount: 16 << 20) == 16 << 20)
+    try served.stop()
+  }
+
+  @Test func aTrailerThatIsLongerThanTheInputIsRefused() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.headByteLimit = 1024
+    configuration.inputByteCount = 4096
+    let served = try ServedLoop(configuration) { request, responder in
+      readAll(request.body, responder)
+    }
+    let client = try Client(to: served)
+    let trailer = "X: " + String(repeating: "a", count: 8000)
+    try client.send(Self.chunkedHead + "1\r\nx\r\n0\r\n" + trailer)
+    #expect(try client.readAnswer().code == 400)
+    try served.stop()
+  }
+
+  /// Waits until a condition holds, and then until nobody looks at connections any more, which
+  /// have nothing to wait for.
+  private func waitForRest(
+    _ served: ServedLoop, _ isTrue: @escaping @Sendable (OnLoop<HTTPServer?>) -> Bool
+  ) throws {
+    try served.waitUntil("the request", isTrue)
+    try served.waitUntil("nobody looks") { $0.value?.isWatching == false }
+  }
+
+  // MARK: - The end of the server
+
+  @Test func aServerMayBeReleasedWhenAResponseIsOut_thoughTheNextRequestHasBegun() throws {
+    let box = OnLoop<HTTPServer?>(nil)
+    let served = try ServedLoop { _, responder in
+      responder.onEnd { _ in box.value = nil }
+      responder.send(.ok)
+    }
+    try served.onLoop { server in
+      box.value = server.value
+      server.value = nil
+    }
+    let client = try Client(to: served)
+    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT")
+    #expect(try client.readAnswer().code == 200)
+    #expect((try? client.readToEnd()) ?? [] == [])
+    #expect(try served.onLoop { _ in box.value == nil })
+    try served.stop()
+  }
+
+  // MARK: - What completions hold
+
+  @Test func whatACompletionHoldsIsReleasedAfterIt_andMayWriteThen() throws {
+    let served = try ServedLoop { _, responder in
+      responder.start(.ok, contentLength: 1 + 8_000_000 + 1 + 1)
+      let last = Last { [weak responder] in
+        responder?.write(IOBuffer(copying: "z".utf8)) { _, _ in }
+      }
+      // It is sent long before the others.
+      responder.write(IOBuffer(copying: "a".utf8)) { _, _ in withExtendedLifetime(last) {} }
+      responder.write(IOBuffer(copying: [UInt8](repeating: 98, count: 8_000_000))) { _, _ in }
+      responder.write(IOBuffer(copying: "c".utf8)) { _, _ in responder.end() }
+    }
+    let client = try Client(to: served, receiveBufferByteCount: 65_536)
+    try client.begin("GET", "/")
+    let body = try client.readAnswer().body
+    #expect(body.first == UInt8(ascii: "a"))
+    #expect(body.last == UInt8(ascii: "z"))
+    try served.stop()
+  }
+
+  // MARK: - Memory
+
+  @Test func aClientThatTakesNoResponseHasFewRequestsRead() throws {
+    let count = OnLoop(0)
+    let served = try ServedLoop { _, responder in
+      count.value += 1
+      responder.send(.noContent)
+    }
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    client.limitSending(to: .milliseconds(500))
+    let filler = String(repeating: "a", count: 8000)
+    let request = "GET / HTTP/1.1\r\nHost: x\r\nX: \(filler)\r\n\r\n"
+    // Many times what the kernel's buffers and the limits hold.
+    var sent = 0
+    while sent < 100_000, client.trySend(request) { sent += 1 }
+    #expect(sent < 100_000)
+    let unsent = try served.onLoop { $0.value?.responsesInProgress ?? 0 }
+    #expect(unsent <= 100)
+    try served.stop()
+  }
+}
+
+extension HTTPServer.Configuration {
+  fileprivate static var impatient: Self {
+    var configuration = Self()
+    configuration.inactivityTimeout = .milliseconds(50)
+    configuration.responsePauseLimit = .zero
+    return configuration
+  }
+}
+
+/// Does something when it goes.
+private final class Last {
+  private let action: () -> Void
+
+  init(_ action: @escaping () -> Void) {
+    self.action = action
+  }
+
+  deinit { action() }
+}
+
+/// Reads chunk by chunk, and responds with how many bytes there were.
+private func readAll(
+  _ body: HTTPServer.RequestBody, _ responder: HTTPServer.ResponseWriter, after byteCount: Int = 0
+) {
+  body.next { result in
+    switch result {
+    case .success(let bytes?): readAll(body, responder, after: byteCount + bytes.count)
+    case .success(nil): responder.send(.ok, body: "\(byteCount)".utf8)
+    case .failure(let failure): responder.send(failure.status)
+    }
+  }
+}
