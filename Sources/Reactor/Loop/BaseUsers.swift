@@ -1,4 +1,4 @@
-/// Objects that have events of their own in a loop's base, and take them out when the loop ends.
+/// Objects that have something to end when their loop does, as an HTTP server.
 package final class BaseUsers {
   private var ends: [ObjectIdentifier: () -> Void] = [:]
   private var haveEnded = false

@@ -211,7 +211,7 @@ final class Exchange {
   func abandoned() {
     switch phase {
     case .waiting:
-      let status = request?.body.failureStatus ?? .internalServerError
+      let status = request?.body.failure?.status ?? .internalServerError
       send(status, [:], "\(status.reason)\n".utf8)
     case .streaming: cut()
     case .written, .cut: break
@@ -281,7 +281,7 @@ extension Exchange {
     _ framing: ResponseFraming, isWhole: Bool, to connection: ServerConnection
   ) {
     let isClosedByHandler =
-      notable.contains(.connection) && headers.listContains("Connection", "close")
+      notable.contains(.connection) && headers.connectionIsToClose
     endsConnection =
       isClosedByHandler || !terms.keepsAlive
       || connection.mustEnd(behind: self, isWhole: isWhole)

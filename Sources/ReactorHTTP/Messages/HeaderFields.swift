@@ -135,6 +135,20 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     return found
   }
 
+  /// Whether a `Connection` field, which is a list, has "close".
+  var connectionIsToClose: Bool {
+    var isToClose = false
+    let bytes = bytes.span
+    for line in lines
+    where bytes.extracting(line.name).equalsIgnoringCase(Keyword.connection) {
+      let value = bytes.extracting(line.value)
+      value.forEachElement { element in
+        if value.extracting(element).equalsIgnoringCase(Keyword.close) { isToClose = true }
+      }
+    }
+    return isToClose
+  }
+
   /// The index of the first line: 0.
   public var startIndex: Int { 0 }
 

@@ -180,9 +180,6 @@ extension HTTPServer {
     /// Whether nothing of it is left with the connection.
     var isThrough: Bool { connection == nil && failure == nil }
 
-    /// What a handler that says nothing responds; nil for its own failure.
-    var failureStatus: HTTPStatus? { failure?.status }
-
     /// Whether the connection can't go on behind a response that begins now.
     ///
     /// - Parameter isWhole: Whether the response ends now, too. Behind one that goes on, whoever

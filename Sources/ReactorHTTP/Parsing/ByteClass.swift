@@ -113,9 +113,9 @@ extension Span<UInt8> {
 
   /// Calls `body` with the elements of a comma-separated list (RFC 9110, 5.6.1), without blanks
   /// around them; empty ones, too. A comma in a quoted string divides it.
-  func forEachElement(
-    _ body: (Range<Int>) throws(RequestError) -> Void
-  ) throws(RequestError) {
+  func forEachElement<Failure: Error>(
+    _ body: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
     var start = 0
     while let comma = firstIndex(from: start, where: { $0 == UInt8(ascii: ",") }) {
       try body(trimmingBlanks(start..<comma))
