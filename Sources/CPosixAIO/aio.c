@@ -5,7 +5,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 
 // Stands in a control block's return value until glibc takes the operation. No read or write
@@ -25,7 +24,7 @@ void caio_prepare(struct aiocb *control, int opcode, int fd, void *memory, size_
     control->__return_value = untouched;
 }
 
-bool caio_was_taken(const struct aiocb *control) {
+bool caio_was_accepted(const struct aiocb *control) {
     // aio_error takes glibc's mutex, so what is read behind it is settled.
     int error = aio_error(control);
     if (error == EINPROGRESS)
@@ -41,7 +40,7 @@ void caio_set_priority(struct aiocb *control, int priority) { control->aio_reqpr
 
 int caio_priority_limit(void) { return (int)sysconf(_SC_AIO_PRIO_DELTA_MAX); }
 
-void caio_set_helper_limit(int count) {
+void caio_set_thread_limit(int count) {
     // The members that are left 0 get glibc's defaults, all but the idle time.
     struct aioinit settings = {.aio_threads = count, .aio_num = 64, .aio_idle_time = 1};
     aio_init(&settings);
@@ -63,23 +62,26 @@ int caio_suspend(const struct aiocb *const *controls, int count, int64_t nanosec
     return aio_suspend(controls, count, nanoseconds < 0 ? NULL : &timeout);
 }
 
-static atomic_bool forked_child;
-static pthread_once_t watching_fork = PTHREAD_ONCE_INIT;
+static unsigned fork_count;
+static pthread_once_t counting_forks = PTHREAD_ONCE_INIT;
 
-static void in_forked_child(void) { atomic_store(&forked_child, true); }
+// Runs in the child, which has one thread.
+static void count_fork(void) { fork_count += 1; }
 
-static void watch_fork(void) { pthread_atfork(NULL, NULL, in_forked_child); }
+static void count_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 
-bool caio_is_forked_child(void) {
-    pthread_once(&watching_fork, watch_fork);
-    return atomic_load(&forked_child);
+unsigned caio_fork_count(void) {
+    pthread_once(&counting_forks, count_forks);
+    return fork_count;
 }
 
-int caio_submit_group(struct aiocb *const *controls, int count, int signo, uint64_t ticket) {
+bool caio_is_forked_child(void) { return caio_fork_count() > 0; }
+
+int caio_submit_group(struct aiocb *const *controls, int count, int signo, uint64_t value) {
     struct sigevent event;
     memset(&event, 0, sizeof event);
     event.sigev_notify = SIGEV_SIGNAL;
     event.sigev_signo = signo;
-    event.sigev_value.sival_ptr = (void *)(uintptr_t)ticket;
+    event.sigev_value.sival_ptr = (void *)(uintptr_t)value;
     return lio_listio(LIO_NOWAIT, (struct aiocb *const *)controls, count, &event);
 }

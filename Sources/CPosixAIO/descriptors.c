@@ -2,12 +2,8 @@
 #include "CPosixAIO.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <linux/openat2.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -21,8 +17,6 @@ int caio_pipe(int *read_fd, int *write_fd) {
     *write_fd = ends[1];
     return 0;
 }
-
-int caio_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 int caio_timerfd(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
 
@@ -52,8 +46,6 @@ int caio_epoll_wait(int epoll_fd, uint32_t *sources) {
         *sources |= events[i].data.u32;
     return count;
 }
-
-int caio_o_path(void) { return O_PATH; }
 
 int caio_o_direct(void) { return O_DIRECT; }
 
@@ -90,45 +82,4 @@ uint64_t caio_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-// linux/openat2.h has it since 5.12; a kernel before that says EINVAL.
-#ifndef RESOLVE_CACHED
-#define RESOLVE_CACHED 0x20
-#endif
-
-static int open_beneath(int directory_fd, const char *path, int flags, mode_t mode,
-                        uint64_t resolve) {
-    struct open_how how = {
-        .flags = (uint64_t)(unsigned int)flags,
-        // openat2 refuses what openat ignores: a mode without a reason for it.
-        .mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
-        .resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-    };
-    return (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
-}
-
-int caio_open_beneath(int directory_fd, const char *path, int flags, mode_t mode) {
-    return open_beneath(directory_fd, path, flags, mode, 0);
-}
-
-int caio_open_cached(int directory_fd, const char *path, int flags) {
-    return open_beneath(directory_fd, path, flags, 0, RESOLVE_CACHED | RESOLVE_NO_XDEV);
-}
-
-bool caio_opens_in_memory(int fd) {
-    struct statfs status;
-    if (fstatfs(fd, &status) != 0)
-        return false;
-    switch (status.f_type) {
-    case EXT4_SUPER_MAGIC:
-    case XFS_SUPER_MAGIC:
-    case BTRFS_SUPER_MAGIC:
-    case F2FS_SUPER_MAGIC:
-    case TMPFS_MAGIC:
-    case OVERLAYFS_SUPER_MAGIC:
-        return true;
-    default:
-        return false;
-    }
 }

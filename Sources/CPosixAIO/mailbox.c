@@ -103,15 +103,15 @@ static void leave(struct mailbox *box, uint32_t generation) {
     }
 }
 
-static void pass_on(struct slot *slot, uint64_t ticket) {
+static void pass_on(struct slot *slot, uint64_t value) {
     // Eight bytes into a pipe are written whole or not at all.
-    if (write(slot->pipe_write_fd, &ticket, sizeof ticket) != sizeof ticket) {
+    if (write(slot->pipe_write_fd, &value, sizeof value) != sizeof value) {
         STEP();
         atomic_store(&slot->overflow, true);
         // The owner looks at the flag when it has read the pipe. It may have emptied the pipe in
         // between, so this makes sure that there is something to read after the flag was set.
-        ticket = 0;
-        if (write(slot->pipe_write_fd, &ticket, sizeof ticket) != sizeof ticket) {
+        value = 0;
+        if (write(slot->pipe_write_fd, &value, sizeof value) != sizeof value) {
             // Full, so it is readable.
         }
     }

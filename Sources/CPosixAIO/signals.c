@@ -42,7 +42,7 @@ int caio_signalfd(int signo) {
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-int caio_signalfd_read(int fd, uint64_t *tickets, int capacity) {
+int caio_signalfd_read(int fd, uint64_t *values, int capacity) {
     // 32 records of 128 bytes: 4 KiB of stack, and one call for a usual wake.
     enum { record_count = 32 };
     struct signalfd_siginfo records[record_count];
@@ -52,6 +52,6 @@ int caio_signalfd_read(int fd, uint64_t *tickets, int capacity) {
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     int count = (int)((size_t)byte_count / sizeof records[0]);
     for (int i = 0; i < count; ++i)
-        tickets[i] = records[i].ssi_code == SI_ASYNCIO ? records[i].ssi_ptr : 0;
+        values[i] = records[i].ssi_code == SI_ASYNCIO ? records[i].ssi_ptr : 0;
     return count;
 }

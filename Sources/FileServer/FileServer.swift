@@ -92,8 +92,8 @@ final class FileServer {
   var snapshot: LoopSnapshot {
     LoopSnapshot(
       server: figures, connectionCount: server.connectionCount,
-      responsesInProgress: server.responsesInProgress, loop: folder.loop.figures,
-      queue: folder.loop.queue.figures, openFiles: openFiles.figures)
+      responsesInProgress: server.responsesInProgress, loop: folder.loop.statistics,
+      queue: folder.loop.queue.statistics, openFiles: openFiles.figures)
   }
 
   private func sendFile(

@@ -101,32 +101,3 @@ struct Handed<Value>: @unchecked Sendable {
     self.value = value
   }
 }
-
-/// Runs a closure on a thread of its own.
-///
-/// - Throws: `EAGAIN` where there may be no more threads.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
-  // Released by the thread.
-  let context = unsafe Unmanaged.passRetained(ThreadBody(body))
-  var thread = pthread_t()
-  let error = unsafe pthread_create(
-    &thread, nil,
-    { context in
-      guard let context = unsafe context else { return nil }
-      unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
-      return nil
-    }, context.toOpaque())
-  guard error == 0 else {
-    unsafe context.release()
-    throw Errno(rawValue: error)
-  }
-  pthread_detach(thread)
-}
-
-private final class ThreadBody {
-  let run: @Sendable () -> Void
-
-  init(_ run: @escaping @Sendable () -> Void) {
-    self.run = run
-  }
-}

@@ -3,13 +3,13 @@
   internal import PosixAIO
   public import Reactor
 
-  /// Exports the figures of a loop and of its completion queue to swift-metrics.
+  /// Exports the statistics of a loop and of its completion queue to swift-metrics.
   ///
   /// ```swift
   /// LoopMetrics(of: loop, name: "files")
   /// ```
   ///
-  /// What grows is a `Counter`, what goes up and down a `Meter`; both are read from the figures at
+  /// What grows is a `Counter`, what goes up and down a `Meter`; both are read from the statistics at
   /// an interval, by a timer of the loop. How long operations wait and run is a `Timer` for each
   /// kind, which gets every operation that glibc has run. The loop's own times are exported as the
   /// median and the 99th percentile since the loop was made. Every label begins with `reactor.`,
@@ -29,7 +29,7 @@
     /// - Parameters:
     ///   - loop: The loop. Its queue's ``CompletionQueue/observer`` is replaced.
     ///   - name: The value of the dimension `loop`, to tell several loops apart.
-    ///   - interval: How often figures are read; more than 0.
+    ///   - interval: How often statistics are read; more than 0.
     ///   - factory: Makes the metrics.
     @discardableResult
     public init(
@@ -45,7 +45,7 @@
       timer = loop.schedule(every: interval) { [self] in export() }
     }
 
-    /// Exports the figures of this moment, and no more afterwards.
+    /// Exports the statistics of this moment, and no more afterwards.
     public func stop() {
       // Not scheduled once it was stopped, or its loop has ended.
       guard let timer, timer.isScheduled else { return }
@@ -55,7 +55,7 @@
     }
 
     private func export() {
-      let snapshot = Snapshot(queue: loop.queue.figures, loop: loop.figures)
+      let snapshot = Snapshot(queue: loop.queue.statistics, loop: loop.statistics)
       for index in counters.indices { counters[index].export(snapshot) }
       for meter in meters { meter.export(snapshot) }
     }

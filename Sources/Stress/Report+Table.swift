@@ -23,8 +23,8 @@ extension Report {
       lines.append(row("  \(name)", ["\(count)"]))
     }
     lines.append("the queue")
-    for figure in queueFigures { lines.append(row("  \(figure.text)", ["\(figure.value)"])) }
-    lines.append(row("  completions each wake-up", [tenths(result.figures.completionsPerWake)]))
+    for entry in queueStatistics { lines.append(row("  \(entry.text)", ["\(entry.value)"])) }
+    lines.append(row("  completions each wake-up", [tenths(result.statistics.completionsPerWake)]))
     lines.append("")
     lines.append(verdict)
     return lines.joined(separator: "\n")

@@ -5,13 +5,13 @@ import ProgramSupport
 struct LoadResult {
   let tally: Tally
   let took: Duration
-  let figures: CompletionQueue.Figures
+  let statistics: CompletionQueue.Statistics
   let digest: UInt64
 
   init(_ load: Load, took: Duration, queue: CompletionQueue) {
     tally = load.tally
     self.took = took
-    figures = queue.figures
+    statistics = queue.statistics
     digest = load.digest
   }
 
@@ -41,17 +41,17 @@ struct Report {
   var isVerified: Bool { findings.isEmpty && verifiedBlockCount == options.blockCount }
 
   /// The queue's counters, each with what it is called for people and for programs.
-  var queueFigures: [(text: String, key: String, value: Int)] {
-    let figures = result.figures
+  var queueStatistics: [(text: String, key: String, value: Int)] {
+    let statistics = result.statistics
     return [
-      ("answered by the page cache", "cacheHits", Int(figures.cacheHitCount)),
-      ("merged writes", "mergedWrites", Int(figures.mergedWriteCount)),
-      ("merged syncs", "mergedSyncs", Int(figures.mergedSyncCount)),
-      ("hand-overs to glibc", "groups", Int(figures.groupCount)),
-      ("signals", "signals", Int(figures.signalCount)),
-      ("of them on other threads", "strays", Int(figures.strayCount)),
-      ("found by the backstop", "rescued", Int(figures.rescuedCount)),
-      ("answered while they ran", "abandoned", Int(figures.abandonedCount)),
+      ("served by the page cache", "cacheHits", Int(statistics.cacheHitCount)),
+      ("merged writes", "mergedWrites", Int(statistics.mergedWriteCount)),
+      ("merged syncs", "mergedSyncs", Int(statistics.mergedSyncCount)),
+      ("submissions to glibc", "groups", Int(statistics.groupCount)),
+      ("signals", "signals", Int(statistics.signalCount)),
+      ("of them on other threads", "strays", Int(statistics.strayCount)),
+      ("found by the backstop", "rescued", Int(statistics.rescuedCount)),
+      ("completed while they ran", "abandoned", Int(statistics.abandonedCount)),
     ]
   }
 }
@@ -97,8 +97,8 @@ extension Report {
   }
 
   private var queueJSON: [(String, JSON)] {
-    queueFigures.map { ($0.key, .integer($0.value)) }
-      + [("completionsPerWake", .number(result.figures.completionsPerWake))]
+    queueStatistics.map { ($0.key, .integer($0.value)) }
+      + [("completionsPerWake", .number(result.statistics.completionsPerWake))]
   }
 
   private func json(_ finding: Finding) -> JSON {

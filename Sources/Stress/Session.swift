@@ -147,12 +147,12 @@ final class Session {
   private func startWatchdog() {
     watchdog = Watchdog(on: loop, limit: .seconds(options.stallLimit)) { [self] operation, text in
       progress.end()
-      let figures = loop.queue.figures
+      let statistics = loop.queue.statistics
       let culprit = operation.map { "operation \($0.number) (\($0.kind))" } ?? text
       StandardError.write(
         line: """
           aio-stress: \(culprit) is not done after \(options.stallLimit) s; in flight \
-          \(figures.inFlightCount), waiting \(figures.waitingCount); to try it again: \
+          \(statistics.inFlightCount), waiting \(statistics.waitingCount); to try it again: \
           \(options.replay(seed: seed))
           """)
       // What does not end cannot be waited for.

@@ -22,7 +22,7 @@
       metrics.stop()
       let dimensions = [("loop", "test")]
       let completed = try factory.expectCounter("reactor.queue.completed", dimensions)
-      XCTAssertEqual(completed.totalValue, Int64(loop.queue.figures.completedCount))
+      XCTAssertEqual(completed.totalValue, Int64(loop.queue.statistics.completedCount))
       XCTAssertEqual(completed.values.count, 1)
       let bytes = try factory.expectCounter("reactor.queue.transferred_bytes", dimensions)
       XCTAssertEqual(bytes.totalValue, 1000)
@@ -45,7 +45,7 @@
       let count = turns.values.count
       loop.run(for: .milliseconds(5))
       XCTAssertEqual(turns.values.count, count)
-      XCTAssertLessThanOrEqual(turns.totalValue, Int64(loop.figures.turnCount))
+      XCTAssertLessThanOrEqual(turns.totalValue, Int64(loop.statistics.turnCount))
       loop.close()
     }
 

@@ -136,7 +136,7 @@ struct IOBufferMisuseTests {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       _ = IOBuffer(copying: Liar([1], claims: -1))
     }
-    #expect(result.says("the capacity is a number of bytes, 0 or more"))
+    #expect(result.says("the capacity must be 0 or more bytes"))
   }
 
   @Test func countsOutsideOfTheMemoryTrap() async {

@@ -57,9 +57,9 @@ extension ServedLoop {
     let done = DispatchSemaphore(value: 0)
     try onLoop { server in
       guard let loop = server.value?.core.loop else { return }
-      count.value = loop.figures.turnCount
+      count.value = loop.statistics.turnCount
       loop.schedule(after: time) {
-        count.value = loop.figures.turnCount - count.value
+        count.value = loop.statistics.turnCount - count.value
         done.signal()
       }
     }

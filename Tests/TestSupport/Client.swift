@@ -138,7 +138,7 @@ public final class Client {
     setTimeout(SO_SNDTIMEO, timeout)
   }
 
-  /// Closes the sending side only.
+  /// Closes the sending direction only.
   public func finishSending() {
     shutdown(socket, Int32(SHUT_WR))
   }

@@ -27,7 +27,7 @@ extension CompletionQueue {
     while !condition() {
       let remaining = end - .now
       guard remaining > .zero else {
-        throw DeadlinePassed(description: "unfinished: \(unfinishedCount), \(figures)")
+        throw DeadlinePassed(description: "unfinished: \(unfinishedCount), \(statistics)")
       }
       var polled = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
       let milliseconds = Int32(remaining.components.seconds * 1000 + 1)

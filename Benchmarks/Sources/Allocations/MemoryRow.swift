@@ -60,7 +60,7 @@ private final class PipeReader {
     }
     queue.drain()
     let after = bench_heap_bytes()
-    let figures = queue.figures
+    let figures = queue.statistics
     try finish(count)
     return Weight(
       bytesPerRequest: Double(after - before) / Double(count),

@@ -165,7 +165,7 @@ extension Snapshot {
   }
 
   private func summary(
-    _ name: String, _ help: String, _ times: (LoopSnapshot) -> Histogram
+    _ name: String, _ help: String, _ times: (LoopSnapshot) -> DurationHistogram
   ) -> Metric {
     let samples = loops.enumerated().flatMap { index, loop in
       let (times, label) = (times(loop), ("loop", "\(index)"))

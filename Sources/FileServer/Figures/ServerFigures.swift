@@ -27,8 +27,8 @@ struct LoopSnapshot: Sendable {
   var server: ServerFigures
   var connectionCount: Int
   var responsesInProgress: Int
-  var loop: EventLoop.Figures
-  var queue: CompletionQueue.Figures
+  var loop: EventLoop.Statistics
+  var queue: CompletionQueue.Statistics
   var openFiles: OpenFiles.Figures
 }
 

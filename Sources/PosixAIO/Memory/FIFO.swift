@@ -1,9 +1,9 @@
-/// A queue, first in first out, at a fixed cost for each element.
+/// A first-in, first-out queue with amortized constant-time operations.
 ///
-/// Inlinable, since other modules would otherwise ask the runtime for the layout of its elements.
+/// Inlinable, because other modules would otherwise look up the layout of its elements at run time.
 @usableFromInline
 package struct FIFO<Element> {
-  /// Elements that were taken from the front are dropped from the array when there are so many.
+  /// The least number of removed elements before the array is trimmed.
   @inlinable static var trimCount: Int { 64 }
 
   @usableFromInline var elements: [Element?] = []
@@ -29,7 +29,7 @@ package struct FIFO<Element> {
     if elements.count == 1 { return elements.removeLast() }
     let element = elements[head].take()
     head += 1
-    // Now and then, and at a cost that the elements before have paid for.
+    // Rarely, and at a cost that the elements removed before have paid for.
     if head == elements.count {
       elements.removeAll(keepingCapacity: true)
       head = 0

@@ -1,8 +1,8 @@
-/// A block of memory that an asynchronous operation may read or fill.
+/// A block of memory that an asynchronous operation can read or fill.
 ///
-/// glibc's helper threads touch the memory of an operation long after the call that started it has
-/// returned, so a buffer *moves*: into the operation when that is accepted, and back out with its
-/// completion. In between nobody can reach it, which the compiler checks.
+/// glibc's helper threads use the memory of an operation long after the call that started it has
+/// returned. So a buffer *moves*: into the operation when that is accepted, and back out with its
+/// completion. In between nothing else can access it, which the compiler checks.
 ///
 /// ```swift
 /// file.read(into: IOBuffer(capacity: 65_536), at: 0) { result, buffer in
@@ -10,15 +10,15 @@
 /// }
 /// ```
 ///
-/// The first `count` bytes of the `capacity` are valid. The rest was never written and is never
-/// shown.
+/// The first `count` bytes of the `capacity` are valid. The others have not been written, and are
+/// not exposed.
 @safe
 public struct IOBuffer: ~Copyable, Sendable {
-  /// The alignment that direct IO (`O_DIRECT`) asks of memory on every common file system, in
-  /// bytes.
+  /// The alignment in bytes that direct IO (`O_DIRECT`) requires of memory on all common file
+  /// systems.
   public static let pageAlignment = 4096
 
-  /// Enough for any Swift type, in bytes. What small buffers get.
+  /// The alignment of small buffers in bytes, enough for any Swift type.
   public static let smallAlignment = 16
 
   /// The number of bytes that the memory can hold.
@@ -27,24 +27,25 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// The number of valid bytes, `0...capacity`.
   public private(set) var count: Int
 
-  // Sendable: one owner at a time, since the struct cannot be copied.
+  // Sendable: the struct cannot be copied, so it has one owner at a time.
   nonisolated(unsafe) private let base: UnsafeMutableRawPointer
 
-  /// Allocates memory for `capacity` bytes, none of them valid yet.
+  /// Allocates memory for `capacity` bytes. None of them is valid yet.
+  ///
+  /// Traps if memory runs out, as every allocation in Swift does, and if a parameter is out of
+  /// range.
   ///
   /// - Parameters:
   ///   - capacity: In bytes, 0 or more.
-  ///   - alignment: In bytes, a power of two. Without one, buffers of a page or more are aligned
-  ///     to ``pageAlignment`` and can be used for direct IO.
-  ///
-  /// Traps when memory runs out, as every allocation in Swift does.
+  ///   - alignment: In bytes, a power of two. By default, buffers of a page or more are aligned to
+  ///     ``pageAlignment`` and can be used for direct IO.
   public init(capacity: Int, alignment: Int? = nil) {
-    precondition(capacity >= 0, "IOBuffer: the capacity is a number of bytes, 0 or more")
+    precondition(capacity >= 0, "IOBuffer: the capacity must be 0 or more bytes")
     let fitting = capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment
     let alignment = alignment ?? fitting
     precondition(
       alignment > 0 && alignment & (alignment - 1) == 0,
-      "IOBuffer: the alignment is a power of two")
+      "IOBuffer: the alignment must be a power of two")
     unsafe self.base = .allocate(byteCount: max(capacity, 1), alignment: alignment)
     self.capacity = capacity
     self.count = 0
@@ -52,25 +53,28 @@ public struct IOBuffer: ~Copyable, Sendable {
 
   /// Allocates a buffer that holds a copy of bytes.
   ///
-  /// Traps when a collection has more bytes than it counts, or counts fewer than none.
+  /// Traps if a collection has more elements than its `count`, or a negative `count`.
   ///
-  /// - Parameter bytes: Any number of them; the capacity is as many.
+  /// - Parameter bytes: Any number of them, which is also the capacity.
   public init(copying bytes: some Collection<UInt8>) {
     let count = bytes.withContiguousStorageIfAvailable { $0.count }
     self.init(capacity: count ?? bytes.count)
     append(contentsOf: bytes)
   }
 
-  /// Takes over memory that ``relinquish()`` gave away.
+  /// Takes ownership of memory from ``relinquish()``. Traps if `count` is out of range, and for
+  /// memory without a base address.
   ///
   /// - Parameters:
-  ///   - memory: Allocated by an `IOBuffer`, and owned by nobody else.
-  ///   - count: The number of valid bytes, at most `memory.count`.
+  ///   - memory: Allocated by an `IOBuffer`, without another owner.
+  ///   - count: The number of valid bytes, `0...memory.count`.
   @unsafe
   public init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
-    precondition(count >= 0 && count <= memory.count, "IOBuffer: count is within the memory")
+    precondition(
+      count >= 0 && count <= memory.count,
+      "IOBuffer: count must be within 0 and the size of the memory")
     guard let base = memory.baseAddress else {
-      preconditionFailure("IOBuffer: the memory comes from an IOBuffer")
+      preconditionFailure("IOBuffer: the memory must come from an IOBuffer")
     }
     unsafe self.base = base
     self.capacity = memory.count
@@ -83,7 +87,7 @@ public struct IOBuffer: ~Copyable, Sendable {
 
   /// Gives the memory to the caller, who passes it to ``init(adopting:count:)`` or deallocates it.
   ///
-  /// The way to hand the memory to C code that keeps it, without copying it.
+  /// Use it to pass the memory to C code that keeps it, without a copy.
   ///
   /// - Returns: The whole memory, ``capacity`` bytes, valid or not.
   public consuming func relinquish() -> UnsafeMutableRawBufferPointer {
@@ -92,14 +96,14 @@ public struct IOBuffer: ~Copyable, Sendable {
     return unsafe memory
   }
 
-  /// Whether no byte is valid.
+  /// Whether there are no valid bytes.
   public var isEmpty: Bool { count == 0 }
 
   /// Reads the valid bytes.
   ///
   /// - Parameter body: Gets the bytes, which it may use until it returns.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
+  /// - Returns: The result of `body`.
+  /// - Throws: The error of `body`.
   public func withBytes<Failure: Error, Result: ~Copyable>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -110,8 +114,8 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// Changes the valid bytes in place.
   ///
   /// - Parameter body: Gets the bytes, which it may use until it returns.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
+  /// - Returns: The result of `body`.
+  /// - Throws: The error of `body`.
   public mutating func withMutableBytes<Failure: Error, Result: ~Copyable>(
     _ body: (inout MutableRawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -120,13 +124,13 @@ public struct IOBuffer: ~Copyable, Sendable {
     return try body(&bytes)
   }
 
-  /// Adds bytes behind the valid ones.
+  /// Appends bytes to the valid ones.
   ///
-  /// Traps when they do not fit in the capacity; memory that an operation has used keeps its
-  /// address, so a buffer never grows.
+  /// Traps if they do not fit in the capacity. A buffer never grows, since memory that an operation
+  /// has used keeps its address.
   ///
-  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them. They count as many as there
-  ///   are: what a collection says about its `count` is not relied upon.
+  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them. The elements are counted; the
+  ///   collection's own `count` is not trusted.
   public mutating func append(contentsOf bytes: some Collection<UInt8>) {
     let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count)
     let copied = bytes.withContiguousStorageIfAvailable { source in
@@ -145,9 +149,9 @@ public struct IOBuffer: ~Copyable, Sendable {
     count += added
   }
 
-  /// Adds a copy of foreign memory behind the valid bytes. Traps when it does not fit.
+  /// Appends a copy of other memory to the valid bytes. Traps if it does not fit in the capacity.
   ///
-  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them.
+  /// - Parameter bytes: At most ``capacity`` minus ``count`` bytes.
   public mutating func append(_ bytes: RawSpan) {
     let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count)
     count += unsafe bytes.withUnsafeBytes { unsafe Self.copy($0, to: free) }
@@ -161,25 +165,27 @@ public struct IOBuffer: ~Copyable, Sendable {
     return source.count
   }
 
-  /// Forgets bytes from the end.
+  /// Drops bytes from the end. Traps if `byteCount` is negative.
   ///
-  /// - Parameter byteCount: The most bytes that are valid afterwards, 0 or more.
+  /// - Parameter byteCount: The most bytes that stay valid, 0 or more.
   public mutating func truncate(to byteCount: Int) {
-    precondition(byteCount >= 0, "IOBuffer: a number of bytes is 0 or more")
+    precondition(byteCount >= 0, "IOBuffer: byteCount must be 0 or more")
     count = min(count, byteCount)
   }
 
-  /// Forgets all bytes and keeps the memory.
+  /// Drops all bytes and keeps the memory.
   public mutating func removeAll() {
     count = 0
   }
 
-  /// Declares bytes valid, after C code wrote them.
+  /// Declares bytes valid after C code has written them. Traps if `byteCount` is out of range.
   ///
-  /// - Parameter byteCount: How many, from the first, `0...capacity`.
+  /// - Parameter byteCount: The number of valid bytes from the start, `0...capacity`.
   @unsafe
   public mutating func setCount(_ byteCount: Int) {
-    precondition(byteCount >= 0 && byteCount <= capacity, "IOBuffer: count is within the capacity")
+    precondition(
+      byteCount >= 0 && byteCount <= capacity,
+      "IOBuffer: byteCount must be within 0 and the capacity")
     count = byteCount
   }
 
@@ -193,16 +199,16 @@ public struct IOBuffer: ~Copyable, Sendable {
 extension Array where Element == UInt8 {
   /// Copies the valid bytes of a buffer.
   ///
-  /// - Parameter buffer: It stays as it is.
+  /// - Parameter buffer: Stays unchanged.
   public init(_ buffer: borrowing IOBuffer) {
     self = buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
   }
 }
 
 extension String {
-  /// Decodes the valid bytes of a buffer as UTF-8, with replacement characters where they are not.
+  /// Decodes the valid bytes of a buffer as UTF-8. Invalid bytes become replacement characters.
   ///
-  /// - Parameter buffer: It stays as it is.
+  /// - Parameter buffer: Stays unchanged.
   public init(decoding buffer: borrowing IOBuffer) {
     self = buffer.withBytes { bytes in
       unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }

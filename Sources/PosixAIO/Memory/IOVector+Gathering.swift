@@ -1,7 +1,7 @@
 package import SystemPackage
 
-/// One piece of memory in place of several. The kernel's asynchronous operations take one, and
-/// several operations would not be one: each would have a result of its own.
+/// One buffer in place of several, for requests: the kernel's asynchronous operations take one
+/// piece of memory, and several operations would each have a result of their own.
 extension IOVector {
   /// Copies the valid bytes of all buffers, in order, into one.
   ///
@@ -15,7 +15,8 @@ extension IOVector {
     return whole
   }
 
-  /// An empty buffer as large as all buffers together, or as the kernel fills in one call.
+  /// An empty buffer with the total capacity of all buffers, but no more than one call of the
+  /// kernel fills.
   ///
   /// - Throws: As ``gathered()``.
   package borrowing func wholeBuffer() throws(Errno) -> IOBuffer {
@@ -23,8 +24,8 @@ extension IOVector {
     return IOBuffer(capacity: min(byteCount, PieceList.transferLimit))
   }
 
-  /// Fills the buffers, one after the other, with the valid bytes of `whole`, and declares those
-  /// valid and no others.
+  /// Fills the buffers, one after the other, with the valid bytes of `whole`. No others are valid
+  /// then.
   package mutating func scatter(_ whole: borrowing IOBuffer) {
     let pieces = unsafe capacities
     var position = 0

@@ -1,5 +1,5 @@
 /// Several buffers that are read or written as one piece, in order. The counterpart of a slice of
-/// `IoSlice` or `IoSliceMut`.
+/// Rust's `IoSlice` or `IoSliceMut`.
 @safe
 public struct IOVector: ~Copyable, Sendable {
   @safe
@@ -8,30 +8,30 @@ public struct IOVector: ~Copyable, Sendable {
     var count: Int
   }
 
-  // Sendable: each piece is the relinquished memory of a buffer, and the vector has no copy.
+  // Sendable: each piece is the relinquished memory of a buffer, and the vector cannot be copied.
   private var pieces: [Piece] = []
 
-  /// Makes a vector without buffers.
+  /// Creates a vector without buffers.
   public init() {}
 
   deinit {
     for piece in pieces {
-      // Taken from a buffer, so a buffer may have it back, and frees it.
+      // The memory came from a buffer, so a buffer may own it again, and frees it.
       _ = unsafe IOBuffer(adopting: piece.memory, count: piece.count)
     }
   }
 
-  /// Adds a buffer behind the others.
+  /// Appends a buffer to the others.
   ///
-  /// - Parameter buffer: Moves in, of any capacity.
+  /// - Parameter buffer: Moves in, with any capacity.
   public mutating func append(_ buffer: consuming IOBuffer) {
     let count = buffer.count
     unsafe pieces.append(Piece(memory: buffer.relinquish(), count: count))
   }
 
-  /// Takes the first buffer out.
+  /// Removes the first buffer.
   ///
-  /// - Returns: The buffer, or nil when there is none.
+  /// - Returns: The buffer; nil if there is none.
   public mutating func popFirst() -> IOBuffer? {
     guard !pieces.isEmpty else { return nil }
     let piece = pieces.removeFirst()
@@ -41,15 +41,15 @@ public struct IOVector: ~Copyable, Sendable {
   /// The number of buffers.
   public var count: Int { pieces.count }
 
-  /// The number of valid bytes of all buffers together.
+  /// The total number of valid bytes.
   public var byteCount: Int { pieces.reduce(0) { $0 + $1.count } }
 
-  /// The memory of the buffers, all of it.
+  /// The whole memory of each buffer.
   var capacities: [UnsafeMutableRawBufferPointer] {
     unsafe pieces.map { unsafe $0.memory }
   }
 
-  /// The valid bytes of the buffers.
+  /// The valid bytes of each buffer.
   var contents: [UnsafeMutableRawBufferPointer] {
     unsafe pieces.map { unsafe UnsafeMutableRawBufferPointer(rebasing: $0.memory[..<$0.count]) }
   }

@@ -2,13 +2,13 @@ internal import CPosixAIO
 internal import Glibc
 public import SystemPackage
 
-/// Brings a file's writes to the disk. Wraps `aio_fsync(3)`; the counterpart of `nix`'s `AioFsync`.
+/// Makes a file's writes durable. Wraps `aio_fsync(3)`; the counterpart of nix's `AioFsync`.
 ///
-/// It covers the writes that were submitted on the same descriptor number before it, with priority
-/// 0. After a failed sync, do not trust a later one that succeeds: the kernel may have dropped the
+/// It covers the writes of priority 0 that were submitted on the same descriptor number before it.
+/// After a failed sync, do not trust a later one that succeeds: the kernel may have dropped the
 /// data and forgotten the error.
 public final class AIOFsync: AIOOperation, AIO {
-  /// What is brought to the disk. The counterpart of `nix`'s `AioFsyncMode`.
+  /// What a sync makes durable. The counterpart of nix's `AioFsyncMode`.
   public enum Mode: Equatable, Sendable {
     /// `O_SYNC`: data and metadata.
     case sync
@@ -16,14 +16,14 @@ public final class AIOFsync: AIOOperation, AIO {
     case dataSync
   }
 
-  /// What is brought to the disk.
+  /// What the sync makes durable.
   public let mode: Mode
 
-  /// Makes a sync.
+  /// Creates a sync.
   ///
   /// - Parameters:
   ///   - fileDescriptor: Open, in any mode.
-  ///   - mode: What is brought to the disk.
+  ///   - mode: What to make durable.
   ///   - notification: How the end is announced.
   public init(
     _ fileDescriptor: FileDescriptor, mode: Mode = .sync, notification: AIONotification = .none
@@ -32,11 +32,11 @@ public final class AIOFsync: AIOOperation, AIO {
     super.init(fileDescriptor, priority: 0, notification: notification)
   }
 
-  /// Takes the result of a finished sync, once: returns when it has succeeded.
+  /// Takes the result of a finished sync, once. Returns if the sync has succeeded.
   ///
   /// - Throws: As ``AIO/takeResult()``.
   public func takeResult() throws(Errno) {
-    defer { if !isInProgress { letDoorbellGo() } }
+    defer { if !isInProgress { releaseSyncMarker() } }
     _ = try finish()
   }
 
@@ -45,18 +45,18 @@ public final class AIOFsync: AIOOperation, AIO {
       throw .resourceBusy
     }
     unsafe caio_prepare(block.control, Int32(LIO_NOP), fileDescriptor.rawValue, nil, 0, 0)
-    unsafe caio_prepare(block.doorbell, Int32(LIO_READ), fileDescriptor.rawValue, nil, 0, 0)
+    unsafe caio_prepare(block.syncMarker, Int32(LIO_READ), fileDescriptor.rawValue, nil, 0, 0)
   }
 
-  /// With a signal, an empty read follows the sync on the same descriptor, and the signal is its
-  /// group's: `lio_listio(3)` cannot carry a sync, and a signal of the sync's own could overwrite
+  /// For a sync with a signal, submits an empty read after it on the same descriptor, whose group
+  /// signals. `lio_listio(3)` cannot carry a sync, and a signal of the sync's own could overwrite
   /// its result. glibc runs the two in order.
   override func start() throws(Errno) {
     try unsafe AIOSystem.live.submitSync(block.control, dataOnly: mode == .dataSync)
     guard case .signal(let number, let value) = notification else { return }
-    // The sync runs already, so it must not fail for its doorbell: like any signal that cannot be
-    // queued, this one then does not come.
+    // The sync already runs, so a refused marker must not fail it. As with any signal that cannot
+    // be queued, the signal then does not come.
     try? unsafe AIOSystem.live.submitGroup(
-      [block.doorbell], signal: number, ticket: UInt64(bitPattern: Int64(value)))
+      [block.syncMarker], signal: number, value: UInt64(bitPattern: Int64(value)))
   }
 }

@@ -3,22 +3,22 @@ internal import SystemPackage
 
 /// How the end of an operation is announced. Wraps `struct sigevent`.
 public enum AIONotification: Equatable, Sendable {
-  /// Not at all; the operation is polled or waited for. `SIGEV_NONE`.
+  /// No announcement; the operation is polled or waited for. `SIGEV_NONE`.
   case none
 
-  /// By a signal to the process. `SIGEV_SIGNAL`.
+  /// A signal to the process. `SIGEV_SIGNAL`.
   ///
   /// - Parameters:
-  ///   - number: `1...31`, or `SIGRTMIN...SIGRTMAX`; what is between them is glibc's own. Real-time
-  ///     signals queue once for each operation and carry the value; standard signals that are
-  ///     pending already are merged.
-  ///   - value: What the handler finds in `si_value`, all 64 bits of it.
+  ///   - number: `1...31` or `SIGRTMIN...SIGRTMAX`; glibc uses the numbers between them itself.
+  ///     Real-time signals are queued, one per operation, and carry the value. A standard signal
+  ///     that is already pending merges with another one.
+  ///   - value: All 64 bits arrive in the handler's `si_value`.
   ///
-  /// When the user's `RLIMIT_SIGPENDING` is used up, a real-time signal does not come, and a
-  /// standard one comes without its value; the operation and its result are not touched by that.
+  /// When the user's `RLIMIT_SIGPENDING` is exhausted, a real-time signal is not sent, and a
+  /// standard one arrives without its value. The operation and its result are not affected.
   case signal(number: Int32, value: Int)
 
-  /// Throws `EINVAL` for a signal number that no handler can be installed for.
+  /// Throws `EINVAL` for a signal number for which no handler can be installed.
   func check() throws(Errno) {
     guard case .signal(let number, _) = self else { return }
     guard (1...31).contains(number) || (caio_sigrtmin()...caio_sigrtmax()).contains(number) else {
@@ -27,12 +27,12 @@ public enum AIONotification: Equatable, Sendable {
   }
 }
 
-/// The answer to an attempt to cancel. Wraps the results of `aio_cancel(3)`.
+/// The result of an attempt to cancel. Wraps the results of `aio_cancel(3)`.
 public enum AIOCancelStatus: Equatable, Sendable {
-  /// `AIO_CANCELED`: cancelled; its error is `ECANCELED`, and no byte was moved.
+  /// `AIO_CANCELED`: cancelled; the operation's error is `ECANCELED`, and it moved no byte.
   case canceled
-  /// `AIO_NOTCANCELED`: it goes on, and has to be waited for.
+  /// `AIO_NOTCANCELED`: the operation goes on, and has to be waited for.
   case notCanceled
-  /// `AIO_ALLDONE`: it was done before.
+  /// `AIO_ALLDONE`: the operation had already ended.
   case allDone
 }

@@ -2,58 +2,58 @@ internal import CPosixAIO
 internal import Glibc
 public import SystemPackage
 
-/// What concerns several operations.
+/// Calls on several operations.
 extension AIOOperation {
-  /// Whether ``list(_:_:notification:)`` waits. The counterpart of `nix`'s `LioMode`.
+  /// Whether ``list(_:_:notification:)`` waits. The counterpart of nix's `LioMode`.
   public enum ListMode: Equatable, Sendable {
-    /// `LIO_WAIT`: returns when all operations are finished.
+    /// `LIO_WAIT`: returns when all operations have ended.
     case wait
-    /// `LIO_NOWAIT`: returns at once.
+    /// `LIO_NOWAIT`: returns immediately.
     case noWait
   }
 
   /// The most operations in one list. glibc keeps its list on the stack.
   public static let listLimit = 1024
 
-  /// Waits until at least one of the operations is finished. Wraps `aio_suspend(3)`.
+  /// Waits until at least one of the operations has ended. Wraps `aio_suspend(3)`.
   ///
   /// - Parameters:
-  ///   - operations: Submitted ones, at least one and at most ``listLimit``.
-  ///   - timeout: The longest to wait, by the monotonic clock; nil waits for ever.
-  /// - Throws: `EAGAIN` when the time is over; `EINTR` when a signal handler ran, and then it may
-  ///   be called again; `EINVAL` for an empty list, one that is too long, or an operation that is
-  ///   not in flight; `ENOTSUP` in a process that was forked by one which had used AIO.
+  ///   - operations: At least one and at most ``listLimit``, all submitted.
+  ///   - timeout: The longest time to wait, by the monotonic clock; nil waits without a limit.
+  /// - Throws: `EAGAIN` after the timeout; `EINTR` if a signal handler ran, after which you may
+  ///   call it again; `EINVAL` for a list that is empty or too long, or an operation that is not in
+  ///   flight; `ENOTSUP` in a child of a process that used AIO before it forked.
   public static func suspend(
     _ operations: [AIOOperation], timeout: Duration? = nil
   ) throws(Errno) {
     guard !operations.isEmpty, operations.count <= listLimit,
       operations.allSatisfy({ $0.state == .inFlight })
     else { throw .invalidArgument }
-    // Nobody would ever wake it.
+    // In a forked child, no operation would ever wake the caller.
     guard !caio_is_forked_child() else { throw .notSupported }
     let controls = unsafe operations.map { unsafe Optional(UnsafePointer($0.block.control)) }
-    // More than a century is for ever, and would not fit in a number of nanoseconds.
+    // More than a century counts as no limit, and would not fit in a number of nanoseconds.
     let timeout = timeout.map { min($0, .seconds(1 << 32)) }
     try unsafe AIOSystem.live.suspend(controls, timeout: timeout)
   }
 
-  /// Starts several operations together. Wraps `lio_listio(3)`.
+  /// Starts several operations with one call. Wraps `lio_listio(3)`.
   ///
-  /// Waiting is made of `LIO_NOWAIT` and `aio_suspend(3)`, because `LIO_WAIT` crashes the process
-  /// when a signal handler interrupts it.
+  /// Waiting uses `LIO_NOWAIT` and `aio_suspend(3)`, because `LIO_WAIT` crashes the process when a
+  /// signal handler interrupts it.
   ///
   /// - Parameters:
-  ///   - mode: Whether to wait until all are finished.
-  ///   - operations: Reads and writes, at most ``listLimit``; nil is `LIO_NOP`. Each has the
+  ///   - mode: Whether to wait until all operations have ended.
+  ///   - operations: Reads and writes, at most ``listLimit``; nil is `LIO_NOP`. Each must have the
   ///     notification `.none`: glibc overwrites the result of an operation whose own signal it
   ///     cannot queue.
-  ///   - notification: Announces the end of all, with ``ListMode/noWait``; also of a list without
-  ///     operations.
-  /// - Throws: `EINVAL` for a list that breaks the rules above, or a signal number that is none,
-  ///   and nothing was started; as with ``submit()``, `EFAULT` and `ENOTSUP`, too. `EAGAIN` if
-  ///   not all could be started: those that were have ``isInProgress``. With ``ListMode/wait`` also
-  ///   `EIO` when all are finished and one has failed, which its result tells; and `EINTR` when a
-  ///   signal handler ran, with all operations started and still in flight.
+  ///   - notification: With ``ListMode/noWait``, announces the end of all operations, even of an
+  ///     empty list.
+  /// - Throws: `EINVAL` for a list that breaks these rules or for an invalid signal number;
+  ///   `EFAULT` and `ENOTSUP` as with ``submit()``; in all these cases nothing was started.
+  ///   `EAGAIN` if not all operations could be started; those that were have ``isInProgress``. With
+  ///   ``ListMode/wait`` also `EIO` when all have ended and one has failed, as its result says; and
+  ///   `EINTR` if a signal handler ran, with all operations started and some still in flight.
   public static func list(
     _ mode: ListMode, _ operations: [AIOOperation?], notification: AIONotification = .none
   ) throws(Errno) {
@@ -73,25 +73,26 @@ extension AIOOperation {
     guard members.allSatisfy({ $0.error() == nil }) else { throw .ioError }
   }
 
-  /// Asks for nothing on a descriptor to run any more that does not run yet. Wraps `aio_cancel(3)`
-  /// without a control block.
+  /// Cancels all operations on a descriptor that do not run yet. Wraps `aio_cancel(3)` without a
+  /// control block.
   ///
-  /// Operations that are cancelled finish with `ECANCELED`, and their results are to be taken. The
-  /// signal of a sync that runs is cancelled, too: it comes at once, before the sync's end.
+  /// Cancelled operations end with `ECANCELED`, and their results still have to be taken. The
+  /// signal of a sync that runs is cancelled too: it comes immediately, before the sync ends.
   ///
-  /// - Parameter fileDescriptor: Whose operations these are.
-  /// - Returns: ``AIOCancelStatus/notCanceled`` when an operation runs and goes on.
+  /// - Parameter fileDescriptor: The descriptor of the operations.
+  /// - Returns: ``AIOCancelStatus/notCanceled`` if an operation runs and goes on.
   /// - Throws: `EBADF` if the descriptor is not open.
   public static func cancelAll(on fileDescriptor: FileDescriptor) throws(Errno) -> AIOCancelStatus {
     AIOCancelStatus(
       rawValue: try unsafe AIOSystem.live.cancel(fileDescriptor.rawValue, nil))
   }
 
-  /// Closes a descriptor that no operation needs any more. Wraps `close(2)`.
+  /// Closes a descriptor that no operation uses any more. Wraps `close(2)`.
   ///
-  /// - Parameter fileDescriptor: Open.
-  /// - Throws: `EBUSY` while an operation on it is queued or runs, dropped ones included; then it
-  ///   stays open. Otherwise what `close(2)` says, and it is closed all the same.
+  /// - Parameter fileDescriptor: An open descriptor.
+  /// - Throws: `EBUSY` while an operation on it is queued or runs, including dropped ones; the
+  ///   descriptor then stays open. Otherwise the error of `close(2)`; the descriptor is closed all
+  ///   the same.
   public static func close(_ fileDescriptor: FileDescriptor) throws(Errno) {
     guard !OperationTable.holdsOperation(on: fileDescriptor.rawValue) else {
       throw .resourceBusy
@@ -99,10 +100,10 @@ extension AIOOperation {
     try checked(Glibc.close(fileDescriptor.rawValue))
   }
 
-  /// Frees the memory of operations that were dropped in flight and are finished by now. Submitting
-  /// and dropping do that too.
+  /// Frees the memory of operations that were dropped in flight and have ended by now. Submitting
+  /// and dropping operations do that too.
   ///
-  /// - Returns: The number of dropped operations that still run.
+  /// - Returns: The number of dropped operations that have not ended.
   @discardableResult
   public static func reclaimDropped() -> Int {
     OperationTable.reapAbandoned()
@@ -124,16 +125,16 @@ extension AIOOperation {
           try unsafe AIOSystem.live.submitSilentGroup(controls)
         case .signal(let number, let value):
           try unsafe AIOSystem.live.submitGroup(
-            controls, signal: number, ticket: UInt64(bitPattern: Int64(value)))
+            controls, signal: number, value: UInt64(bitPattern: Int64(value)))
         }
       }
     } catch {
-      let untakenCount = members.count { !$0.keepIfTaken() }
-      if untakenCount > 0 { throw error }
+      let refusedCount = members.count { !$0.keepIfAccepted() }
+      if refusedCount > 0 { throw error }
     }
   }
 
-  /// All of them or none.
+  /// Makes all of them ready, or none.
   private static func makeReady(_ members: [AIOOperation]) throws(Errno) {
     for (index, member) in members.enumerated() {
       do throws(Errno) {

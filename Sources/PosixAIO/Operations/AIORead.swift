@@ -1,15 +1,17 @@
 public import SystemPackage
 
-/// Reads from a file into a buffer. Wraps `aio_read(3)`; the counterpart of `nix`'s `AioRead`.
+/// Reads from a file into a buffer. Wraps `aio_read(3)`; the counterpart of nix's `AioRead`.
 public final class AIORead: AIOBufferTransfer, AIO {
-  /// Makes a read into a buffer that the operation owns meanwhile.
+  /// Creates a read into a buffer, which the operation owns until it is taken back.
+  ///
+  /// Traps if `byteCount` is not within `0...buffer.capacity`.
   ///
   /// - Parameters:
   ///   - fileDescriptor: Open for reading.
   ///   - offset: In bytes from the start of the file.
-  ///   - buffer: Moves in; ``AIOBufferTransfer/takeBuffer()`` gives it back, its `count` set to the
-  ///     bytes read.
-  ///   - byteCount: At most the buffer's capacity, which is the default.
+  ///   - buffer: Moves in. ``AIOBufferTransfer/takeBuffer()`` gives it back, its `count` set to the
+  ///     number of bytes read.
+  ///   - byteCount: The most bytes to read; by default the buffer's capacity.
   ///   - priority: `0...20`; see ``AIOOperation/priority``.
   ///   - notification: How the end is announced.
   public init(
@@ -19,19 +21,19 @@ public final class AIORead: AIOBufferTransfer, AIO {
     let byteCount = byteCount ?? buffer.capacity
     precondition(
       byteCount >= 0 && byteCount <= buffer.capacity,
-      "AIORead: byteCount is at most the buffer's capacity")
+      "AIORead: byteCount must be within 0 and the buffer's capacity")
     super.init(
       fileDescriptor, offset: offset, isWrite: false, buffer, byteCount: byteCount,
       priority: priority, notification: notification)
   }
 
-  /// Makes a read into the caller's own memory.
+  /// Creates a read into the caller's own memory.
   ///
   /// - Parameters:
   ///   - fileDescriptor: Open for reading.
   ///   - offset: In bytes from the start of the file.
-  ///   - memory: Must stay allocated, and be touched by nobody else, until the operation is
-  ///     finished: also if it is dropped before.
+  ///   - memory: Must stay allocated, and must not be accessed, until the operation has ended, even
+  ///     if you drop the operation before.
   ///   - priority: `0...20`; see ``AIOOperation/priority``.
   ///   - notification: How the end is announced.
   @unsafe
@@ -45,8 +47,9 @@ public final class AIORead: AIOBufferTransfer, AIO {
       notification: notification)
   }
 
-  /// The number of bytes read: fewer than asked at the end of the file, 0 behind it.
+  /// Takes the result of a finished read, once.
   ///
+  /// - Returns: The number of bytes read: fewer than asked for at the end of the file, 0 after it.
   /// - Throws: As ``AIO/takeResult()``.
   public func takeResult() throws(Errno) -> Int {
     let count = try finish()

@@ -1,15 +1,15 @@
 public import SystemPackage
 
-/// Reads from a file into several buffers, filling one after the other. The counterpart of `nix`'s
+/// Reads from a file into several buffers, filling one after the other. The counterpart of nix's
 /// `AioReadv`, which exists on FreeBSD only; glibc has no such call, so this is one `aio_read(3)`.
 public final class AIOReadv: AIOVectorTransfer, AIO {
-  /// Makes a read into buffers that the operation owns meanwhile.
+  /// Creates a read into buffers, which the operation owns until they are taken back.
   ///
   /// - Parameters:
   ///   - fileDescriptor: Open for reading.
   ///   - offset: In bytes from the start of the file.
-  ///   - vector: At most `IOV_MAX` (1024) buffers, or submitting gives `EINVAL`; they are filled up
-  ///     to their capacities. Moves in; ``AIOVectorTransfer/takeVector()`` gives it back.
+  ///   - vector: At most `IOV_MAX` (1024) buffers, or submitting throws `EINVAL`. They are filled
+  ///     up to their capacities. Moves in; ``AIOVectorTransfer/takeVector()`` gives it back.
   ///   - priority: `0...20`; see ``AIOOperation/priority``.
   ///   - notification: How the end is announced.
   public init(
@@ -21,15 +21,14 @@ public final class AIOReadv: AIOVectorTransfer, AIO {
       notification: notification)
   }
 
-  /// Makes a read into the caller's own memory. Pieces that stand side by side are filled without
-  /// a copy.
+  /// Creates a read into the caller's own memory. Adjacent pieces are filled without a copy.
   ///
   /// - Parameters:
   ///   - fileDescriptor: Open for reading.
   ///   - offset: In bytes from the start of the file.
-  ///   - memory: At most `IOV_MAX` (1024) pieces of `SSIZE_MAX` bytes together, or submitting gives
-  ///     `EINVAL`. They must stay allocated, and be touched by nobody else, until the result is
-  ///     taken, or until the operation is finished if it is dropped before.
+  ///   - memory: At most `IOV_MAX` (1024) pieces with `SSIZE_MAX` bytes in total, or submitting
+  ///     throws `EINVAL`. They must stay allocated, and must not be accessed, until you take the
+  ///     result; if you drop the operation before, until it has ended.
   ///   - priority: `0...20`; see ``AIOOperation/priority``.
   ///   - notification: How the end is announced.
   @unsafe
@@ -43,9 +42,10 @@ public final class AIOReadv: AIOVectorTransfer, AIO {
       notification: notification)
   }
 
-  /// The number of bytes read into all buffers together: fewer than they hold at the end of the
-  /// file. The buffers' counts say where they are.
+  /// Takes the result of a finished read, once.
   ///
+  /// - Returns: The number of bytes read into all buffers together: fewer than they hold at the end
+  ///   of the file. The buffers' counts say where the bytes are.
   /// - Throws: As ``AIO/takeResult()``.
   public func takeResult() throws(Errno) -> Int {
     let count = try finish()

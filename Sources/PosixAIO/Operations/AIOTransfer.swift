@@ -2,15 +2,15 @@ internal import CPosixAIO
 internal import Glibc
 internal import SystemPackage
 
-/// What reads and writes have in common: a place in the file, and memory.
+/// The base class of reads and writes: an offset in the file, and memory.
 @safe
 public class AIOTransfer: AIOOperation {
-  /// Where in the file, in bytes from its start. Ignored by descriptors that have no position, and
-  /// by writes with `O_APPEND`. A negative one fails with `EINVAL` in the result. Traps when it is
-  /// changed in flight.
+  /// In bytes from the start of the file. Descriptors without a position ignore it, and so do
+  /// writes with `O_APPEND`. A negative offset fails with `EINVAL` in the result. Setting it in
+  /// flight traps.
   public var offset: Int64 {
     willSet {
-      precondition(state == .idle, "AIOTransfer: the offset cannot be changed while in flight")
+      precondition(state == .idle, "AIOTransfer: the offset cannot be changed in flight")
     }
   }
 
@@ -23,7 +23,7 @@ public class AIOTransfer: AIOOperation {
     block.isWrite = isWrite
   }
 
-  /// Moves `byteCount` bytes from or to the start of the block's memory.
+  /// Prepares a transfer of `byteCount` bytes from or to the start of the block's memory.
   final func prepare(byteCount: Int) {
     unsafe caio_prepare(
       block.control, Int32(block.isWrite ? LIO_WRITE : LIO_READ), fileDescriptor.rawValue,
@@ -34,7 +34,7 @@ public class AIOTransfer: AIOOperation {
 /// A transfer with one buffer.
 @safe
 public class AIOBufferTransfer: AIOTransfer {
-  /// The bytes to move, at most.
+  /// The most bytes to move.
   public final let byteCount: Int
 
   init(
@@ -59,11 +59,13 @@ public class AIOBufferTransfer: AIOTransfer {
     unsafe block.memory = unsafe memory
   }
 
-  /// Gives the buffer back, or nil if it was taken before or the memory is the caller's own. Traps
-  /// while the operation is in flight. Without its buffer the operation is refused with `EFAULT`
-  /// when it is submitted again.
+  /// Gives the buffer back. Traps while the operation is in flight.
+  ///
+  /// Without its buffer, the operation is refused with `EFAULT` if it is submitted again.
+  ///
+  /// - Returns: The buffer; nil if it was already taken, or if the memory is the caller's own.
   public final func takeBuffer() -> IOBuffer? {
-    precondition(!isInProgress, "AIOOperation: the buffer cannot be taken while it is in flight")
+    precondition(!isInProgress, "AIOOperation: the buffer cannot be taken in flight")
     return block.takeBuffer()
   }
 

@@ -1,6 +1,6 @@
 internal import SystemPackage
 
-/// A transfer with several buffers, which has one result.
+/// A transfer with several buffers and one result.
 @safe
 public class AIOVectorTransfer: AIOTransfer {
   final let pieces: PieceList
@@ -29,14 +29,16 @@ public class AIOVectorTransfer: AIOTransfer {
       notification: notification)
   }
 
-  /// The number of buffers.
-  public final var iovlen: Int { pieces.count }
+  /// The number of buffers. The counterpart of nix's `iovlen`.
+  public final var segmentCount: Int { pieces.count }
 
-  /// Gives the buffers back, or nil if they were taken before or the memory is the caller's own.
-  /// Traps while the operation is in flight. Without its buffers the operation is refused with
-  /// `EFAULT` when it is submitted again.
+  /// Gives the buffers back. Traps while the operation is in flight.
+  ///
+  /// Without its buffers, the operation is refused with `EFAULT` if it is submitted again.
+  ///
+  /// - Returns: The buffers; nil if they were already taken, or if the memory is the caller's own.
   public final func takeVector() -> IOVector? {
-    precondition(!isInProgress, "AIOOperation: the buffers cannot be taken while it is in flight")
+    precondition(!isInProgress, "AIOOperation: the buffers cannot be taken in flight")
     return block.vector.take()
   }
 

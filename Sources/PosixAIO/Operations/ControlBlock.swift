@@ -2,17 +2,17 @@ internal import CPosixAIO
 internal import Glibc
 internal import SystemPackage
 
-/// The memory of one operation that glibc may touch: its control block, at a fixed address, and its
+/// The memory of one operation that glibc may use: its control block, at a fixed address, and its
 /// buffer.
 ///
-/// An operation holds its block. When it is dropped in flight, the ``OperationTable`` keeps the
-/// block until glibc is done with it.
+/// An operation holds its block. If it is dropped in flight, the ``OperationTable`` keeps the block
+/// until glibc is done with it.
 ///
-/// Sendable: one thread at a time uses a block, and the table's part of it is only touched under
-/// the table's lock.
+/// Sendable: one thread at a time uses a block, and the table's part of it is used only under the
+/// table's lock.
 @safe
 final class ControlBlock: @unchecked Sendable {
-  /// What the table knows of a block.
+  /// The table's part of a block.
   @safe
   struct Entry {
     var next: Unmanaged<ControlBlock>?
@@ -24,10 +24,10 @@ final class ControlBlock: @unchecked Sendable {
   /// The operation's `struct aiocb`.
   let control: AIOSystem.Control
 
-  /// A second one, for the empty read that announces the end of a sync.
-  let doorbell: AIOSystem.Control
+  /// A second one, for the empty read whose signal announces the end of a sync.
+  let syncMarker: AIOSystem.Control
 
-  /// The bytes to be moved: the caller's own, or those of `buffer`.
+  /// The bytes to move: the caller's own, or those of `buffer`.
   var memory: UnsafeMutableRawBufferPointer?
 
   /// Owns the memory, unless that is the caller's, or a vector's only piece.
@@ -36,7 +36,7 @@ final class ControlBlock: @unchecked Sendable {
   /// Owns the pieces of a vectored operation, unless they are the caller's.
   var vector: IOVector?
 
-  /// Whether it puts bytes into a file.
+  /// Whether the operation writes to the file.
   var isWrite = false
 
   var entry = Entry()
@@ -44,7 +44,7 @@ final class ControlBlock: @unchecked Sendable {
   init() {
     unsafe control = .allocate(capacity: 2)
     unsafe control.initialize(repeating: aiocb(), count: 2)
-    unsafe doorbell = control + 1
+    unsafe syncMarker = control + 1
   }
 
   deinit {
@@ -55,7 +55,7 @@ final class ControlBlock: @unchecked Sendable {
 
   var priority: Int32 { unsafe control.pointee.aio_reqprio }
 
-  /// Takes a buffer in.
+  /// Takes ownership of a buffer.
   func adopt(_ buffer: consuming IOBuffer) {
     // The memory keeps its address when the buffer moves.
     unsafe memory = unsafe buffer.unsafeMemory
@@ -69,13 +69,13 @@ final class ControlBlock: @unchecked Sendable {
     return buffer
   }
 
-  /// Notes how many bytes a read has put into the buffer.
+  /// Sets how many bytes a read has put into the buffer.
   func setBufferCount(_ count: Int) {
-    // The kernel wrote that many.
+    // The kernel wrote this many bytes.
     unsafe buffer?.setCount(count)
   }
 
-  /// Moves everything but what glibc may still touch from another block.
+  /// Moves everything that glibc does not use any more from another block.
   func takeOver(_ former: ControlBlock) {
     unsafe memory = former.memory
     buffer = former.buffer.take()
@@ -83,13 +83,13 @@ final class ControlBlock: @unchecked Sendable {
     isWrite = former.isWrite
   }
 
-  /// Whether glibc may still touch the block.
+  /// Whether glibc may still use the block.
   var isBusy: Bool {
-    unsafe AIOSystem.live.error(of: control) == EINPROGRESS || isDoorbellBusy
+    unsafe AIOSystem.live.error(of: control) == EINPROGRESS || isSyncMarkerBusy
   }
 
-  /// Whether glibc may still touch the doorbell.
-  var isDoorbellBusy: Bool {
-    unsafe AIOSystem.live.error(of: doorbell) == EINPROGRESS
+  /// Whether glibc may still use the sync marker.
+  var isSyncMarkerBusy: Bool {
+    unsafe AIOSystem.live.error(of: syncMarker) == EINPROGRESS
   }
 }

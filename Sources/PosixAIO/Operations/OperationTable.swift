@@ -4,10 +4,10 @@ internal import SystemPackage
 
 /// The operations of this process that glibc holds.
 ///
-/// glibc keeps one table of requests for the whole process, whatever thread submitted them, and
-/// what it does to one of them depends on the others of the same descriptor number. So this table
-/// is the process's, too. It keeps alive what was dropped in flight, and tells whether a
-/// cancellation or a sync would run into glibc's traps.
+/// glibc keeps one table of requests for the whole process, whichever thread submitted them, and
+/// what it does to one depends on the others of the same descriptor number. So this table is the
+/// process's too. It keeps operations alive that were dropped in flight, and knows when a
+/// cancellation or a sync would run into one of glibc's traps.
 enum OperationTable {
   @safe
   private struct State {
@@ -18,7 +18,7 @@ enum OperationTable {
 
   private static let state = Mutex(State())
 
-  /// Notes an operation that is about to be submitted.
+  /// Adds an operation that is about to be submitted.
   static func insert(_ block: ControlBlock) {
     state.withLock { state in
       reapAbandoned(&state)
@@ -26,7 +26,7 @@ enum OperationTable {
     }
   }
 
-  /// Forgets an operation that glibc is done with, or did not take.
+  /// Removes an operation that has ended, or that glibc refused.
   static func remove(_ block: ControlBlock) {
     state.withLock { state in
       unlink(block, &state)
@@ -35,8 +35,8 @@ enum OperationTable {
 
   /// Keeps a block alive until glibc is done with it.
   ///
-  /// - Parameter losesResult: Whether nobody will see how it ends.
-  /// - Returns: Whether to report a loss: for the process's first.
+  /// - Parameter losesResult: Whether the operation's result is lost.
+  /// - Returns: Whether to report the loss: true for the first one of the process.
   static func abandon(_ block: ControlBlock, losesResult: Bool) -> Bool {
     state.withLock { state in
       reapAbandoned(&state)
@@ -51,7 +51,9 @@ enum OperationTable {
     }
   }
 
-  /// Frees what was abandoned and is done by now, and tells how many blocks are not.
+  /// Frees the abandoned blocks that glibc is done with.
+  ///
+  /// - Returns: The number of the others.
   static func reapAbandoned() -> Int {
     state.withLock { state in
       reapAbandoned(&state)
@@ -59,12 +61,12 @@ enum OperationTable {
     }
   }
 
-  /// Runs a submission. It does not come between the two steps of ``cancel(_:)``.
+  /// Runs a submission. It cannot come between the two steps of ``cancel(_:)``.
   static func submit(_ body: () throws(Errno) -> Void) throws(Errno) {
     try state.withLock { _ throws(Errno) in try body() }
   }
 
-  /// Cancels an operation, unless others may stand behind it.
+  /// Cancels an operation, unless others may be queued behind it.
   static func cancel(_ block: ControlBlock) throws(Errno) -> AIOCancelStatus {
     try state.withLock { state throws(Errno) in
       guard !hasFollower(block, state) else { return .notCanceled }
@@ -73,12 +75,12 @@ enum OperationTable {
     }
   }
 
-  /// Whether an operation may stand behind this one in glibc's queue of the descriptor: one that
-  /// was submitted later, since glibc puts nothing before the first of a queue, however urgent; one
-  /// that was submitted earlier and is less urgent; or its own doorbell.
+  /// Whether an operation may be queued behind this one on its descriptor. That is one that was
+  /// submitted later, since glibc never puts an operation, however urgent, before the first of a
+  /// queue; or one that was submitted earlier and is less urgent; or its own sync marker.
   private static func hasFollower(_ block: ControlBlock, _ state: State) -> Bool {
-    guard !block.isDoorbellBusy else { return true }
-    // The table's list begins with the last submitted.
+    guard !block.isSyncMarkerBusy else { return true }
+    // The table's list begins with the operation that was submitted last.
     var isLater = true
     return contains(state) { other in
       guard other !== block else {
@@ -134,7 +136,7 @@ enum OperationTable {
   }
 
   private static func link(_ block: ControlBlock, _ state: inout State) {
-    // A listed block is alive: its operation holds it, or it was retained by `abandon`.
+    // A listed block is alive: its operation holds it, or `abandon` retained it.
     let reference = unsafe Unmanaged.passUnretained(block)
     unsafe block.entry.next = state.first
     unsafe block.entry.previous = nil

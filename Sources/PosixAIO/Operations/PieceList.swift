@@ -1,11 +1,11 @@
 internal import CPosixAIO
 internal import SystemPackage
 
-/// The memory of a vectored operation, as one piece.
+/// The memory of a vectored operation as one piece.
 ///
-/// glibc has no vectored operations, and several operations would not be one: each would have a
-/// result of its own, and a short one in the middle would leave a hole. So one operation moves all
-/// bytes: in place where the pieces stand side by side, otherwise through memory of its own.
+/// glibc has no vectored operations. Several operations would each have a result of their own, and
+/// a short one in the middle would leave a hole. So one operation moves all bytes: in place if the
+/// pieces are adjacent, otherwise through a buffer of its own.
 @safe
 struct PieceList {
   /// The most bytes that the kernel moves in one call: `MAX_RW_COUNT`.
@@ -13,7 +13,7 @@ struct PieceList {
 
   private let pieces: [UnsafeMutableRawBufferPointer]
 
-  /// The sum of the pieces, or nil if it is more than a signed size can hold.
+  /// The total size of the pieces; nil if a signed size cannot hold it.
   let byteCount: Int?
 
   init(_ pieces: [UnsafeMutableRawBufferPointer]) {
@@ -27,7 +27,7 @@ struct PieceList {
 
   var count: Int { unsafe pieces.count }
 
-  /// The sum of the pieces.
+  /// The total size of the pieces.
   ///
   /// - Throws: `EINVAL` for more pieces or bytes than the kernel takes in one call.
   func checkedByteCount() throws(Errno) -> Int {
@@ -35,10 +35,11 @@ struct PieceList {
     return byteCount
   }
 
-  /// Has the block's memory name the pieces themselves, or memory of its own as large as they are,
-  /// filled with their bytes if those are to be written.
+  /// Sets the block's memory: to the pieces themselves, or to a buffer of their total size, filled
+  /// with their bytes for a write.
   ///
-  /// - Returns: The bytes to move: the sum of the pieces, or what the kernel moves at most.
+  /// - Returns: The number of bytes to move: the total size, but no more than the kernel moves in
+  ///   one call.
   /// - Throws: `EINVAL` for more pieces or bytes than the kernel takes in one call.
   func prepare(_ block: ControlBlock) throws(Errno) -> Int {
     let byteCount = min(try checkedByteCount(), Self.transferLimit)
@@ -61,7 +62,7 @@ struct PieceList {
     }
   }
 
-  /// Puts the bytes that were read where they belong, unless they are there.
+  /// Copies the bytes that were read into the pieces, unless they were read in place.
   func scatter(_ byteCount: Int, from block: ControlBlock) {
     guard block.buffer != nil, var source = unsafe block.memory?.prefix(byteCount) else { return }
     for index in 0..<count {
@@ -71,7 +72,7 @@ struct PieceList {
     }
   }
 
-  /// The pieces as one, when each begins where the one before ends. Empty ones are nowhere.
+  /// The pieces as one, if each begins where the one before it ends. Empty ones do not count.
   private var contiguous: UnsafeMutableRawBufferPointer? {
     let filled = unsafe pieces.filter { unsafe !$0.isEmpty }
     guard let first = unsafe filled.first else { return unsafe .init(start: nil, count: 0) }

@@ -3,15 +3,18 @@ public import SystemPackage
 
 /// How a file ends.
 extension AIOFile {
-  /// Closes the file's descriptors as soon as no operation needs them. Wraps `close(2)`.
+  /// Closes the file's descriptors after its last operation. Wraps `close(2)`.
   ///
-  /// Operations accepted before run to their end and have their handlers called first; new ones are
-  /// refused with `EBADF`. `close(2)` may block, and is called on the queue's thread;
-  /// ``detach(_:)`` leaves it to the caller.
+  /// The requests that were accepted before run to their end, and their handlers are called first.
+  /// New ones are refused with `EBADF`. `close(2)` may block, and runs on the queue's thread; to
+  /// close the descriptor yourself, use ``detach(_:)``.
+  ///
+  /// Traps if the file was closed or detached before, and on any thread but the queue's.
   ///
   /// - Parameter handler: Called once, from `drain`. An error means that data of earlier writes may
-  ///   be lost, as on a network file system; the descriptors are gone all the same. `ECANCELED`
-  ///   says that the queue ended first: the descriptors are closed when the kernel lets go of them.
+  ///   be lost, as on a network file system; the descriptors are closed all the same. `ECANCELED`
+  ///   means that the queue ended first; the descriptors are closed when the kernel is done with
+  ///   them.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     let path = path
     detachAll { descriptors in
@@ -26,15 +29,17 @@ extension AIOFile {
     }
   }
 
-  /// Gives the descriptor back as soon as no operation needs it. New operations are refused with
+  /// Gives the descriptor back after the file's last operation. New requests are refused with
   /// `EBADF`.
   ///
-  /// The duplicates that the queue made of it are closed first, with `close(2)` on the queue's
-  /// thread, where that may block on a network file system.
+  /// The queue closes its duplicates of the descriptor first, with `close(2)` on its thread. On a
+  /// network file system that may block.
   ///
-  /// - Parameter handler: Called once, from `drain`, with the descriptor, which is the caller's to
-  ///   close; or with `ECANCELED` if the queue ended first: then the descriptor is closed when the
-  ///   kernel lets go of it.
+  /// Traps if the file was closed or detached before, and on any thread but the queue's.
+  ///
+  /// - Parameter handler: Called once, from `drain`, with the descriptor, which the caller then
+  ///   closes. `ECANCELED` means that the queue ended first; the descriptor is then closed when the
+  ///   kernel is done with it.
   public func detach(_ handler: @escaping (Result<FileDescriptor, FileError>) -> Void) {
     let path = path
     detachAll { descriptors in
@@ -49,21 +54,21 @@ extension AIOFile {
     }
   }
 
-  /// As ``detach(_:)``, but gives all descriptors of the file, the duplicates too, to close them on
-  /// whichever thread may block.
+  /// As ``detach(_:)``, but gives back all descriptors of the file, the duplicates too, so that the
+  /// caller can close them on a thread that may block.
   ///
   /// - Parameter handler: Called once, from `drain`.
   package func detachAll(_ handler: @escaping (ClosingDescriptors) -> Void) {
-    precondition(isOpen, "AIOFile: a file is closed or detached only once")
+    queue.checkThread()
+    precondition(isOpen, "AIOFile: a file can be closed or detached only once")
     isOpen = false
-    queue.acceptDetach(self, handler)
+    queue.enqueueDetach(self, handler)
   }
 
-  // MARK: - Calls that the queue does not make
+  // MARK: - Calls on other threads
 
-  /// Lends the descriptor for a call on another thread. A close waits for
-  /// ``giveBackDescriptor()``; and whatever becomes of the file, the number stays open as long as
-  /// the reference is held.
+  /// Lends the descriptor to a call on another thread. A close waits for ``giveBackDescriptor()``.
+  /// In any case, the number stays open as long as the caller holds the result.
   ///
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
   package func lendDescriptor() throws(Errno) -> SharedDescriptor.Use {
@@ -72,15 +77,15 @@ extension AIOFile {
     return SharedDescriptor.Use(shared)
   }
 
-  /// The call that got the descriptor is over.
+  /// The call that borrowed the descriptor has ended.
   package func giveBackDescriptor() {
     countGivenBack()
     requestEnded()
   }
 
-  // MARK: - Ends
+  // MARK: - The last request
 
-  /// One of the file's requests is over, its handler called.
+  /// One of the file's requests has ended, and its handler has returned.
   @inline(__always)
   func requestEnded() {
     countRequestOut()
@@ -90,7 +95,7 @@ extension AIOFile {
   private func endIfLast() {
     finishDetachIfLast()
     if closesWhenIdle, unfinishedCount == 0, shared != nil {
-      // Who asked for the close has its response already.
+      // The close was completed early, so no handler waits for this.
       _ = surrenderDescriptors()
     }
   }
@@ -103,13 +108,13 @@ extension AIOFile {
   private func finishDetachIfLast() {
     guard unfinishedCount == 1, let request = parkedDetach else { return }
     parkedDetach = nil
-    queue.takeParked(request)
+    queue.unmarkParked(request)
     queue.finish(request)
   }
 
-  /// Gives all descriptors away. Nothing may be in flight.
+  /// Gives all descriptors to the caller. Nothing may be in flight.
   func surrenderDescriptors() -> ClosingDescriptors {
-    guard let shared else { preconditionFailure("AIOFile: its descriptors are given away once") }
+    guard let shared else { preconditionFailure("AIOFile: its descriptors are already given away") }
     self.shared = nil
     return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
   }
@@ -120,8 +125,8 @@ extension AIOFile {
 
   // MARK: - After the queue's end
 
-  /// Gives the descriptors away for operations that outlive the queue. An open file keeps its first
-  /// one.
+  /// Gives the descriptors to operations that outlive the queue. A file that is still open keeps
+  /// its first one.
   func orphanDescriptors() -> OrphanedDescriptors {
     isOrphaned = true
     let first = shared
@@ -129,8 +134,8 @@ extension AIOFile {
     return OrphanedDescriptors(first, use, duplicates: lanes.surrenderDuplicates())
   }
 
-  /// For a close after the queue has retired. What the kernel or a call on another thread still
-  /// uses is closed when they let go.
+  /// For a close after the queue has retired. Descriptors that the kernel or a call on another
+  /// thread still uses are closed when that use ends.
   func surrenderAfterTheEnd() -> ClosingDescriptors {
     guard unfinishedCount == 0, !isOrphaned else {
       shared = nil

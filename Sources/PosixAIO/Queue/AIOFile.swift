@@ -3,35 +3,35 @@ public import SystemPackage
 
 /// An open file whose operations run through a ``CompletionQueue``.
 ///
-/// Any number of operations may be in flight. Reads and writes have no order among them, except
-/// that what is appended stands in the order in which it was accepted; a sync comes after every
-/// write that was accepted before it.
+/// Any number of operations may be in progress. Reads and writes have no order among them, except
+/// that appends keep the order in which they were accepted. A sync covers every write that was
+/// accepted before it.
 ///
-/// **After a failure.** When a write or a sync has failed, every later sync of the file fails with
-/// the same error until the file is opened anew: the kernel may have dropped the data, and reports
-/// that only once.
+/// **After a failure.** After a failed write or sync, every later sync of the file fails with the
+/// same error until you reopen the file: the kernel may have dropped the data, and reports that
+/// only once.
 ///
-/// **The end.** A request holds its file, so that a file that is dropped with operations in
-/// progress lives until they are done: they run to their end, and their handlers are called. The
-/// descriptors are closed after that. ``close(_:)`` and ``detach(_:)`` tell when that is. When the
-/// queue's loop ends first, unfinished requests complete with `ECANCELED`; see ``CompletionQueue``.
+/// **The end.** A request holds its file. If you drop a file that has operations in progress, they
+/// run to their end, their handlers are called, and then the descriptors are closed. ``close(_:)``
+/// and ``detach(_:)`` report when that is. If the queue's loop ends first, unfinished requests
+/// complete with `ECANCELED`; see ``CompletionQueue``.
 ///
-/// **Pipes, sockets, terminals.** Reads and writes run beside each other, each in the order in
-/// which they were accepted, through two descriptors. Where the second cannot be had (`EMFILE`),
-/// they take turns on the first: a read that waits for data then holds up writes, until a
-/// descriptor is free, for which the queue asks again while something is in flight.
+/// **Pipes, sockets, terminals.** Reads and writes run independently of each other, each in the
+/// order in which they were accepted, through two descriptors. If the second descriptor cannot be
+/// opened (`EMFILE`), reads and writes take turns on the first one: a read that waits for data then
+/// holds up writes. The queue retries to open the second one while operations are in flight.
 ///
-/// A file belongs to its queue's thread.
+/// A file belongs to its queue's thread; its methods trap on any other.
 @safe
 public final class AIOFile {
   /// The queue that runs the file's operations.
   public let queue: CompletionQueue
 
-  /// The path as the file was opened, for messages; nil if it is not known.
+  /// The path with which the file was opened, for error messages; nil if it is not known.
   public let path: FilePath?
 
-  /// Gets the descriptors of a file that goes without having been closed, which are closed when
-  /// nobody refers to them any more: for an owner who does not want to wait for that on this
+  /// If set, gets the descriptors of a file that is dropped without being closed. They are closed
+  /// when the last reference to them goes. For owners that do not want `close(2)` to block this
   /// thread.
   package var whenDropped: ((ClosingDescriptors) -> Void)?
 
@@ -39,65 +39,66 @@ public final class AIOFile {
   var lanes: Lanes
   /// The descriptor that the file was made with, until it is closed or given away.
   var shared: SharedDescriptor?
-  /// Keeps the descriptor open where its owner may close it.
+  /// Keeps the descriptor open even if another owner closes it.
   var use: SharedDescriptor.Use?
-  /// The directions of a pipe or its like that wait for others to end.
-  var heldBackSides: Set<StreamSide> = []
+  /// For a file that may block forever: the directions that wait for other files' operations to
+  /// end.
+  var heldBackDirections: Set<TransferDirection> = []
   /// Whether one direction waits for a descriptor of its own.
   var waitsForDescriptor = false
   var barrier = SyncBarrier()
-  /// Why no sync can succeed any more, 0 for no reason.
+  /// The error of a failed write or sync, with which every later sync fails; 0 for none.
   var failureNumber: Int32 = 0
 
-  private let confinedBooks: Confined<Books>
+  private let hotStorage: UncheckedBox<HotState>
 
-  /// What every request passes through.
-  private var books: Books {
-    unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
-    unsafeMutableAddress { unsafe confinedBooks.address }
+  /// The state that every request passes through.
+  private var hot: HotState {
+    unsafeAddress { unsafe UnsafePointer(hotStorage.address) }
+    unsafeMutableAddress { unsafe hotStorage.address }
   }
 
   var isOpen: Bool {
-    get { books.isOpen }
-    set { books.isOpen = newValue }
+    get { hot.isOpen }
+    set { hot.isOpen = newValue }
   }
 
-  /// Whether reads try the page cache. Some file systems cannot say what is in it.
+  /// Whether reads try the page cache first. Some file systems do not support that.
   var readsCacheFirst: Bool {
-    get { books.readsCacheFirst }
-    set { books.readsCacheFirst = newValue }
+    get { hot.readsCacheFirst }
+    set { hot.readsCacheFirst = newValue }
   }
 
-  /// Accepted, not handed over, in order.
+  /// Requests that are not submitted yet, in order; of a file that may block forever, only reads.
   var waiting: RequestList {
-    _read { yield books.waiting }
-    _modify { yield &books.waiting }
+    _read { yield hot.waiting }
+    _modify { yield &hot.waiting }
   }
 
-  /// The writes and syncs among them, if it is a pipe or its like.
+  /// The writes and syncs that are not submitted yet, of a file that may block forever.
   var waitingOutput: RequestList {
-    _read { yield books.waitingOutput }
-    _modify { yield &books.waitingOutput }
+    _read { yield hot.waitingOutput }
+    _modify { yield &hot.waitingOutput }
   }
 
-  var hasWaiting: Bool { !books.waiting.isEmpty || !books.waitingOutput.isEmpty }
+  var hasWaiting: Bool { !hot.waiting.isEmpty || !hot.waitingOutput.isEmpty }
 
-  /// Whether the file is among those of the queue that have something to hand over.
+  /// Whether the file is in the queue's list of files with something to submit.
   var isReady: Bool {
-    get { books.isReady }
-    set { books.isReady = newValue }
+    get { hot.isReady }
+    set { hot.isReady = newValue }
   }
 
   var counts: FileCounts {
-    _read { yield books.counts }
-    _modify { yield &books.counts }
+    _read { yield hot.counts }
+    _modify { yield &hot.counts }
   }
 
-  var inFlightCount: Int { books.counts.inFlight }
-  var writeInFlightCount: Int { books.counts.writesInFlight }
-  var unfinishedCount: Int { books.counts.unfinished }
+  var inFlightCount: Int { hot.counts.inFlight }
+  var writeInFlightCount: Int { hot.counts.writesInFlight }
+  var unfinishedCount: Int { hot.counts.unfinished }
 
-  private struct Books {
+  private struct HotState {
     var isOpen = true
     var readsCacheFirst: Bool
     var waiting = RequestList()
@@ -108,31 +109,31 @@ public final class AIOFile {
     var closesWhenIdle = false
   }
 
-  /// Whether the descriptors are to be closed with the last operation: the close that was asked for
-  /// has completed with `ECANCELED`.
+  /// Whether the descriptors are to be closed after the last operation, because the close that was
+  /// asked for has completed with `ECANCELED`.
   var closesWhenIdle: Bool {
-    get { books.closesWhenIdle }
-    set { books.closesWhenIdle = newValue }
+    get { hot.closesWhenIdle }
+    set { hot.closesWhenIdle = newValue }
   }
 
-  /// Whether the ``Orphanage`` has operations of the file.
+  /// Whether the ``Orphanage`` holds operations of the file.
   var isOrphaned = false
 
-  /// Calls on other threads that use the descriptor; each counts as unfinished too.
-  var lentCount: Int { books.counts.lent }
+  /// The number of calls on other threads that use the descriptor. Each also counts as unfinished.
+  var lentCount: Int { hot.counts.lent }
 
-  /// The detach that waits for everything else of the file.
+  /// The detach that waits for all other requests of the file.
   var parkedDetach: RequestRef? {
-    get { books.parkedDetach }
-    set { books.parkedDetach = newValue }
+    get { hot.parkedDetach }
+    set { hot.parkedDetach = newValue }
   }
 
-  /// Takes over an open descriptor.
+  /// Takes ownership of an open descriptor.
   ///
   /// - Parameters:
-  ///   - descriptor: Of a file. A pipe, socket or terminal works too, but keeps one of glibc's
-  ///     helper threads for as long as it has nothing to say; see
-  ///     ``CompletionQueue/Configuration/streamLimit``. It is the file's to close.
+  ///   - descriptor: Closed by the file. Of a regular file, or of a pipe, socket or terminal, whose
+  ///     operations occupy a helper thread of glibc for as long as they wait; see
+  ///     ``CompletionQueue/Configuration/blockingFileLimit``.
   ///   - path: For error messages.
   ///   - queue: Runs the operations.
   public convenience init(
@@ -149,16 +150,15 @@ public final class AIOFile {
     self.init(descriptor, path: path, queue: queue, FileTraits(descriptor.rawValue))
   }
 
-  /// As ``init(_:path:queue:)``, for a regular file that is known to be open for reading through
-  /// the page cache: nobody has to ask what it is.
+  /// As ``init(_:path:queue:)``, for a file that is known to be regular and open for reading
+  /// through the page cache, which saves the calls that find that out.
   package convenience init(
     ofCachedRegularFile descriptor: SharedDescriptor, path: FilePath?, queue: CompletionQueue
   ) {
     self.init(descriptor, path: path, queue: queue, .cachedRegular)
   }
 
-  /// A file of its own over a descriptor that was lent by another one, which may be closed
-  /// meanwhile.
+  /// A file over a descriptor that another file lent, and may close in the meantime.
   package convenience init(
     _ use: SharedDescriptor.Use, path: FilePath?, queue: CompletionQueue
   ) {
@@ -175,18 +175,18 @@ public final class AIOFile {
     shared = descriptor
     lanes = Lanes(
       descriptor.rawValue,
-      limit: traits.isStream
-        ? min(traits.isTwoWay ? 2 : 1, queue.configuration.lanesPerFile)
+      limit: traits.mayBlockForever
+        ? min(traits.isBidirectional ? 2 : 1, queue.configuration.lanesPerFile)
         : queue.configuration.lanesPerFile)
-    confinedBooks = Confined(
-      Books(
+    hotStorage = UncheckedBox(
+      HotState(
         readsCacheFirst: queue.configuration.readsCacheFirst && traits.isRegular
           && !traits.isDirect))
   }
 
   deinit {
-    // Requests hold the file, so none is unfinished. What nobody closed is closed here; the first
-    // descriptor when the last call that borrowed it is over.
+    // Requests hold the file, so none is unfinished. A file that was not closed closes its
+    // duplicates here. The first descriptor is closed after the last call that borrowed it.
     let duplicates = lanes.takeDuplicates()
     guard let whenDropped, let shared else {
       for duplicate in duplicates { Glibc.close(duplicate) }
@@ -195,24 +195,28 @@ public final class AIOFile {
     whenDropped(ClosingDescriptors(shared, duplicates: duplicates))
   }
 
-  /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)`'s
-  /// operation for what that does not give.
+  /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)` for what
+  /// the page cache cannot serve.
+  ///
+  /// Traps if `byteCount` is not within `0...buffer.capacity`, if the timeout is not greater than
+  /// 0, and on any thread but the queue's.
   ///
   /// - Parameters:
-  ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
-  ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
-  ///     More than the kernel reads by one call (2 GiB) takes several.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more.
-  ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
-  ///     `ETIMEDOUT`. See ``CompletionQueue/cancel(_:abandoning:)`` for the buffer.
-  ///   - handler: Gets the number of bytes that the kernel read: fewer than asked at the end of the
-  ///     file, 0 behind it.
-  /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EINVAL` for a negative offset or one
-  ///   that leaves no room for the bytes below `Int64.max`, `EAGAIN` over one of the queue's
-  ///   limits, `ECANCELED` when the queue's loop has ended, `ENOTSUP` in a forked child. Nothing
-  ///   was started, the handler is not called, and the buffer is gone; ask
-  ///   ``CompletionQueue/hasRoom(forBytes:)`` first to keep it.
+  ///   - buffer: Moves in. Comes back with the completion, its `count` set to the number of bytes
+  ///     read.
+  ///   - byteCount: The most bytes to read; by default the buffer's capacity. More than one call of
+  ///     the kernel reads (2 GiB) takes several calls.
+  ///   - offset: In bytes from the start of the file, 0 or more.
+  ///   - timeout: The longest time until the completion, greater than 0. After that, the request
+  ///     completes with `ETIMEDOUT`; see ``CompletionQueue/cancel(_:abandoning:)`` for its buffer.
+  ///   - handler: Called once, from `drain`, with the number of bytes read: fewer than asked for at
+  ///     the end of the file, 0 after it.
+  /// - Returns: The ID of the request, to cancel it.
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``; `EINVAL` for an offset that is
+  ///   negative, or that exceeds `Int64.max` together with the byte count; `EAGAIN` over one of the
+  ///   queue's limits; `ECANCELED` after the queue's loop has ended; `ENOTSUP` in a forked child.
+  ///   Nothing was started, the handler is not called, and the buffer is freed; to keep it, call
+  ///   ``CompletionQueue/hasRoom(forBytes:)`` first.
   @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
@@ -221,24 +225,27 @@ public final class AIOFile {
     let byteCount = byteCount ?? buffer.capacity
     precondition(
       byteCount >= 0 && byteCount <= buffer.capacity,
-      "AIOFile: byteCount is at most the buffer's capacity")
-    return try queue.acceptTransfer(
+      "AIOFile: byteCount must be within 0 and the buffer's capacity")
+    return try queue.enqueueTransfer(
       .read, self, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
 
-  /// Writes the buffer's valid bytes. Wraps `aio_write(3)`'s operation.
+  /// Writes the buffer's valid bytes. Wraps `aio_write(3)`.
   ///
-  /// A short write is continued until all bytes are written or the kernel gives an error, which
-  /// then says how many bytes were written before it. Adjacent writes that wait together may reach
-  /// the kernel as one.
+  /// A short write continues until all bytes are written or the kernel reports an error; the error
+  /// then says how many bytes were written. Adjacent writes that wait together may reach the kernel
+  /// as one.
+  ///
+  /// Traps if the timeout is not greater than 0, and on any thread but the queue's.
   ///
   /// - Parameters:
-  ///   - buffer: Moves in; comes back with the completion, unchanged.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
-  ///     `O_APPEND` ignores it.
+  ///   - buffer: Moves in. Comes back unchanged with the completion.
+  ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file opened with
+  ///     `O_APPEND`.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
-  ///   - handler: Gets the number of bytes written, all of them.
-  /// - Returns: A name for the request, to cancel it.
+  ///   - handler: Called once, from `drain`, with the number of bytes written, which is all of
+  ///     them.
+  /// - Returns: The ID of the request, to cancel it.
   /// - Throws: As ``read(into:byteCount:at:timeout:_:)``.
   @discardableResult
   public func write(
@@ -246,25 +253,30 @@ public final class AIOFile {
     _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
     let byteCount = buffer.count
-    return try queue.acceptTransfer(
+    return try queue.enqueueTransfer(
       .write, self, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
 
-  /// Brings data and metadata to the disk. Wraps `aio_fsync(3)` with `O_SYNC`.
+  /// Makes the file's earlier writes durable: data and metadata. Wraps `aio_fsync(3)` with
+  /// `O_SYNC`.
   ///
-  /// Syncs that wait at the same time are served by one.
+  /// One sync serves all syncs of the file that wait at the same time.
+  ///
+  /// Traps if the timeout is not greater than 0, and on any thread but the queue's.
   ///
   /// - Parameters:
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
-  ///   - handler: Called when every write that was accepted before is done and durable.
-  /// - Returns: A name for the request, to cancel it.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ECANCELED` when the
-  ///   queue's loop has ended, `ENOTSUP` in a forked child. Nothing was started.
+  ///   - handler: Called once, from `drain`, when every write that was accepted before this call is
+  ///     done and durable.
+  /// - Returns: The ID of the request, to cancel it.
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``, `EAGAIN` over one of the queue's
+  ///   limits, `ECANCELED` after the queue's loop has ended, `ENOTSUP` in a forked child. Nothing
+  ///   was started.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
   ) throws(Errno) -> RequestID {
-    try queue.acceptSync(.sync, self, timeout: timeout, handler)
+    try queue.enqueueSync(.sync, self, timeout: timeout, handler)
   }
 
   /// As ``sync(timeout:_:)``, but of the metadata only what is needed to read the data back. Wraps
@@ -273,12 +285,12 @@ public final class AIOFile {
   public func dataSync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
   ) throws(Errno) -> RequestID {
-    try queue.acceptSync(.dataSync, self, timeout: timeout, handler)
+    try queue.enqueueSync(.dataSync, self, timeout: timeout, handler)
   }
 
-  /// Whether what is in the page cache is read from there, without waiting.
+  /// Whether reads try the page cache before they use a helper thread.
   package var isReadFromCache: Bool { readsCacheFirst }
 
-  /// Whether writes go to the file's end, whatever offset they name.
+  /// Whether writes go to the end of the file, whatever their offset.
   package var appends: Bool { traits.isAppending }
 }

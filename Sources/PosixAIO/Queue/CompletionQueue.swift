@@ -3,69 +3,73 @@ internal import Glibc
 internal import Synchronization
 public import SystemPackage
 
-/// Runs file operations through glibc's POSIX AIO and hands back their completions on one
+/// Runs file operations through glibc's POSIX AIO, and reports their completions through one
 /// descriptor that any event loop can poll.
 ///
 /// Make requests on an ``AIOFile``. When ``descriptor`` is readable, call ``drain(limit:)``: it
-/// calls the handlers of what is done. Each accepted request gets exactly one call of its handler,
-/// from `drain` and never from inside the call that made the request.
+/// calls the handlers of the finished requests. Each accepted request gets exactly one call of its
+/// handler, from `drain` and never from inside the call that made the request.
 ///
-/// The completions are announced by a real-time signal, which the queue reads from a signalfd; but
-/// a signal only says that there is something to look at, and results come from `aio_error(3)` and
-/// `aio_return(3)`. Operations are handed over with `lio_listio(3)` in groups whose members are
-/// silent, because a signal of an operation's own that cannot be queued makes glibc overwrite that
-/// operation's result. A timer, armed only while something is in flight, finds what a lost signal
-/// would have announced.
+/// A real-time signal announces completions; the queue reads it from a signalfd. A signal is only a
+/// hint: results come from `aio_error(3)` and `aio_return(3)`. The queue submits operations with
+/// `lio_listio(3)` in groups whose members do not signal, because glibc overwrites the result of an
+/// operation whose own signal it cannot queue. A timer that is armed only while operations are in
+/// flight finds completions whose signal was lost.
 ///
-/// A queue belongs to one thread, the one that makes it.
+/// **Threads.** A queue belongs to the thread that makes it, until another thread calls
+/// ``moveToCurrentThread()``. The queue and its files are used on that thread only; elsewhere, their
+/// methods trap.
 ///
-/// **The end.** A request holds its file, and a file its queue. So a queue of which you drop every
-/// reference while requests are unfinished stays as it is, with its signal and its descriptors, and
-/// nobody drains it any more: drain until ``unfinishedCount`` is 0 before you drop it. With nothing
-/// in progress, it gives signal and descriptors back when the last reference to it and to its files
-/// goes.
+/// **The end.** A request holds its file, and a file its queue. If you drop all references to a
+/// queue that has unfinished requests, it stays alive with its signal and its descriptors, and is
+/// never drained again: drain until ``unfinishedCount`` is 0 before you drop it. A queue without
+/// unfinished requests gives back its signal and descriptors when the last reference to it and to
+/// its files goes.
 ///
-/// The queue of an event loop ends with its loop: unfinished requests complete with `ECANCELED`,
-/// new ones are refused with it, and ``descriptor`` is closed. What the kernel still holds then,
-/// such as a read of an empty pipe, keeps its memory and its file's descriptors until the kernel
-/// lets go, and nothing else.
+/// The queue of an event loop ends with the loop: unfinished requests complete with `ECANCELED`,
+/// new ones are refused with `ECANCELED`, and ``descriptor`` is closed. Operations that the kernel
+/// still runs then, such as a read from an empty pipe, keep only their memory and their file's
+/// descriptors until the kernel is done with them.
 @safe
 public final class CompletionQueue {
-  /// Gets the bytes moved or the error, and the buffer back.
+  /// Gets the number of bytes moved or the error, and the buffer.
   public typealias TransferHandler = (Result<Int, FileError>, consuming IOBuffer) -> Void
 
   /// Gets the outcome of an operation without data.
   public typealias SyncHandler = (Result<Void, FileError>) -> Void
 
-  /// Readable when ``drain(limit:)`` has something to do. Level-triggered; only to be polled.
+  /// Readable when ``drain(limit:)`` has something to do. Poll it level-triggered; never read it.
   public let descriptor: FileDescriptor
 
-  /// The limits with which the queue was made.
+  /// The configuration with which the queue was made.
   public let configuration: Configuration
 
   /// Is told of each operation that comes back from glibc.
   public weak var observer: (any CompletionQueueObserver)?
 
-  /// When the loop is to drain, should it take this without a system call.
+  /// When a loop that drains without being woken through ``descriptor`` has to drain.
   package enum DrainTime {
-    /// In this turn of the loop: requests were made outside of ``drain(limit:)``.
+    /// In this turn of the loop: requests were made outside ``drain(limit:)``.
     case thisTurn
     /// In the next turn, after everything else of this one: ``drain(limit:)`` stopped at its limit.
     case nextTurn
   }
 
-  /// Replaces the wake-up of the loop by ``descriptor``: the loop promises to drain at that time.
-  /// It is called in the middle of changes, so it only notes that, and touches neither the queue
-  /// nor its files.
+  /// If set, is called instead of making ``descriptor`` readable. The loop promises to drain at the
+  /// given time. The call can come in the middle of a change of state, so it may only take a note,
+  /// and must not use the queue or its files.
   package var requestDrain: ((DrainTime) -> Void)?
 
-  /// Is called after each delivery in the middle of ``drain(limit:)``: for a loop whose tasks go on
-  /// with what they waited for. What they ask for is then handed over by the same drain.
-  package var delivered: (() -> Void)?
+  /// Is called during ``drain(limit:)`` after each run of handlers, so that a loop can resume the
+  /// tasks that waited for them. The same drain submits the requests that those make.
+  package var handlersCalled: (() -> Void)?
 
-  /// Tells the queue from all others of the process.
+  /// Identifies the queue within the process.
   let number = CompletionQueue.numbers.wrappingAdd(1, ordering: .relaxed).newValue
   private static let numbers = Atomic<UInt32>(0)
+
+  /// The queue's thread; 0 after its end, when any thread may ask for what is left.
+  private let owner = Atomic(pthread_self())
 
   let system: AIOSystem
   let signal: CompletionSignal
@@ -75,39 +79,31 @@ public final class CompletionQueue {
   var batch = Batch()
   var groups: GroupTable
   var mergeMemory = MergeMemory()
+  var heldBack = HeldBackFiles()
 
   /// How far the queue's end has come.
   var stage: Stage {
-    get { books.stage }
-    set { books.stage = newValue }
+    get { hot.stage }
+    set { hot.stage = newValue }
   }
 
-  /// Pipes and their like that wait for others to end.
-  var heldBack = HeldBackStreams()
-  /// Pipes and their like of which one direction waits for a descriptor of its own.
-  var withoutDescriptor = ReadyFiles()
+  private let hotStorage = UncheckedBox(HotState())
 
-  private let confinedBooks = Confined(Books())
-
-  /// Requests accepted whose handler has not been called yet.
-  public var unfinishedCount: Int { books.counts.unfinished }
-
-  /// What every request passes through.
-  var books: Books {
-    unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
-    unsafeMutableAddress { unsafe confinedBooks.address }
+  /// The state that every request passes through.
+  var hot: HotState {
+    unsafeAddress { unsafe UnsafePointer(hotStorage.address) }
+    unsafeMutableAddress { unsafe hotStorage.address }
   }
 
   /// Makes a queue with a signal and descriptors of its own.
   ///
-  /// The signal is blocked in the calling thread, and so in threads that it starts later. When the
-  /// queue goes, it is unblocked there if it was not blocked before and the queue goes on the same
-  /// thread.
+  /// The signal is blocked in the calling thread, and therefore in threads that it starts later. If
+  /// it was not blocked before, and the queue ends on the same thread, it is unblocked again then.
   ///
-  /// - Parameter configuration: The limits; those that are out of their range trap.
-  /// - Throws: `EBUSY` if the signal is in use, or if no real-time signal is free; `EINVAL` if the
-  ///   configured number is no real-time signal; `EMFILE`, `ENFILE` or `ENOMEM` if the five
-  ///   descriptors cannot be had. Nothing stays behind.
+  /// - Parameter configuration: The limits. A value outside its range traps.
+  /// - Throws: `EBUSY` if the configured signal is in use, or if no real-time signal is free;
+  ///   `EINVAL` if the configured number is not a real-time signal; `EMFILE`, `ENFILE` or `ENOMEM`
+  ///   if the five descriptors cannot be opened. Nothing stays behind.
   public convenience init(configuration: Configuration = Configuration()) throws(Errno) {
     try self.init(configuration: configuration, system: .live)
   }
@@ -118,22 +114,22 @@ public final class CompletionQueue {
     self.configuration = configuration
     groups = GroupTable(ofQueue: number)
     self.system = system
-    if let helperLimit = configuration.helperLimit {
-      caio_set_helper_limit(Int32(clamping: helperLimit))
+    if let aioThreadLimit = configuration.aioThreadLimit {
+      caio_set_thread_limit(Int32(clamping: aioThreadLimit))
     }
     signal = try CompletionSignal(configuration.signal)
     timer = try QueueTimer(system)
     backstop = Backstop(
       floor: configuration.backstopFloor, ceiling: configuration.backstopCeiling)
     descriptor = FileDescriptor(rawValue: try checked(caio_epoll()))
-    // When one of these throws, deinit closes what is open: everything is stored by now.
+    // All properties are set, so deinit closes what is open if one of these throws.
     try add(signal.signalDescriptor, as: .signal)
     try add(signal.pipeDescriptor, as: .pipe)
     try add(timer.descriptor, as: .timer)
   }
 
   deinit {
-    // Requests hold their file and files hold the queue, so nothing is unfinished here.
+    // Requests hold their file and files hold the queue, so no request is unfinished here.
     if stage != .retired { Glibc.close(descriptor.rawValue) }
   }
 
@@ -141,38 +137,99 @@ public final class CompletionQueue {
     try checked(caio_epoll_add(descriptor.rawValue, source, name.rawValue))
   }
 
-  /// Whether a request with a buffer of this size would be accepted now.
+  // MARK: - Its thread
+
+  /// Traps on any thread but the queue's, until the queue has ended.
+  @inline(__always)
+  func checkThread() {
+    let owner = owner.load(ordering: .relaxed)
+    precondition(
+      owner == pthread_self() || owner == 0,
+      """
+      CompletionQueue: a queue and its files are used on the thread that made the queue; to use \
+      them on another one, call moveToCurrentThread() there
+      """)
+  }
+
+  /// Makes the calling thread the queue's. The former thread must not use the queue any more.
+  ///
+  /// The queue's signal is blocked in the calling thread, until the queue ends on it or it calls
+  /// ``leaveCurrentThread()``. A thread cannot change the signal mask of another one: call
+  /// ``leaveCurrentThread()`` on the former thread first. Otherwise the signal stays blocked there,
+  /// and threads and programs started from there inherit that.
+  public func moveToCurrentThread() {
+    guard stage != .retired else { return }
+    owner.store(pthread_self(), ordering: .relaxed)
+    signal.blockInCurrentThread()
+  }
+
+  /// Restores the signal mask that the calling thread had before the queue was made on it or moved
+  /// to it, to prepare ``moveToCurrentThread()`` on another thread.
+  ///
+  /// The queue works on here until then: a signal handler passes on the signals that arrive on this
+  /// thread.
+  public func leaveCurrentThread() {
+    checkThread()
+    guard stage != .retired else { return }
+    signal.unblockInCurrentThread()
+  }
+
+  /// Lets any thread use what is left of a retired queue.
+  func leaveAllThreads() {
+    owner.store(0, ordering: .relaxed)
+  }
+
+  // MARK: - What it holds
+
+  /// The number of accepted requests whose handler has not been called yet. Traps on any thread but
+  /// the queue's.
+  public var unfinishedCount: Int {
+    checkThread()
+    return hot.counts.unfinished
+  }
+
+  /// Whether a request with a buffer of this size would be accepted now. Traps on any thread but
+  /// the queue's.
   ///
   /// - Parameter byteCount: The buffer's capacity; 0 for a sync.
-  /// - Returns: False where the request would be refused with `EAGAIN`.
+  /// - Returns: False if the request would be refused with `EAGAIN`.
   public func hasRoom(forBytes byteCount: Int = 0) -> Bool {
+    checkThread()
+    return hasRoom(for: byteCount)
+  }
+
+  func hasRoom(for byteCount: Int) -> Bool {
     let hasPlace =
       switch configuration.overflow {
       case .wait: waitingCount < configuration.waitingLimit
-      case .refuse: unfinishedCount < configuration.inFlightLimit
+      case .refuse: hot.counts.unfinished < configuration.inFlightLimit
       }
     return hasPlace
-      && (books.heldByteCount == 0
-        || byteCount <= configuration.heldByteLimit - books.heldByteCount)
+      && (hot.heldByteCount == 0
+        || byteCount <= configuration.heldByteLimit - hot.heldByteCount)
   }
 
-  var inFlightCount: Int { books.inFlight.count - books.counts.ownerless }
+  var inFlightCount: Int { hot.inFlight.count - hot.counts.ownerless }
 
-  /// Accepted and not handed over, also what is parked with its file.
+  /// The number of requests not yet submitted, including those parked with their file.
   var waitingCount: Int {
-    unfinishedCount - inFlightCount - books.finished.count - books.counts.joined
+    hot.counts.unfinished - inFlightCount - hot.finished.count - hot.counts.joined
   }
 
-  /// Hands what waits to glibc, looks at what the signals announced, and calls the handlers of what
-  /// is done.
+  // MARK: - Drain
+
+  /// Submits waiting requests to glibc, reaps the ones that have ended, and calls their handlers.
   ///
-  /// Handlers may make requests, cancel and close; they must not call `drain`. What they ask for is
-  /// handed over before `drain` returns, and what the page cache answers at once may be delivered
-  /// by the same call.
+  /// A drain has a limit. If it stops there, the descriptor stays readable.
+  ///
+  /// Handlers may make requests, cancel and close; they must not call `drain`. The same drain
+  /// submits the requests that they make, and completes those that the page cache can serve, up to
+  /// the limit.
+  ///
+  /// Traps on any thread but the queue's.
   ///
   /// - Parameter limit: The most handlers to call; by default
-  ///   ``Configuration/completionsPerDrain``. A negative limit counts as 0. When more is done the
-  ///   descriptor stays readable.
+  ///   ``Configuration/completionsPerDrain``. A negative limit counts as 0.
   /// - Returns: The number of handlers called.
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {
@@ -183,63 +240,45 @@ public final class CompletionQueue {
   /// As ``drain(limit:)``.
   ///
   /// - Parameters:
-  ///   - cachedReadLimit: The most reads to try in the page cache. They may go on for ever, each
-  ///     handler asking for the next, where glibc's operations come back as they end.
-  ///   - sourcesAreReadable: Whether ``descriptor`` was reported to be readable, or may be. A loop
-  ///     that drains because ``requestDrain`` asked for it, and polls the descriptor in each of its
-  ///     turns, passes false when it has no such report, and saves a system call.
+  ///   - cachedReadLimit: The most reads to try in the page cache. Handlers that each make another
+  ///     cached read could go on forever, unlike those that wait for glibc.
+  ///   - sourcesAreReadable: Whether ``descriptor`` may be readable. A loop that polls the
+  ///     descriptor in each turn passes false if it drains for ``requestDrain`` alone, which saves
+  ///     a system call.
   package func drain(
     limit: Int, cachedReadLimit: Int, sourcesAreReadable: Bool = true
   ) -> Int {
-    precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
+    checkThread()
+    precondition(!hot.isDraining, "CompletionQueue: a completion handler must not call drain()")
     guard stage != .retired else { return 0 }
-    books.isDraining = true
-    books.now = system.now()
-    collect(looks: sourcesAreReadable)
-    var deliveredCount = 0
+    hot.isDraining = true
+    hot.now = system.now()
+    collect(checksSources: sourcesAreReadable)
+    var calledCount = 0
     var cachedReadBudget = max(0, cachedReadLimit)
     while true {
-      if !books.observations.isEmpty { tellObserver() }
-      takeUpDeferredSyncs()
-      handOver(&cachedReadBudget)
-      let count = min(books.finished.count, limit - deliveredCount)
+      if !hot.observations.isEmpty { tellObserver() }
+      resumeDeferredSyncs()
+      submitReady(&cachedReadBudget)
+      let count = min(hot.finished.count, limit - calledCount)
       guard count > 0 else { break }
-      deliver(count)
-      deliveredCount += count
-      delivered?()
+      completeFinished(count)
+      calledCount += count
+      handlersCalled?()
     }
     armTimer()
-    books.isDraining = false
-    assert(checkCounts(), "CompletionQueue: its counts are those of its requests")
-    if deliveredCount > 0 { books.counters.wakeCount += 1 }
-    if !books.finished.isEmpty || (cachedReadBudget == 0 && !books.ready.isEmpty) {
+    hot.isDraining = false
+    assert(checkCounts(), "CompletionQueue: its counts do not match its requests")
+    if calledCount > 0 { hot.counters.wakeCount += 1 }
+    if !hot.finished.isEmpty || (cachedReadBudget == 0 && !hot.ready.isEmpty) {
       wake(.nextTurn)
     }
-    return deliveredCount
+    return calledCount
   }
 
-  /// Makes the calling thread the queue's: blocks the signal in it.
-  ///
-  /// No thread can change the mask of another. So where a thread gives the queue to another one, it
-  /// calls ``leaveCurrentThread()`` first; otherwise the signal stays blocked in it, which costs
-  /// nothing but is inherited by the threads and programs that it starts. When the queue goes, the
-  /// thread on which that happens gets its mask back, if it was changed here, and no other.
-  package func moveToCurrentThread() {
-    guard stage != .retired else { return }
-    signal.blockInCurrentThread()
-  }
-
-  /// Gives the calling thread the mask back that it had before the queue was made on it or moved
-  /// to it: the signal is unblocked if it was not blocked then. The queue loses nothing by that,
-  /// also if it stays: the handler passes on what arrives here.
-  package func leaveCurrentThread() {
-    guard stage != .retired else { return }
-    signal.unblockInCurrentThread()
-  }
-
-  /// Sees that `drain` is called soon.
+  /// Makes the loop call `drain` soon.
   func wake(_ time: DrainTime = .thisTurn) {
-    guard !books.isDraining, stage != .retired else { return }
+    guard !hot.isDraining, stage != .retired else { return }
     if let requestDrain {
       requestDrain(time)
     } else {
@@ -248,33 +287,33 @@ public final class CompletionQueue {
   }
 
   private func armTimer() {
-    if !books.inFlight.isEmpty {
-      backstop.scheduleIfNeeded(now: books.now)
+    if !hot.inFlight.isEmpty {
+      backstop.scheduleIfNeeded(now: hot.now)
       timer.arm(backstop.dueAt)
     }
-    if let earliest = books.deadlines.earliest {
+    if let earliest = hot.deadlines.earliest {
       timer.arm(earliest.pointee.deadline)
     }
   }
 
-  /// The lists and counts of a queue that every request passes through.
-  struct Books {
-    /// Files that have something to hand over, each taking its turn.
-    var ready = ReadyFiles()
-    /// Files whose next sync waits for completions to be delivered.
-    var deferred = ReadyFiles()
+  /// The lists and counts that every request passes through.
+  struct HotState {
+    /// Files that have requests to submit, in the order of their slices.
+    var ready = FIFO<AIOFile>()
+    /// Files whose next sync waits for handlers to be called.
+    var deferred = FIFO<AIOFile>()
     var inFlight = RequestList()
     var finished = RequestList()
     var deadlines = DeadlineHeap()
-    var counters = Figures()
+    var counters = Statistics()
     var counts = QueueCounts()
-    /// Bytes in the buffers of unfinished requests.
+    /// The number of bytes in the buffers of unfinished requests.
     var heldByteCount = 0
     var isDraining = false
     var stage = Stage.open
     /// What the observer has not been told yet.
     var observations: [Observation] = []
-    /// When the present turn began, by the queue's clock.
+    /// The queue's clock at the start of the current drain, or at the last request outside one.
     var now: UInt64 = 0
   }
 }

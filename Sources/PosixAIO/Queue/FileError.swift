@@ -1,15 +1,16 @@
 public import SystemPackage
 
-/// What went wrong with a file, in full: which operation, on which file, where, and how far it got.
+/// A failed operation on a file: its kind, the file, the offset, the number of bytes done, and the
+/// errno.
 public struct FileError: Error, Equatable, Sendable {
-  /// What was asked for, by the name of the system call.
+  /// The kind of an operation, named after the system call.
   public struct Operation: Equatable, Sendable, CustomStringConvertible {
     /// The operation's name.
     public let description: String
 
-    /// Names an operation that is not in the list below.
+    /// Creates a kind that is not in the list below.
     ///
-    /// - Parameter name: As messages are to have it.
+    /// - Parameter name: The name in messages.
     public init(_ name: String) { description = name }
 
     /// Opening a file.
@@ -18,71 +19,71 @@ public struct FileError: Error, Equatable, Sendable {
     public static let read = Operation("read")
     /// Writing bytes.
     public static let write = Operation("write")
-    /// Bringing data and metadata to the disk.
+    /// Making data and metadata durable.
     public static let sync = Operation("sync")
-    /// Bringing data to the disk.
+    /// Making data durable.
     public static let dataSync = Operation("data sync")
     /// Closing a file.
     public static let close = Operation("close")
     /// Reading metadata.
     public static let status = Operation("stat")
-    /// Giving a file another name.
+    /// Renaming a file.
     public static let rename = Operation("rename")
     /// Removing a name.
     public static let remove = Operation("remove")
     /// Reading the names in a directory.
     public static let list = Operation("list")
-    /// Making a directory.
+    /// Creating a directory.
     public static let createDirectory = Operation("create directory")
-    /// Giving a file a further name.
+    /// Creating a hard link.
     public static let link = Operation("link")
-    /// Making a symbolic link.
+    /// Creating a symbolic link.
     public static let createSymbolicLink = Operation("create symbolic link")
-    /// Reading where a symbolic link leads.
+    /// Reading the target of a symbolic link.
     public static let readSymbolicLink = Operation("read symbolic link")
     /// Changing a file's size.
     public static let truncate = Operation("truncate")
-    /// Reserving space for a file, or giving it back.
+    /// Reserving space for a file, or freeing it.
     public static let allocate = Operation("allocate")
     /// Telling the kernel how a file will be used.
     public static let advise = Operation("advise")
-    /// Starting to bring data to the disk.
+    /// Starting to write data back to the disk.
     public static let startWriteBack = Operation("start write-back")
     /// Taking or releasing a lock.
     public static let lock = Operation("lock")
-    /// Changing who may do what with a file.
+    /// Changing the permissions of a file.
     public static let setPermissions = Operation("set permissions")
     /// Changing the times of a file.
     public static let setTimes = Operation("set times")
   }
 
-  /// What failed.
+  /// The operation that failed.
   public let operation: Operation
 
-  /// The file's path as it was opened, if it is known.
+  /// The path with which the file was opened, if it is known.
   public let path: FilePath?
 
-  /// The other path of an operation with two: the new name, or where a symbolic link leads.
+  /// The second path of an operation with two: the new name, or the target of a symbolic link.
   public let otherPath: FilePath?
 
-  /// Where in the file the operation began, in bytes, if it has a place.
+  /// The offset in the file at which the operation began, in bytes, if it has one.
   public let offset: Int64?
 
-  /// How many bytes a write had moved before it failed. They are in the file.
+  /// The number of bytes that a write wrote before it failed. They are in the file.
   public let byteCountDone: Int
 
-  /// The kernel's reason.
+  /// The kernel's error.
   public let errno: Errno
 
-  /// Describes a failure.
+  /// Creates an error.
   ///
   /// - Parameters:
-  ///   - operation: What failed.
-  ///   - path: The file's path, if it is known.
-  ///   - otherPath: The other path of an operation with two.
-  ///   - offset: In bytes from the file's start, for an operation that has a place.
-  ///   - byteCountDone: The bytes that a write had moved.
-  ///   - errno: The kernel's reason.
+  ///   - operation: The operation that failed.
+  ///   - path: The path of the file, if it is known.
+  ///   - otherPath: The second path of an operation with two.
+  ///   - offset: In bytes from the start of the file, for an operation with an offset.
+  ///   - byteCountDone: The number of bytes that a write wrote, 0 or more.
+  ///   - errno: The kernel's error.
   public init(
     operation: Operation, path: FilePath?, otherPath: FilePath? = nil, offset: Int64? = nil,
     byteCountDone: Int = 0, errno: Errno

@@ -2,43 +2,45 @@ internal import CPosixAIO
 internal import Glibc
 package import SystemPackage
 
-/// The calls of libc that make asynchronous IO, and nothing else: the one place from which this
-/// package calls `aio_*` and `lio_listio`, and the queue's clock.
+/// The calls of libc that make asynchronous IO, and the queue's clock: the only place in this
+/// package that calls `aio_*` and `lio_listio`.
 ///
-/// The completion queue and the operations reach libc through an instance, so that a test can
-/// override a call and make it fail, shorten a transfer or lose a signal.
+/// The completion queue and the operations call libc through an instance, so that tests can
+/// override a call to make it fail, shorten a transfer or lose a signal.
 ///
-/// Sendable: it has no state. A test's subclass that has some stays on the test's thread.
+/// Sendable: it has no state. A test's subclass with state stays on the test's thread.
 @safe
 class AIOSystem: @unchecked Sendable {
-  /// Straight to libc.
+  /// Calls libc.
   static let live = AIOSystem()
 
   typealias Control = UnsafeMutablePointer<aiocb>
 
   // MARK: Operations
 
-  /// Hands over operations that notify nobody, with one signal when the last of them is done.
+  /// Submits operations that do not signal, with one signal when the last of them has ended.
   ///
-  /// When this throws, single operations may run all the same; ``wasTaken(_:)`` tells which.
+  /// If this throws, some of the operations may run all the same; ``wasAccepted(_:)`` says which.
+  ///
+  /// - Parameter value: Arrives with the signal.
   func submitGroup(
-    _ controls: [Control?], signal: Int32, ticket: UInt64
+    _ controls: [Control?], signal: Int32, value groupID: UInt64
   ) throws(Errno) {
-    try checked(unsafe caio_submit_group(controls, Int32(controls.count), signal, ticket))
+    try checked(unsafe caio_submit_group(controls, Int32(controls.count), signal, groupID))
   }
 
-  /// As ``submitGroup(_:signal:ticket:)``, without a signal.
+  /// As ``submitGroup(_:signal:value:)``, without a signal.
   func submitSilentGroup(_ controls: [Control?]) throws(Errno) {
     try checked(unsafe caio_submit_silent_group(controls, Int32(controls.count)))
   }
 
-  /// Wraps `aio_suspend(3)`; nil waits for ever.
+  /// Wraps `aio_suspend(3)`. Nil waits without a limit.
   func suspend(_ controls: [UnsafePointer<aiocb>?], timeout: Duration?) throws(Errno) {
     let nanoseconds = timeout.map { Int64(clamping: $0.wholeNanoseconds) } ?? -1
     try checked(unsafe caio_suspend(controls, Int32(controls.count), nanoseconds))
   }
 
-  /// Wraps `aio_fsync(3)`, `dataOnly` for `O_DSYNC` instead of `O_SYNC`.
+  /// Wraps `aio_fsync(3)`, with `O_DSYNC` if `dataOnly`, otherwise `O_SYNC`.
   func submitSync(_ control: Control, dataOnly: Bool) throws(Errno) {
     try checked(unsafe aio_fsync(dataOnly ? O_DSYNC : O_SYNC, control))
   }
@@ -53,31 +55,31 @@ class AIOSystem: @unchecked Sendable {
     try checked(unsafe aio_write(control))
   }
 
-  /// Reads what is in the page cache, without waiting. Wraps `preadv2(2)` with `RWF_NOWAIT`.
+  /// Reads from the page cache without waiting. Wraps `preadv2(2)` with `RWF_NOWAIT`.
   ///
-  /// - Returns: The bytes read, or -1 with errno set.
+  /// - Returns: The number of bytes read, or -1 with errno set.
   func readCached(
     _ fileDescriptor: Int32, _ memory: UnsafeMutableRawPointer?, _ byteCount: Int, _ offset: Int64
   ) -> Int {
     unsafe caio_read_cached(fileDescriptor, memory, byteCount, offset)
   }
 
-  /// Whether some of it may be in the page cache, for which nothing is read. Wraps `cachestat(2)`.
+  /// Whether a part of the range may be in the page cache. Reads nothing. Wraps `cachestat(2)`.
   func mayBeCached(_ fileDescriptor: Int32, _ byteCount: Int, _ offset: Int64) -> Bool {
     caio_may_be_cached(fileDescriptor, offset, byteCount)
   }
 
-  /// Whether libc owns the operation after a submission failed.
-  func wasTaken(_ control: Control) -> Bool {
-    unsafe caio_was_taken(control)
+  /// Whether libc owns the operation after a failed submission.
+  func wasAccepted(_ control: Control) -> Bool {
+    unsafe caio_was_accepted(control)
   }
 
-  /// The error of an operation, 0 for none, `EINPROGRESS` while libc owns it. Wraps `aio_error(3)`.
+  /// The error of an operation: 0 for none, `EINPROGRESS` while libc owns it. Wraps `aio_error(3)`.
   func error(of control: Control) -> Int32 {
     unsafe aio_error(control)
   }
 
-  /// What the kernel returned: bytes, or -1. Wraps `aio_return(3)`.
+  /// The kernel's result: a number of bytes, or -1. Wraps `aio_return(3)`.
   func result(of control: Control) -> Int {
     unsafe aio_return(control)
   }
@@ -89,22 +91,22 @@ class AIOSystem: @unchecked Sendable {
 
   // MARK: Time
 
-  /// The queue's clock, in nanoseconds. Wraps `clock_gettime(2)` with `CLOCK_MONOTONIC`.
+  /// The queue's clock in nanoseconds. Wraps `clock_gettime(2)` with `CLOCK_MONOTONIC`.
   func now() -> UInt64 {
     caio_now()
   }
 
-  /// Has a timer's descriptor become readable once, at a time of this clock, or at once if that has
-  /// passed. Wraps `timerfd_settime(2)` with `TFD_TIMER_ABSTIME`.
+  /// Arms a timer: its descriptor becomes readable once, at `time` by this clock, or immediately if
+  /// that has passed. Wraps `timerfd_settime(2)` with `TFD_TIMER_ABSTIME`.
   func setTimer(_ descriptor: Int32, at time: UInt64) {
-    // It cannot fail: the descriptor is a timer of ours, and the kernel takes any time.
+    // Cannot fail: the descriptor is a timer of ours, and the kernel accepts any time.
     caio_timerfd_set(descriptor, time)
   }
 
-  /// Makes a timer's descriptor unreadable until it runs out again. Wraps `read(2)`.
+  /// Makes a timer's descriptor unreadable until the timer expires again. Wraps `read(2)`.
   func clearTimer(_ descriptor: Int32) {
     var expirations: UInt64 = 0
-    // Fails only if it was set again meanwhile, and then it is not readable.
+    // Fails only if the timer was armed again in the meantime, and then it is not readable.
     _ = unsafe read(descriptor, &expirations, MemoryLayout<UInt64>.size)
   }
 
@@ -114,14 +116,15 @@ class AIOSystem: @unchecked Sendable {
   func readableSources(_ epoll: Int32) -> QueueSources {
     var sources: UInt32 = 0
     let count = unsafe caio_epoll_wait(epoll, &sources)
-    precondition(count >= 0, "CompletionQueue: somebody has closed the queue's descriptor")
+    precondition(count >= 0, "CompletionQueue: the queue's descriptor was closed by other code")
     return QueueSources(rawValue: sources)
   }
 }
 
-/// The result of a call that gives -1 when it fails.
+/// Checks the result of a call that returns -1 on failure.
 ///
-/// - Throws: What the call left in errno.
+/// - Returns: The result, if it is not -1.
+/// - Throws: The error that the call left in errno.
 @discardableResult
 package func checked(_ result: Int32) throws(Errno) -> Int32 {
   guard result != -1 else { throw .ofLastCall }
@@ -129,7 +132,7 @@ package func checked(_ result: Int32) throws(Errno) -> Int32 {
 }
 
 extension Errno {
-  /// The door between C's errno and ``Errno``: what the last call that failed left there. To be
-  /// read once, right behind the call.
+  /// The errno of the last failed call. The only conversion of C's errno to ``Errno``. Read it
+  /// once, right after the call.
   package static var ofLastCall: Errno { Errno(rawValue: errno) }
 }

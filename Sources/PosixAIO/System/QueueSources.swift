@@ -1,13 +1,13 @@
-/// What makes a queue's descriptor readable. The kernel says which of them do: nothing that is
-/// remembered here decides whether a descriptor is read, for one that is readable and not read has
-/// the loop spin.
+/// The descriptors that make a queue's descriptor readable. Only the kernel's report decides
+/// whether one of them is read; a descriptor that is readable and never read would make the loop
+/// spin.
 struct QueueSources: OptionSet {
   let rawValue: UInt32
 
   /// The signalfd has signals.
   static let signal = QueueSources(rawValue: 1 << 0)
-  /// The pipe has what the signal handler passed on, or a kick.
+  /// The pipe has values from the signal handler, or a kick.
   static let pipe = QueueSources(rawValue: 1 << 1)
-  /// The timer has run out.
+  /// The timer has expired.
   static let timer = QueueSources(rawValue: 1 << 2)
 }

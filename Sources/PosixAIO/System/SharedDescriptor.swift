@@ -2,38 +2,39 @@ internal import Glibc
 internal import Synchronization
 package import SystemPackage
 
-/// An open descriptor with several owners: a file, and the calls that use it on other threads.
+/// An open descriptor with several owners: a file, and the calls on other threads that use it.
 ///
-/// The number stays open as long as somebody holds a reference, so that it can never be closed and
-/// given to another file under a call that uses it. ``close()`` closes it earlier, but not under a
-/// ``Use``.
+/// The number stays open as long as a reference exists, so that it can never be closed and reused
+/// for another file while a call uses it. ``close()`` closes it earlier, but not while a ``Use``
+/// exists.
 package final class SharedDescriptor: Sendable {
-  /// To be used while a reference is held, by an owner who knows that nobody calls ``close()``, or
-  /// else while a ``Use`` is held.
+  /// Valid while the caller holds a ``Use``, or holds a reference and knows that ``close()`` is not
+  /// called.
   package let descriptor: FileDescriptor
 
-  /// How many uses there are, and ``isClosed``.
+  /// The number of uses, and ``isClosed``.
   private let state = Atomic<Int>(0)
   private static let isClosed = 1 << 32
 
   /// The descriptor's number.
   package var rawValue: Int32 { descriptor.rawValue }
 
-  /// Takes over an open descriptor.
+  /// Takes ownership of an open descriptor.
   package init(_ descriptor: FileDescriptor) {
     self.descriptor = descriptor
   }
 
   deinit {
-    // Uses hold a reference, so there are none.
+    // A use holds a reference, so none exists.
     guard state.load(ordering: .acquiring) == 0 else { return }
     Glibc.close(rawValue)
   }
 
-  /// Closes the descriptor now, or with its last use; a second call does nothing. Wraps `close(2)`.
+  /// Closes the descriptor now, or after its last use. A second call does nothing. Wraps
+  /// `close(2)`.
   ///
-  /// - Throws: What `close(2)` gives. The number is free all the same: Linux frees it also when it
-  ///   says `EINTR`, so the call is never repeated. Nobody is told what a later close gives.
+  /// - Throws: The error of `close(2)`. The number is free all the same: Linux frees it even with
+  ///   `EINTR`, so the call is never repeated. The error of a later close is not reported.
   package func close() throws(Errno) {
     guard state.bitwiseOr(Self.isClosed, ordering: .acquiringAndReleasing).oldValue == 0 else {
       return
@@ -47,7 +48,7 @@ package final class SharedDescriptor: Sendable {
     return descriptor
   }
 
-  /// Lets a call on another thread use the descriptor for as long as it holds this. To be made
+  /// Lets a call on another thread use the descriptor as long as this object lives. Create it
   /// before ``close()``.
   package final class Use: Sendable {
     let shared: SharedDescriptor
@@ -72,7 +73,7 @@ package final class SharedDescriptor: Sendable {
 
 /// All descriptors of a file that is being closed: the one it was made with, and its duplicates.
 ///
-/// Dropped, it closes them.
+/// When it is dropped, it closes them.
 package struct ClosingDescriptors: Sendable {
   private enum Content {
     case open(SharedDescriptor, Duplicates?)
@@ -85,22 +86,23 @@ package struct ClosingDescriptors: Sendable {
     content = .open(first, duplicates.isEmpty ? nil : Duplicates(duplicates))
   }
 
-  /// Stands for descriptors that are not here: the queue has ended while glibc, or a call on
-  /// another thread, still uses them. They are closed when those let go.
+  /// In place of descriptors that cannot be closed yet: the queue has ended while glibc, or a call
+  /// on another thread, still uses them. They are closed when that use ends.
   init(refused reason: Errno) {
     content = .refused(reason)
   }
 
-  /// The descriptor that the file was made with; nil where ``close()`` would throw `ECANCELED`.
+  /// The descriptor that the file was made with; nil if ``close()`` would throw `ECANCELED`.
   package var first: FileDescriptor? {
     if case .open(let first, _) = content { first.descriptor } else { nil }
   }
 
-  /// Closes all of them, on the calling thread, once. Wraps `close(2)`, which may block.
+  /// Closes all of them on the calling thread, once. Wraps `close(2)`, which may block.
   ///
   /// - Throws: The first error. A network file system reports a failed write at the close of any
-  ///   duplicate; the descriptors are gone all the same. `ECANCELED` if the queue ended before the
-  ///   file could be closed: then the descriptors are closed later, and nobody is told the result.
+  ///   duplicate; the descriptors are closed all the same. `ECANCELED` if the queue ended before
+  ///   the file could be closed; the descriptors are then closed later, and the result is not
+  ///   reported.
   package func close() throws(Errno) {
     switch content {
     case .refused(let reason): throw reason
@@ -111,12 +113,12 @@ package struct ClosingDescriptors: Sendable {
     }
   }
 
-  /// Closes the duplicates and gives the first one to the caller.
+  /// Closes the duplicates and gives the first descriptor to the caller.
   func surrenderFirst() throws(Errno) -> FileDescriptor {
     switch content {
     case .refused(let reason): throw reason
     case .open(let first, let duplicates):
-      // The caller still has a descriptor, whose close reports what the file system kept back.
+      // The caller's descriptor still reports an error that the file system holds back.
       _ = duplicates?.close()
       return first.surrender()
     }

@@ -41,7 +41,7 @@ public final class Directory {
 
   private init(_ descriptor: SharedDescriptor, path: FilePath, on core: LoopCore) {
     self.descriptor = descriptor
-    opensFromMemory = PosixAIO.opensFromMemory(descriptor.descriptor)
+    opensFromMemory = Reactor.opensFromMemory(descriptor.descriptor)
     self.path = path
     self.core = core
     file = AIOFile(descriptor, path: path, queue: core.queue)

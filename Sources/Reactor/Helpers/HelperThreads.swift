@@ -1,6 +1,7 @@
 internal import Glibc
 internal import PosixAIO
 internal import Synchronization
+internal import SystemPackage
 
 /// Threads that run work in the order in which it was handed in.
 ///
@@ -35,7 +36,7 @@ final class HelperThreads: Sendable {
   ///   - limit: The most threads.
   ///   - mayWait: Whether work may be run by the caller, where not one thread can be had.
   init(limit: Int, mayWait: Bool = true) {
-    precondition(limit > 0, "EventLoop: helperLimit is 1 or more")
+    precondition(limit > 0, "EventLoop: offloadThreadLimit is 1 or more")
     self.limit = limit
     self.mayWait = mayWait
     unsafe wakeUps = .allocate(capacity: 1)
@@ -62,7 +63,7 @@ final class HelperThreads: Sendable {
       return true
     }
     unsafe sem_post(wakeUps)
-    guard needsThread, !startThread() else { return true }
+    guard needsThread, !addThread() else { return true }
     return threadFailed()
   }
 
@@ -110,24 +111,17 @@ final class HelperThreads: Sendable {
     return true
   }
 
-  private func startThread() -> Bool {
-    var all = sigset_t()
-    var former = sigset_t()
-    unsafe sigfillset(&all)
-    // The thread inherits the mask of the moment.
-    unsafe pthread_sigmask(SIG_SETMASK, &all, &former)
-    defer { unsafe pthread_sigmask(SIG_SETMASK, &former, nil) }
-    var thread = pthread_t()
-    let pool = unsafe Unmanaged.passRetained(self)
-    guard unsafe pthread_create(&thread, nil, threadMain, pool.toOpaque()) == 0 else {
-      unsafe pool.release()
+  private func addThread() -> Bool {
+    do throws(Errno) {
+      try startThread(blocksSignals: true) { [self] in serve() }
+      return true
+    } catch {
+      // Whatever the reason, the work waits for the other threads, or runs on this one.
       return false
     }
-    pthread_detach(thread)
-    return true
   }
 
-  fileprivate func serve() {
+  private func serve() {
     while let work = nextWork() {
       work()
     }
@@ -162,11 +156,4 @@ final class HelperThreads: Sendable {
       }
     }
   }
-}
-
-private func threadMain(_ pool: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  // startThread passes the pool, retained for this thread.
-  guard let pool = unsafe pool else { return nil }
-  unsafe Unmanaged<HelperThreads>.fromOpaque(pool).takeRetainedValue().serve()
-  return nil
 }

@@ -21,7 +21,7 @@ extension EventLoop {
     /// The most helper threads for calls on files that POSIX AIO does not have, such as `open(2)`,
     /// and as many for ``EventLoop/offload(_:_:)``, 1 or more. Look-ups of names have 4 of their
     /// own, and waits for locks 16, so that none of the four keeps another waiting.
-    public var helperLimit = 4
+    public var offloadThreadLimit = 4
 
     /// The most calls for all of them that have not ended, 1 or more. Over it they are refused with
     /// `EAGAIN`, except those that give something back, such as closing a file.
@@ -40,7 +40,7 @@ extension EventLoop {
     /// Whether ranges of files that are in the page cache go to sockets without a copy, by
     /// `sendfile(2)`; true by default. That takes a kernel of 6.5 or newer, and a file that the
     /// process owns or may write to: of others `cachestat(2)` does not tell what is cached.
-    /// ``Figures/uncopiedFileByteCount`` tells whether it is so. What is not sent in this way is
+    /// ``Statistics/uncopiedFileByteCount`` tells whether it is so. What is not sent in this way is
     /// copied; the bytes are the same.
     public var sendsFilesWithoutCopy = true
 

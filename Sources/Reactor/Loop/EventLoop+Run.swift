@@ -72,7 +72,7 @@ extension EventLoop {
     guard core.runState != .stopping else { return false }
     core.runState = .running
     let status = unsafe event_base_loop(core.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
-    core.counters.figures.turnCount += 1
+    core.counters.statistics.turnCount += 1
     precondition(
       status >= 0, "EventLoop: the base runs already; a callback must not run it once more")
     return core.runState == .running

@@ -1,4 +1,4 @@
-public import PosixAIO
+internal import PosixAIO
 public import SystemPackage
 
 /// An event loop for sockets, timers, signals and files on one thread. Wraps libevent's
@@ -62,9 +62,6 @@ public final class EventLoop {
     core.handleIsGoing()
   }
 
-  /// Runs the file operations.
-  public var queue: CompletionQueue { core.queue }
-
   /// Reaches the loop from other threads.
   public var remote: Remote { core.remote }
 
@@ -112,7 +109,7 @@ public final class EventLoop {
 
   /// Runs blocking work on a helper thread, then `completion` on the loop.
   ///
-  /// At most ``Configuration/helperLimit`` threads do so at a time; further work waits its turn.
+  /// At most ``Configuration/offloadThreadLimit`` threads do so at a time; further work waits its turn.
   /// Calls on files have threads of their own.
   ///
   /// - Parameters:

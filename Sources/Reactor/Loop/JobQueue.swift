@@ -12,10 +12,10 @@ final class JobQueue: @unchecked Sendable {
   /// more of them.
   private static let freshLimit = 1024
 
-  private let confinedBooks = Confined(Books())
+  private let hotStorage = UncheckedBox(HotState())
 
   @safe
-  private struct Books {
+  private struct HotState {
     /// What runs them; nil when the loop has ended.
     var work: TurnEvent?
     var loopTaskExecutor: UnownedTaskExecutor?
@@ -27,84 +27,84 @@ final class JobQueue: @unchecked Sendable {
     var fresh: [Awaited] = []
   }
 
-  private var books: Books {
-    unsafeAddress { unsafe UnsafePointer(confinedBooks.address) }
-    unsafeMutableAddress { unsafe confinedBooks.address }
+  private var hot: HotState {
+    unsafeAddress { unsafe UnsafePointer(hotStorage.address) }
+    unsafeMutableAddress { unsafe hotStorage.address }
   }
 
   /// Jobs handed out so far.
-  var takenCount: UInt64 { books.takenCount }
+  var takenCount: UInt64 { hot.takenCount }
 
-  var count: Int { books.jobs.count - books.next }
+  var count: Int { hot.jobs.count - hot.next }
 
   /// Whether none is handed out any more.
   var isSuspended: Bool {
-    get { books.isSuspended }
-    set { books.isSuspended = newValue }
+    get { hot.isSuspended }
+    set { hot.isSuspended = newValue }
   }
 
   /// What runs the loop's own tasks.
-  var loopTaskExecutor: UnownedTaskExecutor? { unsafe books.loopTaskExecutor }
+  var loopTaskExecutor: UnownedTaskExecutor? { unsafe hot.loopTaskExecutor }
 
   func open(_ work: TurnEvent, _ loopTaskExecutor: UnownedTaskExecutor) {
-    books.work = work
-    unsafe books.loopTaskExecutor = loopTaskExecutor
+    hot.work = work
+    unsafe hot.loopTaskExecutor = loopTaskExecutor
   }
 
   /// - Returns: False when the loop has ended.
   func append(_ job: Job) -> Bool {
-    guard books.work != nil else { return false }
-    books.jobs.append(job)
-    if !books.isServed { books.work?.runThisTurn() }
+    guard hot.work != nil else { return false }
+    hot.jobs.append(job)
+    if !hot.isServed { hot.work?.runThisTurn() }
     return true
   }
 
   func popFirst() -> Job? {
-    guard books.next < books.jobs.count, !books.isSuspended else { return nil }
-    let job = books.jobs[books.next]
-    books.next += 1
-    books.takenCount += 1
-    if books.next == books.jobs.count {
-      books.jobs.removeAll(keepingCapacity: true)
-      books.next = 0
+    guard hot.next < hot.jobs.count, !hot.isSuspended else { return nil }
+    let job = hot.jobs[hot.next]
+    hot.next += 1
+    hot.takenCount += 1
+    if hot.next == hot.jobs.count {
+      hot.jobs.removeAll(keepingCapacity: true)
+      hot.next = 0
     }
     return job
   }
 
   func runLeftOversNextTurn() {
-    if count > 0 { books.work?.runNextTurn() }
+    if count > 0 { hot.work?.runNextTurn() }
   }
 
   /// Until ``endService()``, jobs are run without being asked for.
   func beginService() {
-    books.isServed = true
+    hot.isServed = true
   }
 
   /// - Parameter isOver: Whether all requests had their turn; until they have, those that are new
   ///   are likely to end without a task that can be cancelled.
   func endService(isOver: Bool) {
-    if isOver || books.fresh.count >= Self.freshLimit {
+    if isOver || hot.fresh.count >= Self.freshLimit {
       // None is added meanwhile: tasks that go on are run later.
-      for operation in books.fresh {
+      for operation in hot.fresh {
         operation.drainEnded()
       }
-      books.fresh.removeAll(keepingCapacity: true)
+      hot.fresh.removeAll(keepingCapacity: true)
     }
-    books.isServed = false
-    if count > 0 { books.work?.runThisTurn() }
+    hot.isServed = false
+    if count > 0 { hot.work?.runThisTurn() }
   }
 
   /// Has an operation told of the end of the next service.
   func noteFresh(_ operation: Awaited) {
-    books.fresh.append(operation)
+    hot.fresh.append(operation)
   }
 
   func close() -> [Job] {
-    books.work = nil
+    hot.work = nil
     defer {
-      books.jobs = []
-      books.next = 0
+      hot.jobs = []
+      hot.next = 0
     }
-    return Array(books.jobs[books.next...])
+    return Array(hot.jobs[hot.next...])
   }
 }

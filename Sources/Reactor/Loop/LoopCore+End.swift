@@ -124,7 +124,8 @@ extension LoopCore {
     registry.performCallback {
       nextTurn.run() + remoteCalls.run(on: self, limit: .max)
         + executor.run(limit: Self.jobsPerRound)
-        + drain(limit: configuration.queue.completionsPerDrain, sourcesAreReadable: true)
+        + files.drain(
+          on: self, limit: configuration.queue.completionsPerDrain, sourcesAreReadable: true)
     }
   }
 

@@ -21,7 +21,7 @@ package final class LoopCore {
   let sockets: OpenSockets
   let helpers: Helpers
   let tasks: LoopTasks
-  let queueWaiters = QueueWaiters()
+  let files: LoopFiles
   let obligations: Obligations
   let keepAlive: KeepAlive
   let counters = EventLoop.Counters()
@@ -51,10 +51,6 @@ package final class LoopCore {
   }
 
   private weak var handle: EventLoop?
-  private var isQueueBusy = false
-  /// Whether the queue's descriptor was reported as readable since the last drain.
-  private var isQueueReadable = false
-  private var isDrainCutShort = false
 
   /// - Parameter base: The caller's, or nil for one of its own.
   init(base: OpaquePointer?, _ configuration: EventLoop.Configuration) throws(Errno) {
@@ -62,6 +58,7 @@ package final class LoopCore {
     self.configuration = configuration
     sendsFilesWithoutCopy = configuration.sendsFilesWithoutCopy
     queue = try CompletionQueue(configuration: configuration.queue)
+    files = LoopFiles(queue)
     let thread = LoopThread()
     remote = try EventLoop.Remote(thread, waitingLimit: configuration.waitingCallLimit)
     registry = try unsafe EventRegistry(borrowing: base)
@@ -73,12 +70,13 @@ package final class LoopCore {
     keepAlive = KeepAlive(in: registry)
     tasks = LoopTasks(keepAlive)
     helpers = Helpers(
-      threadLimit: configuration.helperLimit, limit: configuration.offloadLimit, remote, nextTurn,
+      threadLimit: configuration.offloadThreadLimit, limit: configuration.offloadLimit, remote,
+      nextTurn,
       keepAlive)
     obligations = Obligations(
-      queue: queue, queueWaiters: queueWaiters, helpers: helpers, nextTurn: nextTurn,
+      queue: queue, queueWaiters: files.waiters, helpers: helpers, nextTurn: nextTurn,
       remoteCalls: remoteCalls, sockets: sockets, tasks: tasks)
-    connectQueue()
+    files.connect(to: self)
     connectCalls()
     connectJobs()
     registry.seal()
@@ -204,63 +202,10 @@ package final class LoopCore {
 
   // MARK: - Sources of work
 
-  private func connectQueue() {
-    let drain = turnEvent(share: { $0.completionsPerTurn }) { core, limit in
-      core.drain(limit: limit, sourcesAreReadable: core.isQueueReadable)
-    }
-    queue.requestDrain = { [unowned self] time in
-      switch time {
-      case .thisTurn:
-        drain.runThisTurn()
-      case .nextTurn:
-        isDrainCutShort = true
-        drain.runNextTurn()
-      }
-    }
-    queue.delivered = { [executor] in executor.runReady() }
-    watchDescriptor(queue.descriptor.rawValue, drain) { $0.isQueueReadable = true }
-  }
-
-  /// Drains the queue, runs the tasks that wait for what it has, and calls those who wait for room.
-  ///
-  /// - Parameter sourcesAreReadable: Whether the queue's descriptor may be readable.
-  /// - Returns: The number of calls made, and 1 more where there is more to do at once.
-  func drain(limit: Int, sourcesAreReadable: Bool) -> Int {
-    isDrainCutShort = false
-    isQueueReadable = false
-    var count = executor.servingJobs {
-      queue.drain(
-        limit: limit, cachedReadLimit: cachedReadsPerTurn, sourcesAreReadable: sourcesAreReadable)
-    } isOver: {
-      !isDrainCutShort
-    }
-    keepBaseWhileQueueIsBusy()
-    count += queueWaiters.call { [self] in refusesWork || queue.hasRoom(forBytes: $0) }
-    return isDrainCutShort ? count + 1 : count
-  }
-
-  private var completionsPerTurn: Int {
-    let most = configuration.queue.completionsPerDrain
-    return registry.watchesOthers ? min(most, configuration.completionsPerSharedTurn) : most
-  }
-
-  private var cachedReadsPerTurn: Int {
-    registry.watchesOthers
-      ? configuration.cachedReadsPerSharedTurn : configuration.queue.completionsPerDrain
-  }
-
-  /// Outside of a drain, a request is accepted by asking for one, which keeps a base running, too.
-  private func keepBaseWhileQueueIsBusy() {
-    let isBusy = queue.unfinishedCount > 0
-    guard isBusy != isQueueBusy else { return }
-    isQueueBusy = isBusy
-    if isBusy { keepAlive.begin() } else { keepAlive.end() }
-  }
-
   private func connectCalls() {
-    let work = turnEvent(share: { $0.configuration.callsPerTurn }) { core, limit in
+    let work = turnEvent(budget: { $0.configuration.callsPerTurn }) { core, limit in
       let count = core.remoteCalls.run(on: core, limit: limit)
-      core.counters.figures.callCount += UInt64(count)
+      core.counters.statistics.callCount += UInt64(count)
       return count
     }
     watchDescriptor(remote.descriptor, work)
@@ -268,27 +213,28 @@ package final class LoopCore {
   }
 
   private func connectJobs() {
-    let work = turnEvent(share: { $0.configuration.jobsPerTurn }) { core, limit in
+    let work = turnEvent(budget: { $0.configuration.jobsPerTurn }) { core, limit in
       core.executor.run(limit: limit)
     }
     executor.open(work, loopTaskExecutor)
   }
 
-  private func turnEvent(
-    share: @escaping (LoopCore) -> Int,
-    _ work: @escaping (_ core: LoopCore, _ share: Int) -> Int
+  /// - Parameter budget: See ``TurnEvent``.
+  func turnEvent(
+    budget: @escaping (LoopCore) -> Int,
+    _ work: @escaping (_ core: LoopCore, _ budget: Int) -> Int
   ) -> TurnEvent {
     // Its events go with the core.
-    TurnEvent(in: registry, share: { [unowned self] in share(self) }, counters) {
-      [unowned self] share in work(self, share)
+    TurnEvent(in: registry, budget: { [unowned self] in budget(self) }, counters) {
+      [unowned self] budget in work(self, budget)
     }
   }
 
-  /// Has work done when a descriptor of the loop's own has something to say.
+  /// Runs work when a descriptor of the loop's own is readable.
   ///
-  /// What wakes the loop does not keep a borrowed base running. libevent does not count such an
-  /// event as something that happened either, so the work is an event of its own.
-  private func watchDescriptor(
+  /// A descriptor that wakes the loop does not keep a borrowed base running, and libevent does not
+  /// count its event as something that happened. So the work is an event of its own.
+  func watchDescriptor(
     _ descriptor: Int32, _ work: TurnEvent, _ note: @escaping (LoopCore) -> Void = { _ in }
   ) {
     Event(

@@ -1,19 +1,14 @@
-internal import CReactor
 internal import Glibc
+internal import PosixAIO
 internal import Synchronization
 
 /// The thread that a loop belongs to. Any thread may ask whether it is the one.
 final class LoopThread: Sendable {
   private let owner = Atomic(pthread_self())
-  private let forkCount: UInt32
-
-  init() {
-    creactor_count_forks()
-    forkCount = creactor_fork_count()
-  }
+  private let forkGeneration = ForkGeneration.current
 
   /// False in the child of a process that forked: what the two share, they share by mistake.
-  var isOfThisProcess: Bool { forkCount == creactor_fork_count() }
+  var isOfThisProcess: Bool { forkGeneration == .current }
 
   /// Whether the calling thread is the loop's. Without an order: a thread reads what it wrote
   /// itself, or something else that is not itself.

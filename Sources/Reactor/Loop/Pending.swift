@@ -98,7 +98,7 @@ package class Awaited: @unchecked Sendable {
   }
 
   private let executor: EventLoop.Executor
-  // Unchecked for the reason that `Confined` is, without its allocation.
+  // Unchecked for the reason that `UncheckedBox` is, without its allocation.
   @exclusivity(unchecked) private var state = State.running
 
   package init(on core: LoopCore) {

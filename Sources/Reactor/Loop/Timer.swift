@@ -76,7 +76,7 @@ extension EventLoop {
       private func fire() {
         let now = SuspendingClock.now
         guard due <= now else { return wait(due - now) }
-        counters.figures.timerLags.record(now - due)
+        counters.statistics.timerLags.record(now - due)
         if let interval {
           due += interval
           if due <= now { due = now + interval }

@@ -211,7 +211,7 @@ public final class FileWriter {
 
   private func waitForQueue(_ byteCount: Int) {
     activity = .heldUp
-    core.queueWaiters.add(byteCount) { [self] in
+    core.files.waiters.add(byteCount) { [self] in
       activity = .idle
       writeNext()
     }

@@ -143,7 +143,7 @@ final class OutgoingRange {
     guard count > 0 else { return 0 }
     unsent = unsent.lowerBound + count..<unsent.upperBound
     offset += Int64(count)
-    core.counters.figures.copiedFileByteCount += UInt64(count)
+    core.counters.statistics.copiedFileByteCount += UInt64(count)
     if unsent.isEmpty { giveMemoryBack() }
     return count
   }
@@ -165,7 +165,7 @@ final class OutgoingRange {
       return nil
     }
     offset += Int64(count)
-    core.counters.figures.uncopiedFileByteCount += UInt64(count)
+    core.counters.statistics.uncopiedFileByteCount += UInt64(count)
     return count
   }
 

@@ -49,6 +49,6 @@ struct AsyncMain {
     guard (writes + reads).allSatisfy({ $0 == 1 }), syncs == 16,
       try folder.contents(of: "blocks") == expected
     else { throw BlocksAreWrong() }
-    print("ok strays=\(queue.figures.strayCount)")
+    print("ok strays=\(queue.statistics.strayCount)")
   }
 }

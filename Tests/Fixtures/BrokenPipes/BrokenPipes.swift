@@ -170,7 +170,7 @@ struct BrokenPipes {
     }
   }
 
-  /// Ends the sending side of the server's socket, by its peer's port.
+  /// Ends the sending direction of the server's socket, by its peer's port.
   private static func cutOutput(toClientAt port: UInt16) {
     for descriptor in Int32(3)..<256 {
       var name = sockaddr_in()

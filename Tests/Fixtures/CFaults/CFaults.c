@@ -19,11 +19,11 @@ pid_t cfaults_fork(int (*body)(void *), void *context, unsigned seconds) {
     return child;
 }
 
-int cfaults_announce(int signo, uint64_t ticket) {
+int cfaults_announce(int signo, uint64_t value) {
     siginfo_t info = {.si_signo = signo, .si_code = SI_ASYNCIO};
     info.si_pid = getpid();
     info.si_uid = getuid();
-    info.si_value.sival_ptr = (void *)(uintptr_t)ticket;
+    info.si_value.sival_ptr = (void *)(uintptr_t)value;
     return (int)syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signo, &info);
 }
 

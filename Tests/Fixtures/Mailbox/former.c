@@ -28,8 +28,8 @@ static void deliver(int signo, siginfo_t *info, void *context) {
     if ((atomic_fetch_add(&box->users, 1) & shut) == 0) {
         STEP();
         int fd = atomic_load(&box->pipe_write_fd);
-        uint64_t ticket = 0;
-        if (write(fd, &ticket, sizeof ticket) != sizeof ticket)
+        uint64_t value = 0;
+        if (write(fd, &value, sizeof value) != sizeof value)
             errno = 0;
     }
     STEP();

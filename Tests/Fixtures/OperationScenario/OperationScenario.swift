@@ -39,7 +39,7 @@ struct OperationScenario {
   /// second write gets its turn between the two.
   static func dropAfterSync() throws {
     signal(SIGUSR2, SIG_IGN)
-    caio_set_helper_limit(1)
+    caio_set_thread_limit(1)
     let first = try BlockedWrite()
     let pipe = try FileDescriptor.pipe()
     let sync = AIOFsync(pipe.readEnd, notification: .signal(number: SIGUSR2, value: 0))

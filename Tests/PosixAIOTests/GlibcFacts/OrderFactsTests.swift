@@ -85,24 +85,24 @@ final class OrderFactsTests: OperationTestCase {
     for operation in [blocked, write, sync] { try operation.waitUntilFinished() }
   }
 
-  /// The doorbell of a sync is built on it.
+  /// The marker that follows a sync is built on it.
   func test_emptyReadRunsBehindASyncOfTheSameDescriptor() throws {
     let saturation = try saturateHelpers()
     let file = try file("abc")
     let sync = RawOperation(file)
     try sync.sync()
-    let doorbell = RawOperation(file)
-    try unsafe doorbell.list(Int(LIO_READ), event: .silent)
+    let syncMarker = RawOperation(file)
+    try unsafe syncMarker.list(Int(LIO_READ), event: .silent)
     try saturation.add()
     try saturation.releaseOne()
     // The helper ran the sync and took the next descriptor's turn: the read has to wait for its
     // own.
     try saturation.waitUntilAddedOneRuns()
     XCTAssertEqual(sync.error, 0)
-    XCTAssertEqual(doorbell.error, EINPROGRESS)
+    XCTAssertEqual(syncMarker.error, EINPROGRESS)
     try saturation.release()
-    try doorbell.waitUntilFinished()
-    XCTAssertEqual(doorbell.result, 0)
+    try syncMarker.waitUntilFinished()
+    XCTAssertEqual(syncMarker.result, 0)
   }
 
   /// Why a descriptor stays open until the last operation on it is finished.

@@ -11,7 +11,7 @@ final class AIOReadvTests: OperationTestCase {
     let read = AIOReadv(
       file, offset: 2, into: IOVector(capacities: [4, 8]), priority: 42, notification: signal)
     XCTAssertEqual(read.fileDescriptor, file)
-    XCTAssertEqual(read.iovlen, 2)
+    XCTAssertEqual(read.segmentCount, 2)
     XCTAssertEqual(read.offset, 2)
     XCTAssertEqual(read.priority, 42)
     XCTAssertEqual(read.notification, signal)
@@ -45,7 +45,7 @@ final class AIOReadvTests: OperationTestCase {
 
   func test_readOfNoBuffersIsOfNoBytes() throws {
     let read = AIOReadv(try file("abcdef"), offset: 0, into: IOVector())
-    XCTAssertEqual(read.iovlen, 0)
+    XCTAssertEqual(read.segmentCount, 0)
     try read.submit()
     XCTAssertEqual(try read.waitForResult(), 0)
     XCTAssertEqual(read.takeTexts(), [])

@@ -12,7 +12,7 @@ final class AIOWritevTests: OperationTestCase {
     let write = AIOWritev(
       file, offset: 2, IOVector(["abcd", "efghijkl"]), priority: 42, notification: signal)
     XCTAssertEqual(write.fileDescriptor, file)
-    XCTAssertEqual(write.iovlen, 2)
+    XCTAssertEqual(write.segmentCount, 2)
     XCTAssertEqual(write.offset, 2)
     XCTAssertEqual(write.priority, 42)
     XCTAssertEqual(write.notification, signal)

@@ -145,8 +145,8 @@ final class DropTests: OperationTestCase {
     XCTAssertEqual(
       outcome.errors,
       """
-      PosixAIO: an operation on a file was dropped while it ran; its memory is kept until it ends, \
-      and its result is lost. Further ones are not reported.
+      PosixAIO: an operation was dropped in flight; its memory is kept until it ends, and its \
+      result is lost. Further ones are not reported.
 
       """)
     XCTAssertEqual(outcome.status, 0)

@@ -12,7 +12,7 @@ struct MisuseTests {
       let operation = try operationInFlight()
       try operation.submit()
     }
-    #expect(result.says("submitted again before its result was taken"))
+    #expect(result.says("take the result before you submit the operation again"))
   }
 
   @Test func submittingTwiceTraps_whenTheOperationIsFinished() async {
@@ -22,7 +22,7 @@ struct MisuseTests {
       try write.waitUntilFinished()
       try write.submit()
     }
-    #expect(result.says("submitted again before its result was taken"))
+    #expect(result.says("take the result before you submit the operation again"))
   }
 
   @Test func listingTwiceTraps() async {
@@ -30,7 +30,7 @@ struct MisuseTests {
       let operation = try operationInFlight()
       try AIOOperation.list(.noWait, [operation])
     }
-    #expect(result.says("submitted again before its result was taken"))
+    #expect(result.says("take the result before you submit the operation again"))
   }
 
   @Test func changingTheNotificationTraps_inFlight() async {
@@ -38,7 +38,7 @@ struct MisuseTests {
       let operation = try operationInFlight()
       operation.notification = .none
     }
-    #expect(result.says("the notification cannot be changed while it is in flight"))
+    #expect(result.says("the notification cannot be changed in flight"))
   }
 
   @Test func changingTheOffsetTraps_inFlight() async {
@@ -46,7 +46,7 @@ struct MisuseTests {
       let operation = try operationInFlight()
       operation.offset = 1
     }
-    #expect(result.says("the offset cannot be changed while in flight"))
+    #expect(result.says("the offset cannot be changed in flight"))
   }
 
   @Test func takingTheBufferTraps_inFlight() async {
@@ -54,7 +54,7 @@ struct MisuseTests {
       let operation = try operationInFlight()
       _ = operation.takeBuffer()
     }
-    #expect(result.says("the buffer cannot be taken while it is in flight"))
+    #expect(result.says("the buffer cannot be taken in flight"))
   }
 
   @Test func takingTheVectorTraps_inFlight() async {
@@ -66,7 +66,7 @@ struct MisuseTests {
       try operation.submit()
       _ = operation.takeVector()
     }
-    #expect(result.says("the buffers cannot be taken while it is in flight"))
+    #expect(result.says("the buffers cannot be taken in flight"))
   }
 
   @Test func aReadOfMoreThanItsBufferTraps() async {
@@ -74,7 +74,7 @@ struct MisuseTests {
       _ = AIORead(
         FileDescriptor(rawValue: 0), offset: 0, into: IOBuffer(capacity: 1), byteCount: 2)
     }
-    #expect(result.says("byteCount is at most the buffer's capacity"))
+    #expect(result.says("byteCount must be within 0 and the buffer's capacity"))
   }
 }
 

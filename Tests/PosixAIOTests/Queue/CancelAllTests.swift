@@ -65,7 +65,7 @@ final class CancelAllTests: ScriptedQueueTestCase {
     try settle()
   }
 
-  func test_syncGetsAnotherDoorbell_whenItBeginsWhileOthersAreCancelled() throws {
+  func test_syncGetsAnotherMarker_whenItBeginsWhileOthersAreCancelled() throws {
     try write(1)
     try file.sync(ledger.sync())
     queue.drain()
@@ -75,7 +75,7 @@ final class CancelAllTests: ScriptedQueueTestCase {
     system.beforeCancel = {}
     queue.drain()
     XCTAssertEqual(ledger.called, [0])
-    XCTAssertEqual(system.held.map(\.isDoorbell), [false, true])
+    XCTAssertEqual(system.held.map(\.isSyncMarker), [false, true])
     system.endAll()
     try queue.run { ledger.called.count == 2 }
     XCTAssertEqual(ledger.entries, [[.moved(1)], [.done]])
@@ -109,7 +109,7 @@ final class CancelAllTests: ScriptedQueueTestCase {
     for round in 0..<5 {
       queue.cancelAll(of: file)
       if round == 2 { queue.drain() }
-      XCTAssertEqual(system.held.map(\.isDoorbell), [false, true])
+      XCTAssertEqual(system.held.map(\.isSyncMarker), [false, true])
     }
     // What comes while it runs is cancelled, and what it serves is not.
     try file.sync(ledger.sync())
@@ -123,7 +123,7 @@ final class CancelAllTests: ScriptedQueueTestCase {
     try settle()
   }
 
-  func test_syncThatRunsIsFoundByTheBackstop_whenGlibcTakesNoOtherDoorbell() throws {
+  func test_syncThatRunsIsFoundByTheBackstop_whenGlibcTakesNoOtherMarker() throws {
     try super.makeQueue { _ in }
     try write(1)
     try file.sync(ledger.sync())

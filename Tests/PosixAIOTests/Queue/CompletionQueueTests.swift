@@ -205,8 +205,8 @@ final class CompletionQueueTests: XCTestCase {
   func test_requestWaits_whenLibcRefusesItWhileOthersAreInFlight() throws {
     var configuration = CompletionQueue.Configuration()
     configuration.inFlightLimit = 64
-    let system = RefusingSystem { handOver in
-      handOver % 3 == 0 ? .resourceTemporarilyUnavailable : nil
+    let system = RefusingSystem { submission in
+      submission % 3 == 0 ? .resourceTemporarilyUnavailable : nil
     }
     let queue = try CompletionQueue(configuration: configuration, system: system)
     let file = AIOFile(try folder.open("file"), queue: queue)
@@ -248,7 +248,7 @@ final class CompletionQueueTests: XCTestCase {
     }
     try queue.runUntilIdle()
     XCTAssertEqual(calls, 110)
-    XCTAssertEqual(queue.figures.signalCount, 0)
-    XCTAssertGreaterThan(queue.figures.rescuedCount, 0)
+    XCTAssertEqual(queue.statistics.signalCount, 0)
+    XCTAssertGreaterThan(queue.statistics.rescuedCount, 0)
   }
 }

@@ -13,7 +13,7 @@ final class DeadlineHeapTests: XCTestCase {
       var model: [(deadline: UInt64, request: RequestRef)] = []
       for _ in 0..<400 {
         if model.isEmpty || random.oneIn(2) {
-          let request = pool.take()
+          let request = pool.allocate()
           // Few values, so that many are equal.
           request.pointee.deadline = .random(in: 0..<40, using: &random)
           heap.insert(request)
@@ -24,7 +24,7 @@ final class DeadlineHeapTests: XCTestCase {
           heap.remove(request)
           // Once more does nothing.
           heap.remove(request)
-          pool.put(request)
+          pool.release(request)
         }
         XCTAssertEqual(
           heap.earliest?.pointee.deadline, model.map(\.deadline).min(), "seed \(seed)")

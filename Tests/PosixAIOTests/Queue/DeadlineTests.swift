@@ -32,7 +32,7 @@ final class DeadlineTests: ScriptedQueueTestCase {
     XCTAssertEqual(ledger[0], .moved(1))
     ledger.assertAll(.failed(.timedOut), in: 1..<6)
     XCTAssertEqual(try folder.contents(of: "file"), [])
-    XCTAssertEqual(queue.figures.abandonedCount, 0)
+    XCTAssertEqual(queue.statistics.abandonedCount, 0)
   }
 
   func test_requestThatRunsIsAnsweredOnTime_andGoesOnUnseen() throws {
@@ -41,8 +41,8 @@ final class DeadlineTests: ScriptedQueueTestCase {
       IOBuffer(copying: bytes(3, count: 50)), at: 0, timeout: .milliseconds(1), ledger.transfer())
     try queue.runUntilIdle()
     XCTAssertEqual(ledger[0], .failed(.timedOut))
-    XCTAssertEqual(queue.books.heldByteCount, 50)
-    XCTAssertEqual(queue.figures.abandonedCount, 1)
+    XCTAssertEqual(queue.hot.heldByteCount, 50)
+    XCTAssertEqual(queue.statistics.abandonedCount, 1)
     system.endAll()
     queue.drain()
     try settle()
@@ -63,7 +63,7 @@ final class DeadlineTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.held.count, 1)
     try settle()
     XCTAssertEqual(try folder.contents(of: "file"), [1])
-    XCTAssertEqual(queue.figures.abandonedCount, 0)
+    XCTAssertEqual(queue.statistics.abandonedCount, 0)
   }
 
   func test_requestThatIsDoneIsNotTimedOut_whenItIsSeenTooLate() throws {

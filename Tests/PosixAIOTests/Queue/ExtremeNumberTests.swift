@@ -92,9 +92,9 @@ final class ExtremeNumberTests: ScriptedQueueTestCase {
       $0.waitingLimit = .max
       $0.heldByteLimit = .max
       $0.lanesPerFile = .max
-      $0.streamLimit = .max
+      $0.blockingFileLimit = .max
       $0.completionsPerDrain = .max
-      $0.helperLimit = .max
+      $0.aioThreadLimit = .max
       $0.backstopFloor = .seconds(Int64.max)
       $0.backstopCeiling = .seconds(Int64.max)
       $0.readsCacheFirst = false

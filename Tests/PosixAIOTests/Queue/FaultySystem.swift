@@ -2,31 +2,31 @@ import SystemPackage
 
 @testable import PosixAIO
 
-/// libc with a fault: refuses the hand-overs for which `refusal` gives an error, as glibc does when
+/// libc with a fault: refuses the submissions for which `refusal` gives an error, as glibc does when
 /// memory or threads run out.
 final class RefusingSystem: AIOSystem, @unchecked Sendable {
-  var refusal: (_ handOver: Int) -> Errno?
-  private var handOverCount = 0
+  var refusal: (_ submission: Int) -> Errno?
+  private var submissionCount = 0
 
-  init(_ refusal: @escaping (_ handOver: Int) -> Errno?) {
+  init(_ refusal: @escaping (_ submission: Int) -> Errno?) {
     self.refusal = refusal
   }
 
   override func submitGroup(
-    _ controls: [Control?], signal: Int32, ticket: UInt64
+    _ controls: [Control?], signal: Int32, value groupID: UInt64
   ) throws(Errno) {
-    handOverCount += 1
-    if let error = refusal(handOverCount) { throw error }
-    try unsafe super.submitGroup(controls, signal: signal, ticket: ticket)
+    submissionCount += 1
+    if let error = refusal(submissionCount) { throw error }
+    try unsafe super.submitGroup(controls, signal: signal, value: groupID)
   }
 }
 
 /// libc whose completions send no signal at all.
 final class SilentSystem: AIOSystem, @unchecked Sendable {
   override func submitGroup(
-    _ controls: [Control?], signal: Int32, ticket: UInt64
+    _ controls: [Control?], signal: Int32, value groupID: UInt64
   ) throws(Errno) {
     // Signal 0 is sent to nobody.
-    try unsafe super.submitGroup(controls, signal: 0, ticket: ticket)
+    try unsafe super.submitGroup(controls, signal: 0, value: groupID)
   }
 }

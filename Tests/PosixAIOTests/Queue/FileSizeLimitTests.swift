@@ -41,7 +41,7 @@ final class FileSizeLimitTests: XCTestCase {
     ledger.assertAll(.failed(.fileTooLarge), in: fitting + 1..<51)
     let expected = (0..<50).flatMap { Pattern.block($0, byteCount: 1000) }.prefix(limit)
     XCTAssertTrue(try folder.contents(of: "file") == Array(expected))
-    XCTAssertEqual(queue.figures.mergedWriteCount > 0, mergesWrites)
+    XCTAssertEqual(queue.statistics.mergedWriteCount > 0, mergesWrites)
     queue.assertIdle()
     // Without the limit the file goes on, and its syncs do not.
     try file.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())

@@ -91,7 +91,7 @@ final class FullDiskTests: XCTestCase {
     ledger.assertAll(.failed(.noSpace), in: 10..<20)
     ledger.assertAll(.moved(page), in: 20..<26)
     // 26 writes in three operations.
-    XCTAssertEqual(queue.figures.mergedWriteCount, 23)
+    XCTAssertEqual(queue.statistics.mergedWriteCount, 23)
     let expected = (0..<26).flatMap { bytes((10..<20).contains($0) ? 0 : $0 + 1, count: page) }
     XCTAssertTrue(try contents(of: "file") == expected)
     queue.assertIdle()

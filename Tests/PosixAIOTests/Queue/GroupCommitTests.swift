@@ -15,7 +15,7 @@ final class GroupCommitTests: ScriptedQueueTestCase {
     try settle()
     ledger.assertAll(.done)
     XCTAssertEqual(syncs, [.sync])
-    XCTAssertEqual(queue.figures.mergedSyncCount, 99)
+    XCTAssertEqual(queue.statistics.mergedSyncCount, 99)
   }
 
   func test_syncsAcceptedWhileOneRunsAreOne() throws {
@@ -34,7 +34,7 @@ final class GroupCommitTests: ScriptedQueueTestCase {
     XCTAssertTrue(ledger.called.allSatisfy { $0 > 0 && $0 % 2 == 1 }, "writes alone")
     try settle()
     XCTAssertEqual(syncs, [.dataSync, .dataSync])
-    XCTAssertEqual(queue.figures.mergedSyncCount, 49)
+    XCTAssertEqual(queue.statistics.mergedSyncCount, 49)
   }
 
   func test_oneOfManyThatNeedsTheMetadataIsEnough() throws {
@@ -59,13 +59,13 @@ final class GroupCommitTests: ScriptedQueueTestCase {
     try queue.run { !syncs.isEmpty }
     XCTAssertEqual(system.held.map(\.kind), [.write, .sync, .read])
     system.endFirst(where: \.isSync)
-    system.endFirst(where: \.isDoorbell)
+    system.endFirst(where: \.isSyncMarker)
     queue.drain()
     XCTAssertEqual(ledger.called, [0, 1])
     try settle()
   }
 
-  func test_doorbellIsEmpty_whateverItsSlotWasUsedForBefore() throws {
+  func test_syncMarkerIsEmpty_whateverItsSlotWasUsedForBefore() throws {
     for number in 0..<20 {
       try file.write(
         IOBuffer(copying: bytes(1, count: 4096)), at: Int64(number * 10_000), ledger.transfer())
@@ -94,7 +94,7 @@ final class GroupCommitTests: ScriptedQueueTestCase {
     XCTAssertEqual(
       system.submitted.map(\.byteCount),
       stride(from: 0, to: 100, by: 25).map { counts[$0..<($0 + 25)].reduce(0, +) })
-    XCTAssertEqual(queue.figures.mergedWriteCount, 96)
+    XCTAssertEqual(queue.statistics.mergedWriteCount, 96)
     XCTAssertEqual(
       Array(try folder.contents(of: "file").dropFirst(1000)),
       counts.enumerated().flatMap { bytes($0.offset, count: $0.element) })

@@ -97,7 +97,7 @@ final class IdleWakeUpTests: XCTestCase {
     XCTAssertEqual(system.lookCount, before)
     queue.requestDrain = nil
     try pipe.write([1])
-    try queue.run { queue.books.inFlight.isEmpty }
+    try queue.run { queue.hot.inFlight.isEmpty }
   }
 
   // MARK: Counted wake-ups
@@ -115,7 +115,7 @@ final class IdleWakeUpTests: XCTestCase {
   ) throws -> Scenario {
     let queue = try CompletionQueue(configuration: .with(change), system: system)
     try body(queue, try makeFile(queue))
-    try queue.run { queue.unfinishedCount == 0 && queue.books.inFlight.isEmpty }
+    try queue.run { queue.unfinishedCount == 0 && queue.hot.inFlight.isEmpty }
     return Scenario(name: name, queue: queue)
   }
 

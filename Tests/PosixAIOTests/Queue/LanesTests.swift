@@ -18,7 +18,7 @@ final class LanesTests: ScriptedQueueTestCase {
   }
 
   private func lanes(_ kind: ScriptedSystem.Operation.Kind) -> Set<Int32> {
-    Set(system.submitted.filter { $0.kind == kind && !$0.isDoorbell }.map(\.descriptor))
+    Set(system.submitted.filter { $0.kind == kind && !$0.isSyncMarker }.map(\.descriptor))
   }
 
   func test_readsSpread_writesStay_andSyncsHaveALaneOfTheirOwn() throws {
@@ -80,7 +80,7 @@ final class LanesTests: ScriptedQueueTestCase {
     for _ in 0..<24 { try file.read(into: IOBuffer(capacity: 1), at: 0, ledger.transfer()) }
     queue.drain()
     let slow = try XCTUnwrap(system.submitted.last)
-    let mates = system.submitted.filter { $0.ticket == slow.ticket }
+    let mates = system.submitted.filter { $0.groupID == slow.groupID }
     XCTAssertEqual(Set(mates.map(\.descriptor)).count, mates.count, "a lane for each")
     XCTAssertGreaterThan(mates.count, 1)
     while system.endFirst(where: { $0.descriptor != slow.descriptor }) {}

@@ -125,7 +125,7 @@ final class LimitTests: ScriptedQueueTestCase {
     try file.read(into: IOBuffer(capacity: 40), at: 100, ledger.transfer())
     try settle()
     try file.write(IOBuffer(copying: bytes(2, count: 500)), at: 0, ledger.transfer())
-    XCTAssertEqual(queue.books.heldByteCount, 500)
+    XCTAssertEqual(queue.hot.heldByteCount, 500)
     assertRefused { () throws(Errno) in
       try file.write(IOBuffer(copying: [1]), at: 0) { _, _ in XCTFail("it was refused") }
     }
@@ -157,8 +157,8 @@ final class LimitTests: ScriptedQueueTestCase {
     queue.drain()
     for _ in 0..<3 { try file.sync(ledger.sync()) }
     assertRefused { () throws(Errno) in try file.sync { _ in XCTFail("it was refused") } }
-    XCTAssertEqual(queue.figures.waitingCount, 3)
-    XCTAssertEqual(queue.figures.inFlightCount, 2)
+    XCTAssertEqual(queue.statistics.waitingCount, 3)
+    XCTAssertEqual(queue.statistics.inFlightCount, 2)
     // A close is always accepted.
     file.close(ledger.sync())
     try settle()

@@ -12,9 +12,9 @@ final class LostSignalTests: XCTestCase {
   private static let blockByteCount = 512
 
   func test_everyWriteCompletesOnceAndRight_whenNoSignalCanBeQueued() throws {
-    let figures = try writeBlocks(pendingSignalLimit: 0)
-    XCTAssertEqual(figures.signalCount, 0)
-    XCTAssertGreaterThan(figures.rescuedCount, 0)
+    let statistics = try writeBlocks(pendingSignalLimit: 0)
+    XCTAssertEqual(statistics.signalCount, 0)
+    XCTAssertGreaterThan(statistics.rescuedCount, 0)
   }
 
   func test_everyWriteCompletesOnceAndRight_whenOneSignalCanBeQueued() throws {
@@ -26,8 +26,8 @@ final class LostSignalTests: XCTestCase {
   }
 
   func test_everyWriteCompletesOnceAndRight_withoutALimit() throws {
-    let figures = try writeBlocks(pendingSignalLimit: nil)
-    XCTAssertGreaterThan(figures.signalCount, 0)
+    let statistics = try writeBlocks(pendingSignalLimit: nil)
+    XCTAssertGreaterThan(statistics.signalCount, 0)
   }
 
   func test_completionsArriveThroughTheHandler_whenAThreadDoesNotBlockTheSignal() throws {
@@ -42,10 +42,10 @@ final class LostSignalTests: XCTestCase {
     thread.start()
     started.wait()
     defer { done.signal() }
-    let figures = try writeBlocks(pendingSignalLimit: nil)
-    XCTAssertGreaterThan(figures.strayCount, 0)
+    let statistics = try writeBlocks(pendingSignalLimit: nil)
+    XCTAssertGreaterThan(statistics.strayCount, 0)
     // Not all: a signal shows what others are to announce, and they come later.
-    XCTAssertGreaterThan(figures.signalCount, 0)
+    XCTAssertGreaterThan(statistics.signalCount, 0)
   }
 
   func test_completionsArrive_whenAThreadDoesNotBlockTheSignalAndNoneCanBeQueued() throws {
@@ -56,9 +56,9 @@ final class LostSignalTests: XCTestCase {
   }
 
   /// Writes 256 blocks through small groups, checks every completion and every byte, and returns
-  /// the queue's figures.
+  /// the queue's statistics.
   @discardableResult
-  private func writeBlocks(pendingSignalLimit: UInt?) throws -> CompletionQueue.Figures {
+  private func writeBlocks(pendingSignalLimit: UInt?) throws -> CompletionQueue.Statistics {
     let folder = try TemporaryFolder()
     let queue = try CompletionQueue()
     let file = AIOFile(try folder.open("blocks"), queue: queue)
@@ -75,7 +75,7 @@ final class LostSignalTests: XCTestCase {
         }
         failures.append("block \(number): \(result)")
       }
-      // Each write is handed over alone, so that there are as many signals as can be.
+      // Each write is submitted alone, so that there are as many signals as can be.
       queue.drain()
     }
 
@@ -95,6 +95,6 @@ final class LostSignalTests: XCTestCase {
       Pattern.block($0, byteCount: Self.blockByteCount)
     }
     XCTAssertEqual(try folder.contents(of: "blocks"), expected)
-    return queue.figures
+    return queue.statistics
   }
 }

@@ -58,7 +58,7 @@ final class NoHelperTests: XCTestCase {
     for number in 0..<300 {
       try file.write(IOBuffer(copying: bytes(number, count: 7)), at: 0, ledger.transfer())
       if number % 20 == 19 { try file.sync(ledger.sync()) }
-      // Some hand-overs are refused in part, and some merged writes.
+      // Some submissions are refused in part, and some merged writes.
       if number % 30 == 0 { queue.drain() }
     }
     try queue.run {

@@ -111,8 +111,8 @@ final class QueueCancelTests: ScriptedQueueTestCase {
     queue.drain()
     XCTAssertEqual(capacity, 0)
     XCTAssertEqual(queue.unfinishedCount, 0)
-    XCTAssertEqual(queue.books.heldByteCount, 100)
-    XCTAssertEqual(queue.figures.abandonedCount, 1)
+    XCTAssertEqual(queue.hot.heldByteCount, 100)
+    XCTAssertEqual(queue.statistics.abandonedCount, 1)
     var isClosed = false
     file.close { _ in isClosed = true }
     queue.drain()

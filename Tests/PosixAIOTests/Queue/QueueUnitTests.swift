@@ -6,10 +6,10 @@ import XCTest
 final class QueueUnitTests: XCTestCase {
   // MARK: GroupTable
 
-  func test_ticketNamesItsGroupAlone() {
+  func test_groupIDNamesItsGroupAlone() {
     let pool = RequestPool()
     var table = GroupTable(ofQueue: 1)
-    let requests = (0..<6).map { _ in pool.take() }
+    let requests = (0..<6).map { _ in pool.allocate() }
     let first = table.open(Array(requests[0..<3]))
     let second = table.open(Array(requests[3..<6]))
     XCTAssertNotEqual(first, second)
@@ -23,42 +23,42 @@ final class QueueUnitTests: XCTestCase {
     XCTAssertEqual(members(table, second), requests[3..<6].map(\.pointee.index))
   }
 
-  func test_lateAndForeignTicketsNameNothing() {
+  func test_lateAndForeignGroupIDsNameNothing() {
     let pool = RequestPool()
     var table = GroupTable(ofQueue: 1)
-    XCTAssertEqual(members(table, GroupTicket(index: 0, use: 1)), [])
-    let request = pool.take()
+    XCTAssertEqual(members(table, GroupID(index: 0, generation: 1)), [])
+    let request = pool.allocate()
     let late = table.open([request])
     XCTAssertEqual(members(table, late), [request.pointee.index])
     table.leave(request)
-    let ticket = table.open([request])
-    XCTAssertEqual(ticket.index, late.index, "the place is used again")
+    let groupID = table.open([request])
+    XCTAssertEqual(groupID.index, late.index, "the place is used again")
     XCTAssertEqual(members(table, late), [])
     XCTAssertEqual(members(table, .none), [])
-    XCTAssertEqual(members(table, GroupTicket(rawValue: .max)), [])
-    XCTAssertEqual(members(table, GroupTicket(rawValue: ticket.rawValue + 1)), [])
-    XCTAssertEqual(members(table, ticket), [request.pointee.index])
+    XCTAssertEqual(members(table, GroupID(rawValue: .max)), [])
+    XCTAssertEqual(members(table, GroupID(rawValue: groupID.rawValue + 1)), [])
+    XCTAssertEqual(members(table, groupID), [request.pointee.index])
   }
 
-  func test_ticketsOfOneTableNameNothingInAnother() {
+  func test_groupIDsOfOneTableNameNothingInAnother() {
     let pool = RequestPool()
-    var tickets: Set<UInt64> = []
+    var groupIDs: Set<UInt64> = []
     for number in 1...1000 {
       var table = GroupTable(ofQueue: UInt32(number))
       for _ in 0..<3 {
-        let request = pool.take()
-        let ticket = table.open([request])
-        XCTAssertTrue(tickets.insert(ticket.rawValue).inserted)
-        XCTAssertNotEqual(ticket, .none)
+        let request = pool.allocate()
+        let groupID = table.open([request])
+        XCTAssertTrue(groupIDs.insert(groupID.rawValue).inserted)
+        XCTAssertNotEqual(groupID, .none)
         table.leave(request)
-        pool.put(request)
+        pool.release(request)
       }
     }
   }
 
-  private func members(_ table: GroupTable, _ ticket: GroupTicket) -> [UInt32] {
+  private func members(_ table: GroupTable, _ groupID: GroupID) -> [UInt32] {
     var found: [UInt32] = []
-    var member = table.first(of: ticket)
+    var member = table.first(of: groupID)
     while let request = member {
       found.append(request.pointee.index)
       member = request.pointee.nextInGroup
@@ -77,28 +77,28 @@ final class QueueUnitTests: XCTestCase {
     for _ in 0..<5000 {
       switch Int.random(in: 0..<6, using: &random) {
       case 0, 1:
-        let request = pool.take()
+        let request = pool.allocate()
         list.append(request)
         model.append(request)
       case 2:
-        let request = pool.take()
+        let request = pool.allocate()
         list.prepend(request)
         model.insert(request, at: 0)
       case 3 where !model.isEmpty:
         let request = model.remove(at: Int.random(in: model.indices, using: &random))
         list.remove(request)
-        pool.put(request)
+        pool.release(request)
       case 4:
         let request = list.popFirst()
         XCTAssertEqual(request?.pointee.index, model.first?.pointee.index, "seed \(seed)")
         if let request {
           model.removeFirst()
-          pool.put(request)
+          pool.release(request)
         }
       default:
         let request = list.popLast()
         XCTAssertEqual(request?.pointee.index, model.popLast()?.pointee.index, "seed \(seed)")
-        if let request { pool.put(request) }
+        if let request { pool.release(request) }
       }
       XCTAssertEqual(list.count, model.count, "seed \(seed)")
       XCTAssertEqual(list.isEmpty, model.isEmpty, "seed \(seed)")
@@ -116,24 +116,24 @@ final class QueueUnitTests: XCTestCase {
     let pool = RequestPool()
     var names: Set<RequestID> = []
     for _ in 0..<3 {
-      let requests = (0..<200).map { _ in pool.take() }
+      let requests = (0..<200).map { _ in pool.allocate() }
       for request in requests {
         XCTAssertTrue(names.insert(RequestID(request, queue: 1)).inserted)
         XCTAssertTrue(pool.slot(request.pointee.index).map { $0 == request } ?? false)
       }
-      for request in requests { pool.put(request) }
+      for request in requests { pool.release(request) }
     }
     XCTAssertEqual(Set(names.map(\.index)).count, 200)
     XCTAssertNil(pool.slot(.max))
   }
 
-  // MARK: Histogram
+  // MARK: DurationHistogram
 
   func test_percentilesAreOffByAnEighthAtTheMost() {
     let seed = testSeed()
     var random = SeededGenerator(seed: seed)
     for _ in 0..<20 {
-      var histogram = Histogram()
+      var histogram = DurationHistogram()
       var values: [UInt64] = []
       for _ in 0..<1000 {
         // Of every magnitude.
@@ -158,7 +158,7 @@ final class QueueUnitTests: XCTestCase {
   func test_histogramSumsExactly_andCountsWhatWasNotLonger() {
     let seed = testSeed()
     var random = SeededGenerator(seed: seed)
-    var histogram = Histogram()
+    var histogram = DurationHistogram()
     let values = (0..<1000).map { _ in
       UInt64.random(in: 0..<(1 << 40), using: &random) >> UInt64.random(in: 0..<40, using: &random)
     }
@@ -174,7 +174,7 @@ final class QueueUnitTests: XCTestCase {
   }
 
   func test_histogramTakesEveryValue() {
-    var histogram = Histogram()
+    var histogram = DurationHistogram()
     XCTAssertEqual(histogram.percentile(0.5), .zero)
     for value in [0, 1, 2, 3, 4, 5, 7, 8, UInt64(Int64.max), .max] { histogram.record(value) }
     XCTAssertEqual(histogram.count, 10)

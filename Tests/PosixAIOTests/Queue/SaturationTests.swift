@@ -21,7 +21,7 @@ final class SaturationTests: XCTestCase {
       configuration: .with {
         $0.readsCacheFirst = false
         $0.mergesWrites = false
-        $0.streamLimit = Self.pipeCount
+        $0.blockingFileLimit = Self.pipeCount
         $0.inFlightLimit = 1024
         $0.disableBackstop()
       })

@@ -22,12 +22,12 @@ final class SignalLossTests: XCTestCase {
             $0.readsCacheFirst = cacheFirst
             $0.mergesWrites = merges
           }
-          let figures = try ResourceLimit.pendingSignals.lowered(to: limit) {
+          let statistics = try ResourceLimit.pendingSignals.lowered(to: limit) {
             try runMixed(configuration, requestCount: 600)
           }
           if limit == 0 {
-            XCTAssertEqual(figures.signalCount, 0)
-            XCTAssertGreaterThan(figures.rescuedCount, 0)
+            XCTAssertEqual(statistics.signalCount, 0)
+            XCTAssertGreaterThan(statistics.rescuedCount, 0)
           }
         }
       }
@@ -42,9 +42,9 @@ final class SignalLossTests: XCTestCase {
         $0.mergesWrites = merges
         $0.readsCacheFirst = false
       }
-      let figures = try runMixed(configuration, SilentSystem(), requestCount: 600)
-      XCTAssertEqual(figures.signalCount, 0)
-      XCTAssertGreaterThan(figures.rescuedCount, 0)
+      let statistics = try runMixed(configuration, SilentSystem(), requestCount: 600)
+      XCTAssertEqual(statistics.signalCount, 0)
+      XCTAssertGreaterThan(statistics.rescuedCount, 0)
     }
   }
 
@@ -72,7 +72,7 @@ final class SignalLossTests: XCTestCase {
     }
     queue.cancelAll(of: file)
     file.close(ledger.sync())
-    try queue.run { queue.unfinishedCount == 0 && queue.books.inFlight.isEmpty }
+    try queue.run { queue.unfinishedCount == 0 && queue.hot.inFlight.isEmpty }
     ledger.assertEachOnce()
     queue.assertIdle()
     let found = try folder.contents(of: "file")
@@ -96,9 +96,9 @@ final class SignalLossTests: XCTestCase {
       defer { done.signal() }
       let configuration = CompletionQueue.Configuration.with { $0.readsCacheFirst = false }
       guard let limit else {
-        let figures = try runMixed(configuration, requestCount: 600)
-        XCTAssertGreaterThan(figures.strayCount, 0)
-        XCTAssertGreaterThan(figures.signalCount, 0)
+        let statistics = try runMixed(configuration, requestCount: 600)
+        XCTAssertGreaterThan(statistics.strayCount, 0)
+        XCTAssertGreaterThan(statistics.signalCount, 0)
         continue
       }
       try ResourceLimit.pendingSignals.lowered(to: limit) {
@@ -114,7 +114,7 @@ final class SignalLossTests: XCTestCase {
   private func runMixed(
     _ configuration: CompletionQueue.Configuration, _ system: AIOSystem = .live,
     requestCount: Int
-  ) throws -> CompletionQueue.Figures {
+  ) throws -> CompletionQueue.Statistics {
     let folder = try TemporaryFolder()
     let ledger = Ledger()
     let queue = try CompletionQueue(configuration: configuration, system: system)
@@ -136,7 +136,7 @@ final class SignalLossTests: XCTestCase {
         try file.sync(ledger.sync())
         syncCount += 1
       }
-      // Handed over almost one by one, so that there are as many signals as can be.
+      // Submitted almost one by one, so that there are as many signals as can be.
       if number % 3 == 0 { queue.drain() }
     }
     try queue.runUntilIdle()
@@ -152,6 +152,6 @@ final class SignalLossTests: XCTestCase {
       XCTAssertTrue(try folder.contents(of: "\(name)") == expected)
     }
     queue.assertIdle()
-    return queue.figures
+    return queue.statistics
   }
 }

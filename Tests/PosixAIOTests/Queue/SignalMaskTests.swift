@@ -102,6 +102,6 @@ final class SignalMaskTests: XCTestCase {
     try file.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())
     try queue.runUntilIdle()
     XCTAssertEqual(ledger.entries, [[.moved(1)]])
-    XCTAssertEqual(queue.figures.strayCount, 1)
+    XCTAssertEqual(queue.statistics.strayCount, 1)
   }
 }

@@ -52,7 +52,7 @@ final class SignalOwnerTests: XCTestCase {
       let ledger = Ledger()
       let queue = try makeQueue()
       let file = AIOFile(try folder.open("file"), queue: queue)
-      // The late signal of what was left, with a ticket of the queue that is gone.
+      // The late signal of what was left, with a groupID of the queue that is gone.
       XCTAssertEqual(cfaults_announce(number, 1 << 32), 0)
       try file.write(IOBuffer(copying: [1]), at: 0, ledger.transfer())
       try queue.runUntilIdle()
@@ -103,11 +103,11 @@ final class SignalOwnerTests: XCTestCase {
     while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
     XCTAssertEqual(status, 0)
     XCTAssertFalse(queue.isReadable)
-    XCTAssertEqual(queue.figures.strayCount, 0)
+    XCTAssertEqual(queue.statistics.strayCount, 0)
     // The same in this process does.
     XCTAssertEqual(raise(number), 0)
     XCTAssertTrue(queue.isReadable)
-    XCTAssertEqual(queue.figures.strayCount, 1)
+    XCTAssertEqual(queue.statistics.strayCount, 1)
   }
 
   func test_fullPipeIsLookedAt_andFallsSilent() throws {
@@ -122,6 +122,6 @@ final class SignalOwnerTests: XCTestCase {
     }
     XCTAssertLessThan(drainCount, 100)
     XCTAssertFalse(caio_signal_take_overflow(number), "asked where the pipe was read")
-    XCTAssertEqual(queue.figures.strayCount, 10_000)
+    XCTAssertEqual(queue.statistics.strayCount, 10_000)
   }
 }

@@ -23,12 +23,12 @@ final class SyncBarrierTests: XCTestCase {
       for order in 0..<300 {
         switch Int.random(in: 0..<10, using: &random) {
         case 0..<4:
-          model.writes.append((barrier.writeAccepted(), order))
+          model.writes.append((barrier.writeEnqueued(), order))
         case 4..<7 where !model.writes.isEmpty:
           let place = Int.random(in: model.writes.indices, using: &random)
           barrier.writeFinished(epoch: model.writes.remove(at: place).epoch)
         case 7:
-          let sync = pool.take()
+          let sync = pool.allocate()
           sync.pointee.kind = random.oneIn(2) ? .sync : .dataSync
           barrier.park(sync)
           model.parked.append((sync, order))

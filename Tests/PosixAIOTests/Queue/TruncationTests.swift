@@ -84,7 +84,7 @@ final class TruncationTests: XCTestCase {
       into: IOBuffer(capacity: 10), at: Int64(Self.byteCount), part(from: Self.byteCount))
     try system.runUntilIdle(queue)
     XCTAssertEqual(ledger.entries, [[.moved(5000)], [.moved(0)]])
-    XCTAssertEqual(queue.figures.cacheHitCount, 1)
+    XCTAssertEqual(queue.statistics.cacheHitCount, 1)
   }
 
   func test_cacheIsNotAskedAgain_whereItCannotTell() throws {

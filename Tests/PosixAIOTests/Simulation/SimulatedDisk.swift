@@ -1,7 +1,7 @@
 /// What the kernel has of one file: its pages, and what would be left of them after a crash.
 final class SimulatedDisk {
   enum Kind: CaseIterable {
-    case plain, direct, appending, stream
+    case plain, direct, appending, pipe
   }
 
   /// What a sync that runs is bringing to the disk: pages by their number, as they were when it
@@ -25,11 +25,11 @@ final class SimulatedDisk {
   private(set) var durableChangeCount = 0
   /// The reasons for which writes and syncs have failed.
   var failures: Set<Int32> = []
-  /// Hand-overs that libc refused.
+  /// Submissions that libc refused.
   var refusalCount = 0
   /// Is told the size when it has grown.
   var onGrowth: (Int) -> Void = { _ in }
-  private var streamed = 0
+  private var pipedCount = 0
 
   init(_ name: String, _ kind: Kind, byteCount: Int) {
     self.name = name
@@ -39,9 +39,9 @@ final class SimulatedDisk {
   }
 
   func read(_ count: Int, at offset: Int) -> [UInt8] {
-    if kind == .stream {
-      defer { streamed += count }
-      return (streamed..<streamed + count).map { UInt8(truncatingIfNeeded: $0) }
+    if kind == .pipe {
+      defer { pipedCount += count }
+      return (pipedCount..<pipedCount + count).map { UInt8(truncatingIfNeeded: $0) }
     }
     guard offset < pages.count else { return [] }
     return Array(pages[offset..<min(pages.count, offset + count)])

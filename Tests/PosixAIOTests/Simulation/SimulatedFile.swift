@@ -22,7 +22,7 @@ final class SimulatedFile {
     }
 
     let request: Int
-    let acceptedAt: Int
+    let enqueuedAt: Int
     /// Where the page stands in the request.
     let place: Int
     var state = State.unfinished
@@ -60,7 +60,7 @@ final class SimulatedFile {
     for (index, page) in pages(of: request).enumerated() {
       versions[page].append(
         Version(
-          request: request.number, acceptedAt: request.acceptedAt,
+          request: request.number, enqueuedAt: request.enqueuedAt,
           place: index * SimulatedDisk.pageByteCount))
     }
   }
@@ -94,13 +94,13 @@ final class SimulatedFile {
     switch disk.kind {
     case .appending:
       let byteCount = requests.reduce(0) { sum, request in
-        request.kind == .write && request.acceptedAt < moment ? sum + request.doneCount : sum
+        request.kind == .write && request.enqueuedAt < moment ? sum + request.doneCount : sum
       }
       return disk.durable.starts(with: disk.pages.prefix(byteCount))
         ? nil : "\(byteCount) bytes were appended, and are not all on the disk"
     case .plain, .direct:
-      return fault(disk.durable, 0) { $0.acceptedAt < moment }
-    case .stream:
+      return fault(disk.durable, 0) { $0.enqueuedAt < moment }
+    case .pipe:
       return nil
     }
   }
@@ -110,7 +110,7 @@ final class SimulatedFile {
     switch disk.kind {
     case .plain, .direct: fault(in: disk.pages, at: 0, since: .max)
     case .appending: faultInAppended()
-    case .stream: nil
+    case .pipe: nil
     }
   }
 

@@ -59,19 +59,19 @@ extension SimulatedLibc {
     startSome()
   }
 
-  /// Notes what is handed over, and that nobody else may have its memory.
-  func note(handOverOf operation: SimulatedOperation) {
-    journal.note("handed over: \(operation)")
-    journal.check(9, !startsNothing || operation.isDoorbell, "\(operation) starts after the end")
+  /// Notes a submission, and checks that nothing else uses its memory.
+  func note(submissionOf operation: SimulatedOperation) {
+    journal.note("submitted: \(operation)")
+    journal.check(9, !startsNothing || operation.isSyncMarker, "\(operation) starts after the end")
     if case .held? = states[operation.key] {
-      journal.violated(1, "a control block is handed over while libc has it")
+      journal.violated(1, "a control block is submitted while libc has it")
     }
     journal.check(1, !isHeld(operation.memory), "two operations have the same memory")
     var owners = operation.requests.map { requests[$0] }
     if operation.kind == .read, let owner = request(at: operation.memory.lowerBound) {
       owners.append(owner)
     }
-    for request in owners where !operation.isDoorbell {
+    for request in owners where !operation.isSyncMarker {
       request.wasHandedOver = true
       journal.check(9, !request.mustNotStart, "\(request) starts after it was cancelled")
       if request.expectedAnswer == .canceled {
@@ -83,7 +83,7 @@ extension SimulatedLibc {
   func take(_ operation: SimulatedOperation) {
     states[operation.key] = .held
     held.append(operation)
-    let counted = held.filter { !$0.isDoorbell }
+    let counted = held.filter { !$0.isSyncMarker }
     journal.check(
       8, counted.count <= configuration.inFlightLimit, "\(counted.count) are in flight")
     let ofFile = counted.count { $0.disk === operation.disk }
@@ -104,7 +104,7 @@ extension SimulatedLibc {
   func mayHold(_ request: SimulatedRequest) -> Bool {
     let mayBePart = configuration.mergesWrites || request.file.disk.kind == .appending
     return held.contains { operation in
-      guard operation.disk === request.file.disk, !operation.isDoorbell else { return false }
+      guard operation.disk === request.file.disk, !operation.isSyncMarker else { return false }
       switch request.kind {
       case .read: return operation.memory.overlaps(request.memory)
       case .write where operation.kind == .write:
@@ -125,17 +125,17 @@ extension SimulatedLibc {
   func end(_ operation: SimulatedOperation, _ error: Int32, _ result: Int) {
     held.removeAll { $0 === operation }
     states[operation.key] = .ended(error: error, result: result, at: time)
-    guard let ticket = operation.ticket, let unended = groups[ticket] else { return }
-    groups[ticket] = unended == 1 ? nil : unended - 1
+    guard let groupID = operation.groupID, let unended = groups[groupID] else { return }
+    groups[groupID] = unended == 1 ? nil : unended - 1
     guard unended == 1 else { return }
-    oldTickets.append(ticket)
+    oldGroupIDs.append(groupID)
     if random.percent(faults.lostSignal) {
-      journal.note("lost: the signal of group \(ticket)")
+      journal.note("lost: the signal of group \(groupID)")
     } else {
-      signals.append((signalNumber, ticket))
+      signals.append((signalNumber, groupID))
     }
     if random.percent(faults.foreignSignal) {
-      let foreign = random.oneIn(2) ? oldTickets.randomElement(using: &random) : random.next()
+      let foreign = random.oneIn(2) ? oldGroupIDs.randomElement(using: &random) : random.next()
       signals.append((signalNumber, foreign ?? 0))
     }
   }
@@ -154,7 +154,7 @@ extension SimulatedLibc {
 
   private func run(_ operation: SimulatedOperation) {
     var error: Int32 = 0
-    if random.percent(faults.failure), !operation.isDoorbell {
+    if random.percent(faults.failure), !operation.isSyncMarker {
       error = [EIO, ENOSPC, EDQUOT].randomElement(using: &random) ?? EIO
     }
     journal.note("ends with \(error): \(operation)")
@@ -172,7 +172,7 @@ extension SimulatedLibc {
   }
 
   private func read(_ operation: SimulatedOperation, _ error: Int32) {
-    let owner = operation.isDoorbell ? nil : request(at: operation.memory.lowerBound)
+    let owner = operation.isSyncMarker ? nil : request(at: operation.memory.lowerBound)
     guard error == 0 else {
       owner?.kernelError = error
       return end(operation, error, -1)
@@ -207,15 +207,15 @@ extension SimulatedLibc {
     return Int.random(in: least...operation.byteCount, using: &random)
   }
 
-  private func announce(_ signal: (number: Int32, ticket: UInt64)) {
+  private func announce(_ signal: (number: Int32, groupID: UInt64)) {
     let isStray = random.percent(faults.straySignal)
-    journal.note("signal of group \(signal.ticket)\(isStray ? ", to a stranger" : "")")
+    journal.note("signal of group \(signal.groupID)\(isStray ? ", to a stranger" : "")")
     var set = sigset_t()
     unsafe sigemptyset(&set)
     unsafe sigaddset(&set, signal.number)
     // Where it is not blocked the handler runs at once.
     if isStray { unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil) }
-    let result = cfaults_announce(signal.number, signal.ticket)
+    let result = cfaults_announce(signal.number, signal.groupID)
     if isStray { unsafe pthread_sigmask(SIG_BLOCK, &set, nil) }
     precondition(result == 0, "SimulatedLibc: rt_tgsigqueueinfo(2) takes the signal")
   }

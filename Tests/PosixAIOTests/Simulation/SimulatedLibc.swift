@@ -33,9 +33,9 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   var states: [UInt: State] = [:]
   /// Operations of each group that have not ended.
   var groups: [UInt64: Int] = [:]
-  var signals: [(number: Int32, ticket: UInt64)] = []
-  /// Tickets that were used before, for signals that come twice.
-  var oldTickets: [UInt64] = []
+  var signals: [(number: Int32, groupID: UInt64)] = []
+  /// Group IDs that were used before, for signals that come twice.
+  var oldGroupIDs: [UInt64] = []
   var signalNumber: Int32 = 0
   /// Whether the queue has ended, and hands nothing over any more.
   var startsNothing = false
@@ -81,14 +81,14 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   }
 
   override func submitGroup(
-    _ controls: [Control?], signal: Int32, ticket: UInt64
+    _ controls: [Control?], signal: Int32, value groupID: UInt64
   ) throws(Errno) {
     signalNumber = signal
     var operations: [SimulatedOperation] = []
     for index in unsafe controls.indices {
       guard let control = unsafe controls[index] else { continue }
       let isWrite = unsafe control.pointee.aio_lio_opcode == Int32(LIO_WRITE)
-      unsafe operations.append(operation(isWrite ? .write : .read, control, ticket))
+      unsafe operations.append(operation(isWrite ? .write : .read, control, groupID))
     }
     var refusal: Refusal?
     if random.percent(faults.refusal) { refusal = Refusal.allCases.randomElement(using: &random) }
@@ -103,8 +103,8 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
       operation.disk.refusalCount += 1
       journal.note("refused: \(operation)")
     }
-    if !taken.isEmpty { groups[ticket] = taken.count }
-    if refusal == .announcement { groups[ticket] = nil }
+    if !taken.isEmpty { groups[groupID] = taken.count }
+    if refusal == .announcement { groups[groupID] = nil }
     taken.forEach(take)
     guard refusal == nil else { throw .resourceTemporarilyUnavailable }
   }
@@ -121,7 +121,7 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
     take(sync)
   }
 
-  override func wasTaken(_ control: Control) -> Bool {
+  override func wasAccepted(_ control: Control) -> Bool {
     switch states[UInt(bitPattern: control)] {
     case .held, .ended: true
     case .refused, nil: false
@@ -191,7 +191,7 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
 
   // MARK: -
 
-  /// How a hand-over is refused.
+  /// How a submission is refused.
   private enum Refusal: CaseIterable {
     case all, some
     /// Everything runs, but its end is not announced.
@@ -199,14 +199,14 @@ final class SimulatedLibc: AIOSystem, @unchecked Sendable {
   }
 
   private func operation(
-    _ kind: SimulatedOperation.Kind, _ control: Control, _ ticket: UInt64?
+    _ kind: SimulatedOperation.Kind, _ control: Control, _ groupID: UInt64?
   ) -> SimulatedOperation {
     let descriptor = unsafe control.pointee.aio_fildes
     guard let disk = disk(of: descriptor) else {
       preconditionFailure("SimulatedLibc: an operation on a descriptor that is closed")
     }
-    let operation = unsafe SimulatedOperation(kind, control, disk, ticket)
-    note(handOverOf: operation)
+    let operation = unsafe SimulatedOperation(kind, control, disk, groupID)
+    note(submissionOf: operation)
     return operation
   }
 

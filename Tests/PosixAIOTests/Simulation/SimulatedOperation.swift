@@ -3,7 +3,7 @@ import Glibc
 
 @testable import PosixAIO
 
-/// An operation as it was handed over to the simulated libc.
+/// An operation as it was submitted to the simulated libc.
 @safe
 final class SimulatedOperation {
   enum Kind {
@@ -16,8 +16,8 @@ final class SimulatedOperation {
   let byteCount: Int
   let disk: SimulatedDisk
   /// Its group; a sync has none.
-  let ticket: UInt64?
-  /// What a write wrote when it was handed over.
+  let groupID: UInt64?
+  /// What a write wrote when it was submitted.
   let bytes: [UInt8]
   /// The requests whose bytes it moves, as far as they can be told.
   let requests: Set<Int>
@@ -26,12 +26,12 @@ final class SimulatedOperation {
   private let control: AIOSystem.Control
 
   init(
-    _ kind: Kind, _ control: AIOSystem.Control, _ disk: SimulatedDisk, _ ticket: UInt64?
+    _ kind: Kind, _ control: AIOSystem.Control, _ disk: SimulatedDisk, _ groupID: UInt64?
   ) {
     self.kind = kind
     unsafe self.control = control
     self.disk = disk
-    self.ticket = ticket
+    self.groupID = groupID
     descriptor = unsafe control.pointee.aio_fildes
     offset = unsafe Int(control.pointee.aio_offset)
     byteCount = unsafe control.pointee.aio_nbytes
@@ -44,7 +44,7 @@ final class SimulatedOperation {
   var isSync: Bool { kind == .sync || kind == .dataSync }
 
   /// Whether it is the empty read behind a sync.
-  var isDoorbell: Bool { kind == .read && byteCount == 0 }
+  var isSyncMarker: Bool { kind == .read && byteCount == 0 }
 
   /// The memory that libc may touch while it has the operation.
   var memory: Range<UInt> {

@@ -16,7 +16,7 @@ final class SimulatedRequest {
   let deadline: UInt64?
 
   /// Its place in the order of all that happened.
-  var acceptedAt = 0
+  var enqueuedAt = 0
   var id: RequestID?
   /// Where its buffer is.
   var memory: Range<UInt> = 0..<0

@@ -7,7 +7,7 @@ import TestSupport
 /// The handlers of a simulation's requests: each answer is held against the model.
 extension Simulation {
   func checkPlace(_ what: @autoclosure () -> String) {
-    journal.check(1, !isInsideCall && queue.books.isDraining, "\(what()) came not from drain()")
+    journal.check(1, !isInsideCall && queue.hot.isDraining, "\(what()) came not from drain()")
   }
 
   func readEnded(
@@ -23,7 +23,7 @@ extension Simulation {
         "\(request) says \(count) bytes, and the kernel \(kernel.count), or others")
       journal.check(2, !request.isShortInCache, "\(request) is short by the word of the page cache")
       if request.file.disk.kind == .plain || request.file.disk.kind == .direct,
-        let fault = request.file.fault(in: bytes, at: request.offset, since: request.acceptedAt)
+        let fault = request.file.fault(in: bytes, at: request.offset, since: request.enqueuedAt)
       {
         journal.violated(2, "\(request): \(fault)")
       }
@@ -78,9 +78,9 @@ extension Simulation {
   private func checkPromise(of sync: SimulatedRequest) {
     let file = sync.file
     if let failedAt = file.failedAt {
-      journal.check(7, failedAt > sync.acceptedAt, "\(sync) succeeds after a failure")
+      journal.check(7, failedAt > sync.enqueuedAt, "\(sync) succeeds after a failure")
     }
-    for write in file.requests where write.kind == .write && write.acceptedAt < sync.acceptedAt {
+    for write in file.requests where write.kind == .write && write.enqueuedAt < sync.enqueuedAt {
       journal.check(6, write.isAnswered, "\(sync) comes before \(write)")
       let isFailed = write.kernelError != 0 && (write.doneCount < write.byteCount)
       journal.check(7, !isFailed, "\(sync) succeeds after \(write) has failed")
@@ -90,7 +90,7 @@ extension Simulation {
           "\(sync) succeeds, and the metadata of \(write) is not on the disk")
       }
     }
-    if let missing = file.missing(after: sync.acceptedAt) {
+    if let missing = file.missing(after: sync.enqueuedAt) {
       journal.violated(7, "\(sync) succeeds, and on the disk \(missing)")
     }
   }

@@ -39,7 +39,7 @@ extension Simulation {
     queue.retire(waitingAtMost: .nanoseconds(limit))
     libc.isWaitedFor = false
     isRetired = true
-    let files = libc.held.filter { $0.disk.kind != .stream }
+    let files = libc.held.filter { $0.disk.kind != .pipe }
     journal.check(1, files.isEmpty || libc.time >= end, "there is time left to wait for \(files)")
     checkOrphans()
     // In libc a signal is sent before its operation has ended, so none of them comes now.
@@ -85,7 +85,7 @@ extension Simulation {
   }
 
   private func checkTheEndOfAll() {
-    let books = queue.books
+    let hot = queue.hot
     journal.check(1, Orphanage.operationCount == 0, "\(Orphanage.operationCount) are never freed")
     journal.check(1, unfinished.isEmpty, "\(unfinished) were not answered")
     journal.check(10, closedCount == fileNumber, "\(fileNumber - closedCount) were not closed")
@@ -94,9 +94,9 @@ extension Simulation {
     journal.check(10, open.isEmpty, "still open after their close: \(open.map(\.disk.name))")
     journal.check(
       12,
-      books.heldByteCount == 0 && books.counts == QueueCounts() && books.inFlight.isEmpty
-        && books.finished.isEmpty && books.deadlines.earliest == nil,
-      "the books of a retired queue are not empty: \(queue.figures)")
+      hot.heldByteCount == 0 && hot.counts == QueueCounts() && hot.inFlight.isEmpty
+        && hot.finished.isEmpty && hot.deadlines.earliest == nil,
+      "the state of a retired queue are not empty: \(queue.statistics)")
   }
 }
 

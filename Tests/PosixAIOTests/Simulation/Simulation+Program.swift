@@ -55,7 +55,7 @@ extension Simulation {
 
   /// Some writes side by side, so that they may be merged.
   private func writeRun(to file: SimulatedFile) throws {
-    guard file.disk.kind != .stream else { return try read(file) }
+    guard file.disk.kind != .pipe else { return try read(file) }
     var page = Int.random(in: 0..<SimulatedFile.pageCount, using: &random)
     for _ in 0..<Int.random(in: 1...6, using: &random) {
       let end = page + Int.random(in: 1...2, using: &random)
@@ -86,7 +86,7 @@ extension Simulation {
   }
 
   private func sync(_ file: SimulatedFile) throws {
-    guard file.disk.kind != .stream else { return }
+    guard file.disk.kind != .pipe else { return }
     let request = make(random.oneIn(2) ? .sync : .dataSync, file, 0..<0)
     submit(request, IOBuffer(capacity: 0)) { _ throws(Errno) in
       let handler: CompletionQueue.SyncHandler = { [self] in syncEnded(request, $0) }
@@ -119,7 +119,7 @@ extension Simulation {
     request.memory = start..<start + UInt(buffer.capacity)
     journal.check(
       1, !libc.isHeld(request.memory), "memory was freed while libc has it: \(request)")
-    request.acceptedAt = moment
+    request.enqueuedAt = moment
     moment += 1
     isInsideCall = true
     defer { isInsideCall = false }
@@ -176,14 +176,14 @@ extension Simulation {
   private func cancelAll(of file: SimulatedFile) {
     journal.note("cancelling all of \(file.disk.name)")
     call { queue.cancelAll(of: file.file) }
-    let waiting = libc.held.filter { $0.disk === file.disk && !$0.isRunning && !$0.isDoorbell }
+    let waiting = libc.held.filter { $0.disk === file.disk && !$0.isRunning && !$0.isSyncMarker }
     journal.check(9, waiting.isEmpty || isRetired, "\(waiting) do not run, and are not cancelled")
     for request in file.requests where !request.isAnswered {
       request.mayBeCancelled = true
       if !request.wasHandedOver, !request.isSync { request.mustNotStart = true }
       if !libc.mayHold(request) { request.isDue = true }
     }
-    guard !queue.books.isDraining, !queue.books.finished.isEmpty else { return }
+    guard !queue.hot.isDraining, !queue.hot.finished.isEmpty else { return }
     journal.check(9, isDrainRequested || queue.isReadable, "what was cancelled asks for no drain")
   }
 

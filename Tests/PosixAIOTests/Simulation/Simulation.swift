@@ -97,7 +97,7 @@ final class Simulation {
     let name = "\(kind)\(fileNumber)"
     fileNumber += 1
     let byteCount =
-      kind == .appending || kind == .stream
+      kind == .appending || kind == .pipe
       ? 0 : SimulatedFile.pageCount * SimulatedDisk.pageByteCount
     let disk = SimulatedDisk(name, kind, byteCount: byteCount)
     let descriptor = try makeDescriptor(kind, byteCount)
@@ -118,7 +118,7 @@ final class Simulation {
       $0.inFlightLimit = Int.random(in: 1...24, using: &random)
       $0.inFlightLimitPerFile = Int.random(in: 1...16, using: &random)
       $0.lanesPerFile = Int.random(in: 1...4, using: &random)
-      $0.streamLimit = Int.random(in: 1...2, using: &random)
+      $0.blockingFileLimit = Int.random(in: 1...2, using: &random)
       $0.mergesWrites = !random.oneIn(3)
       $0.readsCacheFirst = random.oneIn(2)
       $0.completionsPerDrain = random.oneIn(2) ? 256 : Int.random(in: 1...8, using: &random)
@@ -136,7 +136,7 @@ final class Simulation {
   private func makeDescriptor(
     _ kind: SimulatedDisk.Kind, _ byteCount: Int
   ) throws -> FileDescriptor {
-    if kind == .stream {
+    if kind == .pipe {
       let ends = try FileDescriptor.pipe()
       try ends.writeEnd.close()
       return ends.readEnd
@@ -148,7 +148,7 @@ final class Simulation {
         // On a file system without direct IO it is one more plain file.
         try (try? folder.open("file", options: [.create, .init(rawValue: caio_o_direct())]))
           ?? folder.open("file")
-      case .plain, .stream: try folder.open("file")
+      case .plain, .pipe: try folder.open("file")
       }
     XCTAssertEqual(unsafe unlink(folder.path.appending("file").string), 0)
     XCTAssertEqual(ftruncate(descriptor.rawValue, byteCount), 0)
@@ -224,13 +224,13 @@ final class Simulation {
     journal.check(1, unfinished.isEmpty, "\(unfinished) were not answered")
     journal.check(10, closedCount == fileNumber, "\(fileNumber - closedCount) were not closed")
     let answered = UInt64(libc.requests.count + closedCount)
-    journal.check(12, queue.figures.completedCount == answered, "\(queue.figures)")
-    let books = queue.books
+    journal.check(12, queue.statistics.completedCount == answered, "\(queue.statistics)")
+    let hot = queue.hot
     journal.check(
       12,
-      books.heldByteCount == 0 && queue.inFlightCount == 0 && queue.waitingCount == 0
-        && books.counts == QueueCounts() && queue.checkCounts()
-        && books.inFlight.isEmpty && books.deadlines.earliest == nil,
-      "the books of an idle queue are not empty: \(queue.figures)")
+      hot.heldByteCount == 0 && queue.inFlightCount == 0 && queue.waitingCount == 0
+        && hot.counts == QueueCounts() && queue.checkCounts()
+        && hot.inFlight.isEmpty && hot.deadlines.earliest == nil,
+      "the state of an idle queue are not empty: \(queue.statistics)")
   }
 }

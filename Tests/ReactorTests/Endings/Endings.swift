@@ -188,7 +188,7 @@ extension Ending {
     Ending(
       name: "queue full",
       configure: { configuration in
-        configuration.queue.streamLimit = 1
+        configuration.queue.blockingFileLimit = 1
         configuration.queue.waitingLimit = 1
       },
       isFor: { endsByItself($0) || [.queue, .bytes].contains($0.traits.room) },

@@ -9,7 +9,7 @@ extension EventLoop {
   var helperCallCount: Int { core.helpers.unfinishedCount }
 
   /// The turns of the loop's own runs so far.
-  var turnCount: UInt64 { figures.turnCount }
+  var turnCount: UInt64 { statistics.turnCount }
 }
 
 extension Directory {

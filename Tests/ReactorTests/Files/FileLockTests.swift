@@ -51,7 +51,7 @@ final class FileLockTests: XCTestCase {
 
   func test_waitersGetTheLockWhenItIsReleased_andLeaveTheHelpersAlone() throws {
     var configuration = EventLoop.Configuration()
-    configuration.helperLimit = 1
+    configuration.offloadThreadLimit = 1
     let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
     let path = folder.path.appending("file")
     let owner = try loop.open(path)

@@ -62,7 +62,7 @@ final class AwaitedReadTests: XCTestCase {
           errors.append(error.errno)
         }
       }
-      while loop.queue.figures.inFlightCount == 0 { await Task.yield() }
+      while loop.queue.statistics.inFlightCount == 0 { await Task.yield() }
       isReading.cancel()
       await isReading.value
       let isCancelled = loop.startTask {

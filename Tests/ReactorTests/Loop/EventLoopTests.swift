@@ -142,7 +142,7 @@ final class EventLoopTests: XCTestCase {
 
   func test_offloadedWorkRunsElsewhereUpToTheLimit_andCompletesHere() throws {
     var configuration = EventLoop.Configuration()
-    configuration.helperLimit = 3
+    configuration.offloadThreadLimit = 3
     let loop = try EventLoop(configuration: configuration)
     let running = Mutex((now: 0, most: 0))
     let thread = pthread_self()

@@ -125,7 +125,7 @@ final class TurnTests: XCTestCase {
       for _ in 0..<5 { await Task.yield() }
     }
     loop.run(for: .milliseconds(2))
-    let figures = loop.figures
+    let figures = loop.statistics
     XCTAssertEqual(figures.callCount, 3)
     XCTAssertGreaterThanOrEqual(figures.jobCount, 6)
     XCTAssertGreaterThanOrEqual(figures.timerLags.count, 1)

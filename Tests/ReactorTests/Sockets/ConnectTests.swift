@@ -128,7 +128,7 @@ final class ConnectTests: XCTestCase {
 
   func test_lookUpIsCancelled_andItsResultForgotten() throws {
     var configuration = EventLoop.Configuration()
-    configuration.helperLimit = 1
+    configuration.offloadThreadLimit = 1
     let loop = try EventLoop(configuration: configuration)
     let error = try failure(loop) {
       Connection.connect(to: "no-such-host.invalid", port: 80, on: loop, $0).cancel()

@@ -21,7 +21,7 @@ final class LongestTimesTests: XCTestCase {
       ]
       let isMet = loop.run(until: { false }, timeout: .milliseconds(20))
       XCTAssertFalse(isMet)
-      XCTAssertLessThan(loop.figures.turnCount, 10)
+      XCTAssertLessThan(loop.statistics.turnCount, 10)
       XCTAssertTrue(timers.allSatisfy { $0.isScheduled })
       XCTAssertTrue(loop.run(until: { true }, timeout: longest))
       for timer in timers { timer.cancel() }
@@ -54,9 +54,9 @@ final class LongestTimesTests: XCTestCase {
       ends.server.pauseReceiving()
       try ends.client.write([UInt8](repeating: 1, count: 30_000_000))
       loop.run(for: .milliseconds(20))
-      let turns = loop.figures.turnCount
+      let turns = loop.statistics.turnCount
       loop.run(for: .milliseconds(20))
-      XCTAssertLessThan(loop.figures.turnCount - turns, 10, "\(longest)")
+      XCTAssertLessThan(loop.statistics.turnCount - turns, 10, "\(longest)")
       XCTAssertTrue(ends.client.isOpen && ends.server.isOpen)
       ends.server.resumeReceiving()
       ends.client.close()

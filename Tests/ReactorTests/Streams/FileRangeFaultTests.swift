@@ -182,8 +182,8 @@ final class FileRangeFaultTests: FileRangeTestCase {
       try socket.connection.write(other, 0..<Self.whole, outcomes.note)
       assertReceived(Self.bytes, from: socket)
       XCTAssertEqual(calls.missingPageCount, isOfLoop ? 1 : 2)
-      XCTAssertEqual(loop.figures.uncopiedFileByteCount, 0)
-      XCTAssertEqual(loop.figures.copiedFileByteCount, UInt64(4 * Self.whole))
+      XCTAssertEqual(loop.statistics.uncopiedFileByteCount, 0)
+      XCTAssertEqual(loop.statistics.copiedFileByteCount, UInt64(4 * Self.whole))
       socket.end()
     }
   }
@@ -213,7 +213,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     // Nobody reads: the loop would hang.
     loop.wait { connection.stream.sending == .socket }
     assertReceived(Self.bytes, from: socket)
-    XCTAssertEqual(loop.figures.uncopiedFileByteCount, 0)
+    XCTAssertEqual(loop.statistics.uncopiedFileByteCount, 0)
     socket.end()
   }
 }

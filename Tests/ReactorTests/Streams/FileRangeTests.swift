@@ -35,7 +35,7 @@ final class FileRangeTests: FileRangeTestCase {
         XCTAssertEqual(outcomes.results, counts.map { .success($0) }, "seed \(seed)")
         XCTAssertEqual(socket.connection.pendingByteCount, 0)
         XCTAssertEqual(socket.connection.sentByteCount, Int64(expected.count))
-        let figures = loop.figures
+        let figures = loop.statistics
         if !sendsFilesWithoutCopy { XCTAssertEqual(figures.uncopiedFileByteCount, 0) }
         socket.end()
         try loop.close(file)
@@ -84,8 +84,8 @@ final class FileRangeTests: FileRangeTestCase {
     loop.wait { record.bytes.count == Int(whole) + 5000 }
     XCTAssertTrue(record.bytes == Self.bytes + Self.bytes[..<5000])
     XCTAssertEqual(outcomes.results, [.success(whole), .success(5000)])
-    XCTAssertEqual(loop.figures.uncopiedFileByteCount, UInt64(whole))
-    XCTAssertEqual(loop.figures.copiedFileByteCount, 5000)
+    XCTAssertEqual(loop.statistics.uncopiedFileByteCount, UInt64(whole))
+    XCTAssertEqual(loop.statistics.copiedFileByteCount, 5000)
     peers.abort()
   }
 
@@ -108,13 +108,13 @@ final class FileRangeTests: FileRangeTestCase {
       try socket.connection.write(file, 0..<whole, outcomes.note)
       assertReceived(Self.bytes, from: socket)
       loop.wait { !outcomes.results.isEmpty }
-      copied.append(loop.figures.copiedFileByteCount)
+      copied.append(loop.statistics.copiedFileByteCount)
       socket.end()
       try loop.close(file)
     }
     if isCold { XCTAssertGreaterThan(copied[0], 0) }
     XCTAssertEqual(copied[0], copied[1])
-    XCTAssertGreaterThanOrEqual(loop.figures.uncopiedFileByteCount, UInt64(whole))
+    XCTAssertGreaterThanOrEqual(loop.statistics.uncopiedFileByteCount, UInt64(whole))
   }
 
   func test_rangesBeyondFourGibibytesAreSent() throws {

@@ -67,7 +67,7 @@ final class FileReaderTests: XCTestCase {
       _ = try loop.chunk(of: reader)
       loop.wait { loop.queue.unfinishedCount == 0 }
       // The one that was given, three that are at hand, and nothing else.
-      XCTAssertEqual(loop.queue.figures.completedCount, UInt64(number + 3))
+      XCTAssertEqual(loop.queue.statistics.completedCount, UInt64(number + 3))
     }
   }
 

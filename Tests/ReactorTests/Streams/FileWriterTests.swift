@@ -94,7 +94,7 @@ final class FileWriterTests: FileWriterTestCase {
       XCTAssertEqual(writer.byteCountWritten, Int64(expected.count))
       XCTAssertGreaterThan(flushes, 0)
       // Collected: far fewer operations than writes.
-      XCTAssertLessThan(loop.queue.figures.completedCount, 4000)
+      XCTAssertLessThan(loop.queue.statistics.completedCount, 4000)
     }
   }
 

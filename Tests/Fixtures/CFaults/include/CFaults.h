@@ -13,7 +13,7 @@ pid_t cfaults_fork(int (*_Nonnull body)(void *_Nullable), void *_Nullable contex
 /// rt_tgsigqueueinfo(2): the signal with which glibc announces the end of operations, to the
 /// calling thread alone. glibc sends it to the process, where any thread that does not block it may
 /// take it.
-int cfaults_announce(int signo, uint64_t ticket);
+int cfaults_announce(int signo, uint64_t value);
 
 /// The root directory of a new tmpfs of this size, which is attached nowhere and goes with its last
 /// open file. EPERM where mounting is not allowed.

@@ -11,8 +11,8 @@ final class HelperSaturation {
   /// How many helpers glibc may have: what a queue sets it to. A process can do that before its
   /// first operation only, so a test reads this before it begins one.
   static let helperCount = {
-    let count = CompletionQueue.Configuration().helperLimit ?? 20
-    caio_set_helper_limit(Int32(count))
+    let count = CompletionQueue.Configuration().aioThreadLimit ?? 20
+    caio_set_thread_limit(Int32(count))
     return count
   }()
 

@@ -26,13 +26,13 @@ extension CompletionQueue {
     _ message: @autoclosure () -> String = "", file: StaticString = #filePath, line: UInt = #line
   ) {
     XCTAssertEqual(unfinishedCount, 0, message(), file: file, line: line)
-    XCTAssertEqual(books.heldByteCount, 0, message(), file: file, line: line)
+    XCTAssertEqual(hot.heldByteCount, 0, message(), file: file, line: line)
     XCTAssertEqual(inFlightCount, 0, message(), file: file, line: line)
     XCTAssertEqual(waitingCount, 0, message(), file: file, line: line)
-    XCTAssertEqual(books.counts, QueueCounts(), message(), file: file, line: line)
+    XCTAssertEqual(hot.counts, QueueCounts(), message(), file: file, line: line)
     XCTAssertTrue(checkCounts(), message(), file: file, line: line)
-    XCTAssertTrue(books.inFlight.isEmpty, message(), file: file, line: line)
-    XCTAssertNil(books.deadlines.earliest, message(), file: file, line: line)
+    XCTAssertTrue(hot.inFlight.isEmpty, message(), file: file, line: line)
+    XCTAssertNil(hot.deadlines.earliest, message(), file: file, line: line)
   }
 
   /// Whether a loop would call `drain` now.

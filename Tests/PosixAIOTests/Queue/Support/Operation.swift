@@ -5,7 +5,7 @@ import SystemPackage
 @testable import PosixAIO
 
 extension ScriptedSystem {
-  /// An operation as it was handed over.
+  /// An operation as it was submitted.
   @safe
   struct Operation {
     enum Kind {
@@ -17,14 +17,14 @@ extension ScriptedSystem {
     let offset: Int64
     let byteCount: Int
     /// Its group; a sync has none.
-    let ticket: UInt64?
+    let groupID: UInt64?
     var isRunning = false
     private let control: AIOSystem.Control
 
-    init(_ kind: Kind, _ control: AIOSystem.Control, _ ticket: UInt64?) {
+    init(_ kind: Kind, _ control: AIOSystem.Control, _ groupID: UInt64?) {
       self.kind = kind
       unsafe self.control = control
-      self.ticket = ticket
+      self.groupID = groupID
       descriptor = unsafe control.pointee.aio_fildes
       offset = unsafe Int64(control.pointee.aio_offset)
       byteCount = unsafe control.pointee.aio_nbytes
@@ -38,7 +38,7 @@ extension ScriptedSystem {
     var isSync: Bool { kind == .sync || kind == .dataSync }
 
     /// Whether it is the empty read behind a sync.
-    var isDoorbell: Bool { kind == .read && byteCount == 0 }
+    var isSyncMarker: Bool { kind == .read && byteCount == 0 }
 
     /// The result of a call at an offset; nil for a descriptor that has no offsets.
     private func inPlace(_ result: Int) -> Int? {

@@ -27,8 +27,8 @@ class QueueEndTestCase: XCTestCase {
     while queue.unfinishedCount > 0, queue.drain() > 0 {}
     XCTAssertEqual(queue.unfinishedCount, 0)
     queue.retire(waitingAtMost: limit)
-    XCTAssertEqual(queue.figures.inFlightCount, 0)
-    XCTAssertEqual(queue.books.heldByteCount, 0)
+    XCTAssertEqual(queue.statistics.inFlightCount, 0)
+    XCTAssertEqual(queue.hot.heldByteCount, 0)
   }
 
   /// Leaves a read in flight that runs for certain: the helper that ends the one before goes on

@@ -25,7 +25,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
     case claimed(Int)
   }
 
-  /// Whether operations end as soon as they are handed over.
+  /// Whether operations end as soon as they are submitted.
   var endsAtOnce: Bool
   var losesSignals = false
   /// Is called when a cancellation begins.
@@ -38,11 +38,11 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
   /// What the page cache says, or nil for the truth. The test sets `errno` for -1.
   var cachedCount: ((_ byteCount: Int) -> Int)?
 
-  /// What was handed over and has not ended, in order.
+  /// The submitted operations that have not ended, in order.
   private(set) var held: [Operation] = []
-  /// All that was handed over.
+  /// All submitted operations.
   private(set) var submitted: [Operation] = []
-  /// The most that was ever held, doorbells aside: of all, and of one descriptor's file.
+  /// The most that was ever held, sync markers aside: of all, and of one descriptor's file.
   private(set) var mostHeldCount = 0
   /// Cancellations of an operation that others stand behind, which can make glibc forget those.
   private(set) var riskyCancelCount = 0
@@ -62,7 +62,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
   // MARK: What the queue calls
 
   override func submitGroup(
-    _ controls: [Control?], signal: Int32, ticket: UInt64
+    _ controls: [Control?], signal: Int32, value groupID: UInt64
   ) throws(Errno) {
     var taken: [Operation] = []
     var reason: Errno?
@@ -70,7 +70,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
       guard let control = unsafe controls[index] else { continue }
       let kind: Operation.Kind =
         unsafe control.pointee.aio_lio_opcode == Int32(LIO_WRITE) ? .write : .read
-      let operation = unsafe Operation(kind, control, ticket)
+      let operation = unsafe Operation(kind, control, groupID)
       if let refused = refusal(operation) {
         states[operation.key] = .refused
         reason = refused
@@ -78,7 +78,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
         taken.append(operation)
       }
     }
-    if !taken.isEmpty { groups[ticket] = (taken.count, signal) }
+    if !taken.isEmpty { groups[groupID] = (taken.count, signal) }
     taken.forEach(take)
     if let reason { throw reason }
   }
@@ -89,7 +89,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
     take(operation)
   }
 
-  override func wasTaken(_ control: Control) -> Bool {
+  override func wasAccepted(_ control: Control) -> Bool {
     switch states[unsafe Operation.key(control)] {
     case .held, .ended: true
     case .refused, nil: false
@@ -160,7 +160,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
   func runUntilIdle(_ queue: CompletionQueue) throws {
     try queue.run {
       endAll()
-      return queue.unfinishedCount == 0 && queue.books.inFlight.isEmpty
+      return queue.unfinishedCount == 0 && queue.hot.inFlight.isEmpty
     }
   }
 
@@ -170,7 +170,7 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
     states[operation.key] = .held
     submitted.append(operation)
     held.append(operation)
-    mostHeldCount = max(mostHeldCount, held.count { !$0.isDoorbell })
+    mostHeldCount = max(mostHeldCount, held.count { !$0.isSyncMarker })
     startWaiting()
     if endsAtOnce { endAll() }
   }
@@ -202,13 +202,13 @@ final class ScriptedSystem: AIOSystem, @unchecked Sendable {
     held.removeAll { $0.key == operation.key }
     states[operation.key] = .ended(error: error, result: result)
     startWaiting()
-    guard let ticket = operation.ticket, let group = groups[ticket] else { return }
-    groups[ticket]?.unendedCount -= 1
+    guard let groupID = operation.groupID, let group = groups[groupID] else { return }
+    groups[groupID]?.unendedCount -= 1
     guard group.unendedCount == 1 else { return }
-    groups[ticket] = nil
+    groups[groupID] = nil
     guard !losesSignals else { return }
     sentSignalCount += 1
     // To this thread, or the test would depend on when another one runs the handler.
-    XCTAssertEqual(cfaults_announce(group.signal, ticket), 0)
+    XCTAssertEqual(cfaults_announce(group.signal, groupID), 0)
   }
 }

@@ -47,12 +47,12 @@ final class Storm {
       try script.runUntilIdle(queue)
     }
     // What was abandoned may still run.
-    try queue.run { queue.unfinishedCount == 0 && queue.books.inFlight.isEmpty }
+    try queue.run { queue.unfinishedCount == 0 && queue.hot.inFlight.isEmpty }
     XCTAssertEqual(closedCount, madeCount, message)
     let wrong = calls.indices.filter { calls[$0] != 1 }
     XCTAssertTrue(wrong.isEmpty, "not completed once: \(wrong.prefix(10)), \(message)")
     queue.assertIdle(message)
-    XCTAssertEqual(queue.figures.completedCount, UInt64(calls.count + closedCount), message)
+    XCTAssertEqual(queue.statistics.completedCount, UInt64(calls.count + closedCount), message)
     XCTAssertEqual(script?.riskyCancelCount ?? 0, 0, message)
   }
 

@@ -1,0 +1,117 @@
+internal import Glibc
+internal import SystemPackage
+
+/// Step 4 of a request: it leaves the counts, its slot becomes free, and then its handler is called.
+extension CompletionQueue {
+  /// Ends a request. `drain` will call its handler; an abandoned request has none any more and is
+  /// freed at once.
+  func finish(_ request: RequestRef) {
+    hot.deadlines.remove(request)
+    if request.pointee.kind == .write { writeFinished(request) }
+    guard !request.isAbandoned else { return discard(request) }
+    addToFinished(request)
+    if hot.finished.count == 1 { wake() }
+  }
+
+  private func writeFinished(_ request: RequestRef) {
+    guard let file = request.pointee.file else { return }
+    let errorNumber = request.pointee.errorNumber
+    let isFailure = errorNumber != 0 && !request.wasCanceled
+    if isFailure, file.failureNumber == 0 { file.failureNumber = errorNumber }
+    file.barrier.writeFinished(epoch: request.pointee.epoch, isFailure: isFailure)
+    startDueSync(file)
+  }
+
+  /// Calls the handlers of the first `count` finished requests. Each slot is free before its
+  /// handler runs, so that the handler may do anything.
+  func completeFinished(_ count: Int) {
+    for _ in 0..<count {
+      guard let request = popFinished() else { return }
+      hot.counters.completedCount += 1
+      complete(request)
+    }
+  }
+
+  private func complete(_ request: RequestRef) {
+    let file = request.pointee.file.take()
+    let handler = request.pointee.handler.take()
+    switch handler {
+    case .transfer(let handler):
+      completeTransfer(request, file, handler)
+    case .sync(let handler):
+      let result: Result<Void, FileError> =
+        request.pointee.errorNumber == 0 ? .success(()) : .failure(error(of: request, file))
+      free(request)
+      handler(result)
+    case .detach(let handler):
+      let errorNumber = request.pointee.errorNumber
+      free(request)
+      if errorNumber != 0 {
+        handler(ClosingDescriptors(refused: Errno(rawValue: errorNumber)))
+      } else if let file {
+        handler(file.surrenderDescriptors())
+      }
+    case nil:
+      free(request)
+    }
+    // After the handler, so that a file closes only when all its handlers have returned.
+    file?.requestEnded()
+  }
+
+  private func completeTransfer(
+    _ request: RequestRef, _ file: AIOFile?, _ handler: TransferHandler
+  ) {
+    let doneCount = request.pointee.doneCount
+    let isRead = request.pointee.kind == .read
+    let validCount = isRead ? doneCount : request.pointee.validCount
+    let result: Result<Int, FileError>
+    if request.pointee.errorNumber == 0 {
+      result = .success(doneCount)
+      hot.counters.transferredByteCount += UInt64(doneCount)
+    } else {
+      result = .failure(error(of: request, file))
+    }
+    let memory = unsafe request.pointee.memory.take()
+    free(request)
+    if let memory = unsafe memory {
+      hot.heldByteCount -= memory.count
+      handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
+    } else {
+      // Completed early: glibc still owns the memory.
+      handler(result, IOBuffer(capacity: 0))
+    }
+  }
+
+  /// Frees an abandoned request, or one whose queue retires, without calling a handler.
+  func discard(_ request: RequestRef) {
+    let file = request.pointee.file.take()
+    if let memory = unsafe request.pointee.memory.take() {
+      hot.heldByteCount -= memory.count
+      _ = unsafe IOBuffer(adopting: memory, count: 0)
+    }
+    free(request)
+    file?.requestEnded()
+  }
+
+  private func error(of request: RequestRef, _ file: AIOFile?) -> FileError {
+    let isAppended = request.pointee.kind == .write && file?.traits.isAppending ?? false
+    let hasOffset = request.pointee.kind.isTransfer && !isAppended
+    return FileError(
+      operation: request.operation, path: file?.path,
+      offset: hasOffset ? request.pointee.offset : nil,
+      byteCountDone: request.pointee.doneCount,
+      errno: Errno(rawValue: request.pointee.errorNumber))
+  }
+}
+
+extension RequestRef {
+  var operation: FileError.Operation {
+    switch pointee.kind {
+    case .read, .syncMarker: .read
+    case .write: .write
+    case .sync: .sync
+    case .dataSync: .dataSync
+    case .detach: .close
+    }
+  }
+}

@@ -1,0 +1,99 @@
+internal import CPosixAIO
+internal import Glibc
+internal import SystemPackage
+
+/// Step 1 of a request: it is checked, gets a slot, and waits with its file.
+extension CompletionQueue {
+  func enqueueTransfer(
+    _ kind: Request.Kind, _ file: AIOFile, _ buffer: consuming IOBuffer, byteCount: Int,
+    at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
+  ) throws(Errno) -> RequestID {
+    let offset = try checkedOffset(kind, file, offset, byteCount)
+    try checkRoom(file, buffer.capacity, timeout)
+    let request = makeRequest(kind, file, timeout)
+    request.pointee.handler = .transfer(handler)
+    request.pointee.validCount = buffer.count
+    request.pointee.offset = offset
+    request.pointee.byteCount = byteCount
+    hot.heldByteCount += buffer.capacity
+    unsafe request.pointee.memory = buffer.relinquish()
+    if kind == .write { request.pointee.epoch = file.barrier.writeEnqueued() }
+    addToWaiting(request, of: file)
+    makeReady(file)
+    return RequestID(request, queue: number)
+  }
+
+  func enqueueSync(
+    _ kind: Request.Kind, _ file: AIOFile, timeout: Duration?, _ handler: @escaping SyncHandler
+  ) throws(Errno) -> RequestID {
+    try checkRoom(file, 0, timeout)
+    let request = makeRequest(kind, file, timeout)
+    request.pointee.handler = .sync(handler)
+    markParked(request)
+    file.barrier.park(request)
+    startDueSync(file)
+    return RequestID(request, queue: number)
+  }
+
+  func enqueueDetach(_ file: AIOFile, _ handler: @escaping (ClosingDescriptors) -> Void) {
+    // A retired queue is never drained again, so only here is a handler called at once.
+    if stage == .retired { return handler(file.surrenderAfterTheEnd()) }
+    let request = makeRequest(.detach, file, nil)
+    request.pointee.handler = .detach(handler)
+    markParked(request)
+    file.park(detach: request)
+    if stage == .ending { cancelHeldDetach(of: file) }
+  }
+
+  /// Adds a file to those that have something to submit, and makes the loop drain.
+  func makeReady(_ file: AIOFile) {
+    guard !file.isReady else { return }
+    file.isReady = true
+    hot.ready.append(file)
+    wake()
+  }
+
+  /// The offset to use. Offset plus byte count never exceeds `Int64.max`.
+  private func checkedOffset(
+    _ kind: Request.Kind, _ file: AIOFile, _ offset: Int64, _ byteCount: Int
+  ) throws(Errno) -> Int64 {
+    guard offset >= 0 else { throw .invalidArgument }
+    // Appends go to the end, whatever the caller passes.
+    if kind == .write, file.traits.isAppending { return 0 }
+    let last = Int64.max - Int64(byteCount)
+    // Pipes and sockets have no position, so any offset is fine.
+    guard offset <= last || file.traits.mayBlockForever else { throw .invalidArgument }
+    return min(offset, last)
+  }
+
+  private func checkRoom(
+    _ file: AIOFile, _ byteCount: Int, _ timeout: Duration?
+  ) throws(Errno) {
+    checkThread()
+    if let timeout {
+      precondition(timeout > .zero, "AIOFile: a timeout must be greater than 0")
+    }
+    guard file.isOpen else { throw .badFileDescriptor }
+    guard stage == .open else { throw .canceled }
+    guard !caio_is_forked_child() else { throw .notSupported }
+    guard hasRoom(for: byteCount) else { throw .resourceTemporarilyUnavailable }
+  }
+
+  private func makeRequest(
+    _ kind: Request.Kind, _ file: AIOFile, _ timeout: Duration?
+  ) -> RequestRef {
+    if !hot.isDraining { hot.now = system.now() }
+    let request = pool.allocate()
+    request.pointee.kind = kind
+    admit(request, of: file)
+    request.pointee.enqueuedAt = hot.now
+    if let timeout {
+      // `hot.now` is the start of the drain, and handlers may have taken long since.
+      request.pointee.deadline = system.now() &+ timeout.wholeNanoseconds
+      hot.deadlines.insert(request)
+      // The drain that this causes arms the timer.
+      wake()
+    }
+    return request
+  }
+}
