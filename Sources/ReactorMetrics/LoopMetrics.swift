@@ -9,8 +9,8 @@
   /// LoopMetrics(of: loop, name: "files")
   /// ```
   ///
-  /// What grows is a `Counter`, what goes up and down a `Meter`; both are read from the statistics at
-  /// an interval, by a timer of the loop. How long operations wait and run is a `Timer` for each
+  /// What grows is a `Counter`, what goes up and down a `Meter`; both are read from the statistics
+  /// at an interval, by a timer of the loop. How long operations wait and run is a `Timer` for each
   /// kind, which gets every operation that glibc has run. The loop's own times are exported as the
   /// median and the 99th percentile since the loop was made. Every label begins with `reactor.`,
   /// and every metric has the dimension `loop`. docs/integrations.md lists them.

@@ -1,7 +1,7 @@
 /// How long the operations of one kind took, in buckets that are off by a 64th at the most.
 ///
-/// The queue's own `DurationHistogram` is made to be small: its values are off by an eighth, and it does
-/// not know its longest.
+/// The queue's own `DurationHistogram` is made to be small: its values are off by an eighth, and it
+/// does not know its longest.
 struct Latencies {
   /// Each power of two of nanoseconds is divided in 2^5.
   private static let divisionBits = 5

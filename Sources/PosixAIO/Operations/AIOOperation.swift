@@ -194,8 +194,8 @@ public class AIOOperation {
 }
 
 private let abandonment = """
-  PosixAIO: an operation was dropped in flight; its memory is kept until it ends, and its result is \
-  lost. Further ones are not reported.
+  PosixAIO: an operation was dropped in flight; its memory is kept until it ends, and its result \
+  is lost. Further ones are not reported.
 
   """
 

@@ -17,8 +17,8 @@ public import SystemPackage
 /// flight finds completions whose signal was lost.
 ///
 /// **Threads.** A queue belongs to the thread that makes it, until another thread calls
-/// ``moveToCurrentThread()``. The queue and its files are used on that thread only; elsewhere, their
-/// methods trap.
+/// ``moveToCurrentThread()``. The queue and its files are used on that thread only; elsewhere,
+/// their methods trap.
 ///
 /// **The end.** A request holds its file, and a file its queue. If you drop all references to a
 /// queue that has unfinished requests, it stays alive with its signal and its descriptors, and is

@@ -85,8 +85,8 @@ final class LoopFiles {
       ? core.configuration.cachedReadsPerSharedTurn : core.configuration.queue.completionsPerDrain
   }
 
-  /// A request made outside a drain needs no call of this: it asks for a drain, and that event keeps
-  /// the base running.
+  /// A request made outside a drain needs no call of this: it asks for a drain, and that event
+  /// keeps the base running.
   private func keepBaseWhileBusy(_ keepAlive: KeepAlive) {
     let isBusy = queue.unfinishedCount > 0
     guard isBusy != keepsBase else { return }

@@ -109,8 +109,8 @@ public final class EventLoop {
 
   /// Runs blocking work on a helper thread, then `completion` on the loop.
   ///
-  /// At most ``Configuration/offloadThreadLimit`` threads do so at a time; further work waits its turn.
-  /// Calls on files have threads of their own.
+  /// At most ``Configuration/offloadThreadLimit`` threads do so at a time; further work waits its
+  /// turn. Calls on files have threads of their own.
   ///
   /// - Parameters:
   ///   - work: Runs on another thread, where signals are blocked.

@@ -155,7 +155,7 @@ final class DropTests: OperationTestCase {
   func test_theLineComesForTheFirstLoss_whenASignalWasOnItsWayBefore() throws {
     let outcome = try Program.run("OperationScenario", ["drop-after-sync"])
     XCTAssertEqual(outcome.output, "ok\n", outcome.errors)
-    XCTAssertTrue(outcome.errors.hasPrefix("PosixAIO: an operation on a file was dropped"))
+    XCTAssertTrue(outcome.errors.hasPrefix("PosixAIO: an operation was dropped"))
   }
 
   /// Submits an operation and lets go of it.

@@ -2,8 +2,8 @@ import SystemPackage
 
 @testable import PosixAIO
 
-/// libc with a fault: refuses the submissions for which `refusal` gives an error, as glibc does when
-/// memory or threads run out.
+/// libc with a fault: refuses the submissions for which `refusal` gives an error, as glibc does
+/// when memory or threads run out.
 final class RefusingSystem: AIOSystem, @unchecked Sendable {
   var refusal: (_ submission: Int) -> Errno?
   private var submissionCount = 0

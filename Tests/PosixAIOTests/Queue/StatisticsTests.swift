@@ -20,11 +20,11 @@ final class StatisticsTests: XCTestCase {
     }
   }
 
-  func test_figuresAddUp_withGlibcItself() throws {
+  func test_statisticsAddUp_withGlibcItself() throws {
     try run(system: .live, script: nil)
   }
 
-  func test_figuresAddUp_withAScript() throws {
+  func test_statisticsAddUp_withAScript() throws {
     let script = ScriptedSystem()
     try run(system: script, script: script)
     XCTAssertEqual(script.submitted.count { $0.isSync && $0.kind == .dataSync }, 0)

@@ -11,7 +11,7 @@ final class SyncAfterWritesTests: ScriptedQueueTestCase {
       IOBuffer(copying: [UInt8](repeating: byte, count: count)), at: offset, ledger.transfer())
   }
 
-  func test_syncIsHandedOverWithItsWrites_onTheirDescriptor() throws {
+  func test_syncIsSubmittedWithItsWrites_onTheirDescriptor() throws {
     for number in 0..<3 {
       try write(1, at: Int64(number * 10))
       try file.dataSync(ledger.sync())
@@ -24,7 +24,7 @@ final class SyncAfterWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.submitted.count(where: \.isSync), 1)
   }
 
-  func test_syncIsHandedOverAfterItsWrites_whenTheFileMayHaveNoMoreInFlight() throws {
+  func test_syncIsSubmittedAfterItsWrites_whenTheFileMayHaveNoMoreInFlight() throws {
     let limit = CompletionQueue.Configuration().inFlightLimitPerFile
     for number in 0..<limit { try write(1, at: Int64(number * 10)) }
     try file.dataSync(ledger.sync())
@@ -54,7 +54,7 @@ final class SyncAfterWritesTests: ScriptedQueueTestCase {
     XCTAssertEqual(system.submitted.count(where: \.isSync), 2)
   }
 
-  func test_nextSyncIsHandedOverInTheSameDrain_whenNobodyWritesMore() throws {
+  func test_nextSyncIsSubmittedInTheSameDrain_whenNobodyWritesMore() throws {
     try write(1, at: 0)
     try file.sync(ledger.sync())
     queue.drain()

@@ -67,8 +67,8 @@ extension CompletionQueue {
     }
   }
 
-  /// Cancels the operations of a file that glibc holds and does not run, and reaps them. A sync that
-  /// runs goes on; if its marker was cancelled, it gets a new one.
+  /// Cancels the operations of a file that glibc holds and does not run, and reaps them. A sync
+  /// that runs goes on; if its marker was cancelled, it gets a new one.
   private func cancelInGlibc(allOf file: AIOFile) {
     for lane in 0..<file.lanes.count {
       reapAll(on: lane, of: file)

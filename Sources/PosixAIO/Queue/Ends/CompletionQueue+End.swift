@@ -28,9 +28,9 @@ extension CompletionQueue {
   /// Gives back the queue's signal, descriptors and memory. Call it after ``beginEnd()``, when
   /// ``unfinishedCount`` is 0.
   ///
-  /// Waits until glibc holds no operation of a regular file any more. Operations that it still holds
-  /// after that time, and those of pipes, sockets and terminals, keep only their memory and their
-  /// descriptors. A queue that is made or retires later frees those that have ended by then.
+  /// Waits until glibc holds no operation of a regular file any more. Operations that it still
+  /// holds after that time, and those of pipes, sockets and terminals, keep only their memory and
+  /// their descriptors. A queue that is made or retires later frees those that have ended by then.
   ///
   /// - Parameter limit: The longest time to wait, 0 or more.
   package func retire(waitingAtMost limit: Duration) {

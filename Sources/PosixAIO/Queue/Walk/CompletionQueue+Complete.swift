@@ -1,7 +1,8 @@
 internal import Glibc
 internal import SystemPackage
 
-/// Step 4 of a request: it leaves the counts, its slot becomes free, and then its handler is called.
+/// Step 4 of a request: it leaves the counts, its slot becomes free, and then its handler is
+/// called.
 extension CompletionQueue {
   /// Ends a request. `drain` will call its handler; an abandoned request has none any more and is
   /// freed at once.

@@ -155,8 +155,8 @@ extension CompletionQueue {
     makeReady(file)
   }
 
-  /// Continues a short write until it is complete or fails, so that a full disk is reported as such.
-  /// A write that moves nothing without an error would never end; it fails with `EIO`.
+  /// Continues a short write until it is complete or fails, so that a full disk is reported as
+  /// such. A write that moves nothing without an error would never end; it fails with `EIO`.
   private func writeReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
     let isMerged = unsafe request.pointee.mergedMemory != nil
     let done: Int
