@@ -28,7 +28,13 @@ final class SocketStream {
   /// -1 once closed.
   private(set) var descriptor: Int32
   private let limits: Limits
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var input: InputBuffer
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var output: OutputBuffer
   private var readable: Event?
   private var writable: Event?

@@ -98,7 +98,13 @@ struct ResponseOutput {
 
 /// The memory in which a server's connections write heads, and the line with the date.
 final class HeadMemory {
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var bytes: [UInt8] = []
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var dateLine = DateLine()
 
   /// Lends empty memory, and the line of the present second.

@@ -34,11 +34,20 @@ final class ServerConnection {
   /// Where responses are written to.
   let output: ResponseOutput
   /// Nil once the server goes.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   unowned var server: HTTPServer?
 
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var parser: HeadParser
   private var phase = Phase.head
   /// Those that are written and not sent.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var unsent = FIFO<Exchange>()
   private var isProceeding = false
   private var isProceedingLater = false

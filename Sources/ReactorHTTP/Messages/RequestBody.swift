@@ -75,6 +75,9 @@ extension HTTPServer {
     public var isComplete: Bool { decoder.isComplete && available == 0 }
 
     let core: LoopCore
+    #if !DEBUG
+      @safe @exclusivity(unchecked)
+    #endif
     private var decoder: BodyDecoder
     private let limit: Int64
     /// Nil once the body is through or the connection gone.
