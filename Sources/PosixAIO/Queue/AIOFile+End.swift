@@ -72,6 +72,14 @@ extension AIOFile {
     return SharedDescriptor.Use(shared)
   }
 
+  /// The descriptor, for a call that returns before anything else is done with the file.
+  ///
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
+  package func currentDescriptor() throws(Errno) -> Int32 {
+    guard isOpen, let shared else { throw .badFileDescriptor }
+    return shared.rawValue
+  }
+
   /// The call that got the descriptor is over.
   package func giveBackDescriptor() {
     countGivenBack()

@@ -36,6 +36,9 @@ extension EventLoop {
 
   /// Where the parts of a loop keep its figures.
   final class Counters {
+    #if !DEBUG
+      @safe @exclusivity(unchecked)
+    #endif
     var figures = Figures()
   }
 }

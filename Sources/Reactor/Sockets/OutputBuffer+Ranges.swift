@@ -51,7 +51,7 @@ extension OutputBuffer {
     case .later: return .waitsForFile
     case .failed(let range, let reason):
       remove(range, reason)
-      return .broken
+      return .broken(reason)
     case .file(let range, let byteCount):
       return sendFile(range, byteCount, to: socket, &room)
     }

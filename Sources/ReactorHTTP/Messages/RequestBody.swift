@@ -108,6 +108,15 @@ extension HTTPServer {
       self.connection = decoder.isComplete ? nil : connection
     }
 
+    /// The body of a request that has none.
+    init(emptyOn core: LoopCore) {
+      contentLength = 0
+      self.core = core
+      decoder = BodyDecoder(.none, trailerLimits: HeadLimits())
+      isContinueDue = false
+      limit = .max
+    }
+
     // MARK: - Reading
 
     /// Asks for the next bytes.
