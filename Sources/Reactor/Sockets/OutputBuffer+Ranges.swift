@@ -29,8 +29,8 @@ extension OutputBuffer {
     // sendfile(2) has no MSG_DONTWAIT.
     let isCopying = isShared && !SocketCalls.isNonBlocking(socket)
     var room = Self.byteCountPerSend
+    removeFirst(0)
     while room > 0 {
-      removeFirst(0)
       if isEmpty { return .all }
       if let progress = sendBatch(to: socket, isCopying, &room) { return progress }
     }

@@ -233,23 +233,21 @@ struct OutputBuffer: ~Copyable {
     sentByteCount += Int64(count)
     var sent = count
     while firstEarlier < earlier.count {
-      let isInMemory = earlier[firstEarlier].range == nil
       let removed = earlier[firstEarlier].removeFirst(sent)
-      if isInMemory { memoryByteCount -= removed }
-      sent -= removed
+      memoryByteCount -= removed.fromMemory
+      sent -= removed.all
       guard earlier[firstEarlier].isSpent else { return compact() }
-      let piece = earlier[firstEarlier]
       // Were it left here, what its owner's handler holds would be released in here.
-      earlier[firstEarlier] = Piece.none
-      finish(piece, .sent)
+      var piece = Piece.none
+      swap(&piece, &earlier[firstEarlier])
       firstEarlier += 1
+      finish(piece, .sent)
     }
-    forgetEarlier()
-    guard var piece = last else { return }
-    let removed = piece.removeFirst(sent)
-    if piece.range == nil { memoryByteCount -= removed }
-    if piece.isSpent { finish(piece, .sent) }
-    last = piece.isSpent ? nil : piece
+    if firstEarlier > 0 { forgetEarlier() }
+    guard let removed = last?.removeFirst(sent) else { return }
+    memoryByteCount -= removed.fromMemory
+    guard last?.isSpent == true, let piece = last.take() else { return }
+    finish(piece, .sent)
   }
 
   /// Frees the memory of a piece, or keeps the piece for its owner.

@@ -56,7 +56,9 @@ extension OutputBuffer {
 
     var range: OutgoingRange? { if case .range(let range) = kind { range } else { nil } }
     /// Whether everything of it was sent.
-    var isSpent: Bool { range?.isSpent ?? unsent.isEmpty }
+    var isSpent: Bool {
+      if case .range(let range) = kind { range.isSpent } else { unsent.isEmpty }
+    }
     var isBlock: Bool { if case .block = kind { true } else { false } }
     var byteCapacity: Int { unsafe memory.count }
     var room: Int { unsafe isBlock ? memory.count - unsent.upperBound : 0 }
@@ -85,12 +87,12 @@ extension OutputBuffer {
       return count
     }
 
-    /// - Returns: How many bytes it had of these.
-    mutating func removeFirst(_ byteCount: Int) -> Int {
-      if let range { return range.removeFirst(byteCount) }
+    /// - Returns: How many bytes it had of these, and how many of its own memory they are.
+    mutating func removeFirst(_ byteCount: Int) -> (all: Int, fromMemory: Int) {
+      if case .range(let range) = kind { return (range.removeFirst(byteCount), 0) }
       let count = min(byteCount, unsent.count)
       unsent = unsent.lowerBound + count..<unsent.upperBound
-      return count
+      return (count, count)
     }
 
     /// The memory, which nobody uses any more.
