@@ -87,7 +87,8 @@ import Testing
     try served.stop()
   }
 
-  /// Since Linux 6.13 cachestat(2) is for those who may write to the file or own it.
+  /// Since Linux 6.14, and the stable kernels of early 2025, cachestat(2) is for those who may write
+  /// to the file or own it.
   @Test(.enabled(if: getuid() == 0))
   func aFileOfSomebodyElseIsSentWithoutACopy() async {
     await #expect(processExitsWith: .success) {
