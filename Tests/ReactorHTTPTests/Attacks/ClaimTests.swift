@@ -148,4 +148,23 @@ import Testing
     client.vanish()
     try served.stop()
   }
+
+  /// Empty lines before a request are no part of one.
+  @Test func aClientThatSendsEmptyLinesOnlyIsClosed() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(100)
+    configuration.requestTimeout = .milliseconds(100)
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.ok) }
+    let client = try Client(to: served)
+    var count = 0
+    while count < 40, try served.onLoop({ $0.value?.connectionCount ?? 0 < 2 }) {
+      try served.pass(.milliseconds(50))
+      if !client.trySend("\r\n") || client.hasReceivedSomething { break }
+      if count > 0, try served.onLoop({ $0.value?.connectionCount == 0 }) { break }
+      count += 1
+    }
+    #expect(count < 30)
+    client.vanish()
+    try served.stop()
+  }
 }
