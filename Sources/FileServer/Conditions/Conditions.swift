@@ -91,7 +91,6 @@ struct Conditions {
 extension HeaderFields {
   /// The value of a header that may come in several lines, as one list; nil without any.
   func list(_ name: String) -> String? {
-    let values = values(of: name)
-    return values.isEmpty ? nil : values.joined(separator: ", ")
+    contains(name) ? values(of: name).joined(separator: ", ") : nil
   }
 }

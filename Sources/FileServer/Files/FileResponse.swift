@@ -1,4 +1,3 @@
-import Logging
 import PosixAIO
 import Reactor
 import ReactorHTTP
@@ -29,8 +28,7 @@ struct FileResponse {
 
   /// Answers with what the request asks for, under its conditions.
   static func begin(
-    _ chosen: Representation, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter,
-    _ logger: Logger
+    _ chosen: Representation, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
   ) {
     let conditions = Conditions(request.headers)
     switch conditions.outcome(chosen.current, isReading: true) {
@@ -41,8 +39,8 @@ struct FileResponse {
       return responder.refuse(.preconditionFailed)
     }
     switch ranges(chosen, request, conditions) {
-    case .whole: sendWhole(chosen, responder, logger)
-    case .parts(let parts): sendParts(chosen, parts, responder, logger)
+    case .whole: sendWhole(chosen, responder)
+    case .parts(let parts): sendParts(chosen, parts, responder)
     case .unsatisfiable:
       responder.refuse(
         .rangeNotSatisfiable, headers: ["Content-Range": "bytes */\(chosen.byteCount)"])
@@ -60,17 +58,15 @@ struct FileResponse {
   }
 
   private static func sendWhole(
-    _ chosen: Representation, _ responder: HTTPServer.ResponseWriter, _ logger: Logger
+    _ chosen: Representation, _ responder: HTTPServer.ResponseWriter
   ) {
-    FileResponse(
-      status: .ok, headers: chosen.wholeHeaders, sections: [.bytes(0..<chosen.byteCount)]
-    )
-    .send(chosen.file, responder, logger)
+    responder.start(.ok, headers: chosen.wholeHeaders, contentLength: chosen.byteCount)
+    responder.write(chosen.file.file, 0..<chosen.byteCount)
+    responder.end()
   }
 
   private static func sendParts(
-    _ chosen: Representation, _ parts: [Range<Int64>], _ responder: HTTPServer.ResponseWriter,
-    _ logger: Logger
+    _ chosen: Representation, _ parts: [Range<Int64>], _ responder: HTTPServer.ResponseWriter
   ) {
     var headers = chosen.headers
     var sections: [Section] = []
@@ -93,7 +89,7 @@ struct FileResponse {
       sections.append(.text("\r\n--\(boundary)--\r\n"))
     }
     FileResponse(status: .partialContent, headers: headers, sections: sections)
-      .send(chosen.file, responder, logger)
+      .send(chosen.file, responder)
   }
 
   private static func contentRange(_ part: Range<Int64>, of chosen: Representation) -> String {
@@ -102,9 +98,7 @@ struct FileResponse {
 
   /// Where the file can't be read, or has become shorter, the connection is cut: only that can
   /// tell the client, who was promised more.
-  private func send(
-    _ file: OpenFile, _ responder: HTTPServer.ResponseWriter, _ logger: Logger
-  ) {
+  private func send(_ file: OpenFile, _ responder: HTTPServer.ResponseWriter) {
     responder.start(
       status, headers: headers, contentLength: sections.reduce(0) { $0 + $1.byteCount })
     for section in sections {
@@ -112,10 +106,7 @@ struct FileResponse {
       case .text(let text):
         responder.write(IOBuffer(copying: text.utf8)) { _, _ in }
       case .bytes(let range):
-        responder.write(file.file, range) { result in
-          guard case .failure(let error) = result, case .file = error.reason else { return }
-          logger.error("sending \"\(file.path)\" was broken off: \(error)")
-        }
+        responder.write(file.file, range)
       }
     }
     responder.end()

@@ -155,19 +155,3 @@ final class OpenFileTable {
     }
   }
 }
-
-/// A path that is hashed as a whole: `FilePath` itself goes byte by byte.
-struct PathKey: Hashable {
-  let path: FilePath
-
-  init(_ path: FilePath) {
-    self.path = path
-  }
-
-  func hash(into hasher: inout Hasher) {
-    // Lent for the length of the call, and as long as it says.
-    unsafe path.withPlatformString { bytes in
-      unsafe hasher.combine(bytes: UnsafeRawBufferPointer(start: bytes, count: path.length))
-    }
-  }
-}

@@ -89,20 +89,25 @@ final class OpenFiles {
       nameCount: table.nameCount)
   }
 
+  /// The result that is kept of a path, if it is fresh enough.
+  func keptResult(of key: PathKey) -> Result<OpenFile, FileError>? {
+    guard keeps, let entry = table[key] else { return nil }
+    let now = clock()
+    guard now - entry.checked < validity, let outcome = entry.outcome else { return nil }
+    hitCount += 1
+    table.touch(entry, at: now)
+    return outcome
+  }
+
   /// Opens a file.
   ///
   /// - Parameters:
-  ///   - path: Relative to the folder.
+  ///   - key: Of the path, relative to the folder.
   ///   - handler: Called once; **from inside this call** if the result is kept.
-  func open(_ path: FilePath, _ handler: @escaping Handler) {
-    guard keeps else { return openFile(path) { handler(Self.outcome($0)) } }
-    let key = PathKey(path)
+  func open(_ key: PathKey, _ handler: @escaping Handler) {
+    if let result = keptResult(of: key) { return handler(result) }
+    guard keeps else { return openFile(key.path) { handler(Self.outcome($0)) } }
     let now = clock()
-    if let entry = table[key], now - entry.checked < validity, let outcome = entry.outcome {
-      hitCount += 1
-      table.touch(entry, at: now)
-      return handler(outcome)
-    }
     if let lookup = lookups[key], now - lookup.start < validity {
       hitCount += 1
       lookup.waiting.append(handler)
@@ -116,8 +121,7 @@ final class OpenFiles {
 
   /// Forgets what is known of a path: somebody on this loop has changed it. Who asks from now on
   /// gets what there is then.
-  func invalidate(_ path: FilePath) {
-    let key = PathKey(path)
+  func invalidate(_ key: PathKey) {
     lookups[key] = nil
     table.remove(key)
   }
@@ -177,7 +181,7 @@ final class OpenFiles {
     _ outcome: Result<OpenFile, FileError>, of lookup: Lookup
   ) -> Result<OpenFile, FileError> {
     // What is kept already is too old to be served, and is asked about again.
-    guard outcome.isLasting, lookup.key.path.length <= Self.longestPath else { return outcome }
+    guard outcome.isLasting, lookup.key.byteCount <= Self.longestPath else { return outcome }
     if let entry = table[lookup.key], case .success(let new) = outcome,
       let keptOutcome = entry.outcome, case .success(let old) = keptOutcome,
       old.isSameVersion(as: new)

@@ -5,8 +5,10 @@ import SystemPackage
 /// The path is decoded once. What could mean anything but a name below the root is refused here;
 /// that no symbolic link leads outside is the kernel's to see to, when the file is opened.
 struct RequestPath: Equatable {
+  let key: PathKey
+
   /// Without a leading slash; "." is the root itself.
-  let path: FilePath
+  var path: FilePath { key.path }
 
   /// Whether the client asked for a folder: by a slash at the end, or by "." for a last name.
   let endsInSlash: Bool
@@ -16,7 +18,7 @@ struct RequestPath: Equatable {
   ///   percent-encoding, or no slash at the start.
   init?(_ encoded: String) {
     if Self.isPlain(encoded.utf8) {
-      path = FilePath(String(Substring(encoded.utf8.dropFirst())))
+      key = PathKey(plainPath: encoded)
       endsInSlash = false
       return
     }
@@ -26,7 +28,7 @@ struct RequestPath: Equatable {
     let names = bytes.split(separator: UInt8(ascii: "/"))
     guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
     let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
-    path = Self.filePath(Array(relative)[...])
+    key = PathKey(FilePath(bytes: Array(relative)))
     endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
   }
 
@@ -56,13 +58,6 @@ struct RequestPath: Equatable {
     }
     return true
   }
-
-  private static func filePath(_ bytes: ArraySlice<UInt8>) -> FilePath {
-    guard !bytes.isEmpty else { return "." }
-    // File names are bytes: what is not UTF-8 has to reach the kernel as it came. The array ends in
-    // the NUL that is asked for.
-    return unsafe FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
-  }
 }
 
 /// - Returns: The bytes that a percent-encoded text stands for; nil where a `%` is not followed by
@@ -82,22 +77,6 @@ func percentDecoded(_ text: String) -> [UInt8]? {
     bytes.append(high << 4 | low)
   }
   return bytes
-}
-
-extension FilePath.Component {
-  /// The name as the kernel has it, which need not be UTF-8.
-  var bytes: [UInt8] {
-    // Lent for the length of the call.
-    unsafe withPlatformString { name in
-      var bytes: [UInt8] = []
-      var next = unsafe name
-      while unsafe next.pointee != 0 {
-        bytes.append(UInt8(bitPattern: unsafe next.pointee))
-        unsafe next += 1
-      }
-      return bytes
-    }
-  }
 }
 
 /// The percent-encoding of a file name for use in a path: everything but unreserved characters.

@@ -77,6 +77,14 @@ extension AIOFile {
     return SharedDescriptor.Use(shared)
   }
 
+  /// The descriptor's number, for a call that returns before anything else happens to the file.
+  ///
+  /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``.
+  package func currentDescriptor() throws(Errno) -> Int32 {
+    guard isOpen, let shared else { throw .badFileDescriptor }
+    return shared.rawValue
+  }
+
   /// The call that borrowed the descriptor has ended.
   package func giveBackDescriptor() {
     countGivenBack()

@@ -33,6 +33,9 @@ public final class File {
   /// Whether its bytes are copied on their way to a socket, since something else does not work with
   /// it: the file system has no such call, or the process may not ask what is cached.
   var isCopiedAlways = false
+
+  /// Whether its bytes are not asked for in the page cache, since the kernel has refused that.
+  var refusesCachedReads = false
   private let isInMemory: Bool
 
   /// The loop that runs the file's operations.

@@ -38,6 +38,9 @@ extension EventLoop {
 
   /// Holds the statistics that the parts of a loop update.
   final class Counters {
+    #if !DEBUG
+      @safe @exclusivity(unchecked)
+    #endif
     var statistics = Statistics()
   }
 }

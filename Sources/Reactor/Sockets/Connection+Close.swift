@@ -121,6 +121,7 @@ extension Connection {
     onEndOfInput = nil
     onDrained = nil
     onProgress = nil
+    onOutputFailure = nil
   }
 
   /// Gives back the handlers, which may hold the connection, and its place with the listener.

@@ -77,20 +77,21 @@ extension Connection {
     sentByteCount - Int64(SocketCalls.unacknowledgedByteCount(of: stream.descriptor))
   }
 
-  /// Sends a range of a file, in the order of the calls. Where it is in the page cache it is not
-  /// copied; the loop does not wait for the disk: see
-  /// ``EventLoop/Configuration/sendsFilesWithoutCopy``.
-  /// Wraps `sendfile(2)`, and for what is not in the page cache `aio_read(3)`'s operation.
+  /// Sends a range of a file, in the order of the calls. What is in the page cache is not copied,
+  /// unless it is small, and the loop does not wait for the disk: see
+  /// ``EventLoop/Configuration/sendsFilesWithoutCopy``. Wraps `preadv2(2)` with `RWF_NOWAIT` for up
+  /// to 16 KiB, else `sendfile(2)`, and the operation of `aio_read(3)` for what is not cached.
   ///
   /// The file may be closed or dropped at once; it ends when the range was sent. The bytes are
-  /// those that are in the file while they are sent: who changes them in place meanwhile may change
-  /// what the peer gets, even after the completion.
+  /// those that are in the file at a moment between this call and the completion: a program that
+  /// changes them in place meanwhile may change what the peer gets, even after the completion.
   ///
-  /// The range takes no memory of the connection's: it counts in ``pendingByteCount``, and not for
-  /// ``isCongested`` or the limit.
+  /// A range counts in ``pendingByteCount``, and neither for ``isCongested`` nor for the limit: it
+  /// takes no memory of the connection's. Only a small one is copied at once, and counts then, if
+  /// no more than ``Configuration/outputLowWaterByteCount`` waits with it.
   ///
   /// When the file has become shorter than the range, or cannot be read, nothing more can be sent,
-  /// since it would be in the wrong place: what was written behind the range stays unsent, further
+  /// since it would be in the wrong place: what was written after the range stays unsent, further
   /// writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason. Close or
   /// abort the connection then, so that the peer sees that it did not get everything.
   ///
@@ -108,10 +109,15 @@ extension Connection {
   public func write(
     _ file: File, _ range: Range<Int64>,
     configuration: FileReader.Configuration = FileReader.Configuration(),
-    _ whenSent: @escaping Pump.Handler
+    _ whenSent: Pump.Handler? = nil
   ) throws(Errno) {
     try checkWrite(0)
-    try write(OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent))
+    let copying = try stream.copy(
+      range, of: file, memoryLimit: self.configuration.outputLowWaterByteCount, whenSent)
+    if case .done = copying { return outputIsReady() }
+    let outgoing = try OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent)
+    if case .missed = copying { outgoing.doubtSmallRange() }
+    try write(outgoing)
   }
 
   func write(_ range: OutgoingRange) throws(Errno) {
@@ -140,6 +146,16 @@ extension Connection {
     guard isOpen, output == .open else { return }
     output = .ending
     if stream.isOutputEmpty { sockets.callLater { [self] in outputMoved() } }
+  }
+
+  /// As ``write(_:)-(RawSpan)``, for a writer who will most likely write so many bytes more, which
+  /// then lie in the same memory.
+  package func write(_ bytes: RawSpan, followingByteCount: Int) throws(Errno) {
+    try checkWrite(bytes.byteCount)
+    unsafe bytes.withUnsafeBytes {
+      unsafe stream.write($0, followingByteCount: followingByteCount)
+    }
+    noteWrite()
   }
 
   private func write(copying bytes: UnsafeRawBufferPointer) throws(Errno) {
@@ -180,12 +196,14 @@ extension Connection {
     if stream.beginSending() { sockets.sendLater(stream) }
   }
 
-  func outputBroke() {
+  func outputBroke(_ reason: PumpError.Reason) {
     output = .broken
+    brokenReason = reason
   }
 
   func outputMoved() {
     tellOwners()
+    if let reason = brokenReason.take() { onOutputFailure?(reason) }
     if stream.sentByteCount > reportedByteCount {
       reportedByteCount = stream.sentByteCount
       onProgress?()

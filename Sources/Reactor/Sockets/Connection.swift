@@ -130,6 +130,16 @@ public final class Connection {
   }
   private var onProgressHandler: (() -> Void)?
 
+  /// Called once when a range of a file could not be sent, so that nothing more can be: from the
+  /// loop, after its own handler.
+  package var onOutputFailure: ((PumpError.Reason) -> Void)? {
+    get { onOutputFailureHandler }
+    set {
+      _ = onOutputFailureHandler.exchange(for: newValue)
+    }
+  }
+  private var onOutputFailureHandler: ((PumpError.Reason) -> Void)?
+
   /// Called once when the connection is closed, as the last of its handlers.
   public var onClose: ((Connection, CloseReason) -> Void)? {
     get { onCloseHandler }
@@ -157,6 +167,8 @@ public final class Connection {
   var closers: [Pending<CloseReason, Never>] = []
   /// The bytes that were sent when ``onProgress`` was last called.
   var reportedByteCount: Int64 = 0
+  /// Why a range could not be sent, until it is told.
+  var brokenReason: PumpError.Reason?
   /// What arrived and was not read before the connection closed.
   var leftInput: [UInt8] = []
 

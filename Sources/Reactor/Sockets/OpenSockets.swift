@@ -12,8 +12,14 @@ final class OpenSockets {
   let blocks = SocketStream.Blocks()
 
   /// Streams that have something to send.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var unsent: [SocketStream] = []
   /// Those of the turn that is being sent.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var due: [SocketStream] = []
   private var isSending = false
   // The registry holds it, and it holds this object only while it is called.

@@ -29,8 +29,8 @@ extension OutputBuffer {
     // sendfile(2) has no MSG_DONTWAIT.
     let isCopying = isShared && !SocketCalls.isNonBlocking(socket)
     var room = Self.byteCountPerSend
+    removeFirst(0)
     while room > 0 {
-      removeFirst(0)
       if isEmpty { return .all }
       if let progress = sendBatch(to: socket, isCopying, &room) { return progress }
     }
@@ -51,7 +51,7 @@ extension OutputBuffer {
     case .later: return .waitsForFile
     case .failed(let range, let reason):
       remove(range, reason)
-      return .broken
+      return .broken(reason)
     case .file(let range, let byteCount):
       return sendFile(range, byteCount, to: socket, &room)
     }

@@ -69,14 +69,46 @@ struct OutputBuffer: ~Copyable {
   // MARK: Writing
 
   /// Adds a copy of bytes.
-  mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  ///
+  /// - Parameter followingByteCount: How many more are likely to be copied after them: one block
+  ///   then has room for all.
+  mutating func append(_ bytes: UnsafeRawBufferPointer, followingByteCount: Int = 0) {
     var copied = 0
     while copied < bytes.count {
-      var piece = pieceWithRoom(forAtMost: bytes.count - copied)
+      var piece = pieceWithRoom(forAtMost: bytes.count - copied + followingByteCount)
       copied += unsafe piece.append(UnsafeRawBufferPointer(rebasing: bytes[copied...]))
       last = piece
     }
     memoryByteCount += bytes.count
+  }
+
+  /// Adds bytes that are read into the buffer's own memory.
+  ///
+  /// - Parameters:
+  ///   - byteCount: 1 or more, at most ``OutputBlocks/largestByteCount``.
+  ///   - read: Fills memory of so many bytes, and returns how many it has got, or -1.
+  /// - Returns: What `read` returns. Nothing was added unless it got all of them.
+  mutating func append(
+    _ byteCount: Int, reading read: (UnsafeMutableRawBufferPointer) -> Int
+  ) -> Int {
+    var piece =
+      if let last, last.room >= byteCount { last } else { blocks.take(forAtMost: byteCount) }
+    let isNew = last?.room ?? 0 < byteCount
+    let count = unsafe read(piece.memoryToFill(byteCount))
+    guard count == byteCount else {
+      if isNew { blocks.put(piece) }
+      return count
+    }
+    piece.noteFilled(byteCount)
+    if isNew, let last { earlier.append(last) }
+    last = piece
+    memoryByteCount += byteCount
+    return count
+  }
+
+  /// Has somebody told when everything that was written before is sent.
+  mutating func append(_ mark: Mark) {
+    append(Piece(mark), 0)
   }
 
   /// Adds the valid bytes of a buffer, not copied unless they are few.
@@ -127,7 +159,7 @@ struct OutputBuffer: ~Copyable {
     /// The bytes that come next are being read.
     case waitsForFile
     /// What comes next cannot be sent, and so nothing behind it.
-    case broken
+    case broken(PumpError.Reason)
     case failed(Errno)
   }
 
@@ -145,6 +177,10 @@ struct OutputBuffer: ~Copyable {
     }
     let count = earlier.isEmpty ? send(last, to: socket) : sendSeveral(to: socket, last)
     guard count >= 0 else { return Self.progress(Errno.ofLastCall) }
+    if earlier.isEmpty, last.isBlock, count == memoryByteCount {
+      forgetBlock(last)
+      return .all
+    }
     removeFirst(count)
     return isEmpty ? .all : .some
   }
@@ -184,38 +220,44 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
+  /// As ``removeFirst(_:)`` of everything, for the usual case of a single block.
+  private mutating func forgetBlock(_ block: Piece) {
+    sentByteCount += Int64(memoryByteCount)
+    memoryByteCount = 0
+    last = nil
+    blocks.put(block)
+  }
+
   /// Forgets what was sent, and what is empty behind it.
   mutating func removeFirst(_ count: Int) {
     sentByteCount += Int64(count)
     var sent = count
     while firstEarlier < earlier.count {
-      let isInMemory = earlier[firstEarlier].range == nil
       let removed = earlier[firstEarlier].removeFirst(sent)
-      if isInMemory { memoryByteCount -= removed }
-      sent -= removed
+      memoryByteCount -= removed.fromMemory
+      sent -= removed.all
       guard earlier[firstEarlier].isSpent else { return compact() }
-      let piece = earlier[firstEarlier]
       // Were it left here, what its owner's handler holds would be released in here.
-      earlier[firstEarlier] = Piece.none
-      finish(piece, .sent)
+      var piece = Piece.none
+      swap(&piece, &earlier[firstEarlier])
       firstEarlier += 1
+      finish(piece, .sent)
     }
-    forgetEarlier()
-    guard var piece = last else { return }
-    let removed = piece.removeFirst(sent)
-    if piece.range == nil { memoryByteCount -= removed }
-    if piece.isSpent { finish(piece, .sent) }
-    last = piece.isSpent ? nil : piece
+    if firstEarlier > 0 { forgetEarlier() }
+    guard let removed = last?.removeFirst(sent) else { return }
+    memoryByteCount -= removed.fromMemory
+    guard last?.isSpent == true, let piece = last.take() else { return }
+    finish(piece, .sent)
   }
 
   /// Frees the memory of a piece, or keeps the piece for its owner.
   private mutating func finish(_ piece: Piece, _ end: Settled.End) {
     switch piece.kind {
     case .block, .adopted: blocks.put(piece)
-    case .lent: settled.append(Settled(piece, end))
+    case .lent, .mark: settled.append(Settled(piece, end, sentByteCount))
     case .range:
       rangeCount -= 1
-      settled.append(Settled(piece, end))
+      settled.append(Settled(piece, end, sentByteCount))
     }
   }
 

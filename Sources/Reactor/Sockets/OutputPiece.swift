@@ -14,6 +14,8 @@ extension OutputBuffer {
       case lent(Connection.BufferHandler)
       /// Has no memory of its own.
       case range(OutgoingRange)
+      /// Has no bytes.
+      case mark(Mark)
     }
 
     private let memory: UnsafeMutableRawBufferPointer
@@ -46,15 +48,34 @@ extension OutputBuffer {
       kind = .range(range)
     }
 
+    init(_ mark: Mark) {
+      unsafe memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+      unsent = 0..<0
+      kind = .mark(mark)
+    }
+
     var range: OutgoingRange? { if case .range(let range) = kind { range } else { nil } }
     /// Whether everything of it was sent.
-    var isSpent: Bool { range?.isSpent ?? unsent.isEmpty }
+    var isSpent: Bool {
+      if case .range(let range) = kind { range.isSpent } else { unsent.isEmpty }
+    }
     var isBlock: Bool { if case .block = kind { true } else { false } }
     var byteCapacity: Int { unsafe memory.count }
     var room: Int { unsafe isBlock ? memory.count - unsent.upperBound : 0 }
 
     func unsent(atMost byteCount: Int) -> UnsafeRawBufferPointer {
       unsafe UnsafeRawBufferPointer(rebasing: memory[unsent].prefix(byteCount))
+    }
+
+    /// Memory for so many more bytes, for which there is room.
+    func memoryToFill(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+      unsafe UnsafeMutableRawBufferPointer(
+        rebasing: memory[unsent.upperBound..<unsent.upperBound + byteCount])
+    }
+
+    /// So many bytes were put there.
+    mutating func noteFilled(_ byteCount: Int) {
+      unsent = unsent.lowerBound..<unsent.upperBound + byteCount
     }
 
     /// - Returns: How many bytes had room.
@@ -66,12 +87,12 @@ extension OutputBuffer {
       return count
     }
 
-    /// - Returns: How many bytes it had of these.
-    mutating func removeFirst(_ byteCount: Int) -> Int {
-      if let range { return range.removeFirst(byteCount) }
+    /// - Returns: How many bytes it had of these, and how many of its own memory they are.
+    mutating func removeFirst(_ byteCount: Int) -> (all: Int, fromMemory: Int) {
+      if case .range(let range) = kind { return (range.removeFirst(byteCount), 0) }
       let count = min(byteCount, unsent.count)
       unsent = unsent.lowerBound + count..<unsent.upperBound
-      return count
+      return (count, count)
     }
 
     /// The memory, which nobody uses any more.
@@ -81,10 +102,26 @@ extension OutputBuffer {
     var buffer: IOBuffer { unsafe IOBuffer(adopting: memory, count: unsent.upperBound) }
   }
 
+  /// Whom to tell when the bytes before are sent: of a file's range that was copied into blocks.
+  struct Mark {
+    /// The bytes of the range.
+    let byteCount: Int
+    /// Where they end in what the socket sends.
+    let end: Int64
+    let handler: Pump.Handler
+
+    func tell(_ reason: PumpError.Reason?, sentByteCount: Int64) {
+      guard let reason else { return handler(.success(Int64(byteCount))) }
+      let missing = min(max(0, end - sentByteCount), Int64(byteCount))
+      handler(.failure(PumpError(reason, byteCountDone: Int64(byteCount) - missing)))
+    }
+  }
+
   /// A piece that is done with, and whose owner is to be told.
   struct Settled {
     private let piece: Piece
     private let end: End
+    private let sentByteCount: Int64
 
     enum End {
       case sent
@@ -93,9 +130,11 @@ extension OutputBuffer {
       case stopped(PumpError.Reason)
     }
 
-    init(_ piece: Piece, _ end: End) {
+    /// - Parameter sentByteCount: What the kernel had taken by then, all in all.
+    init(_ piece: Piece, _ end: End, _ sentByteCount: Int64) {
       self.piece = piece
       self.end = end
+      self.sentByteCount = sentByteCount
       piece.range?.stop()
     }
 
@@ -111,12 +150,16 @@ extension OutputBuffer {
         } else {
           handler(.connectionClosed, piece.buffer)
         }
-      case .range(let range):
-        switch end {
-        case .sent: range.tell(nil)
-        case .connectionClosed: range.tell(.connection(closeReason ?? .local))
-        case .stopped(let reason): range.tell(reason)
-        }
+      case .range(let range): range.tell(reason(closeReason))
+      case .mark(let mark): mark.tell(reason(closeReason), sentByteCount: sentByteCount)
+      }
+    }
+
+    private func reason(_ closeReason: Connection.CloseReason?) -> PumpError.Reason? {
+      switch end {
+      case .sent: nil
+      case .connectionClosed: .connection(closeReason ?? .local)
+      case .stopped(let reason): reason
       }
     }
 

@@ -12,7 +12,7 @@ protocol SocketStreamOwner: AnyObject {
   /// What comes next can be sent now.
   func outputIsReady()
   /// What comes next cannot be sent, and so nothing is any more.
-  func outputBroke()
+  func outputBroke(_ reason: PumpError.Reason)
   func streamTimedOut(_ direction: Connection.Direction)
   func streamFailed(_ errno: Errno)
 }
@@ -28,7 +28,13 @@ final class SocketStream {
   /// -1 once closed.
   private(set) var descriptor: Int32
   private let limits: Limits
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var input: InputBuffer
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var output: OutputBuffer
   private var readable: Event?
   private var writable: Event?
@@ -36,6 +42,9 @@ final class SocketStream {
   private var outputTimeout: Duration?
 
   /// Keeps the stream, and closes it before it goes.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   unowned var owner: (any SocketStreamOwner)?
 
   /// The memory that the sockets of a loop share.
@@ -176,9 +185,9 @@ final class SocketStream {
     case .all: wait(for: .nothing)
     case .some: wait(for: .socket)
     case .waitsForFile: wait(for: .file)
-    case .broken:
+    case .broken(let reason):
       wait(for: .end)
-      owner?.outputBroke()
+      owner?.outputBroke(reason)
     case .failed(let reason):
       owner?.streamFailed(reason)
       return
@@ -215,8 +224,41 @@ final class SocketStream {
   }
 
   /// Copies bytes, to be sent after what was written before.
-  func write(_ bytes: UnsafeRawBufferPointer) {
-    unsafe output.append(bytes)
+  ///
+  /// - Parameter followingByteCount: How many more are likely to be copied after them.
+  func write(_ bytes: UnsafeRawBufferPointer, followingByteCount: Int = 0) {
+    unsafe output.append(bytes, followingByteCount: followingByteCount)
+  }
+
+  /// What became of the attempt to copy a range of a file.
+  enum Copying {
+    case done
+    /// Some of it is not in the page cache, or not in the file.
+    case missed
+    case notTried
+  }
+
+  /// Copies a small range of a file, if it is in the page cache and little is waiting. Only then
+  /// `whenSent` is called, by ``nextSettled()``.
+  ///
+  /// - Parameter memoryLimit: The most bytes that may wait in memory afterwards.
+  /// - Throws: `EBADF` when the file is closed.
+  func copy(
+    _ range: Range<Int64>, of file: File, memoryLimit: Int, _ whenSent: Pump.Handler?
+  ) throws(Errno) -> Copying {
+    // A range that waits for another one had better be read when its turn comes.
+    guard range.lowerBound >= 0, 1...OutgoingRange.smallByteCount ~= Int64(range.count),
+      output.rangeCount == 0, output.memoryByteCount + range.count <= memoryLimit
+    else { return .notTried }
+    let count = range.count
+    let copying = try unsafe file.copyFromCache(range) { read in
+      unsafe output.append(count, reading: read)
+    }
+    if case .done = copying, let whenSent {
+      let end = output.sentByteCount + Int64(output.memoryByteCount)
+      output.append(OutputBuffer.Mark(byteCount: count, end: end, handler: whenSent))
+    }
+    return copying
   }
 
   /// Takes over a buffer, whose memory is freed once it is sent.

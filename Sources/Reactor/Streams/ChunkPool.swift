@@ -10,6 +10,9 @@ final class ChunkPool {
   static let byteLimit = 4 * 1024 * 1024
 
   /// By size: the first are of a page, those of each next place twice as large.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var spares = unsafe [[UnsafeMutableRawPointer]](repeating: [], count: placeCount)
   /// What waits here for a use.
   private(set) var byteCount = 0

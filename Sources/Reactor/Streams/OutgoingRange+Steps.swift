@@ -18,7 +18,6 @@ extension OutgoingRange {
     guard file.queued.isReadFromCache, !file.isCopiedAlways else { return read() }
     let left = min(end, fileEnd) - offset
     guard left > 0 else { return prepareBehindKnownEnd(isCopying) }
-    if reader == nil, left <= Self.smallByteCount, offset == start { return copyFromCache(left) }
     guard !isCopying, core.sendsFilesWithoutCopy else { return read() }
     return prepareWindow()
   }
@@ -36,26 +35,6 @@ extension OutgoingRange {
     }
     // What is made up as it is read, such as a file of /proc, says 0.
     return mayEndEarlier && size > 0 ? finish() : read()
-  }
-
-  private func copyFromCache(_ byteCount: Int64) -> Readiness {
-    let buffer = core.chunks.take(Int(byteCount))
-    let room = unsafe UnsafeMutableRawBufferPointer(
-      rebasing: buffer.unsafeMemory[..<Int(byteCount)])
-    let count = unsafe core.fileCalls.readCached(descriptor, into: room, at: offset)
-    let reason = Errno.ofLastCall
-    guard count == byteCount else {
-      core.chunks.give(buffer)
-      // Anything but "not in the cache" AIO finds, too, and reports.
-      if count < 0, reason != .resourceTemporarilyUnavailable, reason != .interrupted {
-        file.isCopiedAlways = true
-      }
-      // The try has the kernel read ahead.
-      doubt(upTo: offset + byteCount)
-      return read()
-    }
-    keep(buffer, count)
-    return .bytes
   }
 
   private func prepareWindow() -> Readiness {
@@ -88,6 +67,11 @@ extension OutgoingRange {
   private func reach(behind place: Int64) -> Range<Int64> {
     offset..<max(
       offset + 1, min(fileEnd, sum(place, ReadAhead.reach(on: file.openingStatus.device))))
+  }
+
+  /// An attempt to read a small range from the page cache has had the kernel read it.
+  func doubtSmallRange() {
+    doubt(upTo: end)
   }
 
   /// What the reader reads at once, and what the kernel may read ahead of it.
@@ -144,5 +128,33 @@ extension OutgoingRange {
     reader?.cancel()
     reader = nil
     isWaiting = false
+  }
+}
+
+extension File {
+  /// Reads a small range from the page cache.
+  ///
+  /// - Parameter append: Has a call that reads fill memory, and returns what that returns.
+  /// - Throws: `EBADF` when the file is closed.
+  func copyFromCache(
+    _ range: Range<Int64>, _ append: ((UnsafeMutableRawBufferPointer) -> Int) -> Int
+  ) throws(Errno) -> SocketStream.Copying {
+    let descriptor = try queued.currentDescriptor()
+    guard queued.isReadFromCache, !refusesCachedReads else { return .notTried }
+    var reason = Errno.resourceTemporarilyUnavailable
+    let count = unsafe append { memory in
+      let count = unsafe core.fileCalls.readCached(descriptor, into: memory, at: range.lowerBound)
+      if count < 0 { reason = .ofLastCall }
+      return count
+    }
+    if count == range.count {
+      core.counters.statistics.copiedFileByteCount += UInt64(count)
+      return .done
+    }
+    // Anything but "not in the cache" AIO finds, too, and reports.
+    if count < 0, reason != .resourceTemporarilyUnavailable, reason != .interrupted {
+      refusesCachedReads = true
+    }
+    return .missed
   }
 }

@@ -4,11 +4,10 @@ internal import SystemPackage
 
 /// A range of a file that was written to a connection, and how its bytes get there.
 ///
-/// A small range is read from the page cache into memory, so that it leaves by one call with what
-/// is before and behind it. A large one goes by `sendfile(2)`, window by window, where nothing of
-/// the window is missing in the page cache, nor within the reach of the kernel's read-ahead behind
-/// it, and where nothing of the window is doubted (``CacheDoubts``). Everything else is read by
-/// AIO, in chunks and ahead.
+/// It goes by `sendfile(2)`, window by window, where nothing of the window is missing in the page
+/// cache, nor within the reach of the kernel's read-ahead after it, and where nothing of the window
+/// is doubted (``CacheDoubts``). Everything else is read by AIO, in chunks and ahead. A small range
+/// that is in the page cache does not come here as a rule: it is copied when it is written.
 ///
 /// **What is guaranteed.** `sendfile(2)` is not called for pages that are missing, nor for pages
 /// that this process has begun to read or may have caused to be read ahead: a socket's turn does
@@ -49,7 +48,7 @@ final class OutgoingRange {
   /// Whether it is right, too, if the file is shorter.
   let mayEndEarlier: Bool
   let configuration: FileReader.Configuration
-  private let handler: Pump.Handler
+  private let handler: Pump.Handler?
   var use: SharedDescriptor.Use?
   let descriptor: Int32
 
@@ -74,7 +73,7 @@ final class OutgoingRange {
   /// - Throws: `EBADF` when the file is closed.
   init(
     _ file: File, _ range: Range<Int64>, mayEndEarlier: Bool,
-    _ configuration: FileReader.Configuration, _ handler: @escaping Pump.Handler
+    _ configuration: FileReader.Configuration, _ handler: Pump.Handler?
   ) throws(Errno) {
     configuration.check()
     precondition(range.lowerBound >= 0, "File: a place in a file is 0 or more")
@@ -191,9 +190,9 @@ final class OutgoingRange {
   /// - Parameter reason: Why it was not sent whole; nil when it was.
   func tell(_ reason: PumpError.Reason?) {
     if let reason {
-      handler(.failure(PumpError(reason, byteCountDone: doneByteCount)))
+      handler?(.failure(PumpError(reason, byteCountDone: doneByteCount)))
     } else {
-      handler(.success(doneByteCount))
+      handler?(.success(doneByteCount))
     }
     // In this order, so that a close that waits closes the descriptor.
     use = nil

@@ -40,6 +40,8 @@ final class Exchange {
 
   /// Nil for a request that was refused before its head was understood.
   let request: HTTPServer.Request?
+  /// Nil where there is none.
+  let body: HTTPServer.RequestBody?
   /// What a refused request begins with.
   let refusedLine: String
   let peerAddress: SocketAddress
@@ -52,10 +54,12 @@ final class Exchange {
   private var lossAction: (() -> Void)?
   private var endAction: ((HTTPServer.ResponseWriter.Outcome) -> Void)?
 
-  /// What the kernel has taken of the body, by whole pieces.
+  /// Where the body begins in what the connection sends, unless it goes out in chunks.
+  private var bodyStart: Int64?
+  /// What the kernel has taken of the body.
   private var bodyByteCount: Int64 = 0
-  /// A body that was copied, and where it begins in what the connection sends.
-  private var copiedBody: (start: Int64, byteCount: Int)?
+  /// Why a file could not be sent.
+  private var fileFailure: PumpError.Reason?
 
   /// Whether the connection ends behind this response.
   private(set) var endsConnection = false
@@ -64,10 +68,11 @@ final class Exchange {
   private(set) var end: Int64 = 0
 
   init(
-    _ request: HTTPServer.Request?, refusedLine: String = "", _ terms: Terms,
-    _ connection: ServerConnection
+    _ request: HTTPServer.Request?, _ body: HTTPServer.RequestBody? = nil,
+    refusedLine: String = "", _ terms: Terms, _ connection: ServerConnection
   ) {
     self.request = request
+    self.body = body
     self.refusedLine = refusedLine
     self.terms = terms
     self.connection = connection
@@ -96,9 +101,12 @@ final class Exchange {
     guard let connection = openConnection else { return phase = .written }
     let isBodySent = status.allowsBody && !terms.isHead
     let length = status.allowsBody ? Int64(body.count) : nil
-    writeHead(status, headers, notable, .length(length), isWhole: true, to: connection)
+    let byteCount = isBodySent ? body.count : 0
+    writeHead(
+      status, headers, notable, .length(length), followingByteCount: byteCount, isWhole: true,
+      to: connection)
     if isBodySent {
-      copiedBody = (connection.output.writtenByteCount, body.count)
+      bodyStart = connection.output.writtenByteCount
       connection.output.write(body)
     }
     finishWriting(connection)
@@ -117,8 +125,15 @@ final class Exchange {
       case let length?: .length(status.allowsBody ? length : nil)
       case nil: isChunked ? .chunked : isBodySent ? .connection : .length(nil)
       }
-    writeHead(status, headers, notable, framing, isWhole: false, to: connection)
+    let isSmall = isBodySent && contentLength ?? .max <= Self.smallByteCount
+    writeHead(
+      status, headers, notable, framing,
+      followingByteCount: isSmall ? Int(contentLength ?? 0) : 0, isWhole: false, to: connection)
+    if isBodySent, !isChunked { bodyStart = connection.output.writtenByteCount }
   }
+
+  /// The memory of a head has room for a body of at most so many bytes.
+  private static let smallByteCount: Int64 = 16 * 1024
 
   func write(
     _ buffer: consuming IOBuffer,
@@ -126,51 +141,51 @@ final class Exchange {
   ) {
     let byteCount = buffer.count
     let framing = countDown(Int64(byteCount))
-    guard let connection, case .open = fate, framing != .omitted, byteCount > 0 else {
+    guard framing != .omitted, let connection = openConnection else {
       let held = Held(buffer)
       return afterThis { [self] in
         guard let buffer = held.take() else { return }
         whenSent(isLost ? .connectionLost : .sent, buffer)
       }
     }
-    connection.checkThread()
     connection.watchPace()
-    if framing == .chunked { connection.output.writeChunkSize(byteCount) }
+    let isChunk = framing == .chunked && byteCount > 0
+    if isChunk { connection.output.writeChunkSize(byteCount) }
     connection.output.write(buffer) { [self] isSent, buffer in
-      if isSent { bodyByteCount += Int64(byteCount) }
+      if isSent, isChunk { bodyByteCount += Int64(byteCount) }
       whenSent(isSent ? .sent : .connectionLost, buffer)
     }
-    if framing == .chunked { connection.output.write("\r\n") }
+    if isChunk { connection.output.write("\r\n") }
   }
 
   func write(
-    _ file: File, _ range: Range<Int64>,
-    _ whenSent: @escaping (Result<Int64, PumpError>) -> Void
+    _ file: File, _ range: Range<Int64>, _ whenSent: ((Result<Int64, PumpError>) -> Void)?
   ) {
     let byteCount = range.upperBound - range.lowerBound
     let framing = countDown(byteCount)
-    guard let connection, case .open = fate, framing != .omitted, byteCount > 0 else {
+    guard framing != .omitted, let connection = openConnection else {
+      guard let whenSent else { return }
       return afterThis { [self] in
         whenSent(isLost ? .failure(.ofLostConnection) : .success(byteCount))
       }
     }
-    connection.checkThread()
     connection.watchPace()
-    if framing == .chunked { connection.output.writeChunkSize(Int(byteCount)) }
+    guard framing == .chunked, byteCount > 0 else {
+      return connection.output.write(file, range, whenSent)
+    }
+    connection.output.writeChunkSize(Int(byteCount))
     connection.output.write(file, range) { [self] result in
       switch result {
       case .success(let count): bodyByteCount += count
-      case .failure(let error):
-        bodyByteCount += error.byteCountDone
-        // The client was promised these bytes, and nothing can follow them.
-        self.connection?.abortLater()
+      case .failure(let error): bodyByteCount += error.byteCountDone
       }
-      whenSent(result)
+      whenSent?(result)
     }
-    if framing == .chunked { connection.output.write("\r\n") }
+    connection.output.write("\r\n")
   }
 
   func finish() {
+    if case .cut = phase { return }
     guard case .streaming(let remaining, let framing) = phase else {
       preconditionFailure(
         "ResponseWriter: end is for a response that was started and has not ended")
@@ -211,7 +226,7 @@ final class Exchange {
   func abandoned() {
     switch phase {
     case .waiting:
-      let status = request?.body.failure?.status ?? .internalServerError
+      let status = body?.failure?.status ?? .internalServerError
       send(status, [:], "\(status.reason)\n".utf8)
     case .streaming: cut()
     case .written, .cut: break
@@ -224,21 +239,29 @@ final class Exchange {
   func sent() {
     guard case .open = fate else { return }
     fate = .sent
-    if let copiedBody { bodyByteCount += Int64(copiedBody.byteCount) }
+    countBody(until: end)
     tellEnd()
+  }
+
+  /// A range of a file could not be sent whole, and nothing can follow it.
+  func fileFailed(_ reason: PumpError.Reason) {
+    fileFailure = reason
+    // The client was promised more.
+    connection?.abortLater()
   }
 
   /// The connection has ended.
   func connectionLost() {
     guard case .open = fate, let connection else { return }
     fate = .lost
-    if let copiedBody {
-      let count = connection.output.sentByteCount - copiedBody.start
-      bodyByteCount += min(max(0, count), Int64(copiedBody.byteCount))
-    }
+    countBody(until: connection.output.sentByteCount)
     let action = lossAction
     action?()
     tellEnd()
+  }
+
+  private func countBody(until place: Int64) {
+    if let bodyStart { bodyByteCount = max(0, place - bodyStart) }
   }
 
   private func tellEnd() {
@@ -251,7 +274,8 @@ final class Exchange {
 
   var outcome: HTTPServer.ResponseWriter.Outcome {
     HTTPServer.ResponseWriter.Outcome(
-      status: status, bodyByteCount: bodyByteCount, isComplete: fate == .sent)
+      status: status, bodyByteCount: bodyByteCount, isComplete: fate == .sent,
+      fileFailure: fileFailure)
   }
 }
 
@@ -278,7 +302,8 @@ extension Exchange {
 
   private func writeHead(
     _ status: HTTPStatus, _ headers: HeaderFields, _ notable: HeaderFields.Notable,
-    _ framing: ResponseFraming, isWhole: Bool, to connection: ServerConnection
+    _ framing: ResponseFraming, followingByteCount: Int, isWhole: Bool,
+    to connection: ServerConnection
   ) {
     let isClosedByHandler =
       notable.contains(.connection) && headers.connectionIsToClose
@@ -298,7 +323,8 @@ extension Exchange {
     connection.output.write(
       ResponseHead(
         status: status, headers: headers, hasDate: notable.contains(.date), framing: framing,
-        connection: announcement))
+        connection: announcement),
+      followingByteCount: followingByteCount)
   }
 
   private func finishWriting(_ connection: ServerConnection) {

@@ -23,10 +23,10 @@ struct ResponseOutput {
   /// Whether what is written will be sent, as far as the client takes it.
   var isOpen: Bool { connection.acceptsBytes }
 
-  func write(_ head: ResponseHead) {
-    heads.lend { bytes, date in
-      head.append(to: &bytes, date: date)
-      write(bytes.span)
+  /// - Parameter followingByteCount: How many bytes are likely to be copied after the head.
+  func write(_ head: ResponseHead, followingByteCount: Int) {
+    heads.withBytes(of: head) { bytes in
+      write(bytes, followingByteCount: followingByteCount)
     }
   }
 
@@ -36,11 +36,7 @@ struct ResponseOutput {
 
   /// Begins a chunk of so many bytes.
   func writeChunkSize(_ byteCount: Int) {
-    heads.lend { bytes, _ in
-      bytes.append(hexadecimal: byteCount)
-      bytes.append("\r\n")
-      write(bytes.span)
-    }
+    heads.withChunkSize(byteCount) { bytes in write(bytes) }
   }
 
   func write(_ bytes: some Collection<UInt8>) {
@@ -66,10 +62,11 @@ struct ResponseOutput {
   }
 
   func write(
-    _ file: File, _ range: Range<Int64>, _ whenSent: @escaping (Result<Int64, PumpError>) -> Void
+    _ file: File, _ range: Range<Int64>, _ whenSent: ((Result<Int64, PumpError>) -> Void)?
   ) {
     do throws(Errno) {
       guard connection.acceptsBytes else {
+        guard let whenSent else { return }
         return core.later { whenSent(.failure(.ofLostConnection)) }
       }
       try connection.write(file, range, whenSent)
@@ -78,12 +75,15 @@ struct ResponseOutput {
       connection.sendNow()
       connection.abort()
       let reason = FileError(operation: .read, path: file.path, errno: error)
+      guard let whenSent else { return }
       core.later { whenSent(.failure(PumpError(.file(reason), byteCountDone: 0))) }
     }
   }
 
-  private func write(_ bytes: Span<UInt8>) {
-    attempt { () throws(Errno) in try unsafe connection.write(bytes.bytes) }
+  private func write(_ bytes: Span<UInt8>, followingByteCount: Int = 0) {
+    attempt { () throws(Errno) in
+      try unsafe connection.write(bytes.bytes, followingByteCount: followingByteCount)
+    }
   }
 
   /// A connection that is about to tell of its end takes nothing, and whoever writes is told by it.
@@ -93,17 +93,5 @@ struct ResponseOutput {
     } catch {
       connection.abort()
     }
-  }
-}
-
-/// The memory in which a server's connections write heads, and the line with the date.
-final class HeadMemory {
-  private var bytes: [UInt8] = []
-  private var dateLine = DateLine()
-
-  /// Lends empty memory, and the line of the present second.
-  func lend(_ body: (inout [UInt8], _ date: [UInt8]) -> Void) {
-    bytes.removeAll(keepingCapacity: true)
-    body(&bytes, dateLine.now())
   }
 }

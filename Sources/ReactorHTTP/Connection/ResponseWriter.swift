@@ -32,12 +32,15 @@ extension HTTPServer {
       /// Nil if the connection ended before the response began.
       public let status: HTTPStatus?
 
-      /// The bytes of the body that the kernel has taken: exact where the response is complete,
-      /// otherwise by whole pieces.
+      /// The bytes of the body that the kernel has taken: by whole pieces where a response in
+      /// chunks was broken off, else exact.
       public let bodyByteCount: Int64
 
       /// Whether the kernel has taken all of it, and neither side ended the connection before.
       public let isComplete: Bool
+
+      /// Why a range of a file could not be sent, which has cut the connection; nil if none failed.
+      public let fileFailure: PumpError.Reason?
     }
 
     private let exchange: Exchange
@@ -105,7 +108,7 @@ extension HTTPServer {
     ///     be read, cuts the connection.
     public func write(
       _ file: File, _ range: Range<Int64>,
-      whenSent: @escaping (Result<Int64, PumpError>) -> Void = { _ in }
+      whenSent: ((Result<Int64, PumpError>) -> Void)? = nil
     ) {
       exchange.write(file, range, whenSent)
     }

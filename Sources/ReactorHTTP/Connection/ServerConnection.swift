@@ -31,14 +31,25 @@ final class ServerConnection {
 
   let core: LoopCore
   private let connection: Connection
+  /// Looks at this connection, among others.
+  private let looks: RecurringLook
   /// Where responses are written to.
   let output: ResponseOutput
   /// Nil once the server goes.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   unowned var server: HTTPServer?
 
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var parser: HeadParser
   private var phase = Phase.head
   /// Those that are written and not sent.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
   private var unsent = FIFO<Exchange>()
   private var isProceeding = false
   private var isProceedingLater = false
@@ -54,10 +65,12 @@ final class ServerConnection {
     self.connection = connection
     output = ResponseOutput(connection, core: server.core, server.heads)
     self.server = server
+    looks = server.looks
     core = server.core
     parser = HeadParser(server.configuration.headLimits)
     connection.onInput = { [unowned self] in proceed() }
     connection.onProgress = { [unowned self] in outputProgressed() }
+    connection.onOutputFailure = { [unowned self] in outputFailed($0) }
     connection.onClose = { [self] _, reason in closed(reason) }
   }
 
@@ -97,13 +110,13 @@ final class ServerConnection {
     case .over: return false
     case .head: return readHead()
     case .exchange(let exchange):
-      guard let body = exchange.request?.body else {
+      guard exchange.request != nil else {
         closeGracefully()
         return false
       }
-      if body.resumeReader() { return true }
+      if let body = exchange.body, body.resumeReader() { return true }
       guard exchange.isWritten else { return false }
-      return finish(exchange, body)
+      return finish(exchange)
     }
   }
 
@@ -111,26 +124,20 @@ final class ServerConnection {
     guard connection.pendingByteCount <= Self.outputLimitForNext,
       unsent.count < Self.unsentLimitForNext
     else { return false }
-    var head: RequestHead?
-    var failure: RequestError?
-    connection.consume { bytes in
-      do throws(RequestError) {
-        head = try parser.parse(bytes)
-      } catch {
-        failure = error
+    do throws(RequestError) {
+      let head = try connection.withUnreadBytes { bytes throws(RequestError) in
+        try parser.parse(bytes)
       }
-      return head?.byteCount ?? 0
+      guard let head else {
+        // After the last request, or in the middle of one that nobody can respond to.
+        if connection.hasEnded { closeGracefully() }
+        return false
+      }
+      connection.consume { _ in head.byteCount }
+      begin(head)
+    } catch {
+      refuse(error)
     }
-    if let failure {
-      refuse(failure)
-      return true
-    }
-    guard let head else {
-      // Behind the last request, or in the middle of one that nobody can answer.
-      if connection.hasEnded { closeGracefully() }
-      return false
-    }
-    begin(head)
     return true
   }
 
@@ -140,15 +147,18 @@ final class ServerConnection {
     sentBeforeRequest = connection.sentByteCount
     consumedByteCount += Int64(head.byteCount)
     let limit = server.configuration.bodyByteLimit
-    let body = HTTPServer.RequestBody(
-      head, self, limit: limit, trailerLimits: server.configuration.headLimits)
+    let body =
+      head.framing.isEmpty
+      ? nil
+      : HTTPServer.RequestBody(
+        head, self, limit: limit, trailerLimits: server.configuration.headLimits)
     let terms = Exchange.Terms(
       isHead: head.method == .head, minorVersion: head.minorVersion,
       keepsAlive: head.keepsAlive && head.method != .connect)
     let exchange = Exchange(
-      HTTPServer.Request(head, from: peerAddress, body), terms, self)
+      HTTPServer.Request(head, body, from: self), body, terms, self)
     phase = .exchange(exchange)
-    if let length = body.contentLength, length > limit {
+    if let length = body?.contentLength, length > limit {
       server.refuse(exchange, .bodyTooLarge)
     } else {
       server.begin(exchange)
@@ -160,7 +170,7 @@ final class ServerConnection {
     guard let server else { return }
     let line = connection.withUnreadBytes { Self.firstLine($0) }
     let terms = Exchange.Terms(isHead: false, minorVersion: 1, keepsAlive: false)
-    let exchange = Exchange(nil, refusedLine: line, terms, self)
+    let exchange = Exchange(nil, nil, refusedLine: line, terms, self)
     phase = .exchange(exchange)
     server.refuse(exchange, error)
   }
@@ -182,12 +192,12 @@ final class ServerConnection {
   }
 
   /// The response is written; perhaps the body is not through.
-  private func finish(_ exchange: Exchange, _ body: HTTPServer.RequestBody) -> Bool {
-    if exchange.endsConnection, !body.isBeingRead {
+  private func finish(_ exchange: Exchange) -> Bool {
+    if exchange.endsConnection, exchange.body?.isBeingRead != true {
       closeGracefully()
       return false
     }
-    switch body.drop() {
+    switch exchange.body?.drop() ?? .isThrough {
     case .isThrough:
       guard !exchange.endsConnection else {
         closeGracefully()
@@ -204,8 +214,8 @@ final class ServerConnection {
 
   /// Whether the connection can't go on behind a response that begins now.
   func mustEnd(behind exchange: Exchange, isWhole: Bool) -> Bool {
-    guard let server, !server.isShuttingDown else { return true }
-    return exchange.request?.body.endsConnection(isWhole: isWhole) ?? true
+    guard let server, !server.isShuttingDown, exchange.request != nil else { return true }
+    return exchange.body?.endsConnection(isWhole: isWhole) ?? false
   }
 
   /// The last byte of a response is written, perhaps by the handler in the middle of its call.
@@ -213,11 +223,11 @@ final class ServerConnection {
     unsent.append(exchange)
     if isProceeding { return }
     if exchange.endsConnection {
-      return exchange.request?.body.isBeingRead == true ? proceedLater() : closeGracefully()
+      return exchange.body?.isBeingRead == true ? proceedLater() : closeGracefully()
     }
     // As a rule there is nothing more to do, and so no need to come back in another turn.
-    if exchange.request?.body.isThrough == true, connection.unreadByteCount == 0,
-      !connection.hasEnded
+    if exchange.request != nil, exchange.body?.isThrough ?? true,
+      connection.unreadByteCount == 0, !connection.hasEnded
     {
       phase = .head
     } else {
@@ -227,7 +237,7 @@ final class ServerConnection {
 
   private func closeGracefully() {
     // Nothing more of it is read, and whoever waits for it, or will, is told so by the loop.
-    if case .exchange(let exchange) = phase, let body = exchange.request?.body, !body.isThrough {
+    if case .exchange(let exchange) = phase, let body = exchange.body, !body.isThrough {
       core.later { body.connectionClosed(.local) }
     }
     phase = .over
@@ -244,6 +254,15 @@ final class ServerConnection {
       first.sent()
     }
     if case .head = phase, connection.unreadByteCount > 0 || connection.hasEnded { proceed() }
+  }
+
+  /// A range of a file could not be sent. It belongs to the first response that is not sent.
+  private func outputFailed(_ reason: PumpError.Reason) {
+    if let exchange = unsent.first {
+      exchange.fileFailed(reason)
+    } else if case .exchange(let exchange) = phase {
+      exchange.fileFailed(reason)
+    }
   }
 
   // MARK: - The body of the request in progress
@@ -287,14 +306,14 @@ final class ServerConnection {
       case _ where connection.pendingByteCount > 0: .sending
       case .over: .none
       case .head: parser.hasBegun ? .receiving : .idle
-      case .exchange(let exchange): exchange.request?.body.isAwaited == true ? .receiving : .none
+      case .exchange(let exchange): exchange.body?.isAwaited == true ? .receiving : .none
       }
     return ClientActivity(kind: kind, requestCount: requestCount)
   }
 
   /// Somebody waits for the client from now on.
   func watchPace() {
-    server?.watchPace()
+    looks.wantSoon()
   }
 
   /// Looks whether the client takes too long, and ends what it takes too long for.
@@ -322,7 +341,7 @@ final class ServerConnection {
     switch (kind, phase) {
     case (.receiving, .head): refuse(.timedOut)
     case (.receiving, .exchange(let exchange)):
-      exchange.request?.body.timedOut()
+      exchange.body?.timedOut()
       if exchange.isWritten { closeGracefully() }
     case (.idle, _): closeGracefully()
     default: connection.abort()
@@ -364,7 +383,7 @@ final class ServerConnection {
     outputProgressed()
     while let exchange = unsent.popFirst() { lost.append(exchange) }
     if case .exchange(let exchange) = ended, !exchange.isWritten { lost.append(exchange) }
-    if case .exchange(let exchange) = ended { exchange.request?.body.connectionClosed(reason) }
+    if case .exchange(let exchange) = ended { exchange.body?.connectionClosed(reason) }
     for exchange in lost { exchange.connectionLost() }
     server?.connectionClosed(connection)
     server = nil

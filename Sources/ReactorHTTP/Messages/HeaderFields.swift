@@ -39,6 +39,8 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// request of a browser has a dozen lines, most of which nobody asks for.
   private(set) var bytes: [UInt8] = []
   private var lines: [Line] = []
+  /// A bit for each length of a name, so that a name that is not there is rarely looked for.
+  private var nameLengths: UInt64 = 0
 
   /// A header without lines.
   public init() {}
@@ -55,7 +57,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
   public subscript(name: String) -> String? {
-    get { firstLine(named: name.utf8Span.span).map { text(of: $0) } }
+    get { firstLine(named: name).map { text(of: $0) } }
     set {
       if contains(name) { removeLines(named: name) }
       if let newValue { add(name, newValue) }
@@ -67,10 +69,10 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   /// - Parameter name: Compared without regard to case.
   public func values(of name: String) -> [String] {
     var values: [String] = []
-    var line = firstLine(named: name.utf8Span.span)
+    var line = firstLine(named: name)
     while let found = line {
       values.append(text(of: found))
-      line = firstLine(named: name.utf8Span.span, from: found + 1)
+      line = firstLine(named: name, from: found + 1)
     }
     return values
   }
@@ -79,7 +81,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///
   /// - Parameter name: Compared without regard to case.
   public func contains(_ name: String) -> Bool {
-    firstLine(named: name.utf8Span.span) != nil
+    firstLine(named: name) != nil
   }
 
   /// Adds a line behind the others.
@@ -102,7 +104,11 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   init(parsed section: Span<UInt8>, _ lines: [Line]) {
     bytes = [UInt8](copying: section)
     self.lines = lines
+    for line in lines { nameLengths |= Self.bit(ofNameLength: line.name.count) }
   }
+
+  /// All names from some length on share the last bit.
+  private static func bit(ofNameLength length: Int) -> UInt64 { 1 << UInt64(Swift.min(length, 63)) }
 
   /// Fields that a response's head has to do with.
   struct Notable: OptionSet {
@@ -187,7 +193,9 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     String(decoding: bytes[lines[line].value], as: UTF8.self)
   }
 
-  private func firstLine(named name: Span<UInt8>, from first: Int = 0) -> Int? {
+  private func firstLine(named name: String, from first: Int = 0) -> Int? {
+    guard nameLengths & Self.bit(ofNameLength: name.utf8.count) != 0 else { return nil }
+    let name = name.utf8Span.span
     let bytes = bytes.span
     for line in first..<lines.count
     where bytes.extracting(lines[line].name).equalsIgnoringCase(name) {
@@ -201,6 +209,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
       bytes.reserveCapacity(Self.usualByteCount)
       lines.reserveCapacity(Self.usualCount)
     }
+    nameLengths |= Self.bit(ofNameLength: name.count)
     let nameStart = bytes.count
     bytes.append(name)
     let nameEnd = bytes.count
@@ -233,9 +242,6 @@ extension [UInt8] {
   mutating func append(_ bytes: Span<UInt8>) {
     unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
   }
-
-  /// Adds a text in UTF-8.
-  mutating func append(_ text: String) { append(text.utf8Span.span) }
 }
 
 extension String {

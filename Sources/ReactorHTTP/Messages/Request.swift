@@ -32,9 +32,20 @@ extension HTTPServer {
     public let peerAddress: SocketAddress
 
     /// The body, which may be empty.
-    public let body: RequestBody
+    public var body: RequestBody {
+      if let announcedBody { return announcedBody }
+      let empty = RequestBody(emptyOn: core)
+      announcedBody = empty
+      return empty
+    }
+    /// Most requests have none, and nobody asks for it.
+    private var announcedBody: RequestBody?
+    private let core: LoopCore
 
-    init(_ head: consuming RequestHead, from peerAddress: SocketAddress, _ body: RequestBody) {
+    /// The bytes of the body that were taken.
+    var receivedByteCount: Int64 { announcedBody?.receivedByteCount ?? 0 }
+
+    init(_ head: consuming RequestHead, _ body: RequestBody?, from connection: ServerConnection) {
       method = head.method
       target = head.target.text
       path = head.target.path
@@ -42,8 +53,9 @@ extension HTTPServer {
       targetAuthority = head.target.authority
       minorVersion = head.minorVersion
       headers = head.headerFields
-      self.peerAddress = peerAddress
-      self.body = body
+      peerAddress = connection.peerAddress
+      announcedBody = body
+      core = connection.core
     }
   }
 }

@@ -75,6 +75,9 @@ extension HTTPServer {
     public var isComplete: Bool { decoder.isComplete && available == 0 }
 
     let core: LoopCore
+    #if !DEBUG
+      @safe @exclusivity(unchecked)
+    #endif
     private var decoder: BodyDecoder
     private let limit: Int64
     /// Nil once the body is through or the connection gone.
@@ -103,6 +106,15 @@ extension HTTPServer {
       isContinueDue = head.expectsContinue
       self.limit = limit
       self.connection = decoder.isComplete ? nil : connection
+    }
+
+    /// The body of a request that has none.
+    init(emptyOn core: LoopCore) {
+      contentLength = 0
+      self.core = core
+      decoder = BodyDecoder(.none, trailerLimits: HeadLimits())
+      isContinueDue = false
+      limit = .max
     }
 
     // MARK: - Reading

@@ -50,9 +50,8 @@ public final class HTTPServer {
   private var state = State.open
   private var listeners: [Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
-  private var sweep: EventLoop.Timer?
-  /// Whether the next look is no further away than busy connections want it.
-  private var isLookSoon = false
+  /// Looks at the connections once in a while.
+  let looks: RecurringLook
   let heads = HeadMemory()
 
   /// The number of responses that were begun by a request and are not sent yet.
@@ -75,6 +74,9 @@ public final class HTTPServer {
     configuration.check()
     self.configuration = configuration
     self.handler = handler
+    // How exact the times of clients are.
+    looks = RecurringLook(on: core, interval: min(.seconds(1), configuration.shortestTimeout / 2))
+    looks.body = { [weak self] in self?.lookAtAll() }
     core.dependents.add(self) { [weak self] in self?.end() }
   }
 
@@ -154,14 +156,14 @@ public final class HTTPServer {
   private func accepted(_ connection: Connection) {
     connections[ObjectIdentifier(connection)] = ServerConnection(connection, self)
     updateListeners()
-    watchPace()
+    looks.wantSoon()
   }
 
   /// - Parameter connection: What the server connection stands for.
   func connectionClosed(_ connection: Connection) {
     connections[ObjectIdentifier(connection)] = nil
     updateListeners()
-    if connections.isEmpty { stopLooking() }
+    if connections.isEmpty { looks.stop() }
   }
 
   // MARK: - Requests
@@ -193,45 +195,20 @@ public final class HTTPServer {
 
   // MARK: - Pace
 
-  /// How exact the times of clients are: busy connections are looked at so often.
-  private var interval: Duration {
-    min(.seconds(1), configuration.shortestTimeout / 2)
-  }
-
   /// Whether connections will be looked at.
-  var isWatching: Bool { sweep != nil }
+  var isWatching: Bool { looks.isDue }
 
-  /// Has all connections looked at soon, since one of them waits for its client.
-  func watchPace() {
-    guard !isLookSoon else { return }
-    sweep?.cancel()
-    look(in: interval)
-  }
-
-  /// There is nobody to look at.
-  private func stopLooking() {
-    sweep?.cancel()
-    sweep = nil
-    isLookSoon = false
-  }
-
-  private func look(in delay: Duration) {
-    isLookSoon = delay <= interval
-    sweep = core.loop.schedule(after: delay) { [weak self] in self?.lookAtAll() }
-  }
-
-  /// The next time when the first connection may have waited too long for its client.
-  private func lookAtAll() {
-    sweep = nil
-    isLookSoon = false
+  /// Looks whether clients take too long.
+  ///
+  /// - Returns: When the next look makes sense; nil is never.
+  private func lookAtAll() -> ContinuousClock.Instant? {
     let now = ContinuousClock.now
     var next: ContinuousClock.Instant?
     for connection in Array(connections.values) {
       guard let due = connection.look(now) else { continue }
       next = min(next ?? due, due)
     }
-    guard let next, sweep == nil else { return }
-    look(in: max(next - now, interval))
+    return next
   }
 
   // MARK: - The end
@@ -276,7 +253,7 @@ public final class HTTPServer {
 
   /// Closes everything. Whoever is there to be told of what is lost with that will be.
   private func end() {
-    sweep?.cancel()
+    looks.stop()
     closeListeners()
     // Nothing is in progress any more when the rest of this has run.
     if case .draining(let whenIdle) = state, !core.hasEnded {

@@ -14,7 +14,7 @@ extension HTTPServer {
     public let peerAddress: SocketAddress
 
     /// The bytes of the request's body that were taken.
-    public var receivedByteCount: Int64 { request?.body.receivedByteCount ?? 0 }
+    public var receivedByteCount: Int64 { request?.receivedByteCount ?? 0 }
 
     /// What became of the response.
     public let outcome: ResponseWriter.Outcome

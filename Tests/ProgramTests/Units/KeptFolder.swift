@@ -163,3 +163,9 @@ final class KeptFolder {
     try openDescriptors().values.count { $0.hasPrefix(folder.path.string + "/") }
   }
 }
+
+extension OpenFiles {
+  func open(_ path: FilePath, _ handler: @escaping Handler) { open(PathKey(path), handler) }
+
+  func invalidate(_ path: FilePath) { invalidate(PathKey(path)) }
+}

@@ -109,6 +109,51 @@ final class FileRangeEndTests: FileRangeTestCase {
     }
   }
 
+  func test_smallRangesAreToldInOrder_withTheBytesThatGotThere_whenTheConnectionEnds() throws {
+    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let bytes = Pattern.block(8, byteCount: 5000)
+    try folder.write(bytes, to: "file")
+    let path = folder.path.appending("file")
+    try warm(path, .warm)
+    let file = try loop.open(path)
+    let socket = try AdoptedSocket(on: loop, sendBufferByteCount: 4096)
+    let outcomes = RangeOutcomes()
+    // The first twelve are copied at once; then more is waiting than may.
+    for _ in 0..<30 { try socket.connection.write(file, 0..<5000, outcomes.note) }
+    XCTAssertEqual(socket.connection.pendingByteCount, 30 * 5000)
+    loop.wait { socket.connection.stream.sending == .socket }
+    let sent = Int(socket.connection.sentByteCount)
+    XCTAssertGreaterThan(30 * 5000, sent)
+    socket.connection.abort()
+    loop.wait { outcomes.results.count == 30 }
+    var counts: [Int] = []
+    for result in outcomes.results {
+      switch result {
+      case .success(let count): counts.append(Int(count))
+      case .failure(let error):
+        XCTAssertEqual(error.reason, .connection(.local))
+        counts.append(Int(error.byteCountDone))
+      }
+    }
+    XCTAssertEqual(counts.reduce(0, +), sent)
+    XCTAssertEqual(counts, counts.sorted(by: >))
+    socket.end()
+  }
+
+  func test_smallRangeMakesNoWriteOverTheLimit() throws {
+    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    try folder.write(Pattern.block(9, byteCount: 5000), to: "file")
+    let file = try loop.open(folder.path.appending("file"))
+    var limits = Connection.Configuration()
+    (limits.outputHighWaterByteCount, limits.outputLowWaterByteCount) = (4000, 4000)
+    limits.outputLimitByteCount = 4000
+    let socket = try AdoptedSocket(on: loop, limits, sendBufferByteCount: 4096)
+    try socket.connection.write(file, 0..<5000)
+    XCTAssertFalse(socket.connection.isCongested)
+    XCTAssertNoThrow(try socket.connection.write([UInt8](repeating: 1, count: 4000)))
+    socket.end()
+  }
+
   func test_cancelledSendLeavesItsPlace_andWhatIsBehindItFollows() throws {
     let (folder, loop) = (try TemporaryFolder(), try makeLoop())
     let bytes = Pattern.block(5, byteCount: 1_000_000)

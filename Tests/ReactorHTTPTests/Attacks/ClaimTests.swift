@@ -1,0 +1,170 @@
+import Glibc
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import ReactorHTTP
+
+/// Small claims of the documentation.
+@Suite struct ClaimTests {
+  /// Pieces of nothing, whose owners are told.
+  enum Nothing: CaseIterable { case buffer, range }
+
+  @Test(arguments: Nothing.allCases)
+  func aPieceWithoutBytesIsToldBehindThoseBeforeIt(nothing: Nothing) throws {
+    let folder = try TemporaryFolder()
+    try folder.write([1], to: "file")
+    let path = folder.path.appending("file")
+    let core = OnLoop<LoopCore?>(nil)
+    let told = OnLoop<[String]>([])
+    let served = try ServedLoop { _, writer in
+      guard let loop = core.value?.loop else { return }
+      File.open(path, .readOnly, on: loop) { result in
+        guard let file = try? result.get() else { return }
+        writer.start(.ok, contentLength: 32 << 20)
+        writer.write(IOBuffer(copying: [UInt8](repeating: 1, count: 32 << 20))) { _, _ in
+          told.value.append("long")
+        }
+        switch nothing {
+        case .buffer:
+          writer.write(IOBuffer(copying: [])) { _, _ in told.value.append("empty") }
+        case .range: writer.write(file, 0..<0) { _ in told.value.append("empty") }
+        }
+        writer.end()
+      }
+    }
+    try served.onLoop { core.value = $0.value?.core }
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    try client.begin("GET", "/")
+    #expect(try client.readHead().code == 200)
+    for _ in 0..<10 { try served.settle() }
+    // The client has not read what is before it.
+    #expect(try served.onLoop { _ in told.value } == [])
+    #expect(try client.skip(byteCount: 32 << 20) == 32 << 20)
+    try served.waitUntil("both") { _ in told.value.count == 2 }
+    #expect(try served.onLoop { _ in told.value } == ["long", "empty"])
+    try served.onLoop { _ in core.value = nil }
+    try served.stop()
+  }
+
+  @Test(arguments: ["keep-alive", "Keep-Alive, x"])
+  func aHandlersKeepAliveDoesNotStandBesideTheServersClose(option: String) throws {
+    let served = try ServedLoop { _, writer in
+      writer.send(.ok, headers: ["Connection": option])
+    }
+    let client = try Client(to: served)
+    try client.begin("GET", "/", headers: ["Connection: close"])
+    let head = String(decoding: try client.readToEnd(), as: UTF8.self).lowercased()
+    #expect(head.contains("connection: close") || head.contains(", close"))
+    #expect(!head.contains("keep-alive"))
+    try served.stop()
+  }
+
+  @Test func aSuccessfulConnectHasNoContentLength() throws {
+    let served = try ServedLoop { _, writer in writer.send(.ok) }
+    let client = try Client(to: served)
+    try client.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+    #expect(try client.readHead()["Content-Length"] == nil)
+    try served.stop()
+  }
+
+  /// The kernel has completed its handshake; it was never told that nobody listens.
+  @Test func aClientInTheQueueIsNotReset_whenTheServerShutsDown() throws {
+    let served = try ServedLoop { _, writer in writer.send(.ok) }
+    let port = served.address.port
+    let clients = OnLoop<[Client]>([])
+    let isDown = OnLoop(false)
+    try served.onLoop { server in
+      // The loop has no turn between the two.
+      if let client = try? Client(port: port ?? 0) { clients.value.append(client) }
+      server.value?.shutDown { isDown.value = true }
+    }
+    let client = try served.onLoop { _ in OnLoop(clients.value[0]) }.value
+    #expect(throws: Never.self) { try client.readToEnd() }
+    try served.onLoop { _ in clients.value = [] }
+    try served.stop()
+  }
+
+  /// Since Linux 6.14, and the stable kernels of early 2025, cachestat(2) is for those who may write
+  /// to the file or own it.
+  @Test(.enabled(if: getuid() == 0))
+  func aFileOfSomebodyElseIsSentWithoutACopy() async {
+    await #expect(processExitsWith: .success) {
+      let folder = try TemporaryFolder()
+      try folder.write([UInt8](repeating: 1, count: 1 << 20), to: "file")
+      let path = folder.path.appending("file")
+      chmod(folder.path.string, 0o755)
+      chmod(path.string, 0o644)
+      seteuid(65_534)
+      let core = OnLoop<LoopCore?>(nil)
+      let served = try ServedLoop { _, writer in
+        guard let loop = core.value?.loop else { return }
+        File.open(path, .readOnly, on: loop) { result in
+          guard let file = try? result.get() else { return }
+          writer.start(.ok, contentLength: 1 << 20)
+          writer.write(file, 0..<1 << 20)
+          writer.end()
+        }
+      }
+      try served.onLoop { core.value = $0.value?.core }
+      let client = try Client(to: served)
+      #expect(try client.get("/").body.count == 1 << 20)
+      let uncopied = try served.onLoop { _ in core.value?.loop.statistics.uncopiedFileByteCount }
+      #expect(uncopied == 1 << 20)
+      try served.onLoop { _ in core.value = nil }
+      try served.stop()
+      seteuid(0)
+    }
+  }
+
+  // MARK: - Pace
+
+  /// One that takes nothing and sends a request now and then.
+  @Test func aClientThatTakesNothingIsCut_thoughItSendsRequests() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(200)
+    configuration.responseTimeout = .milliseconds(200)
+    configuration.responsePauseLimit = .zero
+    let served = try ServedLoop(configuration) { _, writer in
+      writer.send(.ok, body: [UInt8](repeating: 1, count: 8000))
+    }
+    let client = try Client(to: served, receiveBufferByteCount: 4096)
+    let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    // Until the kernel takes no more.
+    while try served.onLoop({ $0.value?.responsesInProgress ?? 0 }) < 2 {
+      try client.send(request)
+      try served.settle()
+    }
+    var count = 0
+    while count < 25, try served.onLoop({ $0.value?.connectionCount == 1 }) {
+      try served.pass(.milliseconds(100))
+      if !client.trySend(request) { break }
+      count += 1
+    }
+    // Its time is over after the fourth at the latest.
+    #expect(count < 20)
+    client.vanish()
+    try served.stop()
+  }
+
+  /// Empty lines before a request are no part of one.
+  @Test func aClientThatSendsEmptyLinesOnlyIsClosed() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.inactivityTimeout = .milliseconds(100)
+    configuration.requestTimeout = .milliseconds(100)
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.ok) }
+    let client = try Client(to: served)
+    var count = 0
+    while count < 40, try served.onLoop({ $0.value?.connectionCount ?? 0 < 2 }) {
+      try served.pass(.milliseconds(50))
+      if !client.trySend("\r\n") || client.hasReceivedSomething { break }
+      if count > 0, try served.onLoop({ $0.value?.connectionCount == 0 }) { break }
+      count += 1
+    }
+    #expect(count < 30)
+    client.vanish()
+    try served.stop()
+  }
+}

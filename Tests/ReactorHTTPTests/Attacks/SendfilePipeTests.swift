@@ -1,0 +1,46 @@
+import Glibc
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import ReactorHTTP
+
+/// A connection never raises SIGPIPE.
+@Suite struct SendfilePipeTests {
+  /// A reset of a client that had ended its side is an EPIPE for the server. sendfile(2) sends 64
+  /// KiB at a time: where the first of them went out and the next met the EPIPE, it has raised the
+  /// signal, and returns what was sent.
+  @Test func aClientThatEndsItsSideAndVanishesDoesNotKillTheServer() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGPIPE, SIG_DFL)
+      let folder = try TemporaryFolder()
+      let byteCount = 16 << 20
+      try folder.write([UInt8](repeating: 1, count: byteCount), to: "file")
+      let path = folder.path.appending("file")
+      let files = OnLoop<[File]>([])
+      let served = try ServedLoop { _, writer in
+        writer.start(.ok, contentLength: Int64(byteCount))
+        writer.write(files.value[0], 0..<Int64(byteCount))
+        writer.end()
+      }
+      try served.onLoop { server in
+        guard let loop = server.value?.core.loop else { return }
+        File.open(path, .readOnly, on: loop) { result in
+          if let file = try? result.get() { files.value.append(file) }
+        }
+      }
+      try served.waitUntil("the file") { _ in files.value.count == 1 }
+      for number in 0..<500 {
+        let client = try Client(to: served)
+        try client.begin("GET", "/")
+        client.finishSending()
+        _ = try client.skip(byteCount: number % 50 * 50_000)
+        client.vanish()
+      }
+      try served.onLoop { _ in files.value = [] }
+      try served.stop()
+    }
+  }
+}
