@@ -12,7 +12,7 @@ struct RequestProgress {
     static let canceled = Flags(rawValue: 2)
     /// Completed before glibc was done with it; it has no handler any more.
     static let abandoned = Flags(rawValue: 4)
-    /// Not to be merged again, because it was part of a merged write that failed.
+    /// Not to be merged again, because the merged write that it was part of failed or was split.
     static let unmergeable = Flags(rawValue: 8)
   }
 
