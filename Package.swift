@@ -102,32 +102,17 @@ let package = Package(
         "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
 
-    // The programs that the documents show; a test runs each of them.
-    .executableTarget(
-      name: "ReadFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/ReadFile"),
-    .executableTarget(
-      name: "AwaitFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/AwaitFile"),
+    // What the articles show, one piece after the other; a test runs it.
     .executableTarget(
       name: "GuideSnippet", dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", systemPackage],
       path: "docs/Snippets/Guide"),
+    // A snippet is one file of Swift that uses the library products, so this is none: its host is
+    // in C.
     .executableTarget(
-      name: "EchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/EchoServer"),
-    .executableTarget(
-      name: "AsyncEchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/AsyncEchoServer"),
-    .executableTarget(
-      name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
-      path: "docs/Snippets/CopyFile"),
-    .executableTarget(
-      name: "EmbedInCSnippet",
-      dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/EmbedInC"),
-    .executableTarget(
-      name: "PollLoopSnippet", dependencies: ["PosixAIO", systemPackage],
-      path: "docs/Snippets/PollLoop"),
+      name: "EmbedInC", dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
+      path: "Examples/EmbedInC"),
+    // A server in C with an event base of its own.
+    .target(name: "CLineServer", dependencies: ["CLibevent"], path: "Examples/CLineServer"),
 
     // Shared by the test targets; not a product.
     .target(
@@ -147,9 +132,6 @@ let package = Package(
     .executableTarget(
       name: "ParserOutcomes", dependencies: ["ReactorHTTP"], path: "Tests/Fixtures/ParserOutcomes"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
-    // A server that was there before any Swift, with an event base of its own.
-    .target(
-      name: "CLineServer", dependencies: ["CLibevent"], path: "Tests/Fixtures/CLineServer"),
     .executableTarget(
       name: "OperationScenario",
       dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage],
@@ -158,20 +140,17 @@ let package = Package(
       name: "PosixAIOTests",
       dependencies: [
         "PosixAIO", "CPosixAIO", "AsyncMain", "NoHelpers", "CFaults", "OperationScenario",
-        "CopyFileSnippet", "TestSupport", systemPackage,
+        "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "ReadFileSnippet",
-        "AwaitFileSnippet", "GuideSnippet", "EchoServerSnippet", "AsyncEchoServerSnippet",
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "GuideSnippet",
         "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "EmbeddingTests",
-      dependencies: [
-        "EmbedInCSnippet", "PollLoopSnippet", "Reactor", "TestSupport", systemPackage,
-      ]),
+      dependencies: ["EmbedInC", "Reactor", "TestSupport", systemPackage]),
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: [

@@ -9,7 +9,7 @@ final class SnippetTests: XCTestCase {
   func test_fileIsPrinted_inBothStyles() throws {
     let text = try String(contentsOfFile: "/etc/os-release", encoding: .utf8)
     for name in Self.readers {
-      let outcome = try Program.run("\(name)Snippet")
+      let outcome = try Program.run(name)
       XCTAssertEqual(outcome.status, 0, outcome.errors)
       XCTAssertEqual(outcome.output, text, name)
     }
@@ -23,7 +23,7 @@ final class SnippetTests: XCTestCase {
     }
     let readme = try text("README.md")
     for name in Self.readers {
-      let snippet = try text("docs/Snippets/\(name)/main.swift")
+      let snippet = try text("Snippets/\(name).swift")
       XCTAssertTrue(readme.contains("```swift\n\(snippet)```"), name)
     }
   }
