@@ -102,10 +102,6 @@ let package = Package(
         "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
 
-    // What the articles show, one piece after the other; a test runs it.
-    .executableTarget(
-      name: "GuideSnippet", dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", systemPackage],
-      path: "docs/Snippets/Guide"),
     // A snippet is one file of Swift that uses the library products, so this is none: its host is
     // in C.
     .executableTarget(
@@ -145,8 +141,7 @@ let package = Package(
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "GuideSnippet",
-        "TestSupport", systemPackage,
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "EmbeddingTests",
