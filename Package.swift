@@ -32,7 +32,7 @@ let package = Package(
     .library(name: "PosixAIO", targets: ["PosixAIO"]),
     .library(name: "Reactor", targets: ["Reactor"]),
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
-    // Each is empty without the trait of its name: docs/integrations.md.
+    // Each is empty without the trait of its name: the article Integrations of Reactor.
     .library(name: "ReactorHTTPTypes", targets: ["ReactorHTTPTypes"]),
     .library(name: "ReactorMetrics", targets: ["ReactorMetrics"]),
     .library(name: "ReactorServiceLifecycle", targets: ["ReactorServiceLifecycle"]),
