@@ -74,6 +74,7 @@ try EventLoop.run { loop in
   server.shutdownOutput()
   try await upload(from: client, to: directory.appending("copy"))
   try await printLines(of: directory.appending("copy"), on: loop)
+  await client.close()
   await server.close()
 
   let file = try await File.open(path, .writeOnly, on: loop)

@@ -5,7 +5,8 @@ import Testing
 struct DocumentTests {
   /// Code that no target compiles, and why.
   private static let uncompiled = [
-    "Sources/Reactor/Reactor.docc/Integrations.md",  // its products are empty without the package traits
+    // Its products are empty without the package traits.
+    "Sources/Reactor/Reactor.docc/Integrations.md",
     "docs/nix-parity.md",  // Rust's side of a comparison
   ]
 

@@ -12,7 +12,8 @@ struct LengthTests {
 
   @Test func filesAreShort() {
     for file in Repository.files(
-      "Sources", "Tests", "Snippets", "Examples", ending: [".swift", ".c", ".h"]) {
+      "Sources", "Tests", "Snippets", "Examples", ending: [".swift", ".c", ".h"])
+    {
       let limit = Self.longer[file.path] ?? Self.lineLimit
       #expect(file.lineCount <= limit, "\(file.path) is to be divided by what it is about")
     }
