@@ -32,7 +32,7 @@ let package = Package(
     .library(name: "PosixAIO", targets: ["PosixAIO"]),
     .library(name: "Reactor", targets: ["Reactor"]),
     .library(name: "ReactorHTTP", targets: ["ReactorHTTP"]),
-    // Each is empty without the trait of its name: docs/integrations.md.
+    // Each is empty without the trait of its name: the article Integrations of Reactor.
     .library(name: "ReactorHTTPTypes", targets: ["ReactorHTTPTypes"]),
     .library(name: "ReactorMetrics", targets: ["ReactorMetrics"]),
     .library(name: "ReactorServiceLifecycle", targets: ["ReactorServiceLifecycle"]),
@@ -49,13 +49,14 @@ let package = Package(
       description: "The product ReactorServiceLifecycle, over swift-service-lifecycle."),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    // The oldest versions that everything here was built with, tests and traits included.
+    .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     // Only fetched with the trait that needs it.
-    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
   ],
   targets: [
     // The C side of PosixAIO: what the Glibc module does not show to Swift.
@@ -102,32 +103,13 @@ let package = Package(
         "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
 
-    // The programs that the documents show; a test runs each of them.
+    // A snippet is one file of Swift that uses the library products, so this is none: its host is
+    // in C.
     .executableTarget(
-      name: "ReadFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/ReadFile"),
-    .executableTarget(
-      name: "AwaitFileSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/AwaitFile"),
-    .executableTarget(
-      name: "GuideSnippet", dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", systemPackage],
-      path: "docs/Snippets/Guide"),
-    .executableTarget(
-      name: "EchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/EchoServer"),
-    .executableTarget(
-      name: "AsyncEchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/AsyncEchoServer"),
-    .executableTarget(
-      name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
-      path: "docs/Snippets/CopyFile"),
-    .executableTarget(
-      name: "EmbedInCSnippet",
-      dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
-      path: "docs/Snippets/EmbedInC"),
-    .executableTarget(
-      name: "PollLoopSnippet", dependencies: ["PosixAIO", systemPackage],
-      path: "docs/Snippets/PollLoop"),
+      name: "EmbedInC", dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
+      path: "Examples/EmbedInC"),
+    // A server in C with an event base of its own.
+    .target(name: "CLineServer", dependencies: ["CLibevent"], path: "Examples/CLineServer"),
 
     // Shared by the test targets; not a product.
     .target(
@@ -147,9 +129,6 @@ let package = Package(
     .executableTarget(
       name: "ParserOutcomes", dependencies: ["ReactorHTTP"], path: "Tests/Fixtures/ParserOutcomes"),
     .target(name: "CFaults", path: "Tests/Fixtures/CFaults"),
-    // A server that was there before any Swift, with an event base of its own.
-    .target(
-      name: "CLineServer", dependencies: ["CLibevent"], path: "Tests/Fixtures/CLineServer"),
     .executableTarget(
       name: "OperationScenario",
       dependencies: ["PosixAIO", "CPosixAIO", "TestSupport", systemPackage],
@@ -158,20 +137,16 @@ let package = Package(
       name: "PosixAIOTests",
       dependencies: [
         "PosixAIO", "CPosixAIO", "AsyncMain", "NoHelpers", "CFaults", "OperationScenario",
-        "CopyFileSnippet", "TestSupport", systemPackage,
+        "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "ReactorTests",
       dependencies: [
-        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "ReadFileSnippet",
-        "AwaitFileSnippet", "GuideSnippet", "EchoServerSnippet", "AsyncEchoServerSnippet",
-        "TestSupport", systemPackage,
+        "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "EmbeddingTests",
-      dependencies: [
-        "EmbedInCSnippet", "PollLoopSnippet", "Reactor", "TestSupport", systemPackage,
-      ]),
+      dependencies: ["EmbedInC", "Reactor", "TestSupport", systemPackage]),
     .testTarget(
       name: "ReactorHTTPTests",
       dependencies: [

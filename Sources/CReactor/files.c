@@ -69,9 +69,10 @@ ssize_t creactor_send_file(int socket, int file, int64_t offset, size_t byte_cou
     off_t place = offset;
     ssize_t sent = sendfile(socket, file, &place, byte_count);
     int reason = errno;
-    // sendfile(2) cannot be told not to raise it.
+    // sendfile(2) cannot be told not to raise it, and does so, too, when the peer goes after a part
+    // was sent: then it returns that part.
     const struct timespec at_once = {0};
-    if (sent < 0 && reason == EPIPE && !was_pending)
+    if (sent < (ssize_t)byte_count && !was_pending)
         while (sigtimedwait(&broken_pipe, NULL, &at_once) < 0 && errno == EINTR)
             ;
     if (!was_blocked)

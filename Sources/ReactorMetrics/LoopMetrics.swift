@@ -13,7 +13,7 @@
   /// at an interval, by a timer of the loop. How long operations wait and run is a `Timer` for each
   /// kind, which gets every operation that glibc has run. The loop's own times are exported as the
   /// median and the 99th percentile since the loop was made. Every label begins with `reactor.`,
-  /// and every metric has the dimension `loop`. docs/integrations.md lists them.
+  /// and every metric has the dimension `loop`. The article Integrations lists them.
   ///
   /// It lives, kept or not, until ``stop()`` or until the loop is closed.
   @safe

@@ -2,7 +2,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// docs/Snippets/EmbedInC: a server in C that gets its files from a loop in its own event base.
+/// Examples/EmbedInC: a server in C that gets its files from a loop in its own event base.
 final class EmbedInCTests: XCTestCase {
   func test_serverServesFilesOnlyWhileItHasFileIO_andItsBaseIsAsItWasAfterwards() throws {
     let (server, folder) = (try LineServer(), try TemporaryFolder())

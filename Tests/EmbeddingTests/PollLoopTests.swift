@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// docs/Snippets/PollLoop: the completion queue in a loop of poll(2).
+/// Snippets/PollLoop.swift: the completion queue in a loop of poll(2).
 final class PollLoopTests: XCTestCase {
   func test_pollLoopPrintsTheFilesThatItIsTold_untilItsInputEnds() throws {
     let folder = try TemporaryFolder()
@@ -25,7 +25,7 @@ final class PollLoopTests: XCTestCase {
     let (process, input, output) = (Process(), Pipe(), Pipe())
     process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
     let seconds = "\(testDeadline.components.seconds)"
-    process.arguments = ["--signal=KILL", seconds, try Program.url("PollLoopSnippet").path]
+    process.arguments = ["--signal=KILL", seconds, try Program.url("PollLoop").path]
     process.standardInput = input
     process.standardOutput = output
     try process.run()

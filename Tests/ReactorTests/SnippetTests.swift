@@ -9,7 +9,7 @@ final class SnippetTests: XCTestCase {
   func test_fileIsPrinted_inBothStyles() throws {
     let text = try String(contentsOfFile: "/etc/os-release", encoding: .utf8)
     for name in Self.readers {
-      let outcome = try Program.run("\(name)Snippet")
+      let outcome = try Program.run(name)
       XCTAssertEqual(outcome.status, 0, outcome.errors)
       XCTAssertEqual(outcome.output, text, name)
     }
@@ -23,26 +23,40 @@ final class SnippetTests: XCTestCase {
     }
     let readme = try text("README.md")
     for name in Self.readers {
-      let snippet = try text("docs/Snippets/\(name)/main.swift")
+      let snippet = try text("Snippets/\(name).swift")
       XCTAssertTrue(readme.contains("```swift\n\(snippet)```"), name)
     }
   }
 
-  /// The pieces of code in the articles, which would otherwise only compile.
-  func test_piecesInTheArticlesDoWhatTheySay() throws {
-    let folder = try TemporaryFolder()
-    let outcome = try Program.run("GuideSnippet", [folder.path.string])
+  // The pieces of code in the articles, which would otherwise only compile.
+
+  func test_piecesInTheArticlesOfPosixAIO_doWhatTheySay() throws {
+    let directory = try TemporaryFolder()
+    let outcome = try Program.run("QueueGuide", [directory.path.appending("log").string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)
-    // The checksum comes when its thread is done.
+    XCTAssertEqual(outcome.output, "durable: success()\na record\n")
+    XCTAssertEqual(try directory.contents(of: "log"), Array("a record\n".utf8))
+  }
+
+  func test_piecesInTheArticlesOfReactor_doWhatTheySay() throws {
+    let directory = try TemporaryFolder()
+    let outcome = try Program.run("StreamsGuide", [directory.path.string])
+    XCTAssertEqual(outcome.status, 0, outcome.errors)
+    // The checksum is printed when its thread has it.
     XCTAssertEqual(
       outcome.output.split(separator: "\n").filter { !$0.hasPrefix("checksum") },
-      [
-        "durable: success()", "a record", "one", "two", "one", "two", "accepted: true", "one",
-        "two",
-      ])
+      ["one", "two", "one", "two", "accepted: true"])
     XCTAssertTrue(outcome.output.contains("checksum 1026\n"), outcome.output)
-    XCTAssertEqual(try folder.contents(of: "settings"), Array("three\no\n".utf8))
-    XCTAssertEqual(try folder.contents(of: "copy"), Array("one\ntwo\n".utf8))
-    XCTAssertEqual(try folder.contents(of: "log"), Array("a record\n".utf8))
+    XCTAssertEqual(try directory.contents(of: "settings"), Array("three\no\n".utf8))
+    XCTAssertEqual(try directory.contents(of: "copy"), Array("one\ntwo\n".utf8))
+  }
+
+  func test_piecesInTheArticlesOfReactorHTTP_doWhatTheySay() throws {
+    let directory = try TemporaryFolder()
+    try directory.write("one\ntwo\n".utf8, to: "file")
+    let outcome = try Program.run("HTTPGuide", [directory.path.appending("file").string])
+    XCTAssertEqual(outcome.status, 0, outcome.errors)
+    XCTAssertTrue(outcome.output.hasPrefix("HTTP/1.1 200 "), outcome.output)
+    XCTAssertTrue(outcome.output.hasSuffix("\r\n\r\none\ntwo\n"), outcome.output)
   }
 }

@@ -5,7 +5,8 @@ import Testing
 struct DocumentTests {
   /// Code that no target compiles, and why.
   private static let uncompiled = [
-    "docs/integrations.md",  // its products are empty without the package traits
+    // Its products are empty without the package traits.
+    "Sources/Reactor/Reactor.docc/Integrations.md",
     "docs/nix-parity.md",  // Rust's side of a comparison
   ]
 
@@ -39,7 +40,7 @@ struct DocumentTests {
 
   @Test func swiftInDocumentsIsPartOfAProgramThatIsCompiled() {
     let programs = Repository.files(
-      "docs/Snippets", "Benchmarks/Sources", "Tests", ending: [".swift"]
+      "Snippets", "Examples", "Benchmarks/Sources", "Tests", ending: [".swift"]
     ).map(\.withoutIndentation)
     for document in Repository.documents where !Self.uncompiled.contains(document.path) {
       for block in document.swiftBlocks where !block.isOfAManifest {
@@ -67,15 +68,12 @@ struct DocumentTests {
 
   @Test func everySnippetIsShownOrNamed() {
     let documents = Repository.documents
-    for folder in Repository.folders(in: "docs/Snippets") {
-      let programs = Repository.files("docs/Snippets/\(folder)", ending: [".swift"])
+    for program in Repository.files("Snippets", "Examples", ending: [".swift"]) {
       let isUsed = documents.contains { document in
-        document.lines.contains { $0.contains("\(folder)Snippet") }
-          || document.swiftBlocks.contains { block in
-            programs.contains { $0.withoutIndentation.contains(block) }
-          }
+        document.lines.contains { $0.contains(program.path) }
+          || document.swiftBlocks.contains { program.withoutIndentation.contains($0) }
       }
-      #expect(isUsed, "no document shows docs/Snippets/\(folder)")
+      #expect(isUsed, "no document shows \(program.path)")
     }
   }
 }

@@ -44,12 +44,14 @@ struct LeftOverTests {
   }
 
   private var code: [TextFile] {
-    Repository.files("Sources", "docs", "Benchmarks/Sources", ending: [".swift"])
+    Repository.files(
+      "Sources", "Snippets", "Examples", "Benchmarks/Sources", ending: [".swift"])
   }
 
   private var everything: [TextFile] {
     let endings = [".swift", ".c", ".h", ".md"]
-    return Repository.files("Sources", "Tests", "docs", "Benchmarks/Sources", ending: endings)
+    return Repository.files(
+      "Sources", "Tests", "Snippets", "Examples", "docs", "Benchmarks/Sources", ending: endings)
       + ["README.md", "Package.swift", "Benchmarks/Package.swift"].compactMap { TextFile($0) }
   }
 }

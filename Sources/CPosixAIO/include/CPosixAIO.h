@@ -5,8 +5,13 @@
 // Every function that can fail returns -1 and sets errno, as the call that it wraps.
 #pragma once
 // features.h first and never _GNU_SOURCE here: a header that defines it makes a second fd_set,
-// which clashes with Swift's Glibc module.
+// which clashes with Swift's Glibc module. It also says whether libc is glibc.
+#ifdef __linux__
 #include <features.h>
+#endif
+#ifndef __GLIBC__
+#error "swift-aio needs Linux with glibc: it is built on glibc's POSIX AIO and on signalfd(2)."
+#endif
 
 #include <aio.h>
 #include <signal.h>

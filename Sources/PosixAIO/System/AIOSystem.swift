@@ -1,3 +1,8 @@
+#if !os(Linux) || !canImport(Glibc)
+  #error(
+    "swift-aio needs Linux with glibc: it is built on glibc's POSIX AIO and on signalfd(2).")
+#endif
+
 internal import CPosixAIO
 internal import Glibc
 package import SystemPackage

@@ -34,6 +34,9 @@ public final class File {
   /// it: the file system has no such call, or the process may not ask what is cached.
   var isCopiedAlways = false
 
+  /// What was read of it a moment ago; nil where the kernel says itself what is in the page cache.
+  var provenRange: ProvenRange?
+
   /// Whether its bytes are not asked for in the page cache, since the kernel has refused that.
   var refusesCachedReads = false
   private let isInMemory: Bool

@@ -58,8 +58,9 @@ struct OutputBuffer: ~Copyable {
   /// What was not sent; of a range that may end earlier, as far as is known.
   var byteCount: Int {
     guard rangeCount > 0 else { return memoryByteCount }
-    var count = memoryByteCount + (last?.range?.byteCount ?? 0)
-    for piece in earlier[firstEarlier...] { count += piece.range?.byteCount ?? 0 }
+    var count = memoryByteCount
+    for piece in earlier[firstEarlier...] { count.add(piece.range?.byteCount ?? 0) }
+    count.add(last?.range?.byteCount ?? 0)
     return count
   }
 
@@ -308,4 +309,12 @@ struct OutputBuffer: ~Copyable {
 
   /// The next piece whose owner is to be told, in the order of the writes.
   mutating func nextSettled() -> Settled? { settled.popFirst() }
+}
+
+extension FixedWidthInteger {
+  /// Adds a number of 0 or more, up to the largest there is: a range may end at the last place.
+  package mutating func add(_ other: Self) {
+    let (sum, overflows) = addingReportingOverflow(other)
+    self = overflows ? .max : sum
+  }
 }

@@ -119,6 +119,7 @@ final class SocketStream {
     case 0:
       isReading = false
       owner?.inputEnded()
+      input.shrink()
     default:
       guard reason != .wouldBlock, reason != .interrupted else { return }
       owner?.streamFailed(reason)

@@ -52,21 +52,25 @@ final class IncomingPump: PumpWay {
   }
 
   private func wait() {
-    source.whenReadable { [self] in
-      if case .running = state { moveOn() }
-    }
+    source.whenReadable { [self] in moveOn() }
   }
 
+  /// In a loop: the peer says how many pieces there are.
   private func moveOn() {
-    if let failure = writer.failure { return finish(.file(failure)) }
-    let readable = Int(min(Int64(source.readableByteCount), missingByteCount))
-    if readable > 0 {
-      move(readable)
-    } else if source.hasEnded {
-      source.acknowledgeEnd()
-      finish(endReason)
-    } else {
-      wait()
+    while case .running = state {
+      if let failure = writer.failure { return finish(.file(failure)) }
+      let readable = Int(min(Int64(source.readableByteCount), missingByteCount))
+      guard readable > 0 else {
+        guard source.hasEnded else { return wait() }
+        source.acknowledgeEnd()
+        return finish(endReason)
+      }
+      // No more than a write takes, so that room for it comes soon.
+      let byteCount = min(readable, writer.chunkByteCount)
+      guard writer.hasRoom(for: byteCount) else {
+        return writer.waitForRoom(byteCount) { [self] _ in moveOn() }
+      }
+      move(byteCount)
     }
   }
 
@@ -76,14 +80,8 @@ final class IncomingPump: PumpWay {
     return mayEndEarlier && reason == .endOfInput ? nil : .connection(reason)
   }
 
+  /// - Parameter byteCount: What has arrived, and the writer has room for.
   private func move(_ byteCount: Int) {
-    // No more than a write takes, so that room for it comes soon.
-    let byteCount = min(byteCount, writer.chunkByteCount)
-    guard writer.hasRoom(for: byteCount) else {
-      return writer.waitForRoom(byteCount) { [self] _ in
-        if case .running = state { moveOn() }
-      }
-    }
     var failure: Errno?
     source.consume { bytes in
       do throws(Errno) {
@@ -99,7 +97,7 @@ final class IncomingPump: PumpWay {
       return finish(.file(writer.failure ?? error))
     }
     missingByteCount -= Int64(byteCount)
-    if missingByteCount == 0 { finish(nil) } else { moveOn() }
+    if missingByteCount == 0 { finish(nil) }
   }
 
   /// Has what was accepted written, and says how much that was.

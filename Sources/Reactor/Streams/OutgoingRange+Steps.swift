@@ -45,18 +45,26 @@ extension OutgoingRange {
     }
     let window = min(min(end, fileEnd) - offset, Self.windowByteCount)
     guard window > 0 else { return read() }
+    if let proven = file.provenRange?.byteCount(from: offset, at: .now) {
+      return proven > 0 ? sendUndoubted(min(window, proven)) : read()
+    }
     let missing = core.fileCalls.missingPageCount(of: descriptor, reach(behind: offset + window))
     guard missing == 0 else {
       if missing < 0 {
-        noteRefusal(Errno.ofLastCall)
+        noteRefusalToCount(Errno.ofLastCall)
       } else {
         doubt(upTo: offset + window)
       }
       return read()
     }
-    guard !core.cacheDoubts.contains(offset..<offset + window, of: identity) else { return read() }
+    return sendUndoubted(window)
+  }
+
+  private func sendUndoubted(_ byteCount: Int64) -> Readiness {
+    let window = offset..<offset + byteCount
+    guard !core.cacheDoubts.contains(window, of: identity) else { return read() }
     dropReader()
-    return .file(byteCount: Int(window))
+    return .file(byteCount: Int(byteCount))
   }
 
   private var identity: CacheDoubts.FileID {
@@ -94,6 +102,15 @@ extension OutgoingRange {
     file.isCopiedAlways = true
   }
 
+  /// The kernel does not say what is cached: of this file, or at all.
+  private func noteRefusalToCount(_ reason: Errno) {
+    if reason == .notPermitted {
+      file.provenRange = ProvenRange()
+    } else {
+      noteRefusal(reason)
+    }
+  }
+
   // MARK: Reading
 
   private func read() -> Readiness {
@@ -119,7 +136,9 @@ extension OutgoingRange {
     case .success(nil): state = mayEndEarlier ? .ended : .failed(.endOfFile)
     case .success(let chunk?):
       let byteCount = chunk.count
-      core.cacheDoubts.remove(offset..<offset + Int64(byteCount), of: identity)
+      let read = offset..<offset + Int64(byteCount)
+      core.cacheDoubts.remove(read, of: identity)
+      file.provenRange?.add(read, at: .now)
       keep(chunk, byteCount)
     }
   }

@@ -11,10 +11,12 @@ internal import SystemPackage
 ///
 /// **What is guaranteed.** `sendfile(2)` is not called for pages that are missing, nor for pages
 /// that this process has begun to read or may have caused to be read ahead: a socket's turn does
-/// not wait for the disk because of its own client or its neighbours. Not guaranteed are pages that
-/// another process is reading at that moment, or that the kernel reclaims between the question and
-/// the call; nor a device that reads further ahead than ``ReadAhead/longestReach``. Then the loop
-/// waits for those pages, and the bytes are right all the same.
+/// not wait for the disk because of its own client or its neighbours.
+///
+/// **What is not.** The loop waits for pages that another process is reading at that moment; that
+/// the kernel reclaims between the question and the call, or within ``ProvenRange/validity`` where
+/// the kernel answers no such question; or that a device reads ahead from further than
+/// ``ReadAhead/longestReach``. The bytes are right all the same.
 @safe
 final class OutgoingRange {
   /// The largest range that is copied from the page cache, in bytes: its cost is then below that of

@@ -14,8 +14,9 @@ struct ClientActivity: Equatable {
   }
 
   var kind: Kind
-  /// Counts the requests of the connection, so that one activity is told from the next.
-  var requestCount: Int
+  /// Tells one activity from the next of its kind: a request, or all that is sent until nothing
+  /// waits.
+  var number: Int
 }
 
 /// How long a client takes for what it does.
@@ -26,7 +27,7 @@ struct ClientPace {
   /// So much the kernel of a client may take while nobody reads there.
   private static let byteCountOfReader = 1024 * 1024
 
-  private var activity = ClientActivity(kind: .none, requestCount: 0)
+  private var activity = ClientActivity(kind: .none, number: 0)
   private var start = ContinuousClock.now
   private var startByteCount: Int64 = 0
   private var lastByteCount: Int64 = 0
@@ -54,7 +55,8 @@ struct ClientPace {
     let moved = byteCount - self.startByteCount
     switch activity.kind {
     case .none: return false
-    case .idle: return stalled > limits.inactivityTimeout
+    // Empty lines are no request.
+    case .idle: return elapsed > limits.inactivityTimeout
     case .receiving:
       let earned = Duration.seconds(moved / Int64(limits.minimumRequestByteRate))
       return stalled > limits.inactivityTimeout || elapsed > limits.requestTimeout + earned
@@ -68,6 +70,6 @@ struct ClientPace {
 
   /// When the next look at an idle connection makes sense.
   func idleDeadline(_ limits: HTTPServer.Configuration) -> ContinuousClock.Instant {
-    lastMove + limits.inactivityTimeout
+    start + limits.inactivityTimeout
   }
 }

@@ -32,10 +32,18 @@ final class Exchange {
 
   /// What the response depends on.
   struct Terms {
-    let isHead: Bool
+    let method: HTTPMethod?
     let minorVersion: Int
     /// Whether the client wants the connection to go on.
     let keepsAlive: Bool
+
+    var isHead: Bool { method == .head }
+
+    /// Whether a response has content, as far as its status says. What follows the head of a tunnel
+    /// is no content (RFC 9110, 9.3.6).
+    func allowContent(_ status: HTTPStatus) -> Bool {
+      status.allowsBody && !(method == .connect && status.code < 300)
+    }
   }
 
   /// Nil for a request that was refused before its head was understood.
@@ -97,10 +105,12 @@ final class Exchange {
   // MARK: - Writing
 
   func send(_ status: HTTPStatus, _ headers: HeaderFields, _ body: some Collection<UInt8>) {
+    if case .cut = phase { return }
     let notable = check(status, headers)
     guard let connection = openConnection else { return phase = .written }
-    let isBodySent = status.allowsBody && !terms.isHead
-    let length = status.allowsBody ? Int64(body.count) : nil
+    let hasContent = terms.allowContent(status)
+    let isBodySent = hasContent && !terms.isHead
+    let length = hasContent ? Int64(body.count) : nil
     let byteCount = isBodySent ? body.count : 0
     writeHead(
       status, headers, notable, .length(length), followingByteCount: byteCount, isWhole: true,
@@ -114,15 +124,17 @@ final class Exchange {
 
   func start(_ status: HTTPStatus, _ headers: HeaderFields, contentLength: Int64?) {
     precondition(contentLength ?? 0 >= 0, "ResponseWriter: a content length is 0 or more")
+    if case .cut = phase { return }
     let notable = check(status, headers)
-    let isBodySent = status.allowsBody && !terms.isHead
+    let hasContent = terms.allowContent(status)
+    let isBodySent = hasContent && !terms.isHead
     let isChunked = contentLength == nil && isBodySent && terms.minorVersion > 0
     phase = .streaming(
       remaining: contentLength, !isBodySent ? .omitted : isChunked ? .chunked : .plain)
     guard let connection = openConnection else { return }
     let framing: ResponseFraming =
       switch contentLength {
-      case let length?: .length(status.allowsBody ? length : nil)
+      case let length?: .length(hasContent ? length : nil)
       case nil: isChunked ? .chunked : isBodySent ? .connection : .length(nil)
       }
     let isSmall = isBodySent && contentLength ?? .max <= Self.smallByteCount
@@ -202,7 +214,7 @@ final class Exchange {
     // It ends already, and whoever wants to know is about to be told.
     if connection?.closeReason != nil { return }
     phase = .cut
-    lossAction = nil
+    _ = lossAction.take()
     openConnection?.abortLater()
   }
 
@@ -210,14 +222,17 @@ final class Exchange {
     switch fate {
     case .open:
       if case .cut = phase { return }
-      lossAction = action
+      _ = lossAction.exchange(for: action)
     case .sent: break
     case .lost: afterThis(action)
     }
   }
 
   func onEnd(_ action: @escaping (HTTPServer.ResponseWriter.Outcome) -> Void) {
-    if case .open = fate { return endAction = action }
+    if case .open = fate {
+      _ = endAction.exchange(for: action)
+      return
+    }
     let outcome = outcome
     afterThis { action(outcome) }
   }
@@ -225,6 +240,8 @@ final class Exchange {
   /// The handler let go of its writer.
   func abandoned() {
     switch phase {
+    // It is about to be told.
+    case .waiting where connection?.closeReason != nil: break
     case .waiting:
       let status = body?.failure?.status ?? .internalServerError
       send(status, [:], "\(status.reason)\n".utf8)
@@ -311,6 +328,7 @@ extension Exchange {
       isClosedByHandler || !terms.keepsAlive
       || connection.mustEnd(behind: self, isWhole: isWhole)
     if case .connection = framing { endsConnection = true }
+    let headers = endsConnection && notable.contains(.connection) ? headers.toClose : headers
     connection.watchPace()
     var announcement: StaticString?
     if !isClosedByHandler {

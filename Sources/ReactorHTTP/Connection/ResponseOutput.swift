@@ -15,7 +15,11 @@ struct ResponseOutput {
   }
 
   /// All bytes that were written so far.
-  var writtenByteCount: Int64 { sentByteCount + Int64(connection.pendingByteCount) }
+  var writtenByteCount: Int64 {
+    var count = sentByteCount
+    count.add(Int64(connection.pendingByteCount))
+    return count
+  }
 
   /// Of those, what the kernel has taken.
   var sentByteCount: Int64 { connection.sentByteCount }

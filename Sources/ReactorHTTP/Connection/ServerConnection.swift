@@ -55,8 +55,9 @@ final class ServerConnection {
   private var isProceedingLater = false
   private var pace = ClientPace()
   private var requestCount = 0
-  /// What was sent when the last request began.
-  private var sentBeforeRequest: Int64 = 0
+  /// How often all that was written had been sent, and what that was.
+  private var drainCount = 0
+  private var sentBeforeSending: Int64 = 0
 
   /// All bytes of requests that were taken from the connection so far.
   private var consumedByteCount: Int64 = 0
@@ -144,7 +145,6 @@ final class ServerConnection {
   private func begin(_ head: RequestHead) {
     guard let server else { return }
     requestCount += 1
-    sentBeforeRequest = connection.sentByteCount
     consumedByteCount += Int64(head.byteCount)
     let limit = server.configuration.bodyByteLimit
     let body =
@@ -153,7 +153,7 @@ final class ServerConnection {
       : HTTPServer.RequestBody(
         head, self, limit: limit, trailerLimits: server.configuration.headLimits)
     let terms = Exchange.Terms(
-      isHead: head.method == .head, minorVersion: head.minorVersion,
+      method: head.method, minorVersion: head.minorVersion,
       keepsAlive: head.keepsAlive && head.method != .connect)
     let exchange = Exchange(
       HTTPServer.Request(head, body, from: self), body, terms, self)
@@ -169,7 +169,7 @@ final class ServerConnection {
   private func refuse(_ error: RequestError) {
     guard let server else { return }
     let line = connection.withUnreadBytes { Self.firstLine($0) }
-    let terms = Exchange.Terms(isHead: false, minorVersion: 1, keepsAlive: false)
+    let terms = Exchange.Terms(method: nil, minorVersion: 1, keepsAlive: false)
     let exchange = Exchange(nil, nil, refusedLine: line, terms, self)
     phase = .exchange(exchange)
     server.refuse(exchange, error)
@@ -221,6 +221,9 @@ final class ServerConnection {
   /// The last byte of a response is written, perhaps by the handler in the middle of its call.
   func responseWritten(_ exchange: Exchange) {
     unsent.append(exchange)
+    // Its bytes may have been sent before its end was known, and no progress tells it then.
+    if exchange.end <= connection.sentByteCount { core.later { [self] in outputProgressed() } }
+    looks.wantSoon()
     if isProceeding { return }
     if exchange.endsConnection {
       return exchange.body?.isBeingRead == true ? proceedLater() : closeGracefully()
@@ -249,6 +252,10 @@ final class ServerConnection {
 
   private func outputProgressed() {
     let sent = connection.sentByteCount
+    if connection.pendingByteCount == 0 {
+      drainCount += 1
+      sentBeforeSending = sent
+    }
     while let first = unsent.first, first.end <= sent {
       _ = unsent.popFirst()
       first.sent()
@@ -308,7 +315,7 @@ final class ServerConnection {
       case .head: parser.hasBegun ? .receiving : .idle
       case .exchange(let exchange): exchange.body?.isAwaited == true ? .receiving : .none
       }
-    return ClientActivity(kind: kind, requestCount: requestCount)
+    return ClientActivity(kind: kind, number: kind == .sending ? drainCount : requestCount)
   }
 
   /// Somebody waits for the client from now on.
@@ -325,7 +332,7 @@ final class ServerConnection {
     let moved =
       activity.kind == .sending
       ? connection.acknowledgedByteCount : consumedByteCount + Int64(connection.unreadByteCount)
-    let start = activity.kind == .sending ? min(moved, sentBeforeRequest) : moved
+    let start = activity.kind == .sending ? min(moved, sentBeforeSending) : moved
     if pace.isTooSlow(now, activity, byteCount: moved, from: start, limits) {
       tooSlow(activity.kind)
       return nil

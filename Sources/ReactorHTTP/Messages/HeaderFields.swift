@@ -155,6 +155,18 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     return isToClose
   }
 
+  /// The same without a "keep-alive" in a `Connection` field.
+  var toClose: HeaderFields {
+    let options = values(of: "Connection").flatMap { $0.split(separator: ",") }
+      .map { $0.drop { $0.isWhitespace } }
+    var fields = self
+    fields["Connection"] = nil
+    for option in options where !String(option).equalsIgnoringCase(Keyword.keepAlive) {
+      fields.add("Connection", String(option))
+    }
+    return fields
+  }
+
   /// The index of the first line: 0.
   public var startIndex: Int { 0 }
 

@@ -125,6 +125,7 @@ extension HTTPServer {
     ///   ``chunkByteCount`` bytes, nil behind the last one, or the failure. Behind the end and a
     ///   failure it gets the same again.
     public func next(_ handler: @escaping Handler) {
+      checkReader()
       whenReadable { [self] in handler(takeNext(atMost: Self.chunkByteCount)) }
     }
 
@@ -136,6 +137,7 @@ extension HTTPServer {
     ///   - handler: Called once by the loop, never from inside this call.
     public func readAll(upTo limit: Int, _ handler: @escaping (Result<[UInt8], Failure>) -> Void) {
       precondition(limit >= 0, "RequestBody: a limit is 0 or more")
+      checkReader()
       if let contentLength, contentLength > limit {
         fail(.tooLarge)
         return later { handler(.failure(.tooLarge)) }
@@ -151,7 +153,9 @@ extension HTTPServer {
       whenReadable { [self] in
         while true {
           if isOver(Int64(limit)) { fail(.tooLarge) }
-          switch takeNext(atMost: limit - bytes.count + 1) {
+          let room = limit - bytes.count
+          // One more, to tell a body that is too large.
+          switch takeNext(atMost: room < .max ? room + 1 : room) {
           case .failure(let failure): return handler(.failure(failure))
           case .success(nil): return handler(.success(bytes))
           case .success(let more?):
@@ -243,7 +247,14 @@ extension HTTPServer {
     func timedOut() { fail(.timedOut) }
 
     /// A pump has the body for itself from now on.
-    func pumpBegins() { isPumped = true }
+    func pumpBegins() {
+      checkReader()
+      isPumped = true
+    }
+
+    private func checkReader() {
+      precondition(reader == nil && !isPumped, "RequestBody: one at a time reads a body")
+    }
 
     /// The pump is done, with all of it or not.
     func pumpEnded() {
@@ -355,7 +366,6 @@ extension HTTPServer.RequestBody: ByteSource {
   }
 
   package func whenReadable(_ resume: @escaping () -> Void) {
-    precondition(reader == nil, "RequestBody: one at a time reads a body")
     guard let connection, failure == nil, !isIncomplete else { return later(resume) }
     connection.checkThread()
     if isContinueDue {

@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import Reactor
 public import SystemPackage
 
@@ -39,11 +40,23 @@ public final class HTTPServer {
 
   /// Told of each response when it is out, or its connection has ended: those of the server itself
   /// included, which no handler sees. Called by the loop, never from inside a call of a handler.
-  public var onResponseEnd: ((ResponseRecord) -> Void)?
+  public var onResponseEnd: ((ResponseRecord) -> Void)? {
+    get { responseEndHandler }
+    set {
+      _ = responseEndHandler.exchange(for: newValue)
+    }
+  }
+  private var responseEndHandler: ((ResponseRecord) -> Void)?
 
   /// Told when the kernel would not accept a client, most likely `EMFILE`: too many open files.
   /// Accepting goes on a little later.
-  public var onAcceptError: ((SocketError) -> Void)?
+  public var onAcceptError: ((SocketError) -> Void)? {
+    get { acceptErrorHandler }
+    set {
+      _ = acceptErrorHandler.exchange(for: newValue)
+    }
+  }
+  private var acceptErrorHandler: ((SocketError) -> Void)?
 
   let core: LoopCore
   private let handler: Handler

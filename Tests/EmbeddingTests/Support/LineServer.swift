@@ -3,7 +3,7 @@ import Reactor
 import TestSupport
 import XCTest
 
-/// A running EmbedInCSnippet.
+/// A running EmbedInC.
 final class LineServer {
   private let process = Process()
   private let output = Pipe()
@@ -15,7 +15,7 @@ final class LineServer {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
     let seconds = "\(testDeadline.components.seconds)"
     process.arguments = [
-      "--foreground", "--signal=KILL", seconds, try Program.url("EmbedInCSnippet").path, "0",
+      "--foreground", "--signal=KILL", seconds, try Program.url("EmbedInC").path, "0",
     ]
     process.standardOutput = output
     try process.run()

@@ -10,7 +10,7 @@ final class CopyFileSnippetTests: XCTestCase {
       let bytes = Pattern.block(byteCount, byteCount: byteCount)
       try folder.write(bytes, to: "source")
       let outcome = try Program.run(
-        "CopyFileSnippet", ["source", "target"].map { folder.path.appending($0).string })
+        "CopyFile", ["source", "target"].map { folder.path.appending($0).string })
       XCTAssertEqual(outcome.status, 0, outcome.errors)
       XCTAssertEqual(outcome.errors, "")
       XCTAssertTrue(try folder.contents(of: "target") == bytes, "\(byteCount) bytes differ")

@@ -107,7 +107,7 @@ extension Site {
 
   /// The reading end of a pipe in which there is nothing.
   func emptyPipe() throws -> AIOFile {
-    let ends = try FileDescriptor.pipe(options: .closeOnExec)
+    let ends = try FileDescriptor.pipe()
     let writeEnd = try hold(ends.writeEnd.rawValue)
     whenLet { _ = unsafe write(writeEnd, [7] as [UInt8], 1) }
     return keep(AIOFile(ends.readEnd, path: "pipe", queue: try liveLoop().queue))

@@ -160,7 +160,7 @@ final class LifetimeTests: XCTestCase {
     XCTAssertTrue(loop.run(until: { ticks >= 3 }, timeout: testDeadline))
   }
 
-  /// What docs/signals.md shows.
+  /// What the article Signals shows.
   func test_spawnedChildHasACleanSignalMask() throws {
     let loop = try EventLoop()
     var inherited = posix_spawnattr_t()

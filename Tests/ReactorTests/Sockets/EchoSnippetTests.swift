@@ -6,11 +6,11 @@ import XCTest
 
 final class EchoSnippetTests: XCTestCase {
   func test_echoServerSendsLinesBack_andHasThemInItsLog() throws {
-    try exchange(with: "EchoServerSnippet")
+    try exchange(with: "EchoServer")
   }
 
   func test_asyncEchoServerSendsLinesBack_andHasThemInItsLog() throws {
-    try exchange(with: "AsyncEchoServerSnippet")
+    try exchange(with: "AsyncEchoServer")
   }
 
   private func exchange(with program: String) throws {

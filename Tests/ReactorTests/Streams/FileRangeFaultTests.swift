@@ -169,7 +169,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
   }
 
   func test_whatDoesNotWorkIsNotTriedAgain_forTheFileOrTheLoop() throws {
-    for (error, isOfLoop) in [(EPERM, false), (EOPNOTSUPP, false), (ENOSYS, true)] {
+    for (error, isOfLoop) in [(EOPNOTSUPP, false), (ENOSYS, true)] {
       let calls = FaultyFileCalls()
       (calls.missingPageErrors, calls.failsForEver) = ([error], true)
       let (folder, loop, file, socket) = try make(calls)
@@ -186,6 +186,37 @@ final class FileRangeFaultTests: FileRangeTestCase {
       XCTAssertEqual(loop.statistics.copiedFileByteCount, UInt64(4 * Self.whole))
       socket.end()
     }
+  }
+
+  func test_kernelThatDoesNotSayWhatIsCachedOfAFileIsAskedOnce() throws {
+    let calls = FaultyFileCalls()
+    (calls.missingPageErrors, calls.failsForEver) = ([EPERM], true)
+    let (folder, loop, file, socket) = try make(calls)
+    let outcomes = RangeOutcomes()
+    for _ in 0..<3 { try socket.connection.write(file, 0..<Self.whole, outcomes.note) }
+    assertReceived(Self.bytes + Self.bytes + Self.bytes, from: socket)
+    XCTAssertEqual(calls.missingPageCount, 1)
+    socket.end()
+    withExtendedLifetime((folder, loop)) {}
+  }
+
+  func test_rangeIsProvenForASecond_fromItsOldestPartOn() {
+    let start = ContinuousClock.now
+    var proven = ProvenRange()
+    XCTAssertEqual(proven.byteCount(from: 0, at: start), 0)
+    proven.add(100..<200, at: start)
+    proven.add(200..<300, at: start + .milliseconds(900))
+    XCTAssertEqual(proven.byteCount(from: 150, at: start + .milliseconds(950)), 150)
+    XCTAssertEqual(proven.byteCount(from: 99, at: start + .milliseconds(950)), 0)
+    XCTAssertEqual(proven.byteCount(from: 300, at: start + .milliseconds(950)), 0)
+    XCTAssertEqual(proven.byteCount(from: 250, at: start + .seconds(1)), 0)
+    proven.add(300..<400, at: start + .seconds(1))
+    XCTAssertEqual(proven.byteCount(from: 250, at: start + .seconds(1)), 0)
+    XCTAssertEqual(proven.byteCount(from: 300, at: start + .seconds(1)), 100)
+    // One that does not touch it takes its place.
+    proven.add(0..<10, at: start + .seconds(1))
+    XCTAssertEqual(proven.byteCount(from: 300, at: start + .seconds(1)), 0)
+    XCTAssertEqual(proven.byteCount(from: 0, at: start + .seconds(1)), 10)
   }
 
   func test_errorOfTheSocketClosesTheConnection() throws {

@@ -1,9 +1,8 @@
+// HTTPGuide FILE: what the articles of ReactorHTTP show; asks its own server for the file.
 import PosixAIO
 import Reactor
 import ReactorHTTP
 import SystemPackage
-
-// What the articles of ReactorHTTP show.
 
 func respond(with file: File, _ response: HTTPServer.ResponseWriter) {
   let byteCount = file.openingStatus.byteCount
@@ -51,4 +50,15 @@ func serve(_ path: String, on loop: EventLoop) throws -> (HTTPServer, port: UInt
   }
   let address = try server.listen(host: "127.0.0.1", port: 0)
   return (server, address.port)
+}
+
+try EventLoop.run { loop in
+  let (server, port) = try serve(CommandLine.arguments[1], on: loop)
+  let client = try await Connection.connect(to: .loopback(port: port), on: loop)
+  try await client.write("GET /file HTTP/1.0\r\n\r\n".utf8)
+  var response: [UInt8] = []
+  for try await chunk in client.chunks { response += chunk }
+  print(String(decoding: response, as: UTF8.self), terminator: "")
+  server.stopAccepting()
+  await client.close()
 }

@@ -1,4 +1,4 @@
-// EmbedInCSnippet PORT: the file IO of a server in C, whose main loop and event base are C's.
+// EmbedInC PORT: the file IO of a server in C, whose main loop and event base are C's.
 import CLineServer
 import Glibc
 import PosixAIO

@@ -1,4 +1,4 @@
-// EchoServerSnippet PORT LOG: sends each line back, and appends it to a log file.
+// EchoServer PORT LOG: sends each line back, and appends it to a log file.
 import Glibc
 import PosixAIO
 import Reactor

@@ -1,4 +1,4 @@
-// AsyncEchoServerSnippet PORT LOG: sends each line back, and appends it to a log file.
+// AsyncEchoServer PORT LOG: sends each line back, and appends it to a log file.
 import Glibc
 import PosixAIO
 import Reactor

@@ -1,8 +1,7 @@
+// StreamsGuide DIRECTORY: what the articles of Reactor show, one piece after the other.
 import PosixAIO
 import Reactor
 import SystemPackage
-
-// What the articles of Reactor show.
 
 nonisolated(nonsending) func save(
   _ settings: String, at path: FilePath, on loop: EventLoop
@@ -51,4 +50,36 @@ func checksum(of bytes: [UInt8], on loop: EventLoop) {
     guard case .success(let sum) = result else { return }  // the loop ended before
     print("checksum \(sum)")  // on the loop again
   }
+}
+
+/// A connection to a listener of our own, and its other side.
+nonisolated(nonsending) func connectedPair(
+  on loop: EventLoop
+) async throws -> (Connection, Connection) {
+  let listener = try Listener(on: loop, .loopback(port: 0))
+  let client = try await Connection.connect(to: listener.address, on: loop)
+  var clients = listener.connections.makeAsyncIterator()
+  guard let server = try await clients.next(isolation: nil) else { throw Errno.connectionReset }
+  return (client, server)
+}
+
+try EventLoop.run { loop in
+  let directory = FilePath(CommandLine.arguments[1])
+  let path = directory.appending("settings")
+  try await save("one\ntwo\n", at: path, on: loop)
+  try await printLines(of: path, on: loop)
+
+  let (client, server) = try await connectedPair(on: loop)
+  try await download(path, to: server)
+  server.shutdownOutput()
+  try await upload(from: client, to: directory.appending("copy"))
+  try await printLines(of: directory.appending("copy"), on: loop)
+  await client.close()
+  await server.close()
+
+  let file = try await File.open(path, .writeOnly, on: loop)
+  let writer = FileWriter(file)
+  print("accepted: \(log("three\n", writer))")
+  try await writer.close(durably: true)
+  checksum(of: [1, 2, 3], on: loop)
 }

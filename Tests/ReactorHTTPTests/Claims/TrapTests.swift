@@ -95,7 +95,7 @@ import Testing
   /// As many bytes as arrive at once, and a writer that takes them one by one.
   @Test func aBodyIsWrittenInPiecesOfOneByte() async {
     await #expect(processExitsWith: .success) {
-      let byteCount = 1 << 20
+      let byteCount = 1 << 16
       var configuration = HTTPServer.Configuration()
       configuration.inputByteCount = 2 * byteCount
       var writing = FileWriter.Configuration()

@@ -1,4 +1,4 @@
-// PollLoopSnippet: prints the files whose paths come by the standard input, from a poll(2) loop.
+// PollLoop: prints the files whose paths come by the standard input, from a poll(2) loop.
 import Glibc
 import PosixAIO
 import SystemPackage

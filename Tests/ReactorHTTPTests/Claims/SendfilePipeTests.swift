@@ -14,7 +14,7 @@ import Testing
   /// signal, and returns what was sent.
   @Test func aClientThatEndsItsSideAndVanishesDoesNotKillTheServer() async {
     await #expect(processExitsWith: .success) {
-      signal(SIGPIPE, SIG_DFL)
+      makeBrokenPipesFatal()
       let folder = try TemporaryFolder()
       let byteCount = 16 << 20
       try folder.write([UInt8](repeating: 1, count: byteCount), to: "file")
@@ -43,4 +43,8 @@ import Testing
       try served.stop()
     }
   }
+}
+
+private func makeBrokenPipesFatal() {
+  signal(SIGPIPE, SIG_DFL)
 }

@@ -1,4 +1,4 @@
-// CopyFileSnippet SOURCE TARGET: the next block is read while the last one is written.
+// CopyFile SOURCE TARGET: the next block is read while the last one is written.
 import PosixAIO
 import SystemPackage
 
