@@ -3,7 +3,7 @@ extension Optional {
   ///
   /// For handlers: what they capture may run code of a user's when it is released, which must not
   /// find the place in the middle of an access.
-  mutating func exchange(for new: consuming Wrapped?) -> Wrapped? {
+  package mutating func exchange(for new: consuming Wrapped?) -> Wrapped? {
     let former = take()
     self = new
     return former
