@@ -119,6 +119,9 @@ let package = Package(
       name: "AsyncEchoServerSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
       path: "docs/Snippets/AsyncEchoServer"),
     .executableTarget(
+      name: "RecordStoreSnippet", dependencies: ["PosixAIO", "Reactor", systemPackage],
+      path: "docs/Snippets/RecordStore"),
+    .executableTarget(
       name: "CopyFileSnippet", dependencies: ["PosixAIO", systemPackage],
       path: "docs/Snippets/CopyFile"),
     .executableTarget(
@@ -165,7 +168,7 @@ let package = Package(
       dependencies: [
         "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "ReadFileSnippet",
         "AwaitFileSnippet", "GuideSnippet", "EchoServerSnippet", "AsyncEchoServerSnippet",
-        "TestSupport", systemPackage,
+        "RecordStoreSnippet", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "EmbeddingTests",

@@ -28,6 +28,19 @@ final class SnippetTests: XCTestCase {
     }
   }
 
+  func test_recordStoreHasItsRecords_alsoWhenItIsOpenedAgain() throws {
+    let folder = try TemporaryFolder()
+    let first = try Program.run("RecordStoreSnippet", [folder.path.string, "one", "two"])
+    XCTAssertEqual(first.status, 0, first.errors)
+    let lines = first.output.split(separator: "\n")
+    XCTAssertEqual(lines.prefix(2).sorted(), ["stored 0", "stored 1"])
+    XCTAssertEqual(lines.dropFirst(2).sorted(), ["one", "two"])
+    let second = try Program.run("RecordStoreSnippet", [folder.path.string, "three"])
+    XCTAssertEqual(second.status, 0, second.errors)
+    XCTAssertEqual(
+      second.output.split(separator: "\n"), ["stored 2"] + lines.dropFirst(2) + ["three"])
+  }
+
   /// The pieces of code in the articles, which would otherwise only compile.
   func test_piecesInTheArticlesDoWhatTheySay() throws {
     let folder = try TemporaryFolder()

@@ -54,6 +54,7 @@ extension EventLoop {
   ///   ``startTask(_:)->Task<Value,Never>``.
   /// - Returns: What `body` returns.
   /// - Throws: What `body` throws.
+  @discardableResult
   public func run<Value: Sendable, Failure: Error>(
     _ body: @escaping @isolated(any) (EventLoop) async throws(Failure) -> Value
   ) throws(Failure) -> Value {
@@ -93,6 +94,7 @@ extension EventLoop {
   ///   - body: Runs as a task on the loop's thread.
   /// - Returns: What `body` returns.
   /// - Throws: What ``init(configuration:)`` and `body` throw.
+  @discardableResult
   public static func run<Value: Sendable>(
     configuration: Configuration = Configuration(),
     _ body: @escaping @isolated(any) @Sendable (EventLoop) async throws -> Value

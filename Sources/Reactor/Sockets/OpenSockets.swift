@@ -66,8 +66,9 @@ final class OpenSockets {
   /// The connections that nothing refers to but this table, and that nothing will be done about.
   func droppedConnections() -> [Connection] {
     var dropped: [Connection] = []
-    for index in connections.values.indices {
-      guard connections.values[index].isUnattended,
+    // By their keys: a copy of the table, also one for a moment, would refer to all of them.
+    for id in Array(connections.keys) {
+      guard let index = connections.index(forKey: id), connections.values[index].isUnattended,
         isKnownUniquelyReferenced(&connections.values[index])
       else { continue }
       dropped.append(connections.values[index])

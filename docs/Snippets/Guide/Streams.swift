@@ -4,13 +4,13 @@ import SystemPackage
 
 // What the articles of Reactor show.
 
-nonisolated(nonsending) func save(
+func save(
   _ settings: String, at path: FilePath, on loop: EventLoop
 ) async throws {
   try await File.replace(path, with: IOBuffer(copying: settings.utf8), on: loop)
 }
 
-nonisolated(nonsending) func printLines(of path: FilePath, on loop: EventLoop) async throws {
+func printLines(of path: FilePath, on loop: EventLoop) async throws {
   let file = try await File.open(path, .readOnly, on: loop)
   for try await line in file.lines() {
     print(line)
@@ -18,7 +18,7 @@ nonisolated(nonsending) func printLines(of path: FilePath, on loop: EventLoop) a
   try await file.close()
 }
 
-nonisolated(nonsending) func upload(
+func upload(
   from connection: Connection, to path: FilePath
 ) async throws {
   let file = try await File.open(
@@ -27,7 +27,7 @@ nonisolated(nonsending) func upload(
   try await file.close()
 }
 
-nonisolated(nonsending) func download(
+func download(
   _ path: FilePath, to connection: Connection
 ) async throws {
   let file = try await File.open(path, .readOnly, on: connection.loop)

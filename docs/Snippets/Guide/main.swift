@@ -6,17 +6,17 @@ import ReactorHTTP
 import SystemPackage
 
 /// A connection to a listener of our own, and its other side.
-nonisolated(nonsending) func connectedPair(
+func connectedPair(
   on loop: EventLoop
 ) async throws -> (Connection, Connection) {
   let listener = try Listener(on: loop, .loopback(port: 0))
   let client = try await Connection.connect(to: listener.address, on: loop)
   var clients = listener.connections.makeAsyncIterator()
-  guard let server = try await clients.next(isolation: nil) else { throw Errno.connectionReset }
+  guard let server = try await clients.next() else { throw Errno.connectionReset }
   return (client, server)
 }
 
-nonisolated(nonsending) func showQueue(_ folder: FilePath, on loop: EventLoop) async throws {
+func showQueue(_ folder: FilePath, on loop: EventLoop) async throws {
   let path = folder.appending("log")
   let descriptor = try FileDescriptor.open(
     path, .readWrite, options: [.create, .append], permissions: .ownerReadWrite)
@@ -30,7 +30,7 @@ nonisolated(nonsending) func showQueue(_ folder: FilePath, on loop: EventLoop) a
   while !isOver { await Task.yield() }
 }
 
-nonisolated(nonsending) func showStreams(_ folder: FilePath, on loop: EventLoop) async throws {
+func showStreams(_ folder: FilePath, on loop: EventLoop) async throws {
   let path = folder.appending("settings")
   try await save("one\ntwo\n", at: path, on: loop)
   try await printLines(of: path, on: loop)
@@ -49,7 +49,7 @@ nonisolated(nonsending) func showStreams(_ folder: FilePath, on loop: EventLoop)
   checksum(of: [1, 2, 3], on: loop)
 }
 
-nonisolated(nonsending) func showHTTP(_ folder: FilePath, on loop: EventLoop) async throws {
+func showHTTP(_ folder: FilePath, on loop: EventLoop) async throws {
   let (server, port) = try serve(folder.appending("copy").string, on: loop)
   let client = try await Connection.connect(to: .loopback(port: port), on: loop)
   try await client.write("GET /file HTTP/1.0\r\n\r\n".utf8)
