@@ -50,8 +50,8 @@ final class SnippetTests: XCTestCase {
     XCTAssertEqual(
       outcome.output.split(separator: "\n").filter { !$0.hasPrefix("checksum") },
       [
-        "durable: success()", "a record", "one", "two", "one", "two", "accepted: true", "one",
-        "two",
+        "durable: success()", "a record", "one", "two", "one", "two", "accepted: true",
+        "tasks: 26 6 # first 16", "one", "two",
       ])
     XCTAssertTrue(outcome.output.contains("checksum 1026\n"), outcome.output)
     XCTAssertEqual(try folder.contents(of: "settings"), Array("three\no\n".utf8))

@@ -21,6 +21,7 @@ extension File {
   /// - Returns: What `body` returns.
   /// - Throws: A ``/PosixAIO/FileError`` of opening, when `body` was not called; or else the error
   ///   of `body`; or else that of closing, which means that data of earlier writes may be lost.
+  @discardableResult
   nonisolated(nonsending) public static func withFile<Value: ~Copyable>(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
@@ -58,6 +59,7 @@ extension Directory {
   /// - Returns: What `body` returns.
   /// - Throws: A ``/PosixAIO/FileError`` of opening, when `body` was not called; or what `body`
   ///   throws.
+  @discardableResult
   nonisolated(nonsending) public static func withDirectory<Value: ~Copyable>(
     _ path: FilePath, on loop: EventLoop,
     _ body: nonisolated(nonsending) (Directory) async throws -> Value
@@ -68,6 +70,7 @@ extension Directory {
   /// Opens a file below this directory, calls `body`, and closes the file on every path; see
   /// ``openFile(_:_:options:permissions:_:)`` and
   /// ``File/withFile(_:_:options:permissions:on:_:)``.
+  @discardableResult
   nonisolated(nonsending) public func withFile<Value: ~Copyable>(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,

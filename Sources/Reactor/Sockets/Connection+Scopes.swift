@@ -8,6 +8,7 @@ extension Connection {
   /// - Returns: What `body` returns.
   /// - Throws: A ``SocketError`` of connecting, when `body` was not called; or as
   ///   ``closeAfter(_:)``.
+  @discardableResult
   nonisolated(nonsending) public static func withConnection<Value: ~Copyable>(
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration(),
@@ -19,6 +20,7 @@ extension Connection {
   }
 
   /// Connects to an address; as ``withConnection(to:port:on:timeout:configuration:_:)``.
+  @discardableResult
   nonisolated(nonsending) public static func withConnection<Value: ~Copyable>(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration(),
@@ -36,6 +38,7 @@ extension Connection {
   /// - Parameter body: Gets the connection.
   /// - Returns: What `body` returns.
   /// - Throws: What `body` throws; or else, as a ``SocketError``, why not everything was sent.
+  @discardableResult
   nonisolated(nonsending) public func closeAfter<Value: ~Copyable>(
     _ body: nonisolated(nonsending) (Connection) async throws -> Value
   ) async throws -> Value {
@@ -65,6 +68,7 @@ extension Listener {
   ///   - body: Gets the listener.
   /// - Returns: What `body` returns.
   /// - Throws: As ``init(on:_:configuration:)``, when `body` was not called; or what `body` throws.
+  @discardableResult
   nonisolated(nonsending) public static func withListener<Value: ~Copyable>(
     on loop: EventLoop, _ address: SocketAddress, configuration: Configuration = Configuration(),
     _ body: nonisolated(nonsending) (Listener) async throws -> Value

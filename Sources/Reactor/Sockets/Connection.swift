@@ -17,11 +17,11 @@ public import SystemPackage
 /// may do anything to it.
 ///
 /// **Lifetime.** A connection with a handler lives as long as it is open, kept or not. It is closed
-/// by ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose``
-/// is called once, as the last of its handlers. One without handlers that is dropped, as by a task
-/// that forgets it, is closed by the loop: about a second after it was made at the earliest, a
-/// minute after the drop at the latest. ``closeAfter(_:)`` closes it in time. It ends with its loop, if that ends first: what it
-/// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
+/// by ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then
+/// ``onClose`` is called once, as the last of its handlers. One without handlers that is dropped,
+/// as by a task that forgets it, is closed by the loop about a minute later at the latest;
+/// ``closeAfter(_:)`` closes it in time. A connection ends with its loop, if that ends first: what
+/// it has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
 /// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
 /// everything is sent with `MSG_NOSIGNAL`, or with the signal blocked. A peer that is gone shows as

@@ -2,9 +2,10 @@
 ///
 /// A connection with handlers lives as long as it is open. One without, that nobody waits on and
 /// nobody refers to, can never be used or closed again, and would stay for as long as its peer
-/// does. Whoever drops it leaves no trace, so the loop looks: first ``firstDelay`` after a connection
-/// was made, then less and less often while some connections have no handlers. Connections with
-/// handlers, such as those of a server of callbacks, cause one look each at most.
+/// does. Dropping it leaves no trace, so the loop looks: ``firstDelay`` after a connection was
+/// made, and then less and less often, down to ``longestDelay``, while some connections have no
+/// handlers. Connections with handlers, such as those of a server of callbacks, cause one look a
+/// second at most, and none while no connection is made.
 struct DropSearch {
   /// How soon a dropped connection is found if it was just made.
   static let firstDelay = Duration.seconds(1)

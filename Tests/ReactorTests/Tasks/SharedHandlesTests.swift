@@ -4,8 +4,8 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Actors and child tasks with what belongs to a loop, written as a client would: no unsafe keyword,
-/// and plain `async` functions.
+/// Actors and child tasks with what belongs to a loop, written as a client would: without an unsafe
+/// keyword, in plain `async` functions.
 final class SharedHandlesTests: AsyncFileTestCase {
   func test_actorOfALoopStoresRecords_calledByTasksOfTheLoopAndByOthers() throws {
     try run { loop, folder in

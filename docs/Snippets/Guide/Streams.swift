@@ -4,35 +4,29 @@ import SystemPackage
 
 // What the articles of Reactor show.
 
-func save(
-  _ settings: String, at path: FilePath, on loop: EventLoop
-) async throws {
+func save(_ settings: String, at path: FilePath, on loop: EventLoop) async throws {
   try await File.replace(path, with: IOBuffer(copying: settings.utf8), on: loop)
 }
 
 func printLines(of path: FilePath, on loop: EventLoop) async throws {
-  let file = try await File.open(path, .readOnly, on: loop)
-  for try await line in file.lines() {
-    print(line)
+  try await File.withFile(path, .readOnly, on: loop) { file in
+    for try await line in file.lines() {
+      print(line)
+    }
   }
-  try await file.close()
 }
 
-func upload(
-  from connection: Connection, to path: FilePath
-) async throws {
-  let file = try await File.open(
-    path, .writeOnly, options: [.create, .truncate], on: connection.loop)
-  try await file.receive(from: connection, durably: true)
-  try await file.close()
+func upload(from connection: Connection, to path: FilePath) async throws {
+  let options: FileDescriptor.OpenOptions = [.create, .truncate]
+  try await File.withFile(path, .writeOnly, options: options, on: connection.loop) { file in
+    try await file.receive(from: connection, durably: true)
+  }
 }
 
-func download(
-  _ path: FilePath, to connection: Connection
-) async throws {
-  let file = try await File.open(path, .readOnly, on: connection.loop)
-  try await file.send(to: connection)
-  try await file.close()
+func download(_ path: FilePath, to connection: Connection) async throws {
+  try await File.withFile(path, .readOnly, on: connection.loop) { file in
+    try await file.send(to: connection)
+  }
 }
 
 func log(_ line: String, _ writer: FileWriter) -> Bool {

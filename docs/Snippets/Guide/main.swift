@@ -6,9 +6,7 @@ import ReactorHTTP
 import SystemPackage
 
 /// A connection to a listener of our own, and its other side.
-func connectedPair(
-  on loop: EventLoop
-) async throws -> (Connection, Connection) {
+func connectedPair(on loop: EventLoop) async throws -> (Connection, Connection) {
   let listener = try Listener(on: loop, .loopback(port: 0))
   let client = try await Connection.connect(to: listener.address, on: loop)
   var clients = listener.connections.makeAsyncIterator()
@@ -49,6 +47,21 @@ func showStreams(_ folder: FilePath, on loop: EventLoop) async throws {
   checksum(of: [1, 2, 3], on: loop)
 }
 
+func showTasks(_ folder: FilePath, on loop: EventLoop) async throws {
+  let paths = [folder.appending("settings"), folder.appending("journal")]
+  let journal = Journal(
+    try await File.open(paths[1], .writeOnly, options: [.create, .truncate], on: loop))
+  try await journal.append("# first")
+  // A task that is not the loop's.
+  try await Task.detached { try await journal.append("second") }.value
+  try await journal.close()
+  let sum = try await sizes(of: paths, on: loop)
+  let growth = try await growth(from: paths[0], to: paths[1], on: loop)
+  let comment = try await firstComment(in: paths[1], on: loop) ?? "none"
+  let same = try await Task.detached { try await sizeFromElsewhere(paths[1], loop) }.value
+  print("tasks: \(sum) \(growth) \(comment) \(same)")
+}
+
 func showHTTP(_ folder: FilePath, on loop: EventLoop) async throws {
   let (server, port) = try serve(folder.appending("copy").string, on: loop)
   let client = try await Connection.connect(to: .loopback(port: port), on: loop)
@@ -64,5 +77,6 @@ try EventLoop.run { loop in
   let folder = FilePath(CommandLine.arguments[1])
   try await showQueue(folder, on: loop)
   try await showStreams(folder, on: loop)
+  try await showTasks(folder, on: loop)
   try await showHTTP(folder, on: loop)
 }

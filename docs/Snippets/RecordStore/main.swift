@@ -1,4 +1,4 @@
-// RecordStoreSnippet DIRECTORY RECORD…: an actor that stores records durably, and reads them back.
+// RecordStoreSnippet DIRECTORY RECORD…: an actor that stores records and reads them back.
 import PosixAIO
 import Reactor
 import SystemPackage
