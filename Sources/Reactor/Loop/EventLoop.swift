@@ -22,7 +22,8 @@ public import SystemPackage
 /// do. Whatever was accepted is answered once before the loop has ended: with its own result, or
 /// with `ECANCELED`. When the last reference goes while work is in progress, the handlers are
 /// called by then, on the thread that lets go of it: at once, or when the callback of the loop that
-/// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most.
+/// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most. Where it
+/// goes on another thread, a loop over a borrowed base ends when its own thread runs that next.
 @safe
 public final class EventLoop: Sendable {
   package let core: LoopCore

@@ -19,6 +19,10 @@
 ///
 /// An actor without an executor of its own does, too, as long as only tasks of the loop call it.
 ///
+/// Where a task that is not the loop's calls the actor, child tasks that a method starts, and
+/// `nonisolated async` functions that it calls, are not on the loop's thread;
+/// `nonisolated(nonsending)` functions are.
+///
 /// After the loop's end the actor runs on a thread of its own, where calls to what belonged to the
 /// loop throw `ECANCELED`; see ``EventLoop/Executor``.
 public protocol LoopActor: Actor {

@@ -5,6 +5,7 @@ extension Connection {
   /// ``Configuration/inputHighWaterByteCount``; then the peer is held up.
   public func pauseReceiving() {
     checkThread()
+    guard isInUse else { return }
     holdsInputBack = true
     updateTimeouts()
   }
@@ -13,6 +14,7 @@ extension Connection {
   /// again what the receive handler has left.
   public func resumeReceiving() {
     checkThread()
+    guard isInUse else { return }
     holdsInputBack = false
     deliverLater()
   }
