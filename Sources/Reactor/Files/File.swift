@@ -252,7 +252,7 @@ extension LoopCore {
   /// Lets go of descriptors on a helper thread: closing them may wait for a server or a disk.
   fileprivate func drop(_ descriptors: ClosingDescriptors) {
     // At the loop's end there is no thread left to wait for it.
-    guard executor.thread.isCurrent, !hasEnded else { return }
+    guard thread.isCurrent, !hasEnded else { return }
     helpers.run(.fileCall, isCleanUp: true) {
       withExtendedLifetime(descriptors) {}
     } _: { _ in

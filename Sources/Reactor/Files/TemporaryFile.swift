@@ -37,7 +37,7 @@ public final class TemporaryFile: @unchecked Sendable {
 
   deinit {
     // Dropped without `discard`. Where the loop is gone, the name removes itself here and now.
-    guard case .named(let name) = state, file.core.executor.thread.isCurrent, !file.core.hasEnded
+    guard case .named(let name) = state, file.core.thread.isCurrent, !file.core.hasEnded
     else { return }
     file.core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
       try name.remove()

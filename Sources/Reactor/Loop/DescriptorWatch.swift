@@ -85,7 +85,7 @@ extension EventLoop {
       body(ready)
     }
     try event.tryAdd()
-    return DescriptorWatch(event, on: core.executor.thread)
+    return DescriptorWatch(event, on: core.thread)
   }
 }
 

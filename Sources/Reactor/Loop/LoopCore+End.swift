@@ -22,7 +22,7 @@ extension LoopCore {
 
   /// Has everything come to its own end but what waits for others. See ``EventLoop/close()``.
   func finish() {
-    executor.thread.whileBusy { finishHere() }
+    thread.whileBusy { finishHere() }
   }
 
   private func finishHere() {
@@ -47,7 +47,7 @@ extension LoopCore {
 
   /// Answers everything with `ECANCELED` that has no result yet, and ends the loop.
   func cancel() {
-    executor.thread.whileBusy { cancelHere() }
+    thread.whileBusy { cancelHere() }
   }
 
   private func cancelHere() {
@@ -70,8 +70,8 @@ extension LoopCore {
   /// The last reference of a user is gone: ends the loop, if it has not ended.
   func handleIsGoing() {
     // What a fork's child took out of its copy of the base, its parent would miss.
-    guard isOpen, executor.thread.isOfThisProcess else { return }
-    if !executor.thread.isCurrent {
+    guard isOpen, thread.isOfThisProcess else { return }
+    if !thread.isCurrent {
       // Whoever runs a borrowed base needs no reference, and may be doing so.
       if registry.isBorrowed {
         remote.add(
@@ -90,11 +90,11 @@ extension LoopCore {
 
   func moveToCurrentThread() {
     precondition(
-      executor.thread.isOfThisProcess,
+      thread.isOfThisProcess,
       "EventLoop: a fork's child shares its parent's descriptors; make a loop of its own there")
     precondition(!hasEnded, "EventLoop: used after its end")
-    guard !executor.thread.isCurrent else { return }
-    executor.thread.moveHere()
+    guard !thread.isCurrent else { return }
+    thread.moveHere()
     queue.moveToCurrentThread()
   }
 

@@ -17,6 +17,8 @@ package final class LoopCore: @unchecked Sendable {
   let configuration: EventLoop.Configuration
   let remote: EventLoop.Remote
   let executor: EventLoop.Executor
+  /// The executor's.
+  let thread: LoopThread
   let loopTaskExecutor: EventLoop.LoopTaskExecutor
   let registry: EventRegistry
   let remoteCalls: EventLoop.RemoteCalls
@@ -65,7 +67,7 @@ package final class LoopCore: @unchecked Sendable {
     self.configuration = configuration
     sendsFilesWithoutCopy = configuration.sendsFilesWithoutCopy
     queue = try CompletionQueue(configuration: configuration.queue)
-    let thread = LoopThread()
+    thread = LoopThread()
     remote = try EventLoop.Remote(thread, waitingLimit: configuration.waitingCallLimit)
     registry = try unsafe EventRegistry(borrowing: base)
     executor = EventLoop.Executor(thread: thread, remote: remote)
@@ -120,7 +122,7 @@ package final class LoopCore: @unchecked Sendable {
   /// Traps on any thread but the loop's, and when the loop has ended.
   package func checkThread() {
     precondition(
-      executor.thread.isCurrent,
+      thread.isCurrent,
       """
       EventLoop: used off its thread, after its end or in a fork's child. Other tasks call a \
       LoopActor, or await withTaskExecutorPreference(loop.executor) { … }; other threads call \
@@ -131,14 +133,14 @@ package final class LoopCore: @unchecked Sendable {
   /// Traps on any thread but the loop's, unless the loop has ended: for what may be asked then,
   /// too, since nothing changes it any more.
   package func checkAccess() {
-    executor.thread.checkAccess()
+    thread.checkAccess()
   }
 
   /// As ``checkThread()``, for what a user may still ask for when the loop has ended.
   ///
   /// - Throws: `ECANCELED` then.
   package func checkUse() throws(Errno) {
-    if executor.thread.isCurrent, !hasEnded { return }
+    if thread.isCurrent, !hasEnded { return }
     guard hasEnded else { return checkThread() }
     throw .canceled
   }

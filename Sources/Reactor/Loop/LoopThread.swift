@@ -44,9 +44,14 @@ final class LoopThread: Sendable {
 
   /// Traps on any thread but the loop's, as long as the loop has not ended: for what may be asked
   /// then, too, since nothing changes it any more.
+  @inline(__always)
   func checkAccess() {
+    if !isCurrent { checkEnd() }
+  }
+
+  private func checkEnd() {
     precondition(
-      isCurrent || owner.load(ordering: .acquiring) == 0,
+      owner.load(ordering: .acquiring) == 0,
       """
       EventLoop: what belongs to a loop is used on its thread only. Other tasks call a LoopActor, \
       or await withTaskExecutorPreference(loop.executor) { … }; other threads call \

@@ -61,11 +61,11 @@ extension EventLoop {
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     core.checkThread()
-    guard !core.isEnding else { return SignalWatch(nil, on: core.executor.thread) }
+    guard !core.isEnding else { return SignalWatch(nil, on: core.thread) }
     let event = Event(
       in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
       lifetime: .untilRemoved, body)
     event.add()
-    return SignalWatch(event, on: core.executor.thread)
+    return SignalWatch(event, on: core.thread)
   }
 }

@@ -20,7 +20,7 @@ extension EventLoop {
     fileprivate init(
       on core: LoopCore, delay: Duration, interval: Duration?, _ body: @escaping () -> Void
     ) {
-      thread = core.executor.thread
+      thread = core.thread
       guard !core.isEnding else { return }
       let firing = Firing(
         in: core.registry, core.counters, due: .now + min(delay, Self.longestDelay),

@@ -22,8 +22,11 @@ extension Connection {
   /// The bytes that have arrived and were not consumed.
   public var unreadByteCount: Int {
     checkThread()
-    return stream.inputByteCount
+    return inputByteCount
   }
+
+  /// As ``unreadByteCount``, for whoever is on the loop's thread for certain.
+  package var inputByteCount: Int { stream.inputByteCount }
 
   /// Shows the bytes that have arrived and were not consumed, in one piece, not copied. They stay.
   ///

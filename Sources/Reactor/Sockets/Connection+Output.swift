@@ -137,8 +137,11 @@ extension Connection {
   /// them; when the connection is closed, those that it never will have.
   public var pendingByteCount: Int {
     checkThread()
-    return stream.outputByteCount
+    return unsentByteCount
   }
+
+  /// As ``pendingByteCount``, for whoever is on the loop's thread for certain.
+  package var unsentByteCount: Int { stream.outputByteCount }
 
   /// Ends this side when everything was sent; the peer sees the end of its input. Input goes on.
   /// When the peer has ended, too, the connection closes. Wraps `shutdown(2)`.

@@ -259,7 +259,8 @@ public final class Connection: @unchecked Sendable {
     return endReason
   }
 
-  var endReason: CloseReason? {
+  /// As ``closeReason``, for whoever is on the loop's thread for certain.
+  package var endReason: CloseReason? {
     if case .closed(let reason) = state { reason } else { nil }
   }
 

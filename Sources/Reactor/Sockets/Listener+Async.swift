@@ -67,7 +67,7 @@ final class Incoming {
 
   deinit {
     let core = listener.core
-    if core.executor.thread.isCurrent {
+    if core.thread.isCurrent {
       Self.stop(listener, ready)
     } else {
       // A loop that has ended has closed them.

@@ -135,7 +135,7 @@ public final class FileReader: @unchecked Sendable {
   ///
   /// - Parameter buffer: Moves in. It is freed where the loop has enough of such, or is gone.
   public func recycle(_ buffer: consuming IOBuffer) {
-    guard file.core.executor.thread.isCurrent else { return }
+    guard file.core.thread.isCurrent else { return }
     file.core.chunks.give(buffer)
   }
 

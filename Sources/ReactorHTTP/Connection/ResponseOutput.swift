@@ -15,7 +15,7 @@ struct ResponseOutput {
   }
 
   /// All bytes that were written so far.
-  var writtenByteCount: Int64 { sentByteCount + Int64(connection.pendingByteCount) }
+  var writtenByteCount: Int64 { sentByteCount + Int64(connection.unsentByteCount) }
 
   /// Of those, what the kernel has taken.
   var sentByteCount: Int64 { connection.sentByteCount }

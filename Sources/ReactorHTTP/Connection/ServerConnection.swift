@@ -105,7 +105,7 @@ final class ServerConnection {
   /// - Returns: Whether there may be more to do.
   private func step() -> Bool {
     // The user may have ended it a moment ago. Its input is gone, and it is about to tell.
-    guard connection.closeReason == nil else { return false }
+    guard connection.endReason == nil else { return false }
     switch phase {
     case .over: return false
     case .head: return readHead()
@@ -121,7 +121,7 @@ final class ServerConnection {
   }
 
   private func readHead() -> Bool {
-    guard connection.pendingByteCount <= Self.outputLimitForNext,
+    guard connection.unsentByteCount <= Self.outputLimitForNext,
       unsent.count < Self.unsentLimitForNext
     else { return false }
     do throws(RequestError) {
@@ -227,7 +227,7 @@ final class ServerConnection {
     }
     // As a rule there is nothing more to do, and so no need to come back in another turn.
     if exchange.request != nil, exchange.body?.isThrough ?? true,
-      connection.unreadByteCount == 0, !connection.hasEnded
+      connection.inputByteCount == 0, !connection.hasEnded
     {
       phase = .head
     } else {
@@ -253,7 +253,7 @@ final class ServerConnection {
       _ = unsent.popFirst()
       first.sent()
     }
-    if case .head = phase, connection.unreadByteCount > 0 || connection.hasEnded { proceed() }
+    if case .head = phase, connection.inputByteCount > 0 || connection.hasEnded { proceed() }
   }
 
   /// A range of a file could not be sent. It belongs to the first response that is not sent.
@@ -278,7 +278,7 @@ final class ServerConnection {
 
   /// Somebody waits for the body's next bytes.
   func bodyIsAwaited(isReadable: Bool) {
-    if isReadable || connection.unreadByteCount > 0 || connection.hasEnded { proceedLater() }
+    if isReadable || connection.inputByteCount > 0 || connection.hasEnded { proceedLater() }
     watchPace()
   }
 
@@ -288,7 +288,7 @@ final class ServerConnection {
   }
 
   var inputHasEnded: Bool { connection.hasEnded }
-  var closeReason: Connection.CloseReason? { connection.closeReason }
+  var closeReason: Connection.CloseReason? { connection.endReason }
 
   /// Tells the client to send its body, if nothing else was told.
   func sendContinue() {
@@ -302,8 +302,8 @@ final class ServerConnection {
   private var activity: ClientActivity {
     let kind: ClientActivity.Kind =
       switch phase {
-      case _ where connection.closeReason != nil: .none
-      case _ where connection.pendingByteCount > 0: .sending
+      case _ where connection.endReason != nil: .none
+      case _ where connection.unsentByteCount > 0: .sending
       case .over: .none
       case .head: parser.hasBegun ? .receiving : .idle
       case .exchange(let exchange): exchange.body?.isAwaited == true ? .receiving : .none
@@ -324,7 +324,7 @@ final class ServerConnection {
     let activity = activity
     let moved =
       activity.kind == .sending
-      ? connection.acknowledgedByteCount : consumedByteCount + Int64(connection.unreadByteCount)
+      ? connection.acknowledgedByteCount : consumedByteCount + Int64(connection.inputByteCount)
     let start = activity.kind == .sending ? min(moved, sentBeforeRequest) : moved
     if pace.isTooSlow(now, activity, byteCount: moved, from: start, limits) {
       tooSlow(activity.kind)
