@@ -51,7 +51,7 @@ final class SnippetTests: XCTestCase {
       outcome.output.split(separator: "\n").filter { !$0.hasPrefix("checksum") },
       [
         "durable: success()", "a record", "one", "two", "one", "two", "accepted: true",
-        "tasks: 26 6 # first 16", "one", "two",
+        "tasks: 23 7 # first 15", "one", "two",
       ])
     XCTAssertTrue(outcome.output.contains("checksum 1026\n"), outcome.output)
     XCTAssertEqual(try folder.contents(of: "settings"), Array("three\no\n".utf8))
