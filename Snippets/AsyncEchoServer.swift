@@ -5,7 +5,7 @@ import Reactor
 import SystemPackage
 
 /// Everything here runs on the loop's thread; the tasks take turns at each `await`.
-nonisolated(nonsending) func serve(_ connection: Connection, _ log: File) async throws {
+func serve(_ connection: Connection, _ log: File) async throws {
   var rest: [UInt8] = []
   for try await chunk in connection.chunks {
     rest += chunk
@@ -28,11 +28,9 @@ try EventLoop.run { loop in
   for try await connection in listener.connections {
     loop.startTask {
       do {
-        try await serve(connection, log)
-        await connection.close()
+        try await connection.closeAfter { try await serve($0, log) }
       } catch {
         print(error)  // the peer, or the file, in one line
-        connection.abort()
       }
     }
   }

@@ -3,35 +3,29 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-nonisolated(nonsending) func save(
-  _ settings: String, at path: FilePath, on loop: EventLoop
-) async throws {
+func save(_ settings: String, at path: FilePath, on loop: EventLoop) async throws {
   try await File.replace(path, with: IOBuffer(copying: settings.utf8), on: loop)
 }
 
-nonisolated(nonsending) func printLines(of path: FilePath, on loop: EventLoop) async throws {
-  let file = try await File.open(path, .readOnly, on: loop)
-  for try await line in file.lines() {
-    print(line)
+func printLines(of path: FilePath, on loop: EventLoop) async throws {
+  try await File.withFile(path, .readOnly, on: loop) { file in
+    for try await line in file.lines() {
+      print(line)
+    }
   }
-  try await file.close()
 }
 
-nonisolated(nonsending) func upload(
-  from connection: Connection, to path: FilePath
-) async throws {
-  let file = try await File.open(
-    path, .writeOnly, options: [.create, .truncate], on: connection.loop)
-  try await file.receive(from: connection, durably: true)
-  try await file.close()
+func upload(from connection: Connection, to path: FilePath) async throws {
+  let options: FileDescriptor.OpenOptions = [.create, .truncate]
+  try await File.withFile(path, .writeOnly, options: options, on: connection.loop) { file in
+    try await file.receive(from: connection, durably: true)
+  }
 }
 
-nonisolated(nonsending) func download(
-  _ path: FilePath, to connection: Connection
-) async throws {
-  let file = try await File.open(path, .readOnly, on: connection.loop)
-  try await file.send(to: connection)
-  try await file.close()
+func download(_ path: FilePath, to connection: Connection) async throws {
+  try await File.withFile(path, .readOnly, on: connection.loop) { file in
+    try await file.send(to: connection)
+  }
 }
 
 func log(_ line: String, _ writer: FileWriter) -> Bool {
@@ -53,13 +47,11 @@ func checksum(of bytes: [UInt8], on loop: EventLoop) {
 }
 
 /// A connection to a listener of our own, and its other side.
-nonisolated(nonsending) func connectedPair(
-  on loop: EventLoop
-) async throws -> (Connection, Connection) {
+func connectedPair(on loop: EventLoop) async throws -> (Connection, Connection) {
   let listener = try Listener(on: loop, .loopback(port: 0))
   let client = try await Connection.connect(to: listener.address, on: loop)
   var clients = listener.connections.makeAsyncIterator()
-  guard let server = try await clients.next(isolation: nil) else { throw Errno.connectionReset }
+  guard let server = try await clients.next() else { throw Errno.connectionReset }
   return (client, server)
 }
 

@@ -28,6 +28,19 @@ final class SnippetTests: XCTestCase {
     }
   }
 
+  func test_recordStoreHasItsRecords_alsoWhenItIsOpenedAgain() throws {
+    let directory = try TemporaryFolder()
+    let first = try Program.run("RecordStore", [directory.path.string, "one", "two"])
+    XCTAssertEqual(first.status, 0, first.errors)
+    let lines = first.output.split(separator: "\n")
+    XCTAssertEqual(lines.prefix(2).sorted(), ["stored 0", "stored 1"])
+    XCTAssertEqual(lines.dropFirst(2).sorted(), ["one", "two"])
+    let second = try Program.run("RecordStore", [directory.path.string, "three"])
+    XCTAssertEqual(second.status, 0, second.errors)
+    XCTAssertEqual(
+      second.output.split(separator: "\n"), ["stored 2"] + lines.dropFirst(2) + ["three"])
+  }
+
   // The pieces of code in the articles, which would otherwise only compile.
 
   func test_piecesInTheArticlesOfPosixAIO_doWhatTheySay() throws {
@@ -49,6 +62,13 @@ final class SnippetTests: XCTestCase {
     XCTAssertTrue(outcome.output.contains("checksum 1026\n"), outcome.output)
     XCTAssertEqual(try directory.contents(of: "settings"), Array("three\no\n".utf8))
     XCTAssertEqual(try directory.contents(of: "copy"), Array("one\ntwo\n".utf8))
+  }
+
+  func test_piecesInTheArticleOfTasks_doWhatTheySay() throws {
+    let directory = try TemporaryFolder()
+    let outcome = try Program.run("TasksGuide", [directory.path.string])
+    XCTAssertEqual(outcome.status, 0, outcome.errors)
+    XCTAssertEqual(outcome.output, "sizes: 23\ngrowth: 7\ncomment: # first\njournal: 15\n")
   }
 
   func test_piecesInTheArticlesOfReactorHTTP_doWhatTheySay() throws {

@@ -126,15 +126,26 @@ extension DirectoryReader: AsyncSequence {
   }
 
   /// Gives the batches that are left.
-  public struct AsyncIterator: AsyncIteratorProtocol {
+  public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
     fileprivate let reader: DirectoryReader
 
     /// The next batch, nil at the end.
     ///
     /// - Throws: As ``DirectoryReader/next(_:)``.
-    public func next(
+    public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> [Directory.Entry]? {
+      try await nextBatch()
+    }
+
+    /// As ``next(isolation:)``, where the caller runs.
+    nonisolated(nonsending) public mutating func next() async throws(FileError) -> [Directory
+      .Entry]?
+    {
+      try await nextBatch()
+    }
+
+    nonisolated(nonsending) private func nextBatch() async throws(FileError) -> [Directory.Entry]? {
       let batch = try await reader.next()
       return batch.isEmpty ? nil : batch
     }

@@ -10,7 +10,7 @@ public import SystemPackage
 ///
 /// A directory does not keep its loop. Dropped, it is closed when no call uses it any more.
 @safe
-public final class Directory {
+public final class Directory: @unchecked Sendable {
   /// A name in a directory.
   public struct Entry: Equatable, Sendable {
     /// The name, without its directory.

@@ -5,7 +5,7 @@ public import PosixAIO
 /// A batch that is being read is delivered, kept or not; when the loop is cut off, its handler gets
 /// `ECANCELED`. Dropped, the reader closes what it has opened.
 @safe
-public final class DirectoryReader {
+public final class DirectoryReader: @unchecked Sendable {
   /// The entries of one batch, unless another number is asked for.
   public static let defaultBatchCount = 512
 
@@ -32,6 +32,7 @@ public final class DirectoryReader {
   /// - Parameter handler: Gets the entries, without `.` and `..`, in no order; none at the end. A
   ///   name that comes or goes while the directory is read may be among them or not.
   public func next(_ handler: @escaping (Result<[Directory.Entry], FileError>) -> Void) {
+    directory.core.checkThread()
     let opened: DirectoryStream?
     switch state {
     case .unopened: opened = nil

@@ -18,7 +18,7 @@ public import SystemPackage
 /// }
 /// ```
 @safe
-public final class File {
+public final class File: @unchecked Sendable {
   let core: LoopCore
 
   /// The path as the file was opened.
@@ -201,7 +201,8 @@ public final class File {
   ///   on a network file system; the descriptor is gone all the same. `ECANCELED` means that the
   ///   loop was cut off first: the descriptor is closed as soon as nothing uses it.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    if !core.hasEnded { core.checkThread() }
+    guard !core.hasEnded else { return closeAfterEnd(handler) }
+    core.checkThread()
     let path = path
     queued.detachAll { [core, isInMemory] descriptors in
       let isQuick = isInMemory && descriptors.first.map { FileSystemCalls.hasName($0) } ?? false
@@ -217,6 +218,17 @@ public final class File {
         handler(result)
       }
     }
+  }
+
+  /// The queue has ended, so it gives the descriptors back at once.
+  private func closeAfterEnd(_ handler: @escaping CompletionQueue.SyncHandler) {
+    var given: ClosingDescriptors?
+    core.afterEnd { queued.detachAll { given = $0 } }
+    guard let descriptors = given else {
+      preconditionFailure("File: a queue that has ended gives descriptors back at once")
+    }
+    handler(
+      Result { () throws(FileError) in try FileSystemCalls.close(descriptors, path: path) })
   }
 
   /// Runs a call on the file's descriptor on a helper thread, and keeps that open meanwhile.
@@ -243,7 +255,7 @@ extension LoopCore {
   /// Lets go of descriptors on a helper thread: closing them may wait for a server or a disk.
   fileprivate func drop(_ descriptors: ClosingDescriptors) {
     // At the loop's end there is no thread left to wait for it.
-    guard executor.thread.isCurrent, !hasEnded else { return }
+    guard thread.isCurrent, !hasEnded else { return }
     helpers.run(.fileCall, isCleanUp: true) {
       withExtendedLifetime(descriptors) {}
     } _: { _ in

@@ -122,7 +122,7 @@ extension File {
 
   /// A lock that is waited for.
   @safe
-  public final class LockRequest {
+  public final class LockRequest: @unchecked Sendable {
     private enum State {
       case waiting((Result<Void, FileError>) -> Void)
       case over
@@ -143,8 +143,9 @@ extension File {
 
     /// Stops to wait: the handler gets `ECANCELED`, unless it was called before.
     public func cancel() {
-      guard case .waiting = state else { return }
+      guard !file.core.hasEnded else { return }
       file.core.checkThread()
+      guard case .waiting = state else { return }
       file.core.later { [self] in fail(.canceled) }
     }
 

@@ -6,7 +6,7 @@ internal import SystemPackage
 /// When its loop is cut off, it breaks off as if it was cancelled, and its handler is called before
 /// the loop has ended.
 @safe
-public class FileWork {
+public class FileWork: @unchecked Sendable {
   private enum State {
     case running(RequestID?)
     case canceled
@@ -25,8 +25,9 @@ public class FileWork {
   /// The handler is called when all is as it was before, so not before a call that runs on a helper
   /// thread has returned.
   public final func cancel() {
-    guard case .running(let request) = state else { return }
+    guard !core.hasEnded else { return }
     core.checkThread()
+    guard case .running(let request) = state else { return }
     state = .canceled
     if let request { core.queue.cancel(request, abandoning: true) }
   }

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// Replaces a file: a temporary file is written, synced and published, and its directory synced.
 @safe
-final class Replacement: FileWork {
+final class Replacement: FileWork, @unchecked Sendable {
   private let path: FilePath
   private let content: Held<IOBuffer>
   private let permissions: FilePermissions?

@@ -10,7 +10,7 @@ public import SystemPackage
 /// and a random number, which is removed when the file is discarded or dropped. It may be dropped
 /// at any time, also when its loop has ended; what is in progress comes to its end first.
 @safe
-public final class TemporaryFile {
+public final class TemporaryFile: @unchecked Sendable {
   private enum State {
     case nameless
     /// It has a name that must be removed.
@@ -37,7 +37,7 @@ public final class TemporaryFile {
 
   deinit {
     // Dropped without `discard`. Where the loop is gone, the name removes itself here and now.
-    guard case .named(let name) = state, file.core.executor.thread.isCurrent, !file.core.hasEnded
+    guard case .named(let name) = state, file.core.thread.isCurrent, !file.core.hasEnded
     else { return }
     file.core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
       try name.remove()
@@ -63,6 +63,7 @@ public final class TemporaryFile {
     as name: FilePath.Component, replacing: Bool = true,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
+    file.core.checkThread()
     let former = state
     let linked: TemporaryName?
     switch former {
@@ -73,7 +74,6 @@ public final class TemporaryFile {
     }
     let goal = FilePath(root: nil, [name])
     let descriptor: SharedDescriptor.Use
-    file.core.checkThread()
     do throws(Errno) {
       descriptor = try file.queued.lendDescriptor()
     } catch {
@@ -119,12 +119,10 @@ public final class TemporaryFile {
   ///
   /// - Parameter handler: Called once, when nothing is left of it.
   public func discard(_ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }) {
-    let former = state
-    if case .publishing = former {
-      preconditionFailure("TemporaryFile: wait for publish before discarding")
-    }
-    state = .over
-    file.close { [core = file.core, temporaryName] closed in
+    let core = file.core
+    core.checkAccess()
+    let former = core.hasEnded ? core.afterEnd { endUse() } : endUse()
+    file.close { [temporaryName] closed in
       guard case .named(let name) = former else { return handler(closed) }
       guard !core.hasEnded else {
         return handler(Result { () throws(FileError) in try name.remove() })
@@ -135,6 +133,15 @@ public final class TemporaryFile {
         handler(removed)
       }
     }
+  }
+
+  /// - Returns: What there was to give back.
+  private func endUse() -> State {
+    if case .publishing = state {
+      preconditionFailure("TemporaryFile: wait for publish before discarding")
+    }
+    defer { state = .over }
+    return state
   }
 
   /// A temporary file as a helper thread made it, on its way to the loop.

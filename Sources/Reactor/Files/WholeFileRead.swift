@@ -6,7 +6,7 @@ internal import SystemPackage
 /// The size that the file had is a hint: a file of `/proc` has none, and another may grow or shrink
 /// meanwhile. The end is where a read gives nothing, or fewer bytes than asked at the known size.
 @safe
-final class WholeFileRead: FileWork {
+final class WholeFileRead: FileWork, @unchecked Sendable {
   typealias Handler = (consuming Result<IOBuffer, FileError>) -> Void
 
   /// What is read at a time behind the known size.

@@ -25,21 +25,26 @@ public struct DescriptorEvents: OptionSet, Sendable {
 /// Cancel it before the descriptor is closed. epoll watches what is open, not its number: of a
 /// closed number that still has a duplicate somewhere, nobody could ask it to stop.
 @safe
-public final class DescriptorWatch {
+public final class DescriptorWatch: @unchecked Sendable {
   private weak var event: Event?
+  private let thread: LoopThread
 
-  fileprivate init(_ event: Event) {
+  fileprivate init(_ event: Event, on thread: LoopThread) {
     self.event = event
+    self.thread = thread
   }
 
   /// Whether it still watches.
-  public var isActive: Bool { event?.isAdded ?? false }
+  public var isActive: Bool {
+    thread.checkAccess()
+    return event?.isAdded ?? false
+  }
 
   /// Stops watching. Afterwards the callback is not called any more, also not for what has happened
   /// in this turn already.
   public func cancel() {
+    thread.checkAccess()
     event?.remove()
-    event = nil
   }
 }
 
@@ -80,7 +85,7 @@ extension EventLoop {
       body(ready)
     }
     try event.tryAdd()
-    return DescriptorWatch(event)
+    return DescriptorWatch(event, on: core.thread)
   }
 }
 

@@ -8,8 +8,11 @@ internal import SystemPackage
 /// The queue has one descriptor. It is an ordinary read event of libevent's base. When it is
 /// readable, or when requests were made, the loop drains the queue in the same turn.
 extension EventLoop {
-  /// Runs the loop's file operations. Use it, and the files on it, on the loop's thread.
-  public var queue: CompletionQueue { core.queue }
+  /// Runs the loop's file operations. Traps on any thread but the loop's.
+  public var queue: CompletionQueue {
+    core.checkAccess()
+    return core.queue
+  }
 }
 
 /// The loop's side of the join: when to drain, how much, and what a drain leads to.

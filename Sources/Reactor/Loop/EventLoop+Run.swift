@@ -71,7 +71,9 @@ extension EventLoop {
       "EventLoop: a callback must not run its loop; return from it instead")
     guard core.runState != .stopping else { return false }
     core.runState = .running
-    let status = unsafe event_base_loop(core.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
+    let status = core.thread.whileBusy {
+      unsafe event_base_loop(core.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
+    }
     core.counters.statistics.turnCount += 1
     precondition(
       status >= 0, "EventLoop: the base runs already; a callback must not run it once more")

@@ -11,16 +11,19 @@ extension EventLoop {
   /// loop then.
   ///
   /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to that
-  /// actor, whose queue nobody serves while the loop has the thread: start from a function that is
-  /// `nonisolated`, or by the static ``run(configuration:_:)``.
+  /// actor, which does not get the thread while the loop has it. Such a body traps at once; write
+  /// `{ @Sendable in … }` there, which belongs to no actor, or use the static
+  /// ``run(configuration:_:)``.
   ///
   /// - Parameter body: Runs on the loop's thread, and so do its child tasks, and the actors that it
-  ///   calls unless they have an executor of their own; what it captures need not be `Sendable`.
+  ///   calls unless they have an executor of their own; what it captures need not be `Sendable`. A
+  ///   closure of an actor runs on that actor.
   /// - Returns: The task, to cancel it or to await its end from anywhere.
   @discardableResult
   public func startTask<Value: Sendable>(
-    _ body: nonisolated(nonsending) @escaping () async -> Value
+    _ body: @escaping @isolated(any) () async -> Value
   ) -> Task<Value, Never> {
+    checkIsolation(body.isolation)
     let body = TaskBody(of: core, body)
     let task = Task(executorPreference: core.loopTaskExecutor) { await body.run() }
     core.tasks.began(body.number) { task.cancel() }
@@ -30,8 +33,9 @@ extension EventLoop {
   /// As ``startTask(_:)->Task<Value,Never>``, for a task that can fail. Whoever awaits its value
   /// gets the error.
   public func startTask<Value: Sendable>(
-    _ body: nonisolated(nonsending) @escaping () async throws -> Value
+    _ body: @escaping @isolated(any) () async throws -> Value
   ) -> Task<Value, any Error> {
+    checkIsolation(body.isolation)
     let body = TaskBody(of: core) { () async -> Result<Value, any Error> in
       do { return .success(try await body()) } catch { return .failure(error) }
     }
@@ -42,15 +46,19 @@ extension EventLoop {
 
   /// Runs the loop until `body` has returned, for programs without an `async main`.
   ///
-  /// ``stop()`` cancels the task, and the loop runs on until that returns. Traps inside a callback
-  /// of the loop.
+  /// ``stop()`` cancels the task, and the loop runs on until that returns. Other tasks of the loop
+  /// are left as they are: they go on when the loop is run again, or is closed. Traps inside a
+  /// callback of the loop.
   ///
-  /// - Parameter body: Runs as a task on the loop's thread.
+  /// - Parameter body: Runs as a task on the loop's thread; see
+  ///   ``startTask(_:)->Task<Value,Never>``.
   /// - Returns: What `body` returns.
   /// - Throws: What `body` throws.
-  public func run<Value, Failure: Error>(
-    _ body: nonisolated(nonsending) @escaping (EventLoop) async throws(Failure) -> Value
+  @discardableResult
+  public func run<Value: Sendable, Failure: Error>(
+    _ body: @escaping @isolated(any) (EventLoop) async throws(Failure) -> Value
   ) throws(Failure) -> Value {
+    checkIsolation(body.isolation)
     moveToCurrentThread()
     var outcome: Result<Value, Failure>?
     let task = startTask { [self] in
@@ -69,6 +77,11 @@ extension EventLoop {
 
   /// Makes a loop, runs it until `body` has returned, and closes it: see ``close()``.
   ///
+  /// Other tasks that are left then go on while they use files, and are cancelled when they wait
+  /// for anything else. They have ``Configuration/cancellationGracePeriod`` to end; a line on
+  /// standard error tells of those that have not. Await a task's value in `body` to let it end by
+  /// itself.
+  ///
   /// ```swift
   /// let text = try EventLoop.run { loop in
   ///   let file = try await File.open("notes.txt", .readOnly, on: loop)
@@ -81,16 +94,27 @@ extension EventLoop {
   ///   - body: Runs as a task on the loop's thread.
   /// - Returns: What `body` returns.
   /// - Throws: What ``init(configuration:)`` and `body` throw.
-  public static func run<Value>(
+  @discardableResult
+  public static func run<Value: Sendable>(
     configuration: Configuration = Configuration(),
-    _ body: nonisolated(nonsending) @escaping @Sendable (EventLoop) async throws -> Value
+    _ body: @escaping @isolated(any) @Sendable (EventLoop) async throws -> Value
   ) throws -> Value {
-    // Sendable, or a closure at the top level of a program would belong to the main actor, whose
-    // queue nobody serves while the loop has the thread.
+    // Sendable, or a closure at the top level of a program would belong to the main actor.
     let loop = try EventLoop(configuration: configuration)
     // Other tasks may be left, which hold the loop.
     defer { loop.close() }
     return try loop.run(body)
+  }
+
+  /// Traps for what would wait for ever: the main actor's queue is not served while a loop has the
+  /// main thread, and on another thread the body could not use the loop.
+  private func checkIsolation(_ actor: (any Actor)?) {
+    precondition(
+      actor !== MainActor.shared,
+      """
+      EventLoop: this body belongs to the main actor, as closures at the top level do, and would \
+      never run on the loop; write { @Sendable in … }, or start it from a nonisolated function
+      """)
   }
 }
 
@@ -99,19 +123,19 @@ extension EventLoop {
 /// Sendable, although the body captures what belongs to the loop's thread: the body is made on that
 /// thread, and the executor runs it, and every part of it, on that thread. The task that carries it
 /// there does not look inside.
-private final class TaskBody<Value>: @unchecked Sendable {
+private final class TaskBody<Value: Sendable>: @unchecked Sendable {
   let number: Int
   private let tasks: LoopTasks
-  private var body: (nonisolated(nonsending) () async -> Value)?
+  private var body: (@isolated(any) () async -> Value)?
 
-  init(of core: LoopCore, _ body: nonisolated(nonsending) @escaping () async -> Value) {
+  init(of core: LoopCore, _ body: @escaping @isolated(any) () async -> Value) {
     core.checkThread()
     tasks = core.tasks
     number = tasks.begin()
     self.body = body
   }
 
-  nonisolated(nonsending) func run() async -> Value {
+  func run() async -> Value {
     defer { tasks.end(number) }
     guard let body = body.take() else { preconditionFailure("EventLoop: a task runs once") }
     return await body()

@@ -5,8 +5,15 @@ public import SystemPackage
 /// `event_base`.
 ///
 /// The loop belongs to the thread that makes it, until another one runs it or calls
-/// ``moveToCurrentThread()``. Everything it offers is called on that thread, except ``remote``.
-/// Callbacks run on that thread, and never from inside the call that started the work.
+/// ``moveToCurrentThread()``. Callbacks run on that thread, and never from inside the call that
+/// started the work.
+///
+/// **Threads and tasks.** A loop and what belongs to it, such as a ``File`` or a ``Connection``,
+/// are `Sendable`: any task or actor may keep them and pass them on. They are used on the loop's
+/// thread, and trap elsewhere; only ``remote``, ``executor`` and ``configuration`` are for any
+/// thread. Tasks of ``startTask(_:)->Task<Value,Never>`` run on that thread, and with them their
+/// child tasks, the functions that they call, and the actors that have no executor of their own. An
+/// actor that other tasks call, too, is a ``LoopActor``.
 ///
 /// Files go through the loop's ``queue``, whose descriptor is an ordinary read event of the base.
 ///
@@ -15,9 +22,10 @@ public import SystemPackage
 /// do. Whatever was accepted is answered once before the loop has ended: with its own result, or
 /// with `ECANCELED`. When the last reference goes while work is in progress, the handlers are
 /// called by then, on the thread that lets go of it: at once, or when the callback of the loop that
-/// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most.
+/// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most. Where it
+/// goes on another thread, a loop over a borrowed base ends when its own thread runs that next.
 @safe
-public final class EventLoop {
+public final class EventLoop: Sendable {
   package let core: LoopCore
 
   /// Makes a loop with an event base and a completion queue of its own.
@@ -123,6 +131,23 @@ public final class EventLoop {
   ) {
     core.checkThread()
     core.helpers.run(.offloaded, work, completion)
+  }
+
+  /// Runs blocking work on a helper thread, and waits for it; see ``offload(_:_:)``.
+  ///
+  /// - Parameter work: Runs on another thread, where signals are blocked. Once it has begun it goes
+  ///   on to its end, also when the task is cancelled.
+  /// - Returns: What `work` returns.
+  /// - Throws: What `work` throws. `ECANCELED` in a task that is cancelled before, `EAGAIN` over
+  ///   ``Configuration/offloadLimit``: nothing was started. `ECANCELED` when the loop is cut off.
+  nonisolated(nonsending) public func offload<Value: Sendable>(
+    _ work: @escaping @Sendable () throws -> Value
+  ) async throws -> Value {
+    try core.checkUse()
+    guard !Task.isCancelled else { throw Errno.canceled }
+    let pending = Pending<Result<Value, any Error>, Errno>(on: core)
+    offload({ Result { try work() } }, pending.finish)
+    return try await pending.value(cancel: {}).get()
   }
 
   // MARK: - Ends

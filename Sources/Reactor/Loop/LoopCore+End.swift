@@ -22,6 +22,10 @@ extension LoopCore {
 
   /// Has everything come to its own end but what waits for others. See ``EventLoop/close()``.
   func finish() {
+    thread.whileBusy { finishHere() }
+  }
+
+  private func finishHere() {
     phase = .finishing
     remote.refuseBodies()
     cutWhatWaitsForOthers()
@@ -43,6 +47,10 @@ extension LoopCore {
 
   /// Answers everything with `ECANCELED` that has no result yet, and ends the loop.
   func cancel() {
+    thread.whileBusy { cancelHere() }
+  }
+
+  private func cancelHere() {
     let obligations = obligations
     let start = SuspendingClock.now
     phase = .canceling
@@ -62,9 +70,17 @@ extension LoopCore {
   /// The last reference of a user is gone: ends the loop, if it has not ended.
   func handleIsGoing() {
     // What a fork's child took out of its copy of the base, its parent would miss.
-    guard case .open = phase, executor.thread.isOfThisProcess else { return }
-    // Nobody else can use the loop any more, wherever the last reference was.
-    if !executor.thread.isCurrent { moveToCurrentThread() }
+    guard isOpen, thread.isOfThisProcess else { return }
+    if !thread.isCurrent {
+      // Whoever runs a borrowed base needs no reference, and may be doing so.
+      if registry.isBorrowed {
+        remote.add(
+          .internalBody { core in if core.isOpen, !core.isReferenced { core.handleIsGoing() } })
+        return
+      }
+      // Whoever runs a base of ours has a reference, so nobody does.
+      moveToCurrentThread()
+    }
     guard registry.isInCallback else { return cancel() }
     // It ends when the outermost callback returns; that keeps the core until then.
     registry.afterCallbacks { [self] in
@@ -74,11 +90,11 @@ extension LoopCore {
 
   func moveToCurrentThread() {
     precondition(
-      executor.thread.isOfThisProcess,
+      thread.isOfThisProcess,
       "EventLoop: a fork's child shares its parent's descriptors; make a loop of its own there")
     precondition(!hasEnded, "EventLoop: used after its end")
-    guard !executor.thread.isCurrent else { return }
-    executor.thread.moveHere()
+    guard !thread.isCurrent else { return }
+    thread.moveHere()
     queue.moveToCurrentThread()
   }
 

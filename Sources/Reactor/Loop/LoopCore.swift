@@ -8,12 +8,17 @@ package import SystemPackage
 ///
 /// Everything that belongs to a loop refers to its core, and nothing to the loop itself. So only
 /// its users keep a loop, and it ends with the last of their references, whatever is in progress.
+///
+/// Sendable: what is public of it, and of whatever refers to it, checks the thread before it looks
+/// at stored state.
 @safe
-package final class LoopCore {
+package final class LoopCore: @unchecked Sendable {
   package let queue: CompletionQueue
   let configuration: EventLoop.Configuration
   let remote: EventLoop.Remote
   let executor: EventLoop.Executor
+  /// The executor's.
+  let thread: LoopThread
   let loopTaskExecutor: EventLoop.LoopTaskExecutor
   let registry: EventRegistry
   let remoteCalls: EventLoop.RemoteCalls
@@ -37,11 +42,11 @@ package final class LoopCore {
 
   /// How far its end has come. Written by `LoopCore+End.swift` alone, on the loop's thread.
   var phase = Phase.open {
-    didSet { if case .ended = phase { isOver.store(true, ordering: .releasing) } }
+    didSet { reachedPhase.store(phase.rawValue, ordering: .releasing) }
   }
-  // Also asked by what goes on after the end, on another thread.
-  private let isOver = Atomic<Bool>(false)
-  enum Phase {
+  // Also asked by what goes on after the end, or is dropped, on another thread.
+  private let reachedPhase = Atomic(Phase.open.rawValue)
+  enum Phase: UInt8 {
     case open
     /// Everything accepted, and what that starts, comes to its own end.
     case finishing
@@ -59,7 +64,7 @@ package final class LoopCore {
     sendsFilesWithoutCopy = configuration.sendsFilesWithoutCopy
     queue = try CompletionQueue(configuration: configuration.queue)
     files = LoopFiles(queue)
-    let thread = LoopThread()
+    thread = LoopThread()
     remote = try EventLoop.Remote(thread, waitingLimit: configuration.waitingCallLimit)
     registry = try unsafe EventRegistry(borrowing: base)
     executor = EventLoop.Executor(thread: thread, remote: remote)
@@ -87,6 +92,7 @@ package final class LoopCore {
   /// The loop as its users see it. When they have none any more, another one, which does not keep
   /// anything.
   package var loop: EventLoop {
+    checkAccess()
     if let handle { return handle }
     let loop = EventLoop(self)
     // In the callback in which the last one went, this one keeps the loop.
@@ -114,18 +120,25 @@ package final class LoopCore {
   /// Traps on any thread but the loop's, and when the loop has ended.
   package func checkThread() {
     precondition(
-      executor.thread.isCurrent,
+      thread.isCurrent,
       """
-      EventLoop: used off its thread, after its end or in a fork's child; from other threads call \
+      EventLoop: used off its thread, after its end or in a fork's child. Other tasks call a \
+      LoopActor, or await withTaskExecutorPreference(loop.executor) { … }; other threads call \
       loop.remote.execute { … }
       """)
+  }
+
+  /// Traps on any thread but the loop's, unless the loop has ended: for what may be asked then,
+  /// too, since nothing changes it any more.
+  package func checkAccess() {
+    thread.checkAccess()
   }
 
   /// As ``checkThread()``, for what a user may still ask for when the loop has ended.
   ///
   /// - Throws: `ECANCELED` then.
   package func checkUse() throws(Errno) {
-    if executor.thread.isCurrent, !hasEnded { return }
+    if thread.isCurrent, !hasEnded { return }
     guard hasEnded else { return checkThread() }
     throw .canceled
   }
@@ -151,7 +164,18 @@ package final class LoopCore {
     }
   }
 
-  package var hasEnded: Bool { isOver.load(ordering: .acquiring) }
+  package var hasEnded: Bool {
+    reachedPhase.load(ordering: .acquiring) == Phase.ended.rawValue
+  }
+
+  /// As ``phase``, on any thread.
+  var isOpen: Bool { reachedPhase.load(ordering: .acquiring) == Phase.open.rawValue }
+
+  /// Does what changes something that belongs to a loop that has ended: one thread at a time.
+  func afterEnd<Value: ~Copyable>(_ body: () -> Value) -> Value {
+    lateUse.withLock { _ in body() }
+  }
+  private let lateUse = Mutex<Void>(())
 
   /// Makes a call that may run user code, for events of ``dependents``: the loop does not end in
   /// its middle.

@@ -6,6 +6,8 @@ internal import Synchronization
 final class LoopThread: Sendable {
   private let owner = Atomic(pthread_self())
   private let forkGeneration = ForkGeneration.current
+  // Written on the loop's thread.
+  private let isBusy = Atomic(false)
 
   /// False in the child of a process that forked: what the two share, they share by mistake.
   var isOfThisProcess: Bool { forkGeneration == .current }
@@ -14,13 +16,41 @@ final class LoopThread: Sendable {
   /// itself, or something else that is not itself.
   var isCurrent: Bool { owner.load(ordering: .relaxed) == pthread_self() && isOfThisProcess }
 
-  /// Makes the calling thread the loop's.
+  /// Keeps other threads from taking the loop over while `body` runs or ends it.
+  func whileBusy<Value>(_ body: () -> Value) -> Value {
+    let former = isBusy.load(ordering: .relaxed)
+    isBusy.store(true, ordering: .relaxed)
+    defer { isBusy.store(former, ordering: .releasing) }
+    return body()
+  }
+
+  /// Makes the calling thread the loop's. Traps while another one runs the loop.
   func moveHere() {
+    precondition(
+      isCurrent || !isBusy.load(ordering: .acquiring),
+      "EventLoop: another thread is running it; call loop.remote.execute { … }")
     owner.store(pthread_self(), ordering: .relaxed)
   }
 
-  /// Makes it no thread's any more.
+  /// Makes it no thread's any more: the loop has ended.
   func leave() {
-    owner.store(0, ordering: .relaxed)
+    owner.store(0, ordering: .releasing)
+  }
+
+  /// Traps on any thread but the loop's, as long as the loop has not ended: for what may be asked
+  /// then, too, since nothing changes it any more.
+  @inline(__always)
+  func checkAccess() {
+    if !isCurrent { checkEnd() }
+  }
+
+  private func checkEnd() {
+    precondition(
+      owner.load(ordering: .acquiring) == 0,
+      """
+      EventLoop: what belongs to a loop is used on its thread only. Other tasks call a LoopActor, \
+      or await withTaskExecutorPreference(loop.executor) { … }; other threads call \
+      loop.remote.execute { … }
+      """)
   }
 }

@@ -28,16 +28,19 @@ public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
 /// A signal that a loop watches. It goes on, kept or not, until it is cancelled or its loop ends;
 /// then it calls nobody any more, and the signal has its former disposition.
 @safe
-public final class SignalWatch {
+public final class SignalWatch: @unchecked Sendable {
   private weak var event: Event?
+  private let thread: LoopThread
 
   /// - Parameter event: Nil for one that watches nothing, since its loop is ending.
-  fileprivate init(_ event: Event?) {
+  fileprivate init(_ event: Event?, on thread: LoopThread) {
     self.event = event
+    self.thread = thread
   }
 
   /// Stops watching; the signal gets its former disposition back.
   public func cancel() {
+    thread.checkAccess()
     event?.remove()
   }
 }
@@ -58,11 +61,11 @@ extension EventLoop {
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     core.checkThread()
-    guard !core.isEnding else { return SignalWatch(nil) }
+    guard !core.isEnding else { return SignalWatch(nil, on: core.thread) }
     let event = Event(
       in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
       lifetime: .untilRemoved, body)
     event.add()
-    return SignalWatch(event)
+    return SignalWatch(event, on: core.thread)
   }
 }

@@ -5,33 +5,39 @@ extension EventLoop {
   /// A timer of a loop. It runs, kept or not, until it is cancelled or its loop ends; then it calls
   /// nobody any more.
   @safe
-  public final class Timer {
+  public final class Timer: @unchecked Sendable {
     /// What the clock can add to any time of its own, and go on to add to.
     private static let longestDelay = Duration.seconds(Int64.max)
 
     // libevent's event holds it, and nothing else: so the body goes when the timer will not call it
     // any more, whoever keeps the timer.
     private weak var firing: Firing?
+    private let thread: LoopThread
 
-    /// One that never fires, since its loop is ending.
-    fileprivate init() {}
-
+    /// - Parameters:
+    ///   - interval: Nil for one that fires once.
+    ///   - body: Not called where the loop is ending.
     fileprivate init(
-      in registry: EventRegistry, _ counters: Counters, delay: Duration, interval: Duration?,
-      _ body: @escaping () -> Void
+      on core: LoopCore, delay: Duration, interval: Duration?, _ body: @escaping () -> Void
     ) {
+      thread = core.thread
+      guard !core.isEnding else { return }
       let firing = Firing(
-        in: registry, counters, due: .now + min(delay, Self.longestDelay),
+        in: core.registry, core.counters, due: .now + min(delay, Self.longestDelay),
         interval: interval.map { min($0, Self.longestDelay) }, body)
       firing.wait(delay)
       self.firing = firing
     }
 
     /// Whether it will still fire.
-    public var isScheduled: Bool { firing?.isScheduled ?? false }
+    public var isScheduled: Bool {
+      thread.checkAccess()
+      return firing?.isScheduled ?? false
+    }
 
     /// Stops it. A cancelled timer never fires.
     public func cancel() {
+      thread.checkAccess()
       firing?.cancel()
     }
 
@@ -112,15 +118,13 @@ extension EventLoop {
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
     core.checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
-    guard !core.isEnding else { return Timer() }
-    return Timer(in: core.registry, core.counters, delay: interval, interval: interval, body)
+    return Timer(on: core, delay: interval, interval: interval, body)
   }
 }
 
 extension LoopCore {
   /// As ``EventLoop/schedule(after:_:)``.
   func schedule(after delay: Duration, _ body: @escaping () -> Void) -> EventLoop.Timer {
-    guard !isEnding else { return EventLoop.Timer() }
-    return EventLoop.Timer(in: registry, counters, delay: delay, interval: nil, body)
+    EventLoop.Timer(on: self, delay: delay, interval: nil, body)
   }
 }

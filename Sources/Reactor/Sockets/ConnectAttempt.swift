@@ -7,7 +7,7 @@ internal import SystemPackage
 /// Tries the addresses of a host in turns of their families, each when the one before has failed or
 /// ``attemptDelay`` has passed; the first that answers is the connection (after RFC 8305).
 @safe
-public final class ConnectAttempt {
+public final class ConnectAttempt: @unchecked Sendable {
   /// How long an address may take before the next one is tried beside it.
   public static let attemptDelay = Duration.milliseconds(250)
 
@@ -61,8 +61,9 @@ public final class ConnectAttempt {
 
   /// Gives up. The handler gets `ECANCELED`, unless it has its result already.
   public func cancel() {
-    if case .done = state { return }
+    guard !core.hasEnded else { return }
     core.checkThread()
+    if case .done = state { return }
     let canceled = SocketError(.connect, peer, .canceled)
     close(keeping: nil)
     sockets.callLater { [self] in tell(.failure(canceled)) }

@@ -111,7 +111,8 @@ extension Connection {
   /// - Returns: Why the connection is closed.
   @discardableResult
   nonisolated(nonsending) public func close() async -> CloseReason {
-    if let closeReason { return closeReason }
+    checkThread()
+    if let endReason { return endReason }
     let pending = Pending<CloseReason, Never>(on: core)
     closers.append(pending)
     endGracefully(.local)
@@ -122,20 +123,25 @@ extension Connection {
   public var chunks: Chunks { Chunks(connection: self) }
 
   /// The bytes of a connection.
-  public struct Chunks: AsyncSequence {
+  public struct Chunks: AsyncSequence, Sendable {
     let connection: Connection
 
     /// Begins to read.
     public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
 
     /// Reads from a connection.
-    public struct Iterator: AsyncIteratorProtocol {
+    public struct Iterator: AsyncIteratorProtocol, Sendable {
       let connection: Connection
 
       /// As ``Connection/read(atMost:)``.
       public mutating func next(
         isolation actor: isolated (any Actor)?
       ) async throws(SocketError) -> [UInt8]? {
+        try await connection.read()
+      }
+
+      /// As ``next(isolation:)``, where the caller runs.
+      nonisolated(nonsending) public mutating func next() async throws(SocketError) -> [UInt8]? {
         try await connection.read()
       }
     }
@@ -180,10 +186,12 @@ extension Connection {
 
   nonisolated(nonsending) private func waitForInput() async throws(SocketError) {
     checkThread()
-    precondition(onReceive == nil, "Connection: bytes go to onReceive or to a reader, not to both")
+    guard !core.hasEnded else { throw error(.read, .canceled) }
+    precondition(
+      onReceiveHandler == nil, "Connection: bytes go to onReceive or to a reader, not to both")
     precondition(reader == nil, "Connection: one task reads at a time")
     guard !Task.isCancelled else { throw error(.read, .canceled) }
-    guard isOpen, input == .open, stream.inputByteCount == 0 else { return }
+    guard isInUse, input == .open, stream.inputByteCount == 0 else { return }
     try await wait(.read) { [self] in
       reader = nil
       updateTimeouts()
@@ -204,7 +212,7 @@ extension Connection {
     }
     if let endErrno { throw error(.read, endErrno) }
     guard stream.inputByteCount > 0 else {
-      if isOpen, input == .ended { noteEndOfInput() }
+      if isInUse, input == .ended { noteEndOfInput() }
       return
     }
     let count = min(byteCount, stream.inputByteCount)
@@ -214,7 +222,7 @@ extension Connection {
   }
 
   nonisolated(nonsending) private func drain() async throws(SocketError) {
-    guard isCongested else { return }
+    guard hasTooMuchOutput else { return }
     try await waitForOutput(inMemory: configuration.outputLowWaterByteCount)
   }
 
@@ -223,7 +231,7 @@ extension Connection {
   ) async throws(SocketError) {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
-    if isOpen, !hasSent(downTo: byteCount) {
+    if isInUse, !hasSent(downTo: byteCount) {
       // A writer that was cancelled stays until its time comes, and is not resumed then.
       try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
     }

@@ -35,7 +35,7 @@ extension Connection {
   }
 
   func endGracefully(_ reason: CloseReason, isTimed: Bool = true) {
-    guard isOpen else { return }
+    guard isInUse else { return }
     if output == .broken { return finish(.failed(.ioError), isTellingLater: true) }
     // Both sides have ended, and it was about to close by itself.
     let reason = input == .told && output == .ended ? .endOfInput : reason
@@ -85,7 +85,7 @@ extension Connection {
 
   /// A reader may come for what arrived before the peer vanished.
   private func keepLeftInput(_ reason: CloseReason) {
-    guard onReceive == nil, reason != .local else { return }
+    guard onReceiveHandler == nil, reason != .local else { return }
     leftInput = stream.withInput { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
   }
 
@@ -93,7 +93,7 @@ extension Connection {
     sockets.remove(self)
     stream.dropInput()
     tellOwners()
-    let handler = onClose
+    let handler = onCloseHandler
     letGo()
     cancelWaiting()
     resumeClosers(reason)

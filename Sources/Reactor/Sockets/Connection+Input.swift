@@ -5,7 +5,8 @@ extension Connection {
   /// ``Configuration/inputHighWaterByteCount``; then the peer is held up.
   public func pauseReceiving() {
     checkThread()
-    isReceivingPaused = true
+    guard isInUse else { return }
+    holdsInputBack = true
     updateTimeouts()
   }
 
@@ -13,12 +14,19 @@ extension Connection {
   /// again what the receive handler has left.
   public func resumeReceiving() {
     checkThread()
-    isReceivingPaused = false
+    guard isInUse else { return }
+    holdsInputBack = false
     deliverLater()
   }
 
   /// The bytes that have arrived and were not consumed.
-  public var unreadByteCount: Int { stream.inputByteCount }
+  public var unreadByteCount: Int {
+    checkThread()
+    return inputByteCount
+  }
+
+  /// As ``unreadByteCount``, for whoever is on the loop's thread for certain.
+  package var inputByteCount: Int { stream.inputByteCount }
 
   /// Shows the bytes that have arrived and were not consumed, in one piece, not copied. They stay.
   ///
@@ -34,22 +42,22 @@ extension Connection {
 
   /// Calls the handlers in the next turn for what is there.
   func deliverLater() {
-    guard isOpen else { return }
+    guard isInUse else { return }
     updateTimeouts()
-    guard onReceive != nil, stream.inputByteCount > 0 || input == .ended else { return }
+    guard onReceiveHandler != nil, stream.inputByteCount > 0 || input == .ended else { return }
     sockets.callLater { [self] in deliver() }
   }
 
   func deliver() {
-    guard isOpen else { return }
+    guard isInUse else { return }
     if let onInput {
       onInput()
     } else if let reader {
       self.reader = nil
       updateTimeouts()
       reader()
-    } else if !isReceivingPaused, let onReceive {
-      if stream.inputByteCount > 0 { show(to: onReceive) }
+    } else if !holdsInputBack, let handler = onReceiveHandler {
+      if stream.inputByteCount > 0 { show(to: handler) }
       tellEndOfInput()
     }
     updateReading()
@@ -66,10 +74,10 @@ extension Connection {
 
   /// The handler may have closed, paused, or left itself out.
   private func tellEndOfInput() {
-    guard isOpen, input == .ended, !isReceivingPaused, onReceive != nil else { return }
-    guard let onEndOfInput else { return endGracefully(.endOfInput) }
+    guard isInUse, input == .ended, !holdsInputBack, onReceiveHandler != nil else { return }
+    guard let handler = onEndOfInputHandler else { return endGracefully(.endOfInput) }
     noteEndOfInput()
-    onEndOfInput(self)
+    handler(self)
   }
 
   /// Somebody was told of the end of input. When this side has ended too, that was all.
@@ -78,7 +86,7 @@ extension Connection {
     guard output == .ended else { return }
     // Later: whoever is being told goes first.
     sockets.callLater { [self] in
-      if isOpen { finish(.endOfInput) }
+      if isInUse { finish(.endOfInput) }
     }
   }
 
@@ -93,7 +101,7 @@ extension Connection {
 
 extension Connection: SocketStreamOwner {
   func bytesArrived() {
-    guard isOpen else { return stream.takeInput(stream.inputByteCount) }
+    guard isInUse else { return stream.takeInput(stream.inputByteCount) }
     deliver()
   }
 

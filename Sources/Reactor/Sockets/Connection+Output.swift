@@ -135,7 +135,13 @@ extension Connection {
 
   /// The bytes that were written and that the kernel has not taken, those of files' ranges among
   /// them; when the connection is closed, those that it never will have.
-  public var pendingByteCount: Int { stream.outputByteCount }
+  public var pendingByteCount: Int {
+    checkThread()
+    return unsentByteCount
+  }
+
+  /// As ``pendingByteCount``, for whoever is on the loop's thread for certain.
+  package var unsentByteCount: Int { stream.outputByteCount }
 
   /// Ends this side when everything was sent; the peer sees the end of its input. Input goes on.
   /// When the peer has ended, too, the connection closes. Wraps `shutdown(2)`.
@@ -143,7 +149,7 @@ extension Connection {
   /// Does nothing when this side has ended already.
   public func shutdownOutput() {
     checkThread()
-    guard isOpen, output == .open else { return }
+    guard isInUse, output == .open else { return }
     output = .ending
     if stream.isOutputEmpty { sockets.callLater { [self] in outputMoved() } }
   }
@@ -170,7 +176,7 @@ extension Connection {
   }
 
   /// Whether a write would be taken.
-  package var acceptsBytes: Bool { isOpen && output == .open }
+  package var acceptsBytes: Bool { isInUse && output == .open }
 
   private func checkWrite(_ byteCount: Int) throws(Errno) {
     checkThread()
@@ -183,7 +189,9 @@ extension Connection {
 
   private func noteWrite() {
     outputIsReady()
-    if stream.outputMemoryByteCount > configuration.outputHighWaterByteCount { isCongested = true }
+    if stream.outputMemoryByteCount > configuration.outputHighWaterByteCount {
+      hasTooMuchOutput = true
+    }
   }
 
   /// Whether so much was sent that no more bytes than that wait in memory; nil asks for all.
@@ -210,19 +218,19 @@ extension Connection {
     }
     // Either may have closed it.
     if case .closed = state { return }
-    if output == .broken, !isOpen { return finish(.failed(.ioError)) }
+    if output == .broken, !isInUse { return finish(.failed(.ioError)) }
     if stream.isOutputEmpty { outputSent() }
     resumeWriters()
-    guard isOpen, isCongested, hasSent(downTo: configuration.outputLowWaterByteCount) else {
+    guard isInUse, hasTooMuchOutput, hasSent(downTo: configuration.outputLowWaterByteCount) else {
       return
     }
-    isCongested = false
-    onDrained?(self)
+    hasTooMuchOutput = false
+    onDrainedHandler?(self)
   }
 
   /// One by one, since each owner may do anything to the connection.
   func tellOwners() {
-    while let settled = stream.nextSettled() { settled.tell(closeReason) }
+    while let settled = stream.nextSettled() { settled.tell(endReason) }
   }
 
   /// The kernel has everything.
@@ -230,7 +238,7 @@ extension Connection {
     if output == .ending {
       SocketCalls.shutdownOutput(of: stream.descriptor)
       output = .ended
-      if isOpen, input == .told { finish(.endOfInput) }
+      if isInUse, input == .told { finish(.endOfInput) }
     }
     if case .closing(let reason, let timer) = state {
       timer?.cancel()

@@ -16,10 +16,12 @@ public import SystemPackage
 /// connection, so that they need not hold it; those that do are let go when it has closed. They
 /// may do anything to it.
 ///
-/// **Lifetime.** A connection lives as long as it is open, kept or not. It is closed by
-/// ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then ``onClose``
-/// is called once, as the last of its handlers. It ends with its loop, if that ends first: what it
-/// has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
+/// **Lifetime.** A connection with a handler lives as long as it is open, kept or not. It is closed
+/// by ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then
+/// ``onClose`` is called once, as the last of its handlers. One without handlers that is dropped,
+/// as by a task that forgets it, is closed by the loop about a minute later at the latest;
+/// ``closeAfter(_:)`` closes it in time. A connection ends with its loop, if that ends first: what
+/// it has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
 /// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
 /// everything is sent with `MSG_NOSIGNAL`, or with the signal blocked. A peer that is gone shows as
@@ -27,7 +29,7 @@ public import SystemPackage
 ///
 /// Wraps two events of libevent, `recv(2)`, `send(2)`, `sendmsg(2)` and `sendfile(2)`.
 @safe
-public final class Connection {
+public final class Connection: @unchecked Sendable {
   /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
   ///
   /// - Parameters:
@@ -84,41 +86,63 @@ public final class Connection {
 
   /// Whether more output waits than the high-water mark, or did and the low-water mark was not
   /// reached since. Somebody who writes a lot pauses then, until ``onDrained``.
-  public internal(set) var isCongested = false
+  public var isCongested: Bool {
+    core.checkAccess()
+    return hasTooMuchOutput
+  }
+  var hasTooMuchOutput = false
 
   /// Whether ``pauseReceiving()`` was called.
-  public internal(set) var isReceivingPaused = false
+  public var isReceivingPaused: Bool {
+    core.checkAccess()
+    return holdsInputBack
+  }
+  var holdsInputBack = false
 
   /// Called when bytes have arrived. Until it is set they wait, and so does the end of input.
+  ///
+  /// This and the other handlers are dropped when they are set after the loop's end.
   public var onReceive: ReceiveHandler? {
-    get { onReceiveHandler }
+    get {
+      core.checkAccess()
+      return onReceiveHandler
+    }
     set {
+      guard mayHaveHandlers else { return }
       _ = onReceiveHandler.exchange(for: newValue)
       deliverLater()
     }
   }
-  private var onReceiveHandler: ReceiveHandler?
+  private(set) var onReceiveHandler: ReceiveHandler?
 
   /// Called once when the peer has ended its side, after ``onReceive`` was shown the last bytes.
   /// What that has left stays in ``withUnreadBytes(_:)``. The connection can still send.
   ///
   /// Without it a connection with a receive handler sends what is waiting, and closes.
   public var onEndOfInput: ((Connection) -> Void)? {
-    get { onEndOfInputHandler }
+    get {
+      core.checkAccess()
+      return onEndOfInputHandler
+    }
     set {
+      guard mayHaveHandlers else { return }
       _ = onEndOfInputHandler.exchange(for: newValue)
     }
   }
-  private var onEndOfInputHandler: ((Connection) -> Void)?
+  private(set) var onEndOfInputHandler: ((Connection) -> Void)?
 
   /// Called when a congested connection has come down to the low-water mark.
   public var onDrained: ((Connection) -> Void)? {
-    get { onDrainedHandler }
+    get {
+      core.checkAccess()
+      return onDrainedHandler
+    }
     set {
+      guard mayHaveHandlers else { return }
       _ = onDrainedHandler.exchange(for: newValue)
     }
   }
-  private var onDrainedHandler: ((Connection) -> Void)?
+  private(set) var onDrainedHandler: ((Connection) -> Void)?
 
   /// Called when the kernel has taken bytes, whatever waits: from the loop, when everything is up
   /// to date, and never from inside a write or behind ``onClose``. ``sentByteCount`` has grown.
@@ -128,7 +152,7 @@ public final class Connection {
       _ = onProgressHandler.exchange(for: newValue)
     }
   }
-  private var onProgressHandler: (() -> Void)?
+  private(set) var onProgressHandler: (() -> Void)?
 
   /// Called once when a range of a file could not be sent, so that nothing more can be: from the
   /// loop, after its own handler.
@@ -142,12 +166,16 @@ public final class Connection {
 
   /// Called once when the connection is closed, as the last of its handlers.
   public var onClose: ((Connection, CloseReason) -> Void)? {
-    get { onCloseHandler }
+    get {
+      core.checkAccess()
+      return onCloseHandler
+    }
     set {
+      guard mayHaveHandlers else { return }
       _ = onCloseHandler.exchange(for: newValue)
     }
   }
-  private var onCloseHandler: ((Connection, CloseReason) -> Void)?
+  private(set) var onCloseHandler: ((Connection, CloseReason) -> Void)?
 
   /// In place of ``onReceive``: called when something has arrived or the input has ended, again and
   /// again, whatever is left of it.
@@ -157,7 +185,7 @@ public final class Connection {
       _ = onInputHandler.exchange(for: newValue)
     }
   }
-  private var onInputHandler: (() -> Void)?
+  private(set) var onInputHandler: (() -> Void)?
   /// A reader that waits for bytes, the end of input or the end of the connection.
   var reader: (() -> Void)?
   /// Writers that wait until so many bytes, or fewer, are waiting in memory; nil is for those who
@@ -210,31 +238,47 @@ public final class Connection {
       .init(inputByteCount: configuration.inputHighWaterByteCount, isShared: isShared))
     stream.owner = self
     sockets.insert(self)
+    core.searchForDrops()
     updateTimeouts()
     updateReading()
   }
 
   /// Whether it was not closed yet, nor asked to.
   public var isOpen: Bool {
+    core.checkAccess()
+    return isInUse
+  }
+
+  var isInUse: Bool {
     if case .open = state { true } else { false }
   }
 
   /// Why it was closed; nil as long as it is not, for instance while it sends the rest.
   public var closeReason: CloseReason? {
+    core.checkAccess()
+    return endReason
+  }
+
+  /// As ``closeReason``, for whoever is on the loop's thread for certain.
+  package var endReason: CloseReason? {
     if case .closed(let reason) = state { reason } else { nil }
   }
 
-  /// Traps off the loop's thread.
+  /// Traps off the loop's thread. A connection outlives its loop closed, and does nothing.
   func checkThread() {
-    // A closed connection may outlive its loop, and does nothing.
-    if case .closed = state { return }
-    core.checkThread()
+    core.checkAccess()
+  }
+
+  /// Whether handlers are kept: not any more when the loop has ended.
+  private var mayHaveHandlers: Bool {
+    core.checkAccess()
+    return !core.hasEnded
   }
 
   /// Time runs for input only while somebody wants it: who is busy with a request does not read the
   /// next one, and its peer need not send it.
   func updateTimeouts() {
-    let wantsInput = isOpen && (onReceive != nil && !isReceivingPaused || reader != nil)
+    let wantsInput = isInUse && (onReceiveHandler != nil && !holdsInputBack || reader != nil)
     stream.setTimeouts(
       input: wantsInput ? configuration.inputTimeout : nil, output: configuration.outputTimeout)
   }

@@ -15,7 +15,7 @@ extension Listener {
   public var connections: Connections { Connections(listener: self) }
 
   /// The clients of a listener.
-  public struct Connections: AsyncSequence {
+  public struct Connections: AsyncSequence, Sendable {
     /// The most connections that are accepted before somebody asks for them.
     public static let readyLimit = 64
 
@@ -38,6 +38,11 @@ extension Listener {
       ) async throws(SocketError) -> Connection? {
         try await incoming.next()
       }
+
+      /// As ``next(isolation:)``, where the caller runs.
+      nonisolated(nonsending) public mutating func next() async throws(SocketError) -> Connection? {
+        try await incoming.next()
+      }
     }
   }
 }
@@ -53,11 +58,24 @@ final class Incoming {
       listener.onConnection == nil,
       "Listener: clients go to onConnection or to one task, not to several")
     self.listener = listener
-    listener.onConnection = { [unowned self] in arrived($0) }
-    listener.onEnd = { [unowned self] in ended() }
+    // Weak, since the last task may let go of it on another thread.
+    listener.onConnection = { [weak self] connection in
+      if let self { arrived(connection) } else { connection.abort() }
+    }
+    listener.onEnd = { [weak self] in self?.ended() }
   }
 
   deinit {
+    let core = listener.core
+    if core.thread.isCurrent {
+      Self.stop(listener, ready)
+    } else {
+      // A loop that has ended has closed them.
+      core.remote.add(.internalBody { [listener, ready] _ in Self.stop(listener, ready) })
+    }
+  }
+
+  private static func stop(_ listener: Listener, _ ready: [Connection]) {
     listener.onConnection = nil
     listener.onEnd = nil
     listener.hasRoom = true
@@ -65,6 +83,7 @@ final class Incoming {
   }
 
   nonisolated(nonsending) func next() async throws(SocketError) -> Connection? {
+    listener.core.checkAccess()
     precondition(waiting == nil, "Listener: one task takes the clients")
     let canceled = SocketError(.accept, "\(listener.address)", .canceled)
     guard !Task.isCancelled else { throw canceled }

@@ -14,7 +14,7 @@ public import SystemPackage
 /// It listens, kept or not, until ``close()`` or the end of its loop, which closes it. Its
 /// connections outlive it.
 @safe
-public final class Listener {
+public final class Listener: @unchecked Sendable {
   /// The limits and choices of a listener.
   public struct Configuration: Sendable {
     /// The clients that the kernel holds until they are accepted, as in `listen(2)`; the kernel's
@@ -79,15 +79,29 @@ public final class Listener {
   public let configuration: Configuration
 
   /// The connections that it has accepted and that are not closed.
-  public private(set) var connectionCount = 0
+  public var connectionCount: Int {
+    core.checkAccess()
+    return openCount
+  }
+  private var openCount = 0
 
   /// Whether ``pause()`` was called.
-  public private(set) var isPaused = false
+  public var isPaused: Bool {
+    core.checkAccess()
+    return isResting
+  }
+  private var isResting = false
 
-  /// Gets each client. Until it is set, clients wait in the kernel's queue.
+  /// Gets each client. Until it is set, clients wait in the kernel's queue. A handler that is set
+  /// when the loop has ended is dropped.
   public var onConnection: ((Connection) -> Void)? {
-    get { onConnectionHandler }
+    get {
+      core.checkAccess()
+      return onConnectionHandler
+    }
     set {
+      core.checkAccess()
+      guard !core.hasEnded else { return }
       _ = onConnectionHandler.exchange(for: newValue)
       update()
     }
@@ -97,8 +111,13 @@ public final class Listener {
   /// Told when the kernel would not accept, most likely `EMFILE`: too many open files. Accepting
   /// goes on after ``Configuration/retryDelay``.
   public var onError: ((SocketError) -> Void)? {
-    get { onErrorHandler }
+    get {
+      core.checkAccess()
+      return onErrorHandler
+    }
     set {
+      core.checkAccess()
+      guard !core.hasEnded else { return }
       _ = onErrorHandler.exchange(for: newValue)
     }
   }
@@ -148,22 +167,23 @@ public final class Listener {
   /// Leaves further clients in the kernel's queue.
   public func pause() {
     core.checkThread()
-    isPaused = true
+    isResting = true
     update()
   }
 
   /// Goes on after ``pause()``.
   public func resume() {
     core.checkThread()
-    isPaused = false
+    isResting = false
     update()
   }
 
   /// Stops listening, and removes the file of a Unix address, if it is still this listener's.
   /// Clients in the kernel's queue are refused; connections go on. Wraps `close(2)`.
   public func close() {
-    if case .closed = state { return }
+    guard !core.hasEnded else { return }
     core.checkThread()
+    if case .closed = state { return }
     sockets.remove(self)
     tearDown()
     ended()
@@ -171,7 +191,8 @@ public final class Listener {
 
   /// Whether ``close()`` was not called yet.
   public var isOpen: Bool {
-    if case .closed = state { false } else { true }
+    core.checkAccess()
+    return if case .closed = state { false } else { true }
   }
 
   /// Called when the listener has closed, for the task that waits for clients.
@@ -206,7 +227,8 @@ public final class Listener {
   private func update() {
     guard case .open = state else { return setAccepting(false) }
     setAccepting(
-      onConnection != nil && !isPaused && hasRoom && connectionCount < configuration.connectionLimit
+      onConnectionHandler != nil && !isResting && hasRoom
+        && openCount < configuration.connectionLimit
         && acceptsThisTurn < Self.acceptsPerTurn)
   }
 
@@ -238,10 +260,10 @@ public final class Listener {
     let connection = Connection(
       client, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
       configuration.connection, listener: self)
-    connectionCount += 1
+    openCount += 1
     countAccept()
     update()
-    onConnection?(connection)
+    onConnectionHandler?(connection)
   }
 
   private func countAccept() {
@@ -254,7 +276,7 @@ public final class Listener {
   }
 
   func connectionClosed() {
-    connectionCount -= 1
+    openCount -= 1
     update()
   }
 

@@ -7,7 +7,10 @@ package protocol OpenSocket: AnyObject {
 /// A loop's connections, listeners and connection attempts.
 @safe
 final class OpenSockets {
-  private var sockets: [ObjectIdentifier: any OpenSocket] = [:]
+  private var connections: [ObjectIdentifier: Connection] = [:]
+  /// The listeners and the attempts.
+  private var others: [ObjectIdentifier: any OpenSocket] = [:]
+  var dropSearch = DropSearch()
   private let nextTurn: NextTurnCalls
   let blocks = SocketStream.Blocks()
 
@@ -40,18 +43,42 @@ final class OpenSockets {
 
   /// Keeps a socket alive until ``remove(_:)``.
   func insert(_ socket: any OpenSocket) {
-    sockets[ObjectIdentifier(socket)] = socket
+    others[ObjectIdentifier(socket)] = socket
   }
 
   func remove(_ socket: any OpenSocket) {
-    sockets[ObjectIdentifier(socket)] = nil
+    others[ObjectIdentifier(socket)] = nil
   }
 
-  var count: Int { sockets.count }
+  /// As ``insert(_:)``.
+  func insert(_ connection: Connection) {
+    connections[ObjectIdentifier(connection)] = connection
+  }
+
+  func remove(_ connection: Connection) {
+    connections[ObjectIdentifier(connection)] = nil
+  }
+
+  var count: Int { connections.count + others.count }
+
+  var hasConnectionsWithoutHandlers: Bool { connections.values.contains { $0.hasNoHandlers } }
+
+  /// The connections that nothing refers to but this table, and that nothing will be done about.
+  func droppedConnections() -> [Connection] {
+    var dropped: [Connection] = []
+    // By their keys: a copy of the table, also one for a moment, would refer to all of them.
+    for id in Array(connections.keys) {
+      guard let index = connections.index(forKey: id), connections.values[index].isUnattended,
+        isKnownUniquelyReferenced(&connections.values[index])
+      else { continue }
+      dropped.append(connections.values[index])
+    }
+    return dropped
+  }
 
   /// Takes in no further clients.
   func closeListeners() {
-    for socket in Array(sockets.values) { (socket as? Listener)?.close() }
+    for socket in Array(others.values) { (socket as? Listener)?.close() }
   }
 
   /// Has the loop make a call in its next turn, in order: handlers never run from inside the call
@@ -81,6 +108,7 @@ final class OpenSockets {
   /// Closes what is open. Whoever waits for it is told in the next turn.
   func cutAll() {
     unsent = []
-    for socket in Array(sockets.values) { socket.loopIsEnding() }
+    for connection in Array(connections.values) { connection.loopIsEnding() }
+    for socket in Array(others.values) { socket.loopIsEnding() }
   }
 }

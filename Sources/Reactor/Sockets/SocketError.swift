@@ -19,6 +19,8 @@ public struct SocketError: Error, Equatable, Sendable {
     public static let read = Operation("read")
     /// Sending bytes.
     public static let write = Operation("write")
+    /// Sending the rest, and closing.
+    public static let close = Operation("close")
   }
 
   /// The reason.

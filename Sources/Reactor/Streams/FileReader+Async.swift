@@ -15,10 +15,10 @@ extension FileReader {
 extension LineReader {
   /// Waits for the next line; see ``next(_:)``. A cancelled task cancels the reader.
   nonisolated(nonsending) public func next() async throws(FileError) -> [UInt8]? {
+    try core.checkUse(.read, path)
     if Task.isCancelled { cancel() }
     // Most lines are there: they need not wait for a turn of the loop.
     if let result = nextAtHand() { return try result.get() }
-    try core.checkUse(.read, path)
     let pending = Pending<[UInt8]?, FileError>(on: core)
     next { pending.finish($0) }
     return try await pending.value(cancel: cancel)
@@ -63,7 +63,7 @@ public final class FileChunk {
 }
 
 /// A file, chunk by chunk; see ``File/chunks(_:configuration:)``.
-public struct FileChunks: AsyncSequence {
+public struct FileChunks: AsyncSequence, Sendable {
   fileprivate let file: File
   fileprivate let range: Range<Int64>?
   fileprivate let configuration: FileReader.Configuration
@@ -80,6 +80,16 @@ public struct FileChunks: AsyncSequence {
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> FileChunk? {
+      try await nextChunk()
+    }
+
+    /// As ``next(isolation:)``, where the caller runs.
+    nonisolated(nonsending) public mutating func next() async throws(FileError) -> FileChunk? {
+      try await nextChunk()
+    }
+
+    nonisolated(nonsending) private mutating func nextChunk() async throws(FileError) -> FileChunk?
+    {
       if isKnownUniquelyReferenced(&last), let last { reader.recycle(last.take()) }
       last = nil
       let offset = reader.offset
@@ -97,21 +107,26 @@ public struct FileChunks: AsyncSequence {
 }
 
 /// A file, line by line; see ``File/lines(at:configuration:)``.
-public struct FileLines: AsyncSequence {
+public struct FileLines: AsyncSequence, Sendable {
   fileprivate let file: File
   fileprivate let offset: Int64
   fileprivate let configuration: LineReader.Configuration
 
   /// Reads the lines.
-  public struct AsyncIterator: AsyncIteratorProtocol {
+  public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
     fileprivate let reader: LineReader
 
     /// The next line, nil at the end.
     ///
     /// - Throws: As ``LineReader/next(_:)``.
-    public func next(
+    public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(FileError) -> String? {
+      try await reader.next().map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// As ``next(isolation:)``, where the caller runs.
+    nonisolated(nonsending) public mutating func next() async throws(FileError) -> String? {
       try await reader.next().map { String(decoding: $0, as: UTF8.self) }
     }
   }

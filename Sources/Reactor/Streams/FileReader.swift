@@ -22,7 +22,7 @@ internal import SystemPackage
 /// The end is where the file ends by then: one that grows is read further, one that is truncated
 /// ends earlier, and nothing is delivered that is not in it.
 @safe
-public final class FileReader {
+public final class FileReader: @unchecked Sendable {
   /// The sizes of a reader.
   public struct Configuration: Sendable {
     /// The bytes of one chunk, 1 or more; 128 KiB unless set: a chunk of 8 KiB costs four times as
@@ -79,8 +79,12 @@ public final class FileReader {
   public let file: File
 
   /// Where the next chunk begins, in bytes from the file's start: all before it was delivered.
-  public private(set) var offset: Int64
+  public var offset: Int64 {
+    file.core.checkAccess()
+    return nextOffset
+  }
 
+  private var nextOffset: Int64
   private let configuration: Configuration
   private let end: Int64
   /// Where the file ends as far as is known. Behind it is read one piece at a time.
@@ -103,8 +107,8 @@ public final class FileReader {
     precondition((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
     self.file = file
     self.configuration = configuration
-    offset = range?.lowerBound ?? 0
-    readOffset = offset
+    nextOffset = range?.lowerBound ?? 0
+    readOffset = nextOffset
     end = range?.upperBound ?? .max
     knownEnd = min(end, file.openingStatus.byteCount)
   }
@@ -131,15 +135,16 @@ public final class FileReader {
   ///
   /// - Parameter buffer: Moves in. It is freed where the loop has enough of such, or is gone.
   public func recycle(_ buffer: consuming IOBuffer) {
-    guard file.core.executor.thread.isCurrent else { return }
+    guard file.core.thread.isCurrent else { return }
     file.core.chunks.give(buffer)
   }
 
   /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
   public func cancel() {
-    guard case .reading = state, !file.core.hasEnded else { return }
+    guard !file.core.hasEnded else { return }
     file.core.checkThread()
-    state = .failed(error(.canceled, at: offset))
+    guard case .reading = state else { return }
+    state = .failed(error(.canceled, at: nextOffset))
     dropChunks()
     if waiting != nil { file.core.later { [self] in deliver() } }
   }
@@ -241,13 +246,13 @@ public final class FileReader {
   }
 
   private func account(for chunk: Chunk, _ byteCount: Int) {
-    offset = chunk.offset + Int64(byteCount)
+    nextOffset = chunk.offset + Int64(byteCount)
     if byteCount < chunk.byteCount {
       // It has become shorter, or is one that gives a little at a time: what was read ahead may not
       // be what comes next.
       dropChunks()
-      readOffset = offset
-      knownEnd = offset
+      readOffset = nextOffset
+      knownEnd = nextOffset
     } else if chunk.offset >= knownEnd {
       // It goes on where the end was thought to be.
       knownEnd = end

@@ -13,7 +13,7 @@ extension FileWriter {
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
     core.checkThread()
-    flushes.append(Flush(goal: byteCountAccepted, isDurable: durably, handler: handler))
+    flushes.append(Flush(goal: acceptedByteCount, isDurable: durably, handler: handler))
     core.later { [self] in callFlushes() }
   }
 
@@ -38,7 +38,7 @@ extension FileWriter {
     }
     flush(durably: durably) { [self] flushed in
       if case .closing = state { state = .closed(nil) }
-      file.close { closed in
+      currentFile.close { closed in
         if case .failure = flushed { handler(flushed) } else { handler(closed) }
       }
     }
@@ -47,10 +47,9 @@ extension FileWriter {
   /// The loop has ended, and with it every write. What is buffered still was accepted too late.
   private func closeAfterEnd(_ handler: CompletionQueue.SyncHandler) {
     let error =
-      failure
+      firstError
       ?? (bufferedByteCount == 0
         ? nil : FileError(operation: .write, path: file.path, errno: .canceled))
-    state = .closed(error)
     file.close()
     handler(error.map { .failure($0) } ?? .success(()))
   }
@@ -81,7 +80,7 @@ extension FileWriter {
           return refuse(opened, handler, .failure(error(.resourceBusy, path)))
         }
         sealChunk()
-        rotation = .due(Successor(file: opened, goal: byteCountAccepted, handler: handler))
+        rotation = .due(Successor(file: opened, goal: acceptedByteCount, handler: handler))
         resume()
       case (.success(let opened), .failed(let error)):
         refuse(opened, handler, .failure(error))
@@ -121,10 +120,10 @@ extension FileWriter {
 
   /// Goes on with the next file when the old one has everything that was meant for it.
   func switchIfDue() {
-    guard case .due(let next) = rotation, byteCountWritten == next.goal else { return }
-    let old = file
+    guard case .due(let next) = rotation, writtenByteCount == next.goal else { return }
+    let old = currentFile
     rotation = .syncingOld([])
-    file = next.file
+    currentFile = next.file
     offset = next.file.openingStatus.byteCount
     sync(old) { [self] synced in
       if case .failure(let error) = synced { fail(error) }
@@ -149,13 +148,13 @@ extension FileWriter {
   /// Answers those whose bytes are written, or never will be.
   func callFlushes() {
     let due =
-      failure == nil ? Array(flushes.prefix { $0.goal <= byteCountWritten }) : flushes
+      firstError == nil ? Array(flushes.prefix { $0.goal <= writtenByteCount }) : flushes
     flushes.removeFirst(due.count)
     for flush in due {
       if flush.isDurable {
         syncNow(flush)
-      } else if let failure, byteCountWritten < flush.goal {
-        flush.handler(.failure(failure))
+      } else if let firstError, writtenByteCount < flush.goal {
+        flush.handler(.failure(firstError))
       } else {
         flush.handler(.success(()))
       }
@@ -163,12 +162,12 @@ extension FileWriter {
   }
 
   private func syncNow(_ flush: Flush) {
-    if let failure { return flush.handler(.failure(failure)) }
+    if let firstError { return flush.handler(.failure(firstError)) }
     if case .syncingOld(let held) = rotation {
       rotation = .syncingOld(held + [flush])
       return
     }
-    sync(file) { [self] result in
+    sync(currentFile) { [self] result in
       // The file's later syncs fail with it, too.
       if case .failure(let error) = result { fail(error) }
       flush.handler(result)

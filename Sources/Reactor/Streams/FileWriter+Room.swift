@@ -31,7 +31,7 @@ extension FileWriter {
   func cancel(_ waiter: RoomWaiter) {
     guard let index = roomWaiters.firstIndex(where: { $0 === waiter }) else { return }
     roomWaiters.remove(at: index)
-    waiter.handler(.failure(FileError(operation: .write, path: file.path, errno: .canceled)))
+    waiter.handler(.failure(FileError(operation: .write, path: currentFile.path, errno: .canceled)))
   }
 
   /// Somebody who waits for room.
@@ -53,7 +53,7 @@ extension FileWriter {
       let result: Result<Void, FileError>
       switch state {
       case .open:
-        guard hasRoom(for: first.byteCount) else { return }
+        guard takes(first.byteCount) else { return }
         result = .success(())
       case .failed(let error), .closed(let error?): result = .failure(error)
       case .closing, .closed(nil): result = .failure(closedError)

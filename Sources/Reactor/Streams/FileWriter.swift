@@ -15,7 +15,7 @@ public import SystemPackage
 /// ``flush(durably:_:)`` or ``close(durably:_:)`` tell. When its loop closes, what was accepted is
 /// written before; when the loop is cut off, the writer fails with `ECANCELED`.
 @safe
-public final class FileWriter {
+public final class FileWriter: @unchecked Sendable {
   /// The sizes of a writer.
   public struct Configuration: Sendable {
     /// The bytes of one write, 1 or more; 128 KiB unless set.
@@ -53,15 +53,27 @@ public final class FileWriter {
   }
 
   /// The file that is written now; another one after ``reopen(_:options:permissions:_:)``.
-  public internal(set) var file: File
+  public var file: File {
+    core.checkAccess()
+    return currentFile
+  }
 
   /// The bytes that were accepted since the writer was made.
-  public private(set) var byteCountAccepted: Int64 = 0
+  public var byteCountAccepted: Int64 {
+    core.checkAccess()
+    return acceptedByteCount
+  }
 
   /// Those of them that are in the file, as far as the kernel is concerned.
-  public private(set) var byteCountWritten: Int64 = 0
+  public var byteCountWritten: Int64 {
+    core.checkAccess()
+    return writtenByteCount
+  }
 
   let core: LoopCore
+  var currentFile: File
+  private(set) var acceptedByteCount: Int64 = 0
+  private(set) var writtenByteCount: Int64 = 0
   private let configuration: Configuration
   var state = State.open
   private var activity = Activity.idle
@@ -92,7 +104,7 @@ public final class FileWriter {
   ) {
     configuration.check()
     precondition(offset >= 0, "FileWriter: a place in a file is 0 or more")
-    self.file = file
+    currentFile = file
     self.offset = offset
     self.configuration = configuration
     core = file.core
@@ -103,8 +115,15 @@ public final class FileWriter {
   /// The bytes that are accepted and not written yet.
   public var bufferedByteCount: Int { Int(byteCountAccepted - byteCountWritten) }
 
+  private var waitingByteCount: Int { Int(acceptedByteCount - writtenByteCount) }
+
   /// The first error, after which nothing is written any more.
   public var failure: FileError? {
+    core.checkAccess()
+    return firstError
+  }
+
+  var firstError: FileError? {
     switch state {
     case .failed(let error), .closed(let error?): error
     case .open, .closing, .closed(nil): nil
@@ -115,7 +134,12 @@ public final class FileWriter {
   ///
   /// - Parameter byteCount: 0 or more.
   public func hasRoom(for byteCount: Int) -> Bool {
-    bufferedByteCount == 0 || byteCount <= configuration.bufferByteCount - bufferedByteCount
+    core.checkAccess()
+    return takes(byteCount)
+  }
+
+  func takes(_ byteCount: Int) -> Bool {
+    waitingByteCount == 0 || byteCount <= configuration.bufferByteCount - waitingByteCount
   }
 
   /// Accepts a copy of bytes: all of them or none.
@@ -173,11 +197,11 @@ public final class FileWriter {
     case .failed(let error): throw error.errno
     case .closing, .closed: throw .badFileDescriptor
     }
-    guard hasRoom(for: byteCount) else { throw .resourceTemporarilyUnavailable }
+    guard takes(byteCount) else { throw .resourceTemporarilyUnavailable }
   }
 
   private func accepted(_ byteCount: Int) {
-    byteCountAccepted += Int64(byteCount)
+    acceptedByteCount += Int64(byteCount)
     guard case .idle = activity, byteCount > 0 else { return }
     activity = .scheduled
     core.later { [self] in
@@ -190,7 +214,7 @@ public final class FileWriter {
 
   /// Starts the next write if none is under way and there is something to write.
   private func writeNext() {
-    guard case .idle = activity, failure == nil else { return }
+    guard case .idle = activity, firstError == nil else { return }
     switchIfDue()
     guard let buffer = chunks.popFirst() else { return }
     // A loop that is being cut off refuses it, and that is the writer's failure.
@@ -201,11 +225,11 @@ public final class FileWriter {
     }
     do throws(Errno) {
       activity = .writing(
-        try file.write(buffer, at: offset) { [self] result, buffer in
+        try currentFile.write(buffer, at: offset) { [self] result, buffer in
           written(result, buffer)
         })
     } catch {
-      fail(FileError(operation: .write, path: file.path, offset: offset, errno: error))
+      fail(FileError(operation: .write, path: currentFile.path, offset: offset, errno: error))
     }
   }
 
@@ -221,21 +245,21 @@ public final class FileWriter {
     activity = .idle
     switch result {
     case .success(let count):
-      byteCountWritten += Int64(count)
+      writtenByteCount += Int64(count)
       offset += Int64(count)
       chunks.recycle(buffer, chunkByteCount: configuration.chunkByteCount)
       writeNext()
       callFlushes()
       callRoomWaiters()
     case .failure(let error):
-      byteCountWritten += Int64(error.byteCountDone)
+      writtenByteCount += Int64(error.byteCountDone)
       fail(error)
     }
   }
 
   /// The first failure is the last thing that happens.
   func fail(_ error: FileError) {
-    guard failure == nil else { return }
+    guard firstError == nil else { return }
     switch state {
     case .open, .failed: state = .failed(error)
     case .closing, .closed: state = .closed(error)
@@ -248,7 +272,7 @@ public final class FileWriter {
   }
 
   var closedError: FileError {
-    FileError(operation: .write, path: file.path, errno: .badFileDescriptor)
+    FileError(operation: .write, path: currentFile.path, errno: .badFileDescriptor)
   }
 
   /// Everything accepted until now goes to the present file, and nothing from now on.

@@ -38,8 +38,9 @@ final class IncomingPump: PumpWay {
   }
 
   func cancel() {
-    guard case .running = state, !writer.core.hasEnded else { return }
+    guard !writer.core.hasEnded else { return }
     writer.core.checkThread()
+    guard case .running = state else { return }
     source.stopWaiting()
     finish(.canceled)
   }

@@ -6,7 +6,7 @@ internal import SystemPackage
 /// A line ends at a line feed, which is not part of it. The last one need not have any; an empty
 /// one behind the last line feed is none. Whoever waits when the loop is cut off gets `ECANCELED`.
 @safe
-public final class LineReader {
+public final class LineReader: @unchecked Sendable {
   /// The limits and choices of a line reader.
   public struct Configuration: Sendable {
     /// The most bytes of a line, without its end, 0 or more; 64 KiB unless set. A longer one is an
@@ -57,7 +57,10 @@ public final class LineReader {
   }
 
   /// Where the next line begins, in bytes from the file's start.
-  public var offset: Int64 { splitter.offset }
+  public var offset: Int64 {
+    core.checkAccess()
+    return splitter.offset
+  }
 
   /// Asks for the next line. Ask for one at a time.
   ///
@@ -74,6 +77,7 @@ public final class LineReader {
 
   /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
   public func cancel() {
+    guard !core.hasEnded else { return }
     reader.cancel()
     if case .reading = state { state = .failed(error(.canceled)) }
   }
@@ -116,6 +120,6 @@ public final class LineReader {
   }
 
   private func error(_ errno: Errno) -> FileError {
-    FileError(operation: .read, path: path, offset: offset, errno: errno)
+    FileError(operation: .read, path: path, offset: splitter.offset, errno: errno)
   }
 }

@@ -8,7 +8,7 @@ public import PosixAIO
 /// A pump goes on, kept or not. When its loop ends, its connection is closed, and so its handler
 /// gets ``PumpError/Reason/connection(_:)`` with the bytes that got there.
 @safe
-public final class Pump {
+public final class Pump: @unchecked Sendable {
   /// Gets the number of bytes that got there, or why it was not all of them.
   public typealias Handler = (Result<Int64, PumpError>) -> Void
 

@@ -28,13 +28,13 @@ package protocol ByteSource: AnyObject {
 
 extension Connection: ByteSource {
   package var readableByteCount: Int {
-    closeReason == nil ? stream.inputByteCount : leftInput.count
+    endReason == nil ? stream.inputByteCount : leftInput.count
   }
 
-  package var hasEnded: Bool { input != .open || !isOpen }
+  package var hasEnded: Bool { input != .open || !isInUse }
 
   package func consume(_ body: (RawSpan) -> Int) {
-    if closeReason == nil {
+    if endReason == nil {
       stream.takeInput(stream.withInput(body))
       updateReading()
     } else {
@@ -44,7 +44,7 @@ extension Connection: ByteSource {
 
   package func whenReadable(_ resume: @escaping () -> Void) {
     precondition(
-      onReceive == nil && reader == nil,
+      onReceiveHandler == nil && reader == nil,
       "Connection: one at a time reads from it: a receive handler, a pump or a task")
     if readableByteCount > 0 || hasEnded { return core.later(resume) }
     reader = resume
@@ -53,10 +53,10 @@ extension Connection: ByteSource {
 
   package func stopWaiting() {
     reader = nil
-    if isOpen { updateTimeouts() }
+    if isInUse { updateTimeouts() }
   }
 
   package func acknowledgeEnd() {
-    if isOpen, input == .ended { noteEndOfInput() }
+    if isInUse, input == .ended { noteEndOfInput() }
   }
 }

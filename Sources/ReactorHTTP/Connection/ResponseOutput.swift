@@ -17,7 +17,7 @@ struct ResponseOutput {
   /// All bytes that were written so far.
   var writtenByteCount: Int64 {
     var count = sentByteCount
-    count.add(Int64(connection.pendingByteCount))
+    count.add(Int64(connection.unsentByteCount))
     return count
   }
 

@@ -106,7 +106,7 @@ final class ServerConnection {
   /// - Returns: Whether there may be more to do.
   private func step() -> Bool {
     // The user may have ended it a moment ago. Its input is gone, and it is about to tell.
-    guard connection.closeReason == nil else { return false }
+    guard connection.endReason == nil else { return false }
     switch phase {
     case .over: return false
     case .head: return readHead()
@@ -122,7 +122,7 @@ final class ServerConnection {
   }
 
   private func readHead() -> Bool {
-    guard connection.pendingByteCount <= Self.outputLimitForNext,
+    guard connection.unsentByteCount <= Self.outputLimitForNext,
       unsent.count < Self.unsentLimitForNext
     else { return false }
     do throws(RequestError) {
@@ -230,7 +230,7 @@ final class ServerConnection {
     }
     // As a rule there is nothing more to do, and so no need to come back in another turn.
     if exchange.request != nil, exchange.body?.isThrough ?? true,
-      connection.unreadByteCount == 0, !connection.hasEnded
+      connection.inputByteCount == 0, !connection.hasEnded
     {
       phase = .head
     } else {
@@ -260,7 +260,7 @@ final class ServerConnection {
       _ = unsent.popFirst()
       first.sent()
     }
-    if case .head = phase, connection.unreadByteCount > 0 || connection.hasEnded { proceed() }
+    if case .head = phase, connection.inputByteCount > 0 || connection.hasEnded { proceed() }
   }
 
   /// A range of a file could not be sent. It belongs to the first response that is not sent.
@@ -285,7 +285,7 @@ final class ServerConnection {
 
   /// Somebody waits for the body's next bytes.
   func bodyIsAwaited(isReadable: Bool) {
-    if isReadable || connection.unreadByteCount > 0 || connection.hasEnded { proceedLater() }
+    if isReadable || connection.inputByteCount > 0 || connection.hasEnded { proceedLater() }
     watchPace()
   }
 
@@ -295,7 +295,7 @@ final class ServerConnection {
   }
 
   var inputHasEnded: Bool { connection.hasEnded }
-  var closeReason: Connection.CloseReason? { connection.closeReason }
+  var closeReason: Connection.CloseReason? { connection.endReason }
 
   /// Tells the client to send its body, if nothing else was told.
   func sendContinue() {
@@ -309,8 +309,8 @@ final class ServerConnection {
   private var activity: ClientActivity {
     let kind: ClientActivity.Kind =
       switch phase {
-      case _ where connection.closeReason != nil: .none
-      case _ where connection.pendingByteCount > 0: .sending
+      case _ where connection.endReason != nil: .none
+      case _ where connection.unsentByteCount > 0: .sending
       case .over: .none
       case .head: parser.hasBegun ? .receiving : .idle
       case .exchange(let exchange): exchange.body?.isAwaited == true ? .receiving : .none
@@ -331,7 +331,7 @@ final class ServerConnection {
     let activity = activity
     let moved =
       activity.kind == .sending
-      ? connection.acknowledgedByteCount : consumedByteCount + Int64(connection.unreadByteCount)
+      ? connection.acknowledgedByteCount : consumedByteCount + Int64(connection.inputByteCount)
     let start = activity.kind == .sending ? min(moved, sentBeforeSending) : moved
     if pace.isTooSlow(now, activity, byteCount: moved, from: start, limits) {
       tooSlow(activity.kind)

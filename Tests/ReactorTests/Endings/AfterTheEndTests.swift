@@ -8,26 +8,17 @@ import XCTest
 
 /// What happens at the last moment of a loop's end, and after it.
 final class AfterTheEndTests: XCTestCase {
-  struct Handle: @unchecked Sendable {
+  actor Pinned: LoopActor {
     let loop: EventLoop
-  }
+    init(_ loop: EventLoop) { self.loop = loop }
 
-  actor Pinned {
-    let loop: EventLoop.Executor
-    let handle: Handle
-    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
-    init(_ handle: Handle) {
-      loop = handle.loop.executor
-      self.handle = handle
-    }
-
-    func isLoopsThread() -> Bool { handle.loop.core.executor.thread.isCurrent }
-    func check() { loop.checkIsolated() }
+    func isLoopsThread() -> Bool { loop.core.executor.thread.isCurrent }
+    func check() { loop.executor.checkIsolated() }
   }
 
   func test_aLoopThatHasEndedBelongsToNoThread() throws {
     let loop = try EventLoop()
-    let actor = Pinned(Handle(loop: loop))
+    let actor = Pinned(loop)
     loop.close()
     let ended = DispatchSemaphore(value: 0)
     nonisolated(unsafe) var isLoopsThread = false
@@ -58,10 +49,9 @@ final class AfterTheEndTests: XCTestCase {
         }
         loop.run(until: { files.count == taskCount }, timeout: testDeadline)
         for file in files {
-          nonisolated(unsafe) let file = file
           Task(executorPreference: loop.executor) {
-            _ = unsafe try? await file.read(into: IOBuffer(capacity: 10), at: 0)
-            unsafe try? await file.close()
+            _ = try? await file.read(into: IOBuffer(capacity: 10), at: 0)
+            try? await file.close()
             ended.signal()
           }
         }
@@ -89,14 +79,14 @@ final class AfterTheEndTests: XCTestCase {
       opened = try? $0.get(); loop.stop()
     }
     loop.run()
-    nonisolated(unsafe) let file = try XCTUnwrap(opened)
+    let file = try XCTUnwrap(opened)
     let ended = DispatchSemaphore(value: 0)
     let executor = loop.executor
     loop.nextTurn {
       // Released when the loop, which is ending, has refused the timer.
       let last = Last {
         Task(executorPreference: executor) {
-          unsafe try? await file.close()
+          try? await file.close()
           ended.signal()
         }
       }
@@ -109,7 +99,7 @@ final class AfterTheEndTests: XCTestCase {
   func test_anActorsIsolationHoldsWhileItsLoopEnds() throws {
     for _ in 0..<2000 {
       let loop = try EventLoop()
-      let actor = Pinned(Handle(loop: loop))
+      let actor = Pinned(loop)
       let isOver = DispatchSemaphore(value: 0)
       let thread = DispatchSemaphore(value: 0)
       Task {

@@ -50,6 +50,31 @@ final class BorrowedBaseTests: XCTestCase {
     XCTAssertEqual(base.dispatch(), nothingAdded)
   }
 
+  func test_loopEndsOnTheThreadOfItsBase_whenItIsDroppedOnAnother() throws {
+    let base = try ForeignBase()
+    let thread = pthread_self()
+    var endedHere: Bool?
+    let kept = Mutex<EventLoop?>(nil)
+    do {
+      let loop = try base.loop()
+      loop.schedule(every: .seconds(1)) {}
+      let listener = try Listener(on: loop, .loopback(port: 0))
+      Connection.connect(to: listener.address, on: loop) { result in
+        guard case .success(let connection) = result else { return XCTFail("\(result)") }
+        connection.onClose = { _, reason in
+          XCTAssertEqual(reason, .local)
+          endedHere = pthread_equal(thread, pthread_self()) != 0
+        }
+        expectNoThrow { try OtherThread.run { kept.withLock { $0 = nil } } }
+        XCTAssertNil(endedHere)
+      }
+      kept.withLock { $0 = loop }
+    }
+    XCTAssertEqual(base.dispatch(), nothingAdded)
+    XCTAssertEqual(endedHere, true)
+    XCTAssertEqual(base.addedCount, 0)
+  }
+
   func test_loopMayGoInACallbackOfItsOwn_andTheBaseIsAsItWas() throws {
     let (base, folder) = (try ForeignBase(), try TemporaryFolder())
     try folder.write([1, 2, 3], to: "file")

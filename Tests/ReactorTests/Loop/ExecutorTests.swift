@@ -7,7 +7,7 @@ import TestSupport
 import XCTest
 
 /// An actor that lives on a loop's thread.
-private actor LoopActor {
+private actor PinnedActor {
   private let executor: EventLoop.Executor
   private(set) var values: [Int] = []
   private let thread: pthread_t
@@ -47,7 +47,7 @@ final class ExecutorTests: XCTestCase {
 
   func test_actorRunsOnTheLoop_andComesBackAfterAHop() throws {
     let loop = try EventLoop()
-    let actor = LoopActor(loop.executor)
+    let actor = PinnedActor(loop.executor)
     let results = loop.run { _ in
       [await actor.append(1), await actor.appendAfterHop(2), await actor.append(3)]
     }
@@ -56,7 +56,7 @@ final class ExecutorTests: XCTestCase {
 
   func test_actorIsReachedFromOtherThreads() throws {
     let loop = try EventLoop()
-    let actor = LoopActor(loop.executor)
+    let actor = PinnedActor(loop.executor)
     let done = Mutex(false)
     let remote = loop.remote
     Task.detached {
@@ -74,7 +74,7 @@ final class ExecutorTests: XCTestCase {
 
   func test_callbackMayAssumeTheActorsIsolation() throws {
     let loop = try EventLoop()
-    let actor = LoopActor(loop.executor)
+    let actor = PinnedActor(loop.executor)
     var count: Int?
     loop.schedule(after: .zero) {
       count = actor.assumeCount()
@@ -193,10 +193,10 @@ final class ExecutorTests: XCTestCase {
     configuration.cancellationGracePeriod = .milliseconds(1)
     let continuation = Mutex<CheckedContinuation<Void, Never>?>(nil)
     let wentOn = Mutex(false)
-    let actor: LoopActor
+    let actor: PinnedActor
     do {
       let loop = try EventLoop(configuration: configuration)
-      actor = LoopActor(loop.executor)
+      actor = PinnedActor(loop.executor)
       loop.startTask {
         await withCheckedContinuation { waiter in continuation.withLock { $0 = waiter } }
         wentOn.withLock { $0 = true }
@@ -257,8 +257,8 @@ private actor FileKeeper {
     await withCheckedContinuation { (waiting: CheckedContinuation<Void, Never>) in
       remote.execute { loop in
         File.open(path, .readWrite, options: .create, on: loop) { result in
-          nonisolated(unsafe) let opened = try? result.get()
-          self.assumeIsolated { $0.file = unsafe opened }
+          let opened = try? result.get()
+          self.assumeIsolated { $0.file = opened }
           waiting.resume()
         }
       }

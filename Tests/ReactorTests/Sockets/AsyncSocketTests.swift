@@ -240,7 +240,7 @@ final class AsyncSocketTests: XCTestCase {
         loop.stop()
       }
       defer { deadline.cancel() }
-      try loop.run(body)
+      try loop.run { loop in try await body(loop) }
     }
     XCTAssertEqual(try openDescriptors(), before)
   }

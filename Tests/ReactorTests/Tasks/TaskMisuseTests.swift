@@ -1,0 +1,83 @@
+import PosixAIO
+import Reactor
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Tasks on the wrong thread, and tasks that are left: each is told of.
+@Suite
+struct TaskMisuseTests {
+  @Test func startingATaskOfTheMainActorTraps() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      try await MainActor.run {
+        let loop = try EventLoop()
+        // As at the top level of main.swift, the closure belongs to the main actor.
+        loop.startTask { loop.stop() }
+        loop.run(for: testDeadline)
+      }
+    }
+    #expect(text(result).contains("this body belongs to the main actor"))
+  }
+
+  @Test func aSendableClosureIsRun_onTheMainActorsThread() async {
+    await #expect(processExitsWith: .success) {
+      try await MainActor.run {
+        let loop = try EventLoop()
+        loop.startTask { @Sendable in loop.stop() }
+        loop.run()
+      }
+    }
+  }
+
+  @Test func readingTraps_inATaskOfNoLoop() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      try EventLoop.run { loop in
+        let file = try await File.open("/etc/services", .readOnly, on: loop)
+        let task = Task.detached { () async throws in
+          try await file.read(into: IOBuffer(capacity: 1), at: 0).count
+        }
+        _ = try await task.value
+      }
+    }
+    #expect(text(result).contains("EventLoop: used off its thread"))
+  }
+
+  @Test func askingForStateTraps_onAnotherThread() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let loop = try EventLoop()
+      let listener = try Listener(on: loop, .loopback(port: 0))
+      try OtherThread.run { print(listener.isOpen) }
+    }
+    #expect(text(result).contains("EventLoop: what belongs to a loop is used on its thread only"))
+  }
+
+  @Test func runningTraps_whileAnotherThreadRunsTheLoop() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let loop = try EventLoop()
+      loop.schedule(after: .zero) {
+        do { try OtherThread.run { loop.runOnce() } } catch { print(error) }
+      }
+      loop.run(for: testDeadline)
+    }
+    #expect(text(result).contains("EventLoop: another thread is running it"))
+  }
+
+  @Test func theEndOfRunTells_ofTasksThatDoNotEnd() async {
+    let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+      var configuration = EventLoop.Configuration()
+      configuration.cancellationGracePeriod = .milliseconds(1)
+      try EventLoop.run(configuration: configuration) { loop in
+        loop.startTask { await withCheckedContinuation { unsafe kept = $0 } }
+        await Task.yield()
+      }
+    }
+    #expect(text(result).contains("EventLoop: 1 of its tasks had not ended"))
+  }
+
+  private func text(_ result: ExitTest.Result?) -> String {
+    String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+  }
+}
+
+/// Never resumed.
+nonisolated(unsafe) private var kept: CheckedContinuation<Void, Never>?
