@@ -126,8 +126,8 @@ struct StressOptions: ParsableArguments {
     var configuration = EventLoop.Configuration()
     configuration.queue.lanesPerFile = lanes
     configuration.queue.readsCacheFirst = !noCacheFirst
-    let helperLimit = configuration.queue.aioThreadLimit ?? 0
-    configuration.queue.aioThreadLimit = max(helperLimit, lanes + Self.furtherHelperCount)
+    let threadLimit = configuration.queue.aioThreadLimit ?? 0
+    configuration.queue.aioThreadLimit = max(threadLimit, lanes + Self.furtherHelperCount)
     // What was abandoned is held beside what is unfinished.
     configuration.queue.heldByteLimit = 2 * Self.maximumHeldByteCount
     return configuration
