@@ -100,15 +100,11 @@ final class Upload {
   }
 
   private func syncFolder(replaced: Bool) {
-    do throws(Errno) {
-      try folder.sync { [self] result in
-        switch result {
-        case .success: responder.send(replaced ? .noContent : .created)
-        case .failure(let error): refuse(error)
-        }
+    folder.sync { [self] result in
+      switch result {
+      case .success: responder.send(replaced ? .noContent : .created)
+      case .failure(let error): refuse(error)
       }
-    } catch {
-      refuse(FileError(operation: .sync, path: folder.path, errno: error))
     }
   }
 

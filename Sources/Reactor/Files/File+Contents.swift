@@ -38,10 +38,11 @@ extension File {
   public func contents(
     maximumByteCount: Int = defaultContentsLimit, _ handler: @escaping ContentsHandler
   ) -> FileWork {
-    core.checkThread()
+    if !core.hasEnded { core.checkThread() }
     let work = WholeFileRead(
       core, maximumByteCount: maximumByteCount, closesFile: false, handler)
-    core.later { [self] in work.start(self) }
+    // The read of a loop that has ended is refused.
+    core.complete { [self] in work.start(self) }
     return work
   }
 
@@ -98,7 +99,7 @@ extension Directory {
     let work = Replacement(core, path, buffer, permissions, handler)
     let parent = path.removingLastComponent()
     if parent.isEmpty {
-      core.later { [self] in work.openedParent(.success(self)) }
+      core.complete { [self] in work.openedParent(.success(self)) }
     } else {
       openDirectory(parent, work.openedParent)
     }

@@ -72,25 +72,9 @@ public final class TemporaryFile {
       preconditionFailure("TemporaryFile: publish it once, and not after it was discarded")
     }
     let goal = FilePath(root: nil, [name])
-    let descriptor: SharedDescriptor.Use
-    file.core.checkThread()
-    do throws(Errno) {
-      descriptor = try file.queued.lendDescriptor()
-    } catch {
-      let error = FileError(operation: .rename, path: temporaryName, otherPath: goal, errno: error)
-      return file.core.later { handler(.failure(error)) }
-    }
     state = .publishing
-    publish(descriptor, linked, as: goal, replacing, orStay: former, handler)
-  }
-
-  private func publish(
-    _ descriptor: SharedDescriptor.Use, _ linked: TemporaryName?, as goal: FilePath,
-    _ replacing: Bool, orStay former: State,
-    _ handler: @escaping (Result<Bool, FileError>) -> Void
-  ) {
-    file.core.offloadCall(as: .rename, temporaryName) {
-      [directory, temporaryName] () throws(FileError) in
+    file.offload(as: .rename, named: temporaryName) {
+      [directory, temporaryName] (descriptor) throws(FileError) in
       // A file without a name can be linked once only: if the rename fails, it keeps this one.
       let name =
         if let linked { linked } else {
@@ -109,7 +93,6 @@ public final class TemporaryFile {
         state = former
         handler(.failure(error))
       }
-      file.queued.giveBackDescriptor()
     }
   }
 
@@ -126,9 +109,6 @@ public final class TemporaryFile {
     state = .over
     file.close { [core = file.core, temporaryName] closed in
       guard case .named(let name) = former else { return handler(closed) }
-      guard !core.hasEnded else {
-        return handler(Result { () throws(FileError) in try name.remove() })
-      }
       core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
         try name.remove()
       } _: { removed in
@@ -160,9 +140,9 @@ private final class TemporaryName: Sendable {
 
   /// Gives a file without a name one. Wraps `linkat(2)`.
   convenience init(
-    linking descriptor: SharedDescriptor.Use, as path: FilePath, in directory: SharedDescriptor
+    linking descriptor: FileDescriptor, as path: FilePath, in directory: SharedDescriptor
   ) throws(FileError) {
-    try FileSystemCalls.link(descriptor.descriptor, to: path, in: directory.descriptor)
+    try FileSystemCalls.link(descriptor, to: path, in: directory.descriptor)
     self.init(path, in: directory)
   }
 

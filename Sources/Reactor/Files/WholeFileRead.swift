@@ -50,17 +50,13 @@ final class WholeFileRead: FileWork {
   }
 
   private func read(_ file: File, _ buffer: consuming IOBuffer, at offset: Int) {
-    do throws(Errno) {
-      let request = try file.read(into: buffer, at: Int64(offset)) { [self] result, buffer in
-        switch result {
-        case .success(let count): advance(file, count, buffer, at: offset)
-        case .failure(let error): finish(file, .failure(error))
-        }
+    let request = file.read(into: buffer, at: Int64(offset)) { [self] result, buffer in
+      switch result {
+      case .success(let count): advance(file, count, buffer, at: offset)
+      case .failure(let error): finish(file, .failure(error))
       }
-      wait(for: request)
-    } catch {
-      fail(file, error, at: offset)
     }
+    wait(for: request)
   }
 
   private func advance(_ file: File, _ count: Int, _ buffer: consuming IOBuffer, at offset: Int) {

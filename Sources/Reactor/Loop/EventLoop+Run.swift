@@ -57,7 +57,7 @@ extension EventLoop {
   ///
   /// A base that C code runs is C's to stop: here only the loop's own run calls end.
   public func stop() {
-    core.checkThread()
+    guard core.refusal == nil else { return }
     if core.runState == .running { unsafe event_base_loopbreak(core.base) }
     core.runState = .stopping
   }

@@ -57,8 +57,7 @@ extension EventLoop {
   /// - Returns: The watch, to cancel it.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
-    core.checkThread()
-    guard !core.isEnding else { return SignalWatch(nil) }
+    guard core.refusal == nil, !core.isEnding else { return SignalWatch(nil) }
     let event = Event(
       in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,
       lifetime: .untilRemoved, body)

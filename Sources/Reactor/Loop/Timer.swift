@@ -96,8 +96,8 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
-    core.checkThread()
     precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
+    guard core.refusal == nil else { return Timer() }
     return core.schedule(after: delay, body)
   }
 
@@ -110,9 +110,8 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
-    core.checkThread()
     precondition(interval > .zero, "EventLoop: an interval is more than 0")
-    guard !core.isEnding else { return Timer() }
+    guard core.refusal == nil, !core.isEnding else { return Timer() }
     return Timer(in: core.registry, core.counters, delay: interval, interval: interval, body)
   }
 }

@@ -57,19 +57,36 @@ extension Connection {
 
   private func show(to handler: ReceiveHandler) {
     let byteCount = stream.inputByteCount
+    let formerCount = writeCount
     let consumed = stream.withInput { handler(self, $0) }
     precondition(
       (0...byteCount).contains(consumed),
       "Connection: a receive handler returns how many of the shown bytes it has consumed")
     stream.takeInput(consumed)
+    if consumed > 0, writeCount == formerCount { owesResponses = true }
   }
 
   /// The handler may have closed, paused, or left itself out.
   private func tellEndOfInput() {
     guard isOpen, input == .ended, !isReceivingPaused, onReceive != nil else { return }
-    guard let onEndOfInput else { return endGracefully(.endOfInput) }
-    noteEndOfInput()
-    onEndOfInput(self)
+    if let onEndOfInput {
+      noteEndOfInput()
+      onEndOfInput(self)
+    } else if owesResponses {
+      noteEndOfInput()
+      closeWhenNothingIsWritten(since: writeCount)
+    } else {
+      endGracefully(.endOfInput)
+    }
+  }
+
+  /// Closes at the first ``Configuration/halfClosedTimeout`` in which nothing was written.
+  private func closeWhenNothingIsWritten(since formerCount: Int) {
+    _ = core.schedule(after: configuration.halfClosedTimeout) { [weak self] in
+      guard let self, isOpen else { return }
+      if writeCount == formerCount, stream.isOutputEmpty { return endGracefully(.endOfInput) }
+      closeWhenNothingIsWritten(since: writeCount)
+    }
   }
 
   /// Somebody was told of the end of input. When this side has ended too, that was all.

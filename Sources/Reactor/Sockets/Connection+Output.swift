@@ -46,6 +46,8 @@ extension Connection {
     case sent
     /// The connection was closed before that. Some of the bytes may have been sent.
     case connectionClosed
+    /// Nothing was sent: `EPIPE`, `ECANCELED` or `ENOBUFS`, as ``write(_:)-(RawSpan)`` throws them.
+    case refused(Errno)
   }
 
   /// Gets back a buffer, as it was written.
@@ -58,13 +60,15 @@ extension Connection {
   ///   - buffer: Moves in; comes back unchanged, as soon as the kernel has its bytes. It may be
   ///     empty.
   ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
-  ///     writes. When the connection is closed first, also by the end of its loop, it comes before
-  ///     ``onClose``.
-  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone, and the handler is not called.
+  ///     writes that were not refused. When the connection is closed first, also by the end of its
+  ///     loop, it comes before ``onClose``. A refusal comes in the next turn; see ``EventLoop``.
   public func write(
     _ buffer: consuming IOBuffer, _ whenSent: @escaping BufferHandler
-  ) throws(Errno) {
-    try checkWrite(buffer.count)
+  ) {
+    if let reason = refusal(ofBytes: buffer.count) {
+      let held = Held(buffer)
+      return core.complete { whenSent(.refused(reason), held.take() ?? IOBuffer(capacity: 0)) }
+    }
     stream.write(buffer, whenSent)
     noteWrite()
   }
@@ -89,7 +93,8 @@ extension Connection {
   /// The range takes no memory of the connection's: it counts in ``pendingByteCount``, and not for
   /// ``isCongested`` or the limit.
   ///
-  /// When the file has become shorter than the range, or cannot be read, nothing more can be sent,
+  /// When the file has become shorter than the range, is closed or cannot be read, nothing more can
+  /// be sent,
   /// since it would be in the wrong place: what was written behind the range stays unsent, further
   /// writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason. Close or
   /// abort the connection then, so that the peer sees that it did not get everything.
@@ -102,23 +107,30 @@ extension Connection {
   ///     writes: with the number of bytes when the kernel has taken all of them. A failure says how
   ///     many it took before: ``PumpError/Reason/endOfFile``, ``PumpError/Reason/file(_:)``, or
   ///     ``PumpError/Reason/connection(_:)`` when the connection is closed first, also by the end
-  ///     of its loop; that comes before ``onClose``.
-  /// - Throws: As ``write(_:)-(RawSpan)``; `EBADF` when the file is closed. Then the handler is not
-  ///   called.
+  ///     of its loop; that comes before ``onClose``. A connection that takes no more output fails
+  ///     in the same way in the next turn; see ``EventLoop``.
   public func write(
     _ file: File, _ range: Range<Int64>,
     configuration: FileReader.Configuration = FileReader.Configuration(),
     _ whenSent: @escaping Pump.Handler
-  ) throws(Errno) {
-    try checkWrite(0)
-    try write(OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent))
+  ) {
+    write(OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent))
   }
 
-  func write(_ range: OutgoingRange) throws(Errno) {
+  /// - Returns: Whether the range is part of the output now; otherwise its owner is told.
+  @discardableResult
+  func write(_ range: OutgoingRange) -> Bool {
     precondition(range.file.core === core, "Connection: a file of another loop cannot be sent")
-    try checkWrite(0)
+    guard refusal(ofBytes: 0) == nil else {
+      core.complete { [self] in
+        // Without a reason it is about to close, or its output was ended, from this side.
+        range.tell(.connection(closeReason ?? .local))
+      }
+      return false
+    }
     stream.write(range)
     noteWrite()
+    return true
   }
 
   /// Sends nothing more of a range. Its owner is told before this returns.
@@ -157,15 +169,20 @@ extension Connection {
   package var acceptsBytes: Bool { isOpen && output == .open }
 
   private func checkWrite(_ byteCount: Int) throws(Errno) {
+    if let reason = refusal(ofBytes: byteCount) { throw reason }
+  }
+
+  private func refusal(ofBytes byteCount: Int) -> Errno? {
     checkThread()
-    guard acceptsBytes else { throw core.isEnding ? .canceled : .brokenPipe }
-    guard byteCount <= room else { throw .noBufferSpace }
+    guard acceptsBytes else { return core.isEnding ? .canceled : .brokenPipe }
+    return byteCount <= room ? nil : .noBufferSpace
   }
 
   /// How many more bytes may wait.
   private var room: Int { configuration.outputLimitByteCount - stream.outputMemoryByteCount }
 
   private func noteWrite() {
+    writeCount += 1
     outputIsReady()
     if stream.outputMemoryByteCount > configuration.outputHighWaterByteCount { isCongested = true }
   }

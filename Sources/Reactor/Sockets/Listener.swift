@@ -147,6 +147,7 @@ public final class Listener {
 
   /// Leaves further clients in the kernel's queue.
   public func pause() {
+    guard isOpen else { return }
     core.checkThread()
     isPaused = true
     update()
@@ -154,6 +155,7 @@ public final class Listener {
 
   /// Goes on after ``pause()``.
   public func resume() {
+    guard isOpen else { return }
     core.checkThread()
     isPaused = false
     update()

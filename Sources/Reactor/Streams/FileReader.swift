@@ -112,9 +112,12 @@ public final class FileReader {
   /// Asks for the next chunk.
   ///
   /// - Parameter handler: Called once, in a later turn or this one, and never from inside this
-  ///   call. After the end and after an error it gets the same again.
+  ///   call while the loop lives. After the end and after an error it gets the same again, and
+  ///   `ECANCELED` when the loop has ended.
   public func next(_ handler: @escaping Handler) {
-    file.core.checkThread()
+    if let refusal = file.core.refusal {
+      return file.core.complete { [self] in handler(.failure(error(refusal, at: offset))) }
+    }
     precondition(waiting == nil, "FileReader: wait for the chunk before asking for the next")
     waiting = handler
     readAhead()
@@ -153,14 +156,7 @@ public final class FileReader {
     {
       let limit = readOffset < knownEnd ? knownEnd : probeEnd
       let byteCount = Int(min(Int64(configuration.chunkByteCount), min(limit, end) - readOffset))
-      do throws(Errno) {
-        try read(byteCount)
-      } catch {
-        // What is under way makes room for more.
-        guard chunks.isEmpty else { return }
-        state = .failed(self.error(error, at: readOffset))
-        return
-      }
+      guard read(byteCount) else { return }
     }
     if chunks.isEmpty, readOffset >= end { state = .ended }
   }
@@ -171,15 +167,21 @@ public final class FileReader {
     return overflows ? .max : sum
   }
 
-  private func read(_ byteCount: Int) throws(Errno) {
+  /// - Returns: False where the queue has no room, and what is under way makes some.
+  private func read(_ byteCount: Int) -> Bool {
     let buffer = file.core.chunks.take(byteCount)
+    guard chunks.isEmpty || file.core.queue.hasRoom(forBytes: buffer.capacity) else {
+      file.core.chunks.give(buffer)
+      return false
+    }
     let chunk = Chunk(offset: readOffset, byteCount: byteCount)
-    let request = try file.read(into: buffer, byteCount: byteCount, at: readOffset) {
+    let request = file.read(into: buffer, byteCount: byteCount, at: readOffset) {
       [self] result, buffer in finish(chunk, result, buffer)
     }
     chunk.state = .reading(request)
     chunks.append(chunk)
     readOffset += Int64(byteCount)
+    return true
   }
 
   private func finish(

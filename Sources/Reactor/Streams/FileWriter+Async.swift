@@ -44,7 +44,7 @@ extension FileWriter {
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
     permissions: FilePermissions = .ownerReadWrite
   ) async throws(FileError) {
-    try await core.outcome(.open, path) { done throws(Errno) in
+    try await core.outcome(.open, path) { done in
       reopen(path, options: options, permissions: permissions, done)
     }
   }

@@ -12,13 +12,16 @@ extension FileWriter {
   public func flush(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    core.checkThread()
+    if let refusal = core.refusal {
+      return core.refuse(durably ? .dataSync : .write, file.path, refusal, handler)
+    }
     flushes.append(Flush(goal: byteCountAccepted, isDurable: durably, handler: handler))
     core.later { [self] in callFlushes() }
   }
 
   /// Writes what was accepted and closes the file. Nothing is accepted from now on. After the end
-  /// of the loop it closes the file at once, and calls the handler before it returns.
+  /// of the loop it closes the file at once, and calls the handler before it returns. Closing a
+  /// second time does nothing, and gets the outcome of the first.
   ///
   /// - Parameters:
   ///   - durably: Whether everything is to be on the disk before. That is the file's content: the
@@ -28,20 +31,22 @@ extension FileWriter {
   public func close(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler = { _ in }
   ) {
+    if !core.hasEnded { core.checkThread() }
+    guard end.begin(handler, on: core) else { return }
     guard !core.hasEnded else { return closeAfterEnd(handler) }
-    core.checkThread()
-    switch state {
-    case .open: state = .closing
-    case .failed(let error): state = .closed(error)
-    case .closing, .closed:
-      preconditionFailure("FileWriter: a writer is closed only once")
-    }
+    state = failure.map { .closed($0) } ?? .closing
     flush(durably: durably) { [self] flushed in
       if case .closing = state { state = .closed(nil) }
-      file.close { closed in
-        if case .failure = flushed { handler(flushed) } else { handler(closed) }
+      file.close { [self] closed in
+        if case .failure = flushed { ended(flushed, handler) } else { ended(closed, handler) }
       }
     }
+  }
+
+  private func ended(_ result: Result<Void, FileError>, _ handler: CompletionQueue.SyncHandler) {
+    let others = end.end(result)
+    handler(result)
+    for other in others { other(result) }
   }
 
   /// The loop has ended, and with it every write. What is buffered still was accepted too late.
@@ -52,7 +57,7 @@ extension FileWriter {
         ? nil : FileError(operation: .write, path: file.path, errno: .canceled))
     state = .closed(error)
     file.close()
-    handler(error.map { .failure($0) } ?? .success(()))
+    ended(error.map { .failure($0) } ?? .success(()), handler)
   }
 
   /// Goes on in another file, as log rotation wants it: opens the file anew, usually at a path that
@@ -126,7 +131,7 @@ extension FileWriter {
     rotation = .syncingOld([])
     file = next.file
     offset = next.file.openingStatus.byteCount
-    sync(old) { [self] synced in
+    old.dataSync { [self] synced in
       if case .failure(let error) = synced { fail(error) }
       old.close { closed in
         if case .failure = synced { next.handler(synced) } else { next.handler(closed) }
@@ -168,18 +173,10 @@ extension FileWriter {
       rotation = .syncingOld(held + [flush])
       return
     }
-    sync(file) { [self] result in
+    file.dataSync { [self] result in
       // The file's later syncs fail with it, too.
       if case .failure(let error) = result { fail(error) }
       flush.handler(result)
-    }
-  }
-
-  private func sync(_ file: File, _ handler: @escaping CompletionQueue.SyncHandler) {
-    do throws(Errno) {
-      try file.dataSync(handler)
-    } catch {
-      core.refuse(.dataSync, file.path, error, handler)
     }
   }
 }

@@ -49,7 +49,7 @@ public final class FileWriter {
     case scheduled
     /// Until the queue has room.
     case heldUp
-    case writing(RequestID)
+    case writing
   }
 
   /// The file that is written now; another one after ``reopen(_:options:permissions:_:)``.
@@ -72,6 +72,7 @@ public final class FileWriter {
   var flushes: [Flush] = []
   var roomWaiters: [RoomWaiter] = []
   var rotation = Rotation.none
+  var end = CloseOnce()
 
   /// Somebody who waits for what was accepted before.
   struct Flush {
@@ -199,14 +200,8 @@ public final class FileWriter {
       chunks.putBack(buffer)
       return waitForQueue(byteCount)
     }
-    do throws(Errno) {
-      activity = .writing(
-        try file.write(buffer, at: offset) { [self] result, buffer in
-          written(result, buffer)
-        })
-    } catch {
-      fail(FileError(operation: .write, path: file.path, offset: offset, errno: error))
-    }
+    activity = .writing
+    file.write(buffer, at: offset) { [self] result, buffer in written(result, buffer) }
   }
 
   private func waitForQueue(_ byteCount: Int) {

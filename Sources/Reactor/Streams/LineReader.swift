@@ -61,12 +61,12 @@ public final class LineReader {
 
   /// Asks for the next line. Ask for one at a time.
   ///
-  /// - Parameter handler: Called once, never from inside this call. After the end and after an
-  ///   error it gets the same again.
+  /// - Parameter handler: Called once, never from inside this call while the loop lives. After the
+  ///   end and after an error it gets the same again.
   public func next(_ handler: @escaping Handler) {
-    core.checkThread()
+    if !core.hasEnded { core.checkThread() }
     if let result = nextAtHand() {
-      core.later { handler(result) }
+      core.complete { handler(result) }
     } else {
       readOn(handler)
     }

@@ -23,31 +23,12 @@ final class OutgoingPump: PumpWay {
   }
 
   func start() {
-    do throws(Errno) {
-      send(
-        try OutgoingRange(file, range, mayEndEarlier: true, configuration) { [self] result in
-          outgoing = nil
-          handler(result)
-        })
-    } catch {
-      let error = FileError(
-        operation: .read, path: file.path, offset: range.lowerBound, errno: error)
-      file.core.later { [handler] in
-        handler(.failure(PumpError(.file(error), byteCountDone: 0)))
-      }
+    let range = OutgoingRange(file, range, mayEndEarlier: true, configuration) {
+      [self] result in
+      outgoing = nil
+      handler(result)
     }
-  }
-
-  private func send(_ range: OutgoingRange) {
-    do throws(Errno) {
-      try connection.write(range)
-      outgoing = range
-    } catch {
-      file.core.later { [connection] in
-        // Without a reason it is about to close, or its output was ended, from this side.
-        range.tell(.connection(connection.closeReason ?? .local))
-      }
-    }
+    if connection.write(range) { outgoing = range }
   }
 
   func cancel() {

@@ -46,7 +46,7 @@ extension Connection: ByteSource {
     precondition(
       onReceive == nil && reader == nil,
       "Connection: one at a time reads from it: a receive handler, a pump or a task")
-    if readableByteCount > 0 || hasEnded { return core.later(resume) }
+    if readableByteCount > 0 || hasEnded { return core.complete(resume) }
     reader = resume
     updateTimeouts()
   }

@@ -307,10 +307,9 @@ extension Exchange {
     connection.responseWritten(self)
   }
 
-  /// Has a call made by the loop, behind what it is doing.
+  /// Has the loop make a call after what it is doing.
   private func afterThis(_ call: @escaping () -> Void) {
-    // After the loop's end nothing is left to be told of.
-    if !core.hasEnded { core.later(call) }
+    core.complete(call)
   }
 
   /// Takes a piece off the announced length; tells how its bytes go out.

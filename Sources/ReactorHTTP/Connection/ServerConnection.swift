@@ -52,7 +52,7 @@ final class ServerConnection {
 
   init(_ connection: Connection, _ server: HTTPServer) {
     self.connection = connection
-    output = ResponseOutput(connection, core: server.core, server.heads)
+    output = ResponseOutput(connection, server.heads)
     self.server = server
     core = server.core
     parser = HeadParser(server.configuration.headLimits)

@@ -126,7 +126,7 @@ extension HTTPServer {
       precondition(limit >= 0, "RequestBody: a limit is 0 or more")
       if let contentLength, contentLength > limit {
         fail(.tooLarge)
-        return later { handler(.failure(.tooLarge)) }
+        return core.complete { handler(.failure(.tooLarge)) }
       }
       collect([], upTo: limit, handler)
     }
@@ -162,11 +162,6 @@ extension HTTPServer {
       if !bytes.isEmpty { return .success(bytes) }
       if let failure { return .failure(failure) }
       return .success(nil)
-    }
-
-    private func later(_ call: @escaping () -> Void) {
-      // After the loop's end nobody is called any more.
-      if !core.hasEnded { core.later(call) }
     }
 
     // MARK: - What the connection asks and tells
@@ -344,7 +339,7 @@ extension HTTPServer.RequestBody: ByteSource {
 
   package func whenReadable(_ resume: @escaping () -> Void) {
     precondition(reader == nil, "RequestBody: one at a time reads a body")
-    guard let connection, failure == nil, !isIncomplete else { return later(resume) }
+    guard let connection, failure == nil, !isIncomplete else { return core.complete(resume) }
     connection.checkThread()
     if isContinueDue {
       isContinueDue = false

@@ -185,7 +185,7 @@ final class ReplaceTests: XCTestCase {
       }
       XCTAssertEqual(try names(folder).count, isNamed ? 1 : 0)
       try loop.value { done in
-        try made.file.write(IOBuffer(copying: old), at: 0) { result, _ in done(result) }
+        made.file.write(IOBuffer(copying: old), at: 0) { result, _ in done(result) }
       }
       XCTAssertFalse(try loop.value { made.publish(as: "file", replacing: false, $0) })
       XCTAssertEqual(try names(folder), ["file"])

@@ -83,7 +83,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     to connection: Connection, _ file: File, _ events: Events, abortsInHandler: Bool
   ) throws {
     for (number, byteCount) in [100, 1_000_000, 0].enumerated() {
-      try connection.write(file, 0..<Int64(byteCount)) { [weak connection] result in
+      connection.write(file, 0..<Int64(byteCount)) { [weak connection] result in
         switch result {
         case .success(let count):
           events.list.append("\(number) sent")
@@ -120,7 +120,7 @@ final class FileRangeEndTests: FileRangeTestCase {
         let file = try loop.open(path)
         let socket = try AdoptedSocket(on: loop, sendBufferByteCount: 4096)
         let outcomes = RangeOutcomes()
-        if !isFirst { try socket.connection.write(file, 0..<100_000) { _ in } }
+        if !isFirst { socket.connection.write(file, 0..<100_000) { _ in } }
         let pump = file.send(to: socket.connection) { outcomes.note($0) }
         try socket.connection.write([1, 2, 3])
         loop.wait { socket.connection.sentByteCount > 0 }
@@ -147,7 +147,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     limits.outputLimitByteCount = 2000
     let socket = try AdoptedSocket(on: loop, limits, sendBufferByteCount: 4096)
     let connection = socket.connection
-    try connection.write(file, 0..<1_000_000) { _ in }
+    connection.write(file, 0..<1_000_000) { _ in }
     XCTAssertFalse(connection.isCongested)
     XCTAssertEqual(connection.pendingByteCount, 1_000_000)
     try connection.write([UInt8](repeating: 1, count: 1500))
