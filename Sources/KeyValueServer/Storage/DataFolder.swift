@@ -33,7 +33,7 @@ final class DataFolder {
     let fail = { (what: String, error: Errno) in
       handler(.failure(StartFailure("cannot \(what) \"\(path)\": \(error)")))
     }
-    Directory.createDirectory(path, on: loop) { result in
+    Directory.createDirectory(path, permissions: .ownerReadWriteExecute, on: loop) { result in
       if case .failure(let error) = result, error.errno != .fileExists {
         return fail("make", error.errno)
       }
@@ -46,6 +46,10 @@ final class DataFolder {
     }
   }
 
+  /// Less than the default: what clients store is for the server alone, which asks for no password.
+  /// So is the directory, where the server makes it.
+  private static let permissions = FilePermissions.ownerReadWrite
+
   private static func takeLock(
     of directory: Directory, writesThrough: Bool,
     _ handler: @escaping (Result<DataFolder, StartFailure>) -> Void
@@ -53,7 +57,9 @@ final class DataFolder {
     let fail = { (reason: String) in
       handler(.failure(StartFailure("cannot lock \"\(directory.path)\": \(reason)")))
     }
-    directory.openFile(FilePath(lockName), .readWrite, options: .create) { result in
+    directory.openFile(
+      FilePath(lockName), .readWrite, options: .create, permissions: permissions
+    ) { result in
       switch result {
       case .failure(let error): fail("\(error.errno)")
       case .success(let file):
@@ -76,7 +82,8 @@ final class DataFolder {
   ) {
     var options = options.union(.create)
     if writesThrough { options.insert(FileDescriptor.OpenOptions(rawValue: O_DSYNC)) }
-    directory.openFile(FilePath(name), .readWrite, options: options, handler)
+    directory.openFile(
+      FilePath(name), .readWrite, options: options, permissions: Self.permissions, handler)
   }
 }
 

@@ -21,7 +21,7 @@ extension Directory {
   /// Opens a file below this directory; see ``openFile(_:_:options:permissions:_:)``.
   nonisolated(nonsending) public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite
+    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = File.defaultPermissions
   ) async throws(FileError) -> File {
     try await core.outcome(.open, name) { done in
       openFile(name, mode, options: options, permissions: permissions, done)
@@ -66,7 +66,7 @@ extension Directory {
 
   /// Makes a directory; see ``createDirectory(_:permissions:_:)``.
   nonisolated(nonsending) public func createDirectory(
-    _ path: FilePath, permissions: FilePermissions = .directoryDefault
+    _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions
   ) async throws(FileError) {
     try await core.outcome(.createDirectory, path) { done in
       createDirectory(path, permissions: permissions, done)
@@ -111,7 +111,7 @@ extension Directory {
 
   /// Makes a file without a name in this directory; see ``temporaryFile(permissions:_:)``.
   nonisolated(nonsending) public func temporaryFile(
-    permissions: FilePermissions = .ownerReadWrite
+    permissions: FilePermissions = File.defaultPermissions
   ) async throws(FileError) -> TemporaryFile {
     try await core.outcome(.open, path) { done in
       temporaryFile(permissions: permissions, done)

@@ -93,7 +93,8 @@ public final class Directory {
   ///   directory.
   public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
     let flags = mode.rawValue | options.rawValue

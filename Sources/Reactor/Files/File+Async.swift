@@ -10,7 +10,8 @@ extension File {
   /// Opens a file; see ``open(_:_:options:permissions:on:_:)``.
   nonisolated(nonsending) public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     on loop: EventLoop
   ) async throws(FileError) -> File {
     try await loop.core.outcome(.open, path) { done in

@@ -56,8 +56,8 @@ extension File {
   /// - Parameters:
   ///   - path: Of the file, which need not exist; its directory must.
   ///   - buffer: The new content. Moves in, and is gone afterwards.
-  ///   - permissions: Of the new file, no umask taken off; nil keeps those of the old one, or gives
-  ///     the owner reading and writing where there is none.
+  ///   - permissions: Of the new file, no umask taken off; nil keeps those of the old one. Where
+  ///     there is none, the new file gets ``defaultPermissions`` less the umask.
   ///   - loop: Whose thread this is.
   ///   - handler: Called once. After an error the old file is what it was, and no temporary file is
   ///     left; except that when syncing the directory was what failed (the operation is `sync`, and

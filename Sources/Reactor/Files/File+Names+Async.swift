@@ -66,7 +66,8 @@ extension File {
 extension Directory {
   /// Makes a directory; see ``createDirectory(_:permissions:on:_:)``.
   nonisolated(nonsending) public static func createDirectory(
-    _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop
+    _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
+    on loop: EventLoop
   ) async throws(FileError) {
     try await loop.core.outcome(.createDirectory, path) { done in
       createDirectory(path, permissions: permissions, on: loop, done)

@@ -20,6 +20,10 @@ public import SystemPackage
 /// ```
 @safe
 public final class File {
+  /// The permissions of a file that is made, by default: reading and writing for everybody (0666),
+  /// of which the process's umask takes some off, as of those of `touch(1)`.
+  public static let defaultPermissions = FilePermissions(rawValue: 0o666)
+
   let core: LoopCore
 
   /// The path as the file was opened.
@@ -95,7 +99,8 @@ public final class File {
   ///   - handler: Gets the open file, or what `open(2)` said.
   public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
     let flags = mode.rawValue | options.rawValue

@@ -39,22 +39,25 @@ final class Replacement: FileWork {
       case .success(let status) where status.kind == .regular:
         makeFile(directory, name, status.permissions)
       case .success:
-        makeFile(directory, name, .ownerReadWrite)
+        makeFile(directory, name, nil)
       case .failure(let error) where error.errno == .noSuchFileOrDirectory:
-        makeFile(directory, name, .ownerReadWrite)
+        makeFile(directory, name, nil)
       case .failure(let error):
         fail(error.operation, error.errno)
       }
     }
   }
 
+  /// - Parameter permissions: Nil for those of a new file.
   private func makeFile(
-    _ directory: Directory, _ name: FilePath.Component, _ permissions: FilePermissions
+    _ directory: Directory, _ name: FilePath.Component, _ permissions: FilePermissions?
   ) {
-    // Nobody else may open it before it is what it is to be.
-    directory.temporaryFile(permissions: .ownerReadWrite) { [self] result in
+    // Others must not open it before it has the permissions that it is to have.
+    let first = permissions == nil ? File.defaultPermissions : .ownerReadWrite
+    directory.temporaryFile(permissions: first) { [self] result in
       switch result {
       case .success(let made):
+        guard let permissions else { return write(made, directory, name) }
         step(made, .setPermissions) { next in
           made.file.setPermissions(permissions, next)
         } then: {

@@ -175,7 +175,7 @@ extension Directory {
   ///   - permissions: The process's umask is taken off.
   ///   - handler: Gets the file, open for reading and writing.
   public func temporaryFile(
-    permissions: FilePermissions = .ownerReadWrite,
+    permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
   ) {
     temporaryFile(permissions: permissions, isNamed: false, handler)

@@ -67,14 +67,20 @@ extension FileWriter {
   /// closed; what is accepted later goes to the new one. Nothing is lost and nothing is written
   /// twice. If the new file cannot be opened, the writer goes on with the old one.
   ///
+  /// **What is durable.** When the handler gets success, every byte that the old file got is on the
+  /// disk. Not durable are the bytes of the new file, before ``flush(durably:_:)`` or
+  /// ``close(durably:_:)``, nor its name if it was just made, before ``Directory/sync(_:)`` of its
+  /// directory. After a failed sync of the old file the writer has failed, as ``FileWriter`` says.
+  ///
   /// - Parameters:
   ///   - path: Of the new file.
   ///   - options: By default it is made if it is not there, and appended to.
   ///   - permissions: Of a file that is made; the process's umask is taken off.
-  ///   - handler: Called once, when the old file is closed.
+  ///   - handler: Called once: when the old file is synced and closed, with the error of either; or
+  ///     with why the new one was not taken, such as `EBUSY` while another one is due.
   public func reopen(
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
-    permissions: FilePermissions = .ownerReadWrite,
+    permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping CompletionQueue.SyncHandler
   ) {
     File.open(path, .writeOnly, options: options, permissions: permissions, on: core.loop) {

@@ -53,6 +53,28 @@ final class FileTests: XCTestCase {
     XCTAssertGreaterThanOrEqual(ticks, 5)
   }
 
+  func test_whatIsMadeGetsThePermissionsOfTheSystemsTools() throws {
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let path = folder.path.appending("made")
+    try loop.value { Directory.createDirectory(path, on: loop, $0) }
+    let directory = try loop.value { Directory.open(path, on: loop, $0) }
+    let opened = try loop.open(path.appending("opened"))
+    let below = try loop.value {
+      directory.openFile("below", .writeOnly, options: .create, $0)
+    }
+    let temporary = try loop.value { directory.temporaryFile($0) }
+    let writer = FileWriter(opened)
+    try loop.value { writer.reopen(path.appending("reopened"), $0) }
+    for file in [below, temporary.file, writer.file] {
+      XCTAssertEqual(
+        file.openingStatus.permissions.rawValue, 0o666 & ~mode_t(processUmask()), "\(file.path)")
+    }
+    XCTAssertEqual(
+      try loop.value { directory.status(of: ".", $0) }.permissions.rawValue,
+      0o777 & ~mode_t(processUmask()))
+    try loop.close(writer.file)
+  }
+
   func test_openGivesTheMetadata() throws {
     let (folder, loop) = (try TemporaryFolder(), try EventLoop())
     try folder.write([UInt8](repeating: 7, count: 1234), to: "file")
