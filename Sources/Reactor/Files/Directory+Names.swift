@@ -157,7 +157,7 @@ extension Directory {
     maximumCount: Int = defaultListLimit,
     _ handler: @escaping (Result<[Entry], FileError>) -> Void
   ) {
-    precondition(maximumCount > 0, "Directory: maximumCount is 1 or more")
+    require(maximumCount > 0, "Directory: maximumCount is 1 or more")
     let path = path
     offload(
       as: .list, self.path,

@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. After an error the buffer
-/// is gone; the callback forms give it back.
+/// Each as the callback form of its name, for a task on the loop's thread. After an error the
+/// buffer is gone; the callback forms give it back.
 ///
 /// A task that is cancelled gets `ECANCELED` at once from a read, write or sync, whose buffer stays
 /// alive until the kernel is done with it; what a write does to the file is then unknown.
@@ -53,7 +53,7 @@ extension File {
   nonisolated(nonsending) public func append(
     _ buffer: consuming IOBuffer, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    precondition(queued.appends, "File: open the file with the option .append to append to it")
+    require(queued.appends, "File: open the file with the option .append to append to it")
     return try await write(buffer, at: 0, timeout: timeout)
   }
 

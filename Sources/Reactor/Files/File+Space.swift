@@ -2,8 +2,8 @@ internal import Glibc
 public import PosixAIO
 internal import SystemPackage
 
-/// The file's space on the disk and in the page cache. Each call runs on a helper thread. A negative
-/// or an empty range is `EINVAL`, and after ``close(_:)`` each call fails with `EBADF`.
+/// The file's space on the disk and in the page cache. Each call runs on a helper thread. A
+/// negative or an empty range is `EINVAL`, and after ``close(_:)`` each call fails with `EBADF`.
 extension File {
   /// What ``allocate(_:as:_:)`` does with a range of a file.
   public enum Allocation: Sendable {

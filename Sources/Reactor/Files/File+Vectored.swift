@@ -99,7 +99,7 @@ extension File {
     _ buffer: consuming IOBuffer, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
   ) -> RequestID {
-    precondition(queued.appends, "File: open the file with the option .append to append to it")
+    require(queued.appends, "File: open the file with the option .append to append to it")
     return write(buffer, at: 0, timeout: timeout, handler)
   }
 }

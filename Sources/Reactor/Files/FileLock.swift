@@ -164,7 +164,7 @@ extension File {
     }
 
     fileprivate func limit(to timeout: Duration) {
-      precondition(timeout > .zero, "File: a timeout is more than 0")
+      require(timeout > .zero, "File: a timeout is more than 0")
       timer = file.loop.schedule(after: timeout) { [self] in fail(.timedOut) }
     }
 

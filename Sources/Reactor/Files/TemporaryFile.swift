@@ -69,7 +69,7 @@ public final class TemporaryFile {
     case .named(let name): linked = name
     case .nameless: linked = nil
     case .publishing, .over:
-      preconditionFailure("TemporaryFile: publish it once, and not after it was discarded")
+      trap("TemporaryFile: publish it once, and not after it was discarded")
     }
     let goal = FilePath(root: nil, [name])
     state = .publishing
@@ -104,7 +104,7 @@ public final class TemporaryFile {
   public func discard(_ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }) {
     let former = state
     if case .publishing = former {
-      preconditionFailure("TemporaryFile: wait for publish before discarding")
+      trap("TemporaryFile: wait for publish before discarding")
     }
     state = .over
     file.close { [core = file.core, temporaryName] closed in

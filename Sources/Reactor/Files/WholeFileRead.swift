@@ -21,7 +21,7 @@ final class WholeFileRead: FileWork {
   init(
     _ core: LoopCore, maximumByteCount: Int, closesFile: Bool, _ handler: @escaping Handler
   ) {
-    precondition(
+    require(
       maximumByteCount >= 0 && maximumByteCount < .max,
       "File: maximumByteCount is 0 or more, and less than the largest number")
     self.maximumByteCount = maximumByteCount

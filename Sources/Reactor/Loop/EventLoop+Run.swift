@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import CLibevent
 
 extension EventLoop {
@@ -66,14 +67,14 @@ extension EventLoop {
   @discardableResult
   private func turn() -> Bool {
     moveToCurrentThread()
-    precondition(
+    require(
       !core.registry.isInCallback,
       "EventLoop: a callback must not run its loop; return from it instead")
     guard core.runState != .stopping else { return false }
     core.runState = .running
     let status = unsafe event_base_loop(core.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
     core.counters.figures.turnCount += 1
-    precondition(
+    require(
       status >= 0, "EventLoop: the base runs already; a callback must not run it once more")
     return core.runState == .running
   }

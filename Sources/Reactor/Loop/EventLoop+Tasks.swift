@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 extension EventLoop {
   /// Starts a task on the loop's thread, from a callback or before the loop runs.
   ///
@@ -113,7 +115,7 @@ private final class TaskBody<Value>: @unchecked Sendable {
 
   nonisolated(nonsending) func run() async -> Value {
     defer { tasks.end(number) }
-    guard let body = body.take() else { preconditionFailure("EventLoop: a task runs once") }
+    guard let body = body.take() else { trap("EventLoop: a task runs once") }
     return await body()
   }
 }

@@ -19,15 +19,19 @@ public import SystemPackage
 ///
 /// **Refusals.** No call that takes a completion handler throws. One that the loop does not accept
 /// starts nothing and fails like any other: its handler is called in the next turn, never from
-/// inside the call, with `EBADF` for what was closed, `EAGAIN` over a limit, `EINVAL` for an argument
-/// that is out of range, and `ECANCELED` while the loop is being cut off. A buffer comes back with
-/// the error. So every handler is called once, however its call ends.
-/// An ended loop has no next turn: its files, writers and connections call the handler at once,
-/// before the call returns, with `ECANCELED`. What gives something back still does so then, such as
-/// ``File/close(_:)``, and reports its own result. A handler that repeats its call after every error
-/// would never get done, so let it stop at `ECANCELED`.
-/// Calls without a handler, such as ``Connection/write(_:)-(RawSpan)``, throw their errno instead.
-/// A violated requirement is a bug of the caller and traps, in release builds too.
+/// inside the call, with `EBADF` for what was closed, `EAGAIN` over a limit, `EINVAL` for an
+/// argument that is out of range, and `ECANCELED` while the loop is being cut off. A buffer comes
+/// back with the error. So every handler is called once, however its call ends. Calls without a
+/// handler, such as ``Connection/write(_:)-(RawSpan)``, throw their errno instead.
+///
+/// A loop that has ended has no next turn: the handler is called at once, before the call returns,
+/// with `ECANCELED`. What gives something back still does so, such as ``File/close(_:)``, and
+/// reports its own result. A handler that repeats its call after every error never gets done then:
+/// let it stop at `ECANCELED`.
+///
+/// **Misuse.** A violated requirement is a bug of the caller, and traps with a sentence, in release
+/// builds too. Use on another thread is one, and use in a fork's child. Closing, cancelling and
+/// stopping twice are none.
 @safe
 public final class EventLoop {
   package let core: LoopCore
@@ -186,7 +190,7 @@ public final class EventLoop {
   ///   ended before, since nothing was left to end.
   @discardableResult
   public func shutDown(within timeout: Duration) -> Bool {
-    precondition(timeout >= .zero, "EventLoop: a time is 0 or more")
+    require(timeout >= .zero, "EventLoop: a time is 0 or more")
     guard !core.hasEnded else { return true }
     checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
     core.sockets.closeListeners()
@@ -200,7 +204,7 @@ public final class EventLoop {
 
   private func checkEnd(_ advice: @autoclosure () -> String) {
     core.checkThread()
-    precondition(core.runState != .running && !core.registry.isInCallback, advice())
+    require(core.runState != .running && !core.registry.isInCallback, advice())
     // A stop that no run has seen is for none any more.
     core.runState = .idle
   }

@@ -106,7 +106,7 @@ package final class LoopCore {
   /// libevent's `event_base`.
   package var base: OpaquePointer {
     guard let base = unsafe registry.base else {
-      preconditionFailure("EventLoop: the base goes with the loop")
+      trap("EventLoop: the base goes with the loop")
     }
     return unsafe base
   }
@@ -115,7 +115,7 @@ package final class LoopCore {
 
   /// Traps on any thread but the loop's, and when the loop has ended.
   package func checkThread() {
-    precondition(
+    require(
       executor.thread.isCurrent,
       """
       EventLoop: used off its thread, after its end or in a fork's child; from other threads call \

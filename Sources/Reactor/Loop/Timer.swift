@@ -96,7 +96,7 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
-    precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
+    require(delay >= .zero, "EventLoop: a delay is 0 or more")
     guard core.refusal == nil else { return Timer() }
     return core.schedule(after: delay, body)
   }
@@ -110,7 +110,7 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
-    precondition(interval > .zero, "EventLoop: an interval is more than 0")
+    require(interval > .zero, "EventLoop: an interval is more than 0")
     guard core.refusal == nil, !core.isEnding else { return Timer() }
     return Timer(in: core.registry, core.counters, delay: interval, interval: interval, body)
   }

@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import CLibevent
 internal import SystemPackage
 
@@ -43,7 +44,7 @@ public final class ConnectAttempt {
     _ handler: @escaping Handler
   ) {
     configuration.check()
-    precondition(timeout > .zero, "Connection: the time-out of a connect is more than 0")
+    require(timeout > .zero, "Connection: the time-out of a connect is more than 0")
     let refusal = core.refusal
     self.core = core
     self.configuration = configuration

@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import SystemPackage
 
 extension Connection {
@@ -59,7 +60,7 @@ extension Connection {
     let byteCount = stream.inputByteCount
     let formerCount = writeCount
     let consumed = stream.withInput { handler(self, $0) }
-    precondition(
+    require(
       (0...byteCount).contains(consumed),
       "Connection: a receive handler returns how many of the shown bytes it has consumed")
     stream.takeInput(consumed)

@@ -120,7 +120,7 @@ extension Connection {
   /// - Returns: Whether the range is part of the output now; otherwise its owner is told.
   @discardableResult
   func write(_ range: OutgoingRange) -> Bool {
-    precondition(range.file.core === core, "Connection: a file of another loop cannot be sent")
+    require(range.file.core === core, "Connection: a file of another loop cannot be sent")
     guard refusal(ofBytes: 0) == nil else {
       core.complete { [self] in
         // Without a reason it is about to close, or its output was ended, from this side.

@@ -48,10 +48,10 @@ public final class Listener {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         backlog > 0 && connectionLimit > 0,
         "Listener.Configuration: backlog and connectionLimit are 1 or more")
-      precondition(retryDelay > .zero, "Listener.Configuration: retryDelay is more than 0")
+      require(retryDelay > .zero, "Listener.Configuration: retryDelay is more than 0")
       connection.check()
     }
   }
@@ -134,7 +134,7 @@ public final class Listener {
     do throws(Errno) {
       self.address = try SocketCalls.localAddress(of: socket)
     } catch {
-      preconditionFailure("Listener: a bound socket has no address: \(error)")
+      trap("Listener: a bound socket has no address: \(error)")
     }
     file = address.path.flatMap { SocketFile($0) }
     readable = Event(

@@ -39,7 +39,7 @@ public final class FileReader {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         chunkByteCount > 0 && chunkCount > 0,
         "FileReader.Configuration: chunks have 1 byte or more, and there is 1 or more of them")
     }
@@ -100,7 +100,7 @@ public final class FileReader {
     _ file: File, _ range: Range<Int64>? = nil, configuration: Configuration = Configuration()
   ) {
     configuration.check()
-    precondition((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
+    require((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
     self.file = file
     self.configuration = configuration
     offset = range?.lowerBound ?? 0
@@ -118,7 +118,7 @@ public final class FileReader {
     if let refusal = file.core.refusal {
       return file.core.complete { [self] in handler(.failure(error(refusal, at: offset))) }
     }
-    precondition(waiting == nil, "FileReader: wait for the chunk before asking for the next")
+    require(waiting == nil, "FileReader: wait for the chunk before asking for the next")
     waiting = handler
     readAhead()
     let isThere: Bool

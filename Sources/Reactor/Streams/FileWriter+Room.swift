@@ -12,7 +12,7 @@ extension FileWriter {
   public func waitForRoom(
     _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    precondition(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
+    require(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
     if let refusal = core.refusal {
       return core.refuse(.write, file.path, refusal, handler)
     }

@@ -28,7 +28,7 @@ public final class FileWriter {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         chunkByteCount > 0 && bufferByteCount > 0,
         "FileWriter.Configuration: sizes are 1 byte or more")
     }
@@ -92,7 +92,7 @@ public final class FileWriter {
     _ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()
   ) {
     configuration.check()
-    precondition(offset >= 0, "FileWriter: a place in a file is 0 or more")
+    require(offset >= 0, "FileWriter: a place in a file is 0 or more")
     self.file = file
     self.offset = offset
     self.configuration = configuration

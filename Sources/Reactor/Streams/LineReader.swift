@@ -47,7 +47,7 @@ public final class LineReader {
   ///   - offset: Where the first line begins, in bytes from the file's start, 0 or more.
   ///   - configuration: The limits.
   public init(_ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()) {
-    precondition(
+    require(
       configuration.maximumByteCount >= 0,
       "LineReader.Configuration: maximumByteCount is 0 or more")
     reader = FileReader(file, offset..<Int64.max, configuration: configuration.reader)

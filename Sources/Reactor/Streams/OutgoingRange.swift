@@ -77,7 +77,7 @@ final class OutgoingRange {
     _ configuration: FileReader.Configuration, _ handler: @escaping Pump.Handler
   ) {
     configuration.check()
-    precondition(range.lowerBound >= 0, "File: a place in a file is 0 or more")
+    require(range.lowerBound >= 0, "File: a place in a file is 0 or more")
     do throws(Errno) {
       let use = try file.queued.lendDescriptor()
       self.use = use

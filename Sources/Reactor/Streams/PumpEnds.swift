@@ -43,7 +43,7 @@ extension Connection: ByteSource {
   }
 
   package func whenReadable(_ resume: @escaping () -> Void) {
-    precondition(
+    require(
       onReceive == nil && reader == nil,
       "Connection: one at a time reads from it: a receive handler, a pump or a task")
     if readableByteCount > 0 || hasEnded { return core.complete(resume) }

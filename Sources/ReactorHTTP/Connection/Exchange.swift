@@ -105,7 +105,7 @@ final class Exchange {
   }
 
   func start(_ status: HTTPStatus, _ headers: HeaderFields, contentLength: Int64?) {
-    precondition(contentLength ?? 0 >= 0, "ResponseWriter: a content length is 0 or more")
+    require(contentLength ?? 0 >= 0, "ResponseWriter: a content length is 0 or more")
     let notable = check(status, headers)
     let isBodySent = status.allowsBody && !terms.isHead
     let isChunked = contentLength == nil && isBodySent && terms.minorVersion > 0
@@ -172,7 +172,7 @@ final class Exchange {
 
   func finish() {
     guard case .streaming(let remaining, let framing) = phase else {
-      preconditionFailure(
+      trap(
         "ResponseWriter: end is for a response that was started and has not ended")
     }
     // The client was promised more; only a broken connection can tell it.
@@ -266,10 +266,10 @@ extension Exchange {
   private func check(
     _ status: HTTPStatus, _ headers: HeaderFields
   ) -> HeaderFields.Notable {
-    precondition(!isStarted, "ResponseWriter: a request is answered once")
-    precondition(status.code >= 200, "ResponseWriter: a response's status is 200 or more")
+    require(!isStarted, "ResponseWriter: a request is answered once")
+    require(status.code >= 200, "ResponseWriter: a response's status is 200 or more")
     let notable = headers.notable
-    precondition(
+    require(
       notable.isDisjoint(with: [.contentLength, .transferEncoding]),
       "ResponseWriter: the length of a response is set by the writer, not by its header fields")
     self.status = status
@@ -316,10 +316,10 @@ extension Exchange {
   private func countDown(_ byteCount: Int64) -> Framing {
     guard case .streaming(let remaining, let framing) = phase else {
       if case .cut = phase { return .omitted }
-      preconditionFailure("ResponseWriter: write comes between start and end")
+      trap("ResponseWriter: write comes between start and end")
     }
     if let remaining {
-      precondition(byteCount <= remaining, "ResponseWriter: more bytes than the content length")
+      require(byteCount <= remaining, "ResponseWriter: more bytes than the content length")
       phase = .streaming(remaining: remaining - byteCount, framing)
     }
     return framing

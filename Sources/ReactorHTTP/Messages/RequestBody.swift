@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import Reactor
 internal import SystemPackage
 
@@ -123,7 +124,7 @@ extension HTTPServer {
     ///     ``Failure/tooLarge``, and what was announced as more is not even read.
     ///   - handler: Called once by the loop, never from inside this call.
     public func readAll(upTo limit: Int, _ handler: @escaping (Result<[UInt8], Failure>) -> Void) {
-      precondition(limit >= 0, "RequestBody: a limit is 0 or more")
+      require(limit >= 0, "RequestBody: a limit is 0 or more")
       if let contentLength, contentLength > limit {
         fail(.tooLarge)
         return core.complete { handler(.failure(.tooLarge)) }
@@ -338,7 +339,7 @@ extension HTTPServer.RequestBody: ByteSource {
   }
 
   package func whenReadable(_ resume: @escaping () -> Void) {
-    precondition(reader == nil, "RequestBody: one at a time reads a body")
+    require(reader == nil, "RequestBody: one at a time reads a body")
     guard let connection, failure == nil, !isIncomplete else { return core.complete(resume) }
     connection.checkThread()
     if isContinueDue {

@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import Reactor
 public import SystemPackage
 
@@ -119,7 +120,7 @@ public final class HTTPServer {
     core.checkThread()
     guard !core.isEnding else { throw .canceled }
     guard case .open = state else {
-      preconditionFailure("HTTPServer: listen was called after shutDown")
+      trap("HTTPServer: listen was called after shutDown")
     }
     let listener = try Listener(
       on: core.loop, address, configuration: configuration.listener)
