@@ -15,7 +15,7 @@ extension AIOFile {
     _ handler: @escaping CompletionQueue.TransferHandler, refused: RefusalHandler
   ) -> RequestID {
     let byteCount = byteCount ?? buffer.capacity
-    precondition(
+    require(
       byteCount >= 0 && byteCount <= buffer.capacity,
       "AIOFile: byteCount is at most the buffer's capacity")
     return transfer(

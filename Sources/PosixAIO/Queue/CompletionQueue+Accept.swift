@@ -105,7 +105,7 @@ extension CompletionQueue {
     _ file: AIOFile, _ byteCount: Int, _ timeout: Duration?
   ) throws(Errno) {
     if let timeout {
-      precondition(timeout > .zero, "AIOFile: a timeout is more than 0")
+      require(timeout > .zero, "AIOFile: a timeout is more than 0")
     }
     guard file.isOpen else { throw .badFileDescriptor }
     guard stage == .open else { throw .canceled }

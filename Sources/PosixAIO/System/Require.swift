@@ -1,4 +1,4 @@
-/// Traps with a sentence unless a condition holds, in release builds too: `precondition(_:_:)` says
+/// Traps with a sentence unless a condition holds, in release builds too: `require(_:_:)` says
 /// nothing there.
 ///
 /// Costs what that does, a comparison and a branch: the sentence is made where it is needed.
@@ -15,7 +15,7 @@ package func require(
   if !condition() { trap(sentence(), file: file, line: line) }
 }
 
-/// Traps with a sentence, in release builds too. In place of `preconditionFailure(_:)`.
+/// Traps with a sentence, in release builds too. In place of `trap(_:)`.
 @inline(never)
 @usableFromInline
 package func trap(
