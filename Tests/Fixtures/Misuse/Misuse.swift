@@ -1,5 +1,5 @@
-// Misuse NAME: makes a mistake of a caller, which traps with a sentence. `.ci/misuse` looks for that of
-// the release build.
+// Misuse NAME: makes a mistake of a caller, which traps with a sentence. `.ci/misuse` looks for that
+// of the release build.
 import PosixAIO
 import Reactor
 import SystemPackage
