@@ -237,13 +237,13 @@ public final class Client {
     }
   }
 
-  /// Whether bytes have arrived by now.
   /// Whether the server has ended its side, and all that came before was read.
   public var hasSeenTheEnd: Bool {
     var byte: UInt8 = 0
     return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 0
   }
 
+  /// Whether bytes have arrived by now.
   public var hasReceivedSomething: Bool {
     var byte: UInt8 = 0
     return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0

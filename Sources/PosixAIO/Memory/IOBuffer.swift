@@ -39,10 +39,10 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///
   /// Traps when memory runs out, as every allocation in Swift does.
   public init(capacity: Int, alignment: Int? = nil) {
-    precondition(capacity >= 0, "IOBuffer: the capacity is a number of bytes, 0 or more")
+    require(capacity >= 0, "IOBuffer: the capacity is a number of bytes, 0 or more")
     let fitting = capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment
     let alignment = alignment ?? fitting
-    precondition(
+    require(
       alignment > 0 && alignment & (alignment - 1) == 0,
       "IOBuffer: the alignment is a power of two")
     unsafe self.base = .allocate(byteCount: max(capacity, 1), alignment: alignment)
@@ -68,9 +68,9 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///   - count: The number of valid bytes, at most `memory.count`.
   @unsafe
   public init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
-    precondition(count >= 0 && count <= memory.count, "IOBuffer: count is within the memory")
+    require(count >= 0 && count <= memory.count, "IOBuffer: count is within the memory")
     guard let base = memory.baseAddress else {
-      preconditionFailure("IOBuffer: the memory comes from an IOBuffer")
+      trap("IOBuffer: the memory comes from an IOBuffer")
     }
     unsafe self.base = base
     self.capacity = memory.count
@@ -138,7 +138,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     }
     var added = 0
     for byte in bytes {
-      precondition(added < free.count, "IOBuffer: the bytes do not fit in the capacity")
+      require(added < free.count, "IOBuffer: the bytes do not fit in the capacity")
       unsafe free[added] = byte
       added += 1
     }
@@ -156,7 +156,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   private static func copy(
     _ source: UnsafeRawBufferPointer, to free: UnsafeMutableRawBufferPointer
   ) -> Int {
-    precondition(source.count <= free.count, "IOBuffer: the bytes do not fit in the capacity")
+    require(source.count <= free.count, "IOBuffer: the bytes do not fit in the capacity")
     unsafe free.copyMemory(from: source)
     return source.count
   }
@@ -165,7 +165,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///
   /// - Parameter byteCount: The most bytes that are valid afterwards, 0 or more.
   public mutating func truncate(to byteCount: Int) {
-    precondition(byteCount >= 0, "IOBuffer: a number of bytes is 0 or more")
+    require(byteCount >= 0, "IOBuffer: a number of bytes is 0 or more")
     count = min(count, byteCount)
   }
 
@@ -179,7 +179,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// - Parameter byteCount: How many, from the first, `0...capacity`.
   @unsafe
   public mutating func setCount(_ byteCount: Int) {
-    precondition(byteCount >= 0 && byteCount <= capacity, "IOBuffer: count is within the capacity")
+    require(byteCount >= 0 && byteCount <= capacity, "IOBuffer: count is within the capacity")
     count = byteCount
   }
 

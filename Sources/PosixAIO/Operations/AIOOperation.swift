@@ -46,7 +46,7 @@ public class AIOOperation {
   /// How the end of the operation is announced. Traps when it is changed in flight.
   public var notification: AIONotification {
     willSet {
-      precondition(
+      require(
         state == .idle, "AIOOperation: the notification cannot be changed while it is in flight")
     }
   }
@@ -117,7 +117,7 @@ public class AIOOperation {
 
   /// Fills the control block. Throws `EINVAL` for arguments that cannot be submitted.
   func prepare() throws(Errno) {
-    preconditionFailure("AIOOperation: each kind of operation prepares its own control block")
+    trap("AIOOperation: each kind of operation prepares its own control block")
   }
 
   /// Submits the prepared block.
@@ -139,7 +139,7 @@ public class AIOOperation {
   /// Checks and fills everything, and counts the operation as in flight; nothing may come between
   /// this and its submission.
   final func makeReady() throws(Errno) {
-    precondition(state == .idle, "AIOOperation: submitted again before its result was taken")
+    require(state == .idle, "AIOOperation: submitted again before its result was taken")
     try notification.check()
     guard !caio_is_forked_child() else { throw .notSupported }
     guard priority >= 0, priority <= caio_priority_limit() else { throw .invalidArgument }

@@ -10,7 +10,7 @@ public class AIOTransfer: AIOOperation {
   /// changed in flight.
   public var offset: Int64 {
     willSet {
-      precondition(state == .idle, "AIOTransfer: the offset cannot be changed while in flight")
+      require(state == .idle, "AIOTransfer: the offset cannot be changed while in flight")
     }
   }
 
@@ -63,7 +63,7 @@ public class AIOBufferTransfer: AIOTransfer {
   /// while the operation is in flight. Without its buffer the operation is refused with `EFAULT`
   /// when it is submitted again.
   public final func takeBuffer() -> IOBuffer? {
-    precondition(!isInProgress, "AIOOperation: the buffer cannot be taken while it is in flight")
+    require(!isInProgress, "AIOOperation: the buffer cannot be taken while it is in flight")
     return block.takeBuffer()
   }
 

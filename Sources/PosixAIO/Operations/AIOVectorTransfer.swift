@@ -36,7 +36,7 @@ public class AIOVectorTransfer: AIOTransfer {
   /// Traps while the operation is in flight. Without its buffers the operation is refused with
   /// `EFAULT` when it is submitted again.
   public final func takeVector() -> IOVector? {
-    precondition(!isInProgress, "AIOOperation: the buffers cannot be taken while it is in flight")
+    require(!isInProgress, "AIOOperation: the buffers cannot be taken while it is in flight")
     return block.vector.take()
   }
 

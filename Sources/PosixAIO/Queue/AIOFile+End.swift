@@ -54,7 +54,7 @@ extension AIOFile {
   ///
   /// - Parameter handler: Called once, from `drain`.
   package func detachAll(_ handler: @escaping (ClosingDescriptors) -> Void) {
-    precondition(isOpen, "AIOFile: a file is closed or detached only once")
+    require(isOpen, "AIOFile: a file is closed or detached only once")
     isOpen = false
     queue.acceptDetach(self, handler)
   }
@@ -117,7 +117,7 @@ extension AIOFile {
 
   /// Gives all descriptors away. Nothing may be in flight.
   func surrenderDescriptors() -> ClosingDescriptors {
-    guard let shared else { preconditionFailure("AIOFile: its descriptors are given away once") }
+    guard let shared else { trap("AIOFile: its descriptors are given away once") }
     self.shared = nil
     return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
   }

@@ -219,7 +219,7 @@ public final class AIOFile {
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
     let byteCount = byteCount ?? buffer.capacity
-    precondition(
+    require(
       byteCount >= 0 && byteCount <= buffer.capacity,
       "AIOFile: byteCount is at most the buffer's capacity")
     return try queue.acceptTransfer(

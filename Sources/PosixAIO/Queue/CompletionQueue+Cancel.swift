@@ -45,7 +45,7 @@ extension CompletionQueue {
   ///
   /// - Parameter file: One of this queue; another one's traps.
   public func cancelAll(of file: AIOFile) {
-    precondition(file.queue === self, "CompletionQueue: cancelAll(of:) takes a file of this queue")
+    require(file.queue === self, "CompletionQueue: cancelAll(of:) takes a file of this queue")
     guard stage != .retired else { return }
     cancelInGlibc(allOf: file)
     while let request = file.waiting.first ?? file.waitingOutput.first {

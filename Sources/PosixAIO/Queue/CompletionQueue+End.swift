@@ -35,7 +35,7 @@ extension CompletionQueue {
   /// - Parameter limit: The longest to wait; 0 does not.
   package func retire(waitingAtMost limit: Duration) {
     guard stage != .retired else { return }
-    precondition(
+    require(
       stage == .ending && !books.isDraining,
       "CompletionQueue: retire() comes after beginEnd(), and not from a completion handler")
     requestDrain = nil
@@ -43,7 +43,7 @@ extension CompletionQueue {
     waitForRegularFiles(limit)
     // Closes that came meanwhile.
     while unfinishedCount > 0, drain() > 0 {}
-    precondition(unfinishedCount == 0, "CompletionQueue: retire() comes when nothing is unfinished")
+    require(unfinishedCount == 0, "CompletionQueue: retire() comes when nothing is unfinished")
     _ = lookAtEverythingInFlight()
     stage = .retired
     let orphan = books.inFlight.isEmpty ? nil : makeOrphan()

@@ -191,7 +191,7 @@ public final class CompletionQueue {
   package func drain(
     limit: Int, cachedReadLimit: Int, sourcesAreReadable: Bool = true
   ) -> Int {
-    precondition(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
+    require(!books.isDraining, "CompletionQueue: a completion handler must not call drain()")
     guard stage != .retired else { return 0 }
     books.isDraining = true
     books.now = system.now()

@@ -41,7 +41,7 @@ public struct Histogram: Equatable, Sendable {
   /// - Parameter fraction: `0...1`: 0.5 for the median, 0.99 for the 99th percentile.
   /// - Returns: Zero when there was none.
   public func percentile(_ fraction: Double) -> Duration {
-    precondition(fraction >= 0 && fraction <= 1, "Histogram: a fraction is within 0...1")
+    require(fraction >= 0 && fraction <= 1, "Histogram: a fraction is within 0...1")
     let wanted = UInt64((Double(count) * fraction).rounded(.up))
     var seen: UInt64 = 0
     for bucket in counts.indices where counts[bucket] > 0 {

@@ -72,12 +72,12 @@ extension CompletionQueue {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         inFlightLimit > 0 && inFlightLimitPerFile > 0 && lanesPerFile > 0 && streamLimit > 0
           && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0
           && helperLimit ?? 1 > 0,
         "CompletionQueue.Configuration: limits are 1 or more; those of waiting 0 or more")
-      precondition(
+      require(
         backstopFloor > .zero && backstopFloor <= backstopCeiling,
         "CompletionQueue.Configuration: 0 < backstopFloor <= backstopCeiling")
     }

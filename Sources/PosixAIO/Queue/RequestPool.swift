@@ -35,7 +35,7 @@ final class RequestPool {
   func take() -> RequestRef {
     if free.isEmpty { addSlab() }
     guard let request = free.popFirst() else {
-      preconditionFailure("RequestPool: a new slab has slots")
+      trap("RequestPool: a new slab has slots")
     }
     return request
   }
@@ -67,7 +67,7 @@ final class RequestPool {
 extension UnsafeMutableBufferPointer {
   /// The address of an element.
   fileprivate func slot(_ index: Int) -> UnsafeMutablePointer<Element> {
-    guard let baseAddress else { preconditionFailure("RequestPool: a slab has memory") }
+    guard let baseAddress else { trap("RequestPool: a slab has memory") }
     return unsafe baseAddress + index
   }
 }

@@ -83,7 +83,7 @@ extension RequestRef {
 extension CompletionQueue {
   @inline(__always)
   private func move(_ request: RequestRef, from: Request.State, to: Request.State) {
-    precondition(
+    require(
       request.pointee.progress.state == from, "CompletionQueue: a request is not where it should be"
     )
     request.pointee.progress.state = to
@@ -231,13 +231,13 @@ extension CompletionQueue {
 
   /// Has a request that goes on count as nobody's; another slot completes it.
   func markAbandoned(_ request: RequestRef) {
-    precondition(request.isOwned, "CompletionQueue: a request is abandoned only once")
+    require(request.isOwned, "CompletionQueue: a request is abandoned only once")
     switch request.state {
     case .inFlight: books.counts.ownerless += 1
     case .joined: books.counts.joined -= 1
     case .waiting: break
     case .free, .taken, .parked, .finished, .orphaned:
-      preconditionFailure("CompletionQueue: what does not go on is not abandoned")
+      trap("CompletionQueue: what does not go on is not abandoned")
     }
     request.pointee.progress.flags.insert(.abandoned)
     books.counts.unfinished -= 1

@@ -119,7 +119,7 @@ class AIOSystem: @unchecked Sendable {
   func readableSources(_ epoll: Int32) -> QueueSources {
     var sources: UInt32 = 0
     let count = unsafe caio_epoll_wait(epoll, &sources)
-    precondition(count >= 0, "CompletionQueue: somebody has closed the queue's descriptor")
+    require(count >= 0, "CompletionQueue: somebody has closed the queue's descriptor")
     return QueueSources(rawValue: sources)
   }
 }

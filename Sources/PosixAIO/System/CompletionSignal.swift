@@ -75,7 +75,7 @@ final class CompletionSignal {
   /// nobody uses it. Any thread may call it.
   static func lastOrphanEnded(ofSignal number: Int32) {
     let wasLeft = caio_signal_restore(number)
-    precondition(wasLeft, "CompletionSignal: no queue has left operations to this signal")
+    require(wasLeft, "CompletionSignal: no queue has left operations to this signal")
   }
 
   /// Signals that landed on threads which do not block the signal, since the start.
