@@ -83,7 +83,7 @@ let package = Package(
       ]),
     .target(
       name: "ReactorServiceLifecycle",
-      dependencies: ["Reactor", serviceLifecycle, systemPackage]),
+      dependencies: ["PosixAIO", "Reactor", serviceLifecycle, systemPackage]),
     // How the programs start, what they tell when they do not, and their JSON; not a product.
     .target(name: "ProgramSupport", dependencies: [argumentParser]),
     .executableTarget(
@@ -125,6 +125,10 @@ let package = Package(
       name: "BrokenPipes",
       dependencies: ["PosixAIO", "Reactor", "ReactorHTTP", "TestSupport", systemPackage],
       path: "Tests/Fixtures/BrokenPipes"),
+    // Makes a caller's mistakes, for .ci/misuse.
+    .executableTarget(
+      name: "Misuse", dependencies: ["PosixAIO", "Reactor", systemPackage],
+      path: "Tests/Fixtures/Misuse"),
     // Prints what the HTTP parser makes of cases: for .ci/differential and the parser's own tests.
     .executableTarget(
       name: "ParserOutcomes", dependencies: ["ReactorHTTP"], path: "Tests/Fixtures/ParserOutcomes"),

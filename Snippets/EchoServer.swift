@@ -23,7 +23,7 @@ func serve(_ connection: Connection, _ log: File) {
     do throws(Errno) {
       var entry = IOBuffer(capacity: byteCount)
       entry.append(lines)
-      try log.append(entry) { result, _ in
+      log.append(entry) { result, _ in
         if case .failure(let error) = result { print(error) }
       }
       try connection.write(lines)

@@ -16,9 +16,6 @@ final class Upload {
     configuration.bufferByteCount = 128 * 1024
     return configuration
   }()
-  private static let permissions: FilePermissions = [
-    .ownerReadWrite, .groupRead, .otherRead,
-  ]
 
   private let folder: Directory
   private let name: FilePath.Component
@@ -62,7 +59,7 @@ final class Upload {
   }
 
   private func createFile() {
-    folder.temporaryFile(permissions: Self.permissions) { [self] result in
+    folder.temporaryFile { [self] result in
       switch result {
       case .success(let file): receive(into: file)
       case .failure(let error): refuse(error)
@@ -100,15 +97,11 @@ final class Upload {
   }
 
   private func syncFolder(replaced: Bool) {
-    do throws(Errno) {
-      try folder.sync { [self] result in
-        switch result {
-        case .success: responder.send(replaced ? .noContent : .created)
-        case .failure(let error): refuse(error)
-        }
+    folder.sync { [self] result in
+      switch result {
+      case .success: responder.send(replaced ? .noContent : .created)
+      case .failure(let error): refuse(error)
       }
-    } catch {
-      refuse(FileError(operation: .sync, path: folder.path, errno: error))
     }
   }
 

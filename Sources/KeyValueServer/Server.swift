@@ -89,7 +89,7 @@ final class Server {
 
   private func connectLog() {
     log.onFlight = { [unowned self] in
-      precondition(inFlightClients.isEmpty, "Server: one batch at a time")
+      require(inFlightClients.isEmpty, "Server: one batch at a time")
       swap(&inFlightClients, &gatheringClients)
       for client in inFlightClients { client.beginFlight() }
     }

@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 #if ServiceLifecycle
   public import Reactor
   public import ServiceLifecycle
@@ -44,7 +46,7 @@
       configuration: EventLoop.Configuration = .init(), shutDownTimeout: Duration = .seconds(10),
       willShutDown: @escaping @Sendable (EventLoop) -> Void = { _ in }, start: @escaping Handler
     ) {
-      precondition(shutDownTimeout >= .zero, "EventLoopService: a time is 0 or more")
+      require(shutDownTimeout >= .zero, "EventLoopService: a time is 0 or more")
       self.configuration = configuration
       self.shutDownTimeout = shutDownTimeout
       self.willShutDown = willShutDown

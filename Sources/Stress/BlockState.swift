@@ -1,3 +1,5 @@
+import PosixAIO
+
 /// What may stand in a block, by what is known of the writes to it.
 struct BlockState {
   /// What a read of the whole block may find.
@@ -74,13 +76,13 @@ struct BlockState {
   }
 
   mutating func beginWrite(version: UInt64) {
-    precondition(isFree, "BlockState: a write has its block alone, but for reads that begin later")
+    require(isFree, "BlockState: a write has its block alone, but for reads that begin later")
     writer = .running(version)
   }
 
   mutating func endWrite(_ outcome: WriteOutcome) {
     guard case .running(let version) = writer else {
-      preconditionFailure("BlockState: a write that has begun ends once")
+      trap("BlockState: a write that has begun ends once")
     }
     writer = .none
     switch outcome {

@@ -102,16 +102,12 @@ final class Load {
       return false
     case .later: return false
     }
+    guard unfinishedCount == 0 || hasRoom(for: operation) else { return false }
     let request = idle.popLast() ?? makeRequest(operation)
     request.begin(operation, expected: blocks.expected(by: operation))
-    do throws(Errno) {
-      isInsideCall = true
-      defer { isInsideCall = false }
-      request.id = try submit(request)
-    } catch {
-      giveUp(request, error)
-      return false
-    }
+    isInsideCall = true
+    request.id = submit(request)
+    isInsideCall = false
     tally.startedCount += 1
     blocks.began(operation)
     arrangeCancellation(of: request)
@@ -124,14 +120,14 @@ final class Load {
     return request
   }
 
-  private func submit(_ request: Request) throws(Errno) -> RequestID {
+  private func submit(_ request: Request) -> RequestID {
     let operation = request.operation
     let timeout: Duration? =
       if case .deadline(let timeout)? = operation.cancellation { timeout } else { nil }
     let number = operation.number
     switch operation.kind {
     case .read(let block):
-      return try file.file.read(
+      return file.file.read(
         into: takeBuffer(of: request), at: file.offset(of: block), timeout: timeout
       ) { [self] result, buffer in
         ended(request, number, result, buffer)
@@ -143,15 +139,15 @@ final class Load {
       buffer.withMutableBytes { bytes in
         file.format.fill(&bytes, offset: file.offset(of: block), version: UInt64(number))
       }
-      return try file.file.write(buffer, at: file.offset(of: block), timeout: timeout) {
+      return file.file.write(buffer, at: file.offset(of: block), timeout: timeout) {
         [self] result, buffer in
         ended(request, number, result, buffer)
       }
     case .sync(let dataOnly):
       let handler: CompletionQueue.SyncHandler = { [self] in ended(request, number, $0) }
       return dataOnly
-        ? try file.file.dataSync(timeout: timeout, handler)
-        : try file.file.sync(timeout: timeout, handler)
+        ? file.file.dataSync(timeout: timeout, handler)
+        : file.file.sync(timeout: timeout, handler)
     }
   }
 
@@ -161,31 +157,26 @@ final class Load {
       ?? IOBuffer(capacity: file.format.blockByteCount, alignment: IOBuffer.pageAlignment)
   }
 
-  /// The queue refused a request. Over a limit, it takes it when others have ended.
-  private func giveUp(_ request: Request, _ error: Errno) {
-    let operation = request.operation
-    request.end()
-    idle.append(request)
-    guard error != .resourceTemporarilyUnavailable || unfinishedCount == 0 else { return }
-    findings.add("was refused: \(error)", operation, of: file)
+  /// Whether the queue would take an operation; if not, it does when others have ended.
+  private func hasRoom(for operation: Operation) -> Bool {
+    switch operation.kind {
+    case .read, .write: queue.hasRoom(forBytes: file.format.blockByteCount)
+    case .sync: queue.hasRoom()
+    }
   }
 
   /// Asks for the sync that ends the doubt about abandoned writes, unless one is under way.
   private func settle() {
     guard settlingSince == nil else { return }
     let next = tally.startedCount + 1
-    do throws(Errno) {
-      try file.file.dataSync { [self] result in
-        settlingSince = nil
-        switch result {
-        case .success: blocks.settle(writtenBefore: next)
-        case .failure(let error): findings.add("a sync after abandoned writes failed: \(error)")
-        }
-        start()
+    settlingSince = .now
+    file.file.dataSync { [self] result in
+      settlingSince = nil
+      switch result {
+      case .success: blocks.settle(writtenBefore: next)
+      case .failure(let error): findings.add("a sync after abandoned writes failed: \(error)")
       }
-      settlingSince = .now
-    } catch {
-      findings.add("a sync after abandoned writes was refused: \(error)")
+      start()
     }
   }
 

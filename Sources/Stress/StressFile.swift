@@ -43,7 +43,7 @@ final class StressFile {
 
   /// Open between ``prepare(overwriting:_:)`` and ``close()``.
   var file: File {
-    guard let opened else { preconditionFailure("StressFile: prepare it first") }
+    guard let opened else { trap("StressFile: prepare it first") }
     return opened
   }
 

@@ -13,7 +13,7 @@ struct ImportTests {
     "ReactorHTTP": libc.union(["PosixAIO", "Reactor"]),
     "ReactorHTTPTypes": ["HTTPTypes", "ReactorHTTP"],
     "ReactorMetrics": ["CoreMetrics", "PosixAIO", "Reactor"],
-    "ReactorServiceLifecycle": libc.union(["Reactor", "ServiceLifecycle"]),
+    "ReactorServiceLifecycle": libc.union(["PosixAIO", "Reactor", "ServiceLifecycle"]),
     "ProgramSupport": ["ArgumentParser", "Glibc"],
     "FileServer": program.union(["ReactorHTTP"]),
     "KeyValueServer": program,

@@ -18,6 +18,14 @@ struct LeftOverTests {
     for file in code { #expect(file.places { $0.code.contains(text) } == []) }
   }
 
+  /// The compiler drops the sentences of these from release builds; `require` and `trap` keep them.
+  @Test(arguments: ["precondition(", "preconditionFailure(", "assertionFailure("])
+  func trapsSayTheirSentence_inReleaseBuildsToo(_ text: String) {
+    for file in Repository.files("Sources", ending: [".swift"]) {
+      #expect(file.places { $0.code.hasWord(text) } == [])
+    }
+  }
+
   @Test func librariesSayNothingByThemselves() {
     for library in Self.libraries {
       for file in Repository.files("Sources/\(library)", ending: [".swift"]) {

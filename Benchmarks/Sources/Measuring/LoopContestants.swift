@@ -113,11 +113,9 @@ extension Requests where Target == File {
   }
 
   private func syncNext() {
-    do throws(Errno) {
-      try nextFile().dataSync { [self] result in
-        if synced(result) { syncNext() }
-      }
-    } catch { refused() }
+    nextFile().dataSync { [self] result in
+      if synced(result) { syncNext() }
+    }
   }
 
   fileprivate func startAppends() {
@@ -150,14 +148,12 @@ private final class Appender {
   func appendNext() {
     guard let record = record.take() else { return requests.refused() }
     let file = requests.nextFile()
-    do throws(Errno) {
-      try file.write(record, at: requests.meter.recordOffset()) { [self] result, record in
-        self.record = consume record
-        if case .failure = result { requests.meter.failedOne() }
-      }
-      try file.dataSync { [self] result in
-        if requests.synced(result) { appendNext() }
-      }
-    } catch { requests.refused() }
+    file.write(record, at: requests.meter.recordOffset()) { [self] result, record in
+      self.record = consume record
+      if case .failure = result { requests.meter.failedOne() }
+    }
+    file.dataSync { [self] result in
+      if requests.synced(result) { appendNext() }
+    }
   }
 }

@@ -1,3 +1,4 @@
+import PosixAIO
 import Reactor
 
 extension OpenFiles {
@@ -16,8 +17,8 @@ extension OpenFiles {
     var timerInterval: Duration { min(inactivity, .seconds(1)) }
 
     func check() {
-      precondition(limit >= 0, "OpenFiles: a limit is 0 or more")
-      precondition(
+      require(limit >= 0, "OpenFiles: a limit is 0 or more")
+      require(
         validity >= .zero && inactivity > .zero,
         "OpenFiles: a validity is 0 or more, and a time of inactivity more than 0")
     }

@@ -40,12 +40,14 @@ final class AccessLog {
     }
   }
 
+  /// Less than the default: who asked for what is for the administrators alone.
+  private static let permissions: FilePermissions = [.ownerReadWrite, .groupRead]
+
   private static func openFile(
     _ path: FilePath, on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
     File.open(
-      path, .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite, .groupRead],
-      on: loop, handler)
+      path, .writeOnly, options: [.create, .append], permissions: permissions, on: loop, handler)
   }
 
   private init(_ path: FilePath, _ file: File, _ logger: Logger) {
@@ -77,7 +79,7 @@ final class AccessLog {
   func reopen() {
     switch state {
     case .open(let writer):
-      writer.reopen(path, permissions: [.ownerReadWrite, .groupRead]) { [logger] result in
+      writer.reopen(path, permissions: Self.permissions) { [logger] result in
         if case .failure(let error) = result {
           logger.error("the access log was not opened anew: \(error)")
         }

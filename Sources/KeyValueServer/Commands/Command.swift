@@ -1,3 +1,5 @@
+import PosixAIO
+
 /// What a client is told instead of an answer.
 struct CommandError: Error {
   let text: String
@@ -96,7 +98,7 @@ struct Command: Sendable {
   private static let byName = Dictionary(
     uniqueKeysWithValues: all.map { command in
       guard let name = CommandName(Bytes(command.name.utf8)) else {
-        preconditionFailure("Command: a name has at most \(CommandName.byteLimit) letters")
+        trap("Command: a name has at most \(CommandName.byteLimit) letters")
       }
       return (name, command)
     })

@@ -33,7 +33,7 @@ final class DataFolder {
     let fail = { (what: String, error: Errno) in
       handler(.failure(StartFailure("cannot \(what) \"\(path)\": \(error)")))
     }
-    Directory.createDirectory(path, on: loop) { result in
+    Directory.createDirectory(path, permissions: .ownerReadWriteExecute, on: loop) { result in
       if case .failure(let error) = result, error.errno != .fileExists {
         return fail("make", error.errno)
       }
@@ -46,6 +46,10 @@ final class DataFolder {
     }
   }
 
+  /// Less than the default: what clients store is for the server alone, which asks for no password.
+  /// So is the directory, where the server makes it.
+  private static let permissions = FilePermissions.ownerReadWrite
+
   private static func takeLock(
     of directory: Directory, writesThrough: Bool,
     _ handler: @escaping (Result<DataFolder, StartFailure>) -> Void
@@ -53,21 +57,19 @@ final class DataFolder {
     let fail = { (reason: String) in
       handler(.failure(StartFailure("cannot lock \"\(directory.path)\": \(reason)")))
     }
-    directory.openFile(FilePath(lockName), .readWrite, options: .create) { result in
+    directory.openFile(
+      FilePath(lockName), .readWrite, options: .create, permissions: permissions
+    ) { result in
       switch result {
       case .failure(let error): fail("\(error.errno)")
       case .success(let file):
-        do throws(Errno) {
-          try file.tryLock(.exclusive) { result in
-            switch result {
-            case .failure(let error): fail("\(error.errno)")
-            case .success(false): fail("another server uses it")
-            case .success(true):
-              handler(.success(DataFolder(directory, writesThrough: writesThrough, file)))
-            }
+        file.tryLock(.exclusive) { result in
+          switch result {
+          case .failure(let error): fail("\(error.errno)")
+          case .success(false): fail("another server uses it")
+          case .success(true):
+            handler(.success(DataFolder(directory, writesThrough: writesThrough, file)))
           }
-        } catch {
-          fail("\(error)")
         }
       }
     }
@@ -80,7 +82,8 @@ final class DataFolder {
   ) {
     var options = options.union(.create)
     if writesThrough { options.insert(FileDescriptor.OpenOptions(rawValue: O_DSYNC)) }
-    directory.openFile(FilePath(name), .readWrite, options: options, handler)
+    directory.openFile(
+      FilePath(name), .readWrite, options: options, permissions: Self.permissions, handler)
   }
 }
 
@@ -92,59 +95,17 @@ extension File {
     _ bytes: consuming IOBuffer, at offset: Int64, syncing: Bool,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
+    // A sync does not cover a write that was refused, so both have to succeed.
     var failure: FileError?
-    do throws(Errno) {
-      try write(bytes, at: offset) { result, _ in
-        if case .failure(let error) = result { failure = error }
-        if !syncing { handler(result.map { _ in }) }
-      }
-      guard syncing else { return }
-      // Begun at once: it waits for the write by itself.
-      syncOrFail { result in handler(failure.map { .failure($0) } ?? result) }
-    } catch {
-      loop.refuse(.write, path, error, handler)
+    var unfinishedCount = syncing ? 2 : 1
+    let ended = { (result: Result<Void, FileError>) in
+      if case .failure(let error) = result { failure = failure ?? error }
+      unfinishedCount -= 1
+      guard unfinishedCount == 0 else { return }
+      handler(failure.map { .failure($0) } ?? .success(()))
     }
-  }
-
-  /// Brings everything to the disk; a refusal comes like any other failure.
-  func syncOrFail(_ handler: @escaping (Result<Void, FileError>) -> Void) {
-    do throws(Errno) {
-      try dataSync { handler($0.map { _ in }) }
-    } catch {
-      loop.refuse(.dataSync, path, error, handler)
-    }
-  }
-
-  /// Cuts the file; a refusal comes like any other failure.
-  func truncateOrFail(
-    to byteCount: Int64, _ handler: @escaping (Result<Void, FileError>) -> Void
-  ) {
-    do throws(Errno) {
-      try truncate(to: byteCount, handler)
-    } catch {
-      loop.refuse(.truncate, path, error, handler)
-    }
-  }
-}
-
-extension Directory {
-  /// Brings the names to the disk; a refusal comes like any other failure.
-  func syncOrFail(_ handler: @escaping (Result<Void, FileError>) -> Void) {
-    do throws(Errno) {
-      try sync { handler($0.map { _ in }) }
-    } catch {
-      loop.refuse(.sync, path, error, handler)
-    }
-  }
-}
-
-extension EventLoop {
-  /// Reports what was refused like any other failure, from the loop.
-  fileprivate func refuse(
-    _ operation: FileError.Operation, _ path: FilePath?, _ errno: Errno,
-    _ handler: @escaping (Result<Void, FileError>) -> Void
-  ) {
-    let error = FileError(operation: operation, path: path, errno: errno)
-    schedule(after: .zero) { handler(.failure(error)) }
+    write(bytes, at: offset) { result, _ in ended(result.map { _ in }) }
+    // Begun at once: it waits for the write by itself.
+    if syncing { dataSync(ended) }
   }
 }

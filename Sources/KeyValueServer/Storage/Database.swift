@@ -1,3 +1,5 @@
+import PosixAIO
+
 /// How far what an answer tells has got.
 enum Standing: Comparable {
   /// A crash does not undo it.
@@ -143,7 +145,7 @@ final class Database {
 
   /// The gathered records are on their way.
   func beginFlight() {
-    precondition(beforeFlight.isEmpty, "Database: one batch at a time")
+    require(beforeFlight.isEmpty, "Database: one batch at a time")
     swap(&beforeFlight, &beforeGathering)
     swap(&flight, &records)
     records.removeAll(keepingCapacity: records.count <= Self.keptByteCount)

@@ -50,11 +50,11 @@ extension Log {
 
   private func repair(_ file: File) {
     self.file = file
-    file.truncateOrFail(to: end) { [self] result in
+    file.truncate(to: end) { [self] result in
       if case .failure(let error) = result { return repairFailed(error) }
-      file.syncOrFail { [self] result in
+      file.dataSync { [self] result in
         if case .failure(let error) = result { return repairFailed(error) }
-        folder.directory.syncOrFail { [self] result in
+        folder.directory.sync { [self] result in
           if case .failure(let error) = result { return repairFailed(error) }
           // The note may be what there was no room for.
           notedEnd = end

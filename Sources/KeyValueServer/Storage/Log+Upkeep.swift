@@ -24,7 +24,7 @@ extension Log {
     guard refusal == nil, !isSyncing, syncedEnd < changeEnd else { return }
     isSyncing = true
     let (target, file) = (end, file)
-    file.syncOrFail { [self] result in
+    file.dataSync { [self] result in
       isSyncing = false
       // Another file has taken its place, and is on the disk.
       guard file === self.file else { return }

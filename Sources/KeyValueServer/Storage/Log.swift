@@ -179,7 +179,7 @@ final class Log {
       return handler()
     }
     state = .closed
-    file.syncOrFail { [self] result in
+    file.dataSync { [self] result in
       guard case .success = result else { return file.close { _ in handler() } }
       syncedEnd = end
       let note = takeNote()
@@ -193,7 +193,7 @@ final class Log {
 
   /// What it cannot cut now, the next start does.
   private func cutReserve(_ handler: @escaping () -> Void) {
-    file.truncateOrFail(to: end) { [self] _ in file.close { _ in handler() } }
+    file.truncate(to: end) { [self] _ in file.close { _ in handler() } }
   }
 
   /// Whether something is gathered or on its way, or a new log about to take over.

@@ -165,7 +165,7 @@ final class LogReplay {
     let header = LogHeader.bytes(salt: salt)
     database = Database(salt: salt)
     end = Int64(header.count)
-    file.truncateOrFail(to: 0) { [self] result in
+    file.truncate(to: 0) { [self] result in
       if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
       file.write(IOBuffer(copying: header), at: 0, syncing: true) { [self] result in
         bringToDisk(result)
@@ -181,16 +181,16 @@ final class LogReplay {
     if tornEnd > end {
       logger.warning("cut the log's torn end at offset \(end): \(tornEnd - end) bytes")
     }
-    file.truncateOrFail(to: end) { [self] result in bringToDisk(result) }
+    file.truncate(to: end) { [self] result in bringToDisk(result) }
   }
 
   /// What was written before a crash may not be on the disk, and clients are about to be told of
   /// it.
   private func bringToDisk(_ result: Result<Void, FileError>) {
     if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
-    file.syncOrFail { [self] result in
+    file.dataSync { [self] result in
       if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
-      folder.directory.syncOrFail { [self] result in
+      folder.directory.sync { [self] result in
         if case .failure(let error) = result {
           return handler(.failure(StartFailure("\(error)")))
         }

@@ -87,7 +87,7 @@ final class LogRewrite {
         FilePath(DataFolder.rewrittenLogName), to: FilePath(DataFolder.logName)
       ) { [self] result in
         if case .failure(let error) = result { return end(error) }
-        folder.directory.syncOrFail { [self] result in
+        folder.directory.sync { [self] result in
           guard let file else { return }
           var failure: FileError?
           if case .failure(let error) = result { failure = error }

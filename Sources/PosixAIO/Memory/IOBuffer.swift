@@ -40,10 +40,10 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///   - alignment: In bytes, a power of two. By default, buffers of a page or more are aligned to
   ///     ``pageAlignment`` and can be used for direct IO.
   public init(capacity: Int, alignment: Int? = nil) {
-    precondition(capacity >= 0, "IOBuffer: the capacity must be 0 or more bytes")
+    require(capacity >= 0, "IOBuffer: the capacity must be 0 or more bytes")
     let fitting = capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment
     let alignment = alignment ?? fitting
-    precondition(
+    require(
       alignment > 0 && alignment & (alignment - 1) == 0,
       "IOBuffer: the alignment must be a power of two")
     unsafe self.base = .allocate(byteCount: max(capacity, 1), alignment: alignment)
@@ -70,11 +70,11 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///   - count: The number of valid bytes, `0...memory.count`.
   @unsafe
   public init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
-    precondition(
+    require(
       count >= 0 && count <= memory.count,
       "IOBuffer: count must be within 0 and the size of the memory")
     guard let base = memory.baseAddress else {
-      preconditionFailure("IOBuffer: the memory must come from an IOBuffer")
+      trap("IOBuffer: the memory must come from an IOBuffer")
     }
     unsafe self.base = base
     self.capacity = memory.count
@@ -142,7 +142,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     }
     var added = 0
     for byte in bytes {
-      precondition(added < free.count, "IOBuffer: the bytes do not fit in the capacity")
+      require(added < free.count, "IOBuffer: the bytes do not fit in the capacity")
       unsafe free[added] = byte
       added += 1
     }
@@ -160,7 +160,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   private static func copy(
     _ source: UnsafeRawBufferPointer, to free: UnsafeMutableRawBufferPointer
   ) -> Int {
-    precondition(source.count <= free.count, "IOBuffer: the bytes do not fit in the capacity")
+    require(source.count <= free.count, "IOBuffer: the bytes do not fit in the capacity")
     unsafe free.copyMemory(from: source)
     return source.count
   }
@@ -169,7 +169,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///
   /// - Parameter byteCount: The most bytes that stay valid, 0 or more.
   public mutating func truncate(to byteCount: Int) {
-    precondition(byteCount >= 0, "IOBuffer: byteCount must be 0 or more")
+    require(byteCount >= 0, "IOBuffer: byteCount must be 0 or more")
     count = min(count, byteCount)
   }
 
@@ -183,7 +183,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// - Parameter byteCount: The number of valid bytes from the start, `0...capacity`.
   @unsafe
   public mutating func setCount(_ byteCount: Int) {
-    precondition(
+    require(
       byteCount >= 0 && byteCount <= capacity,
       "IOBuffer: byteCount must be within 0 and the capacity")
     count = byteCount

@@ -48,7 +48,7 @@ public class AIOOperation {
   /// How the end of the operation is announced. Setting it in flight traps.
   public var notification: AIONotification {
     willSet {
-      precondition(
+      require(
         state == .idle, "AIOOperation: the notification cannot be changed in flight")
     }
   }
@@ -119,7 +119,7 @@ public class AIOOperation {
 
   /// Fills the control block. Throws `EINVAL` for arguments that cannot be submitted.
   func prepare() throws(Errno) {
-    preconditionFailure("AIOOperation: each kind of operation prepares its own control block")
+    trap("AIOOperation: each kind of operation prepares its own control block")
   }
 
   /// Submits the prepared block.
@@ -141,7 +141,7 @@ public class AIOOperation {
   /// Checks and fills everything, and counts the operation as in flight. The submission must follow
   /// immediately.
   final func makeReady() throws(Errno) {
-    precondition(
+    require(
       state == .idle, "AIOOperation: take the result before you submit the operation again")
     try notification.check()
     guard !caio_is_forked_child() else { throw .notSupported }

@@ -19,7 +19,7 @@ public final class AIORead: AIOBufferTransfer, AIO {
     byteCount: Int? = nil, priority: Int32 = 0, notification: AIONotification = .none
   ) {
     let byteCount = byteCount ?? buffer.capacity
-    precondition(
+    require(
       byteCount >= 0 && byteCount <= buffer.capacity,
       "AIORead: byteCount must be within 0 and the buffer's capacity")
     super.init(

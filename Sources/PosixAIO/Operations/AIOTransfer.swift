@@ -10,7 +10,7 @@ public class AIOTransfer: AIOOperation {
   /// flight traps.
   public var offset: Int64 {
     willSet {
-      precondition(state == .idle, "AIOTransfer: the offset cannot be changed in flight")
+      require(state == .idle, "AIOTransfer: the offset cannot be changed in flight")
     }
   }
 
@@ -65,7 +65,7 @@ public class AIOBufferTransfer: AIOTransfer {
   ///
   /// - Returns: The buffer; nil if it was already taken, or if the memory is the caller's own.
   public final func takeBuffer() -> IOBuffer? {
-    precondition(!isInProgress, "AIOOperation: the buffer cannot be taken in flight")
+    require(!isInProgress, "AIOOperation: the buffer cannot be taken in flight")
     return block.takeBuffer()
   }
 

@@ -38,7 +38,7 @@ public class AIOVectorTransfer: AIOTransfer {
   ///
   /// - Returns: The buffers; nil if they were already taken, or if the memory is the caller's own.
   public final func takeVector() -> IOVector? {
-    precondition(!isInProgress, "AIOOperation: the buffers cannot be taken in flight")
+    require(!isInProgress, "AIOOperation: the buffers cannot be taken in flight")
     return block.vector.take()
   }
 

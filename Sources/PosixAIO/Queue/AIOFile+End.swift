@@ -60,7 +60,7 @@ extension AIOFile {
   /// - Parameter handler: Called once, from `drain`.
   package func detachAll(_ handler: @escaping (ClosingDescriptors) -> Void) {
     queue.checkThread()
-    precondition(isOpen, "AIOFile: a file can be closed or detached only once")
+    require(isOpen, "AIOFile: a file can be closed or detached only once")
     isOpen = false
     queue.enqueueDetach(self, handler)
   }
@@ -122,7 +122,7 @@ extension AIOFile {
 
   /// Gives all descriptors to the caller. Nothing may be in flight.
   func surrenderDescriptors() -> ClosingDescriptors {
-    guard let shared else { preconditionFailure("AIOFile: its descriptors are already given away") }
+    guard let shared else { trap("AIOFile: its descriptors are already given away") }
     self.shared = nil
     return ClosingDescriptors(shared, duplicates: lanes.takeDuplicates())
   }

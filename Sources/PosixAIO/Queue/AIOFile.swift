@@ -223,7 +223,7 @@ public final class AIOFile {
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
     let byteCount = byteCount ?? buffer.capacity
-    precondition(
+    require(
       byteCount >= 0 && byteCount <= buffer.capacity,
       "AIOFile: byteCount must be within 0 and the buffer's capacity")
     return try queue.enqueueTransfer(

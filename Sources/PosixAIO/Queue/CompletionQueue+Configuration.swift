@@ -77,7 +77,7 @@ extension CompletionQueue {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         inFlightLimit > 0 && inFlightLimitPerFile > 0 && lanesPerFile > 0 && blockingFileLimit > 0
           && completionsPerDrain > 0 && waitingLimit >= 0 && heldByteLimit >= 0
           && aioThreadLimit ?? 1 > 0,
@@ -85,7 +85,7 @@ extension CompletionQueue {
         CompletionQueue.Configuration: limits must be 1 or more, waitingLimit and heldByteLimit 0 \
         or more
         """)
-      precondition(
+      require(
         backstopFloor > .zero && backstopFloor <= backstopCeiling,
         "CompletionQueue.Configuration: 0 < backstopFloor <= backstopCeiling must hold")
     }

@@ -143,7 +143,7 @@ public final class CompletionQueue {
   @inline(__always)
   func checkThread() {
     let owner = owner.load(ordering: .relaxed)
-    precondition(
+    require(
       owner == pthread_self() || owner == 0,
       """
       CompletionQueue: a queue and its files are used on the thread that made the queue; to use \
@@ -249,7 +249,7 @@ public final class CompletionQueue {
     limit: Int, cachedReadLimit: Int, sourcesAreReadable: Bool = true
   ) -> Int {
     checkThread()
-    precondition(!hot.isDraining, "CompletionQueue: a completion handler must not call drain()")
+    require(!hot.isDraining, "CompletionQueue: a completion handler must not call drain()")
     guard stage != .retired else { return 0 }
     hot.isDraining = true
     hot.now = system.now()

@@ -42,7 +42,7 @@ public struct DurationHistogram: Equatable, Sendable {
   /// - Parameter fraction: 0.5 for the median, 0.99 for the 99th percentile.
   /// - Returns: Zero if there are no durations.
   public func percentile(_ fraction: Double) -> Duration {
-    precondition(
+    require(
       fraction >= 0 && fraction <= 1, "DurationHistogram: a fraction must be within 0...1")
     let wanted = UInt64((Double(count) * fraction).rounded(.up))
     var seen: UInt64 = 0

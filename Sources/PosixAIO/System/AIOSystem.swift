@@ -121,7 +121,7 @@ class AIOSystem: @unchecked Sendable {
   func readableSources(_ epoll: Int32) -> QueueSources {
     var sources: UInt32 = 0
     let count = unsafe caio_epoll_wait(epoll, &sources)
-    precondition(count >= 0, "CompletionQueue: the queue's descriptor was closed by other code")
+    require(count >= 0, "CompletionQueue: the queue's descriptor was closed by other code")
     return QueueSources(rawValue: sources)
   }
 }

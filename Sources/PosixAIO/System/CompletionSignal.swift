@@ -75,7 +75,7 @@ final class CompletionSignal {
   /// back if no queue uses it. Any thread may call it.
   static func lastOrphanEnded(ofSignal number: Int32) {
     let wasLeft = caio_signal_restore(number)
-    precondition(wasLeft, "CompletionSignal: no queue has left operations with this signal")
+    require(wasLeft, "CompletionSignal: no queue has left operations with this signal")
   }
 
   /// The number of signals since the start that arrived on threads which do not block the signal.

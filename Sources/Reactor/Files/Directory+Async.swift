@@ -8,36 +8,36 @@ extension Directory {
   nonisolated(nonsending) public static func open(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) -> Directory {
-    try await loop.core.outcome(.open, path) { done throws(Errno) in open(path, on: loop, done) }
+    try await loop.core.outcome(.open, path) { done in open(path, on: loop, done) }
   }
 
   /// Opens a directory below this one; see ``openDirectory(_:_:)``.
   nonisolated(nonsending) public func openDirectory(
     _ name: FilePath
   ) async throws(FileError) -> Directory {
-    try await core.outcome(.open, name) { done throws(Errno) in openDirectory(name, done) }
+    try await core.outcome(.open, name) { done in openDirectory(name, done) }
   }
 
   /// Opens a file below this directory; see ``openFile(_:_:options:permissions:_:)``.
   nonisolated(nonsending) public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite
+    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = File.defaultPermissions
   ) async throws(FileError) -> File {
-    try await core.outcome(.open, name) { done throws(Errno) in
+    try await core.outcome(.open, name) { done in
       openFile(name, mode, options: options, permissions: permissions, done)
     }
   }
 
   /// Brings the names in this directory to the disk; see ``sync(_:)``.
   nonisolated(nonsending) public func sync() async throws(FileError) {
-    try await core.outcome(.sync, path) { done throws(Errno) in try sync(done) }
+    try await core.outcome(.sync, path) { done in sync(done) }
   }
 
   /// Asks for the metadata of what a path stands for; see ``status(of:followingLinks:_:)``.
   nonisolated(nonsending) public func status(
     of path: FilePath, followingLinks: Bool = true
   ) async throws(FileError) -> FileStatus {
-    try await core.outcome(.status, path) { done throws(Errno) in
+    try await core.outcome(.status, path) { done in
       status(of: path, followingLinks: followingLinks, done)
     }
   }
@@ -49,26 +49,26 @@ extension Directory {
   nonisolated(nonsending) public func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true
   ) async throws(FileError) -> Bool {
-    try await core.outcome(.rename, path, to: newPath) { done throws(Errno) in
+    try await core.outcome(.rename, path, to: newPath) { done in
       rename(path, to: newPath, replacing: replacing, done)
     }
   }
 
   /// Removes a file's name; see ``remove(_:_:)``.
   nonisolated(nonsending) public func remove(_ path: FilePath) async throws(FileError) {
-    try await core.outcome(.remove, path) { done throws(Errno) in remove(path, done) }
+    try await core.outcome(.remove, path) { done in remove(path, done) }
   }
 
   /// Removes an empty directory; see ``removeDirectory(_:_:)``.
   nonisolated(nonsending) public func removeDirectory(_ path: FilePath) async throws(FileError) {
-    try await core.outcome(.remove, path) { done throws(Errno) in removeDirectory(path, done) }
+    try await core.outcome(.remove, path) { done in removeDirectory(path, done) }
   }
 
   /// Makes a directory; see ``createDirectory(_:permissions:_:)``.
   nonisolated(nonsending) public func createDirectory(
-    _ path: FilePath, permissions: FilePermissions = .directoryDefault
+    _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions
   ) async throws(FileError) {
-    try await core.outcome(.createDirectory, path) { done throws(Errno) in
+    try await core.outcome(.createDirectory, path) { done in
       createDirectory(path, permissions: permissions, done)
     }
   }
@@ -77,7 +77,7 @@ extension Directory {
   nonisolated(nonsending) public func link(
     _ path: FilePath, to newPath: FilePath
   ) async throws(FileError) {
-    try await core.outcome(.link, path, to: newPath) { done throws(Errno) in
+    try await core.outcome(.link, path, to: newPath) { done in
       link(path, to: newPath, done)
     }
   }
@@ -86,7 +86,7 @@ extension Directory {
   nonisolated(nonsending) public func createSymbolicLink(
     _ path: FilePath, to goal: FilePath
   ) async throws(FileError) {
-    try await core.outcome(.createSymbolicLink, path, to: goal) { done throws(Errno) in
+    try await core.outcome(.createSymbolicLink, path, to: goal) { done in
       createSymbolicLink(path, to: goal, done)
     }
   }
@@ -95,7 +95,7 @@ extension Directory {
   nonisolated(nonsending) public func readSymbolicLink(
     _ path: FilePath
   ) async throws(FileError) -> FilePath {
-    try await core.outcome(.readSymbolicLink, path) { done throws(Errno) in
+    try await core.outcome(.readSymbolicLink, path) { done in
       readSymbolicLink(path, done)
     }
   }
@@ -104,16 +104,16 @@ extension Directory {
   nonisolated(nonsending) public func list(
     maximumCount: Int = defaultListLimit
   ) async throws(FileError) -> [Entry] {
-    try await core.outcome(.list, path) { done throws(Errno) in
+    try await core.outcome(.list, path) { done in
       list(maximumCount: maximumCount, done)
     }
   }
 
   /// Makes a file without a name in this directory; see ``temporaryFile(permissions:_:)``.
   nonisolated(nonsending) public func temporaryFile(
-    permissions: FilePermissions = .ownerReadWrite
+    permissions: FilePermissions = File.defaultPermissions
   ) async throws(FileError) -> TemporaryFile {
-    try await core.outcome(.open, path) { done throws(Errno) in
+    try await core.outcome(.open, path) { done in
       temporaryFile(permissions: permissions, done)
     }
   }
@@ -122,7 +122,7 @@ extension Directory {
 extension DirectoryReader: AsyncSequence {
   /// Reads the next batch; see ``next(_:)``.
   nonisolated(nonsending) public func next() async throws(FileError) -> [Directory.Entry] {
-    try await directory.core.outcome(.list, directory.path) { done throws(Errno) in next(done) }
+    try await directory.core.outcome(.list, directory.path) { done in next(done) }
   }
 
   /// Gives the batches that are left.
@@ -163,7 +163,7 @@ extension TemporaryFile {
   nonisolated(nonsending) public func publish(
     as name: FilePath.Component, replacing: Bool = true
   ) async throws(FileError) -> Bool {
-    try await file.core.outcome(.rename, file.path) { done throws(Errno) in
+    try await file.core.outcome(.rename, file.path) { done in
       publish(as: name, replacing: replacing, done)
     }
   }

@@ -4,6 +4,10 @@ public import SystemPackage
 /// Names below a directory. Each path is relative to it and cannot lead out of it; each call runs
 /// on a helper thread.
 extension Directory {
+  /// The permissions of a directory that is made, by default: everything for everybody (0777), of
+  /// which the process's umask takes some off, as of those of `mkdir(1)`.
+  public static let defaultPermissions = FilePermissions(rawValue: 0o777)
+
   /// The most entries that ``list(maximumCount:_:)`` gives, unless another number is asked for.
   public static let defaultListLimit = 100_000
 
@@ -82,7 +86,7 @@ extension Directory {
   ///   - permissions: The process's umask is taken off.
   ///   - handler: Gets `EEXIST` if the name stands for something.
   public func createDirectory(
-    _ path: FilePath, permissions: FilePermissions = .directoryDefault,
+    _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     offload(
@@ -153,7 +157,7 @@ extension Directory {
     maximumCount: Int = defaultListLimit,
     _ handler: @escaping (Result<[Entry], FileError>) -> Void
   ) {
-    precondition(maximumCount > 0, "Directory: maximumCount is 1 or more")
+    require(maximumCount > 0, "Directory: maximumCount is 1 or more")
     let path = path
     offload(
       as: .list, self.path,
@@ -174,11 +178,4 @@ extension Directory {
   public func batches(of batchCount: Int = DirectoryReader.defaultBatchCount) -> DirectoryReader {
     DirectoryReader(self, batchCount: batchCount)
   }
-}
-
-extension FilePermissions {
-  /// What a new directory gets: everything for its owner, and reading for all others.
-  public static let directoryDefault: FilePermissions = [
-    .ownerReadWriteExecute, .groupReadExecute, .otherReadExecute,
-  ]
 }

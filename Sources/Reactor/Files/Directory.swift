@@ -93,7 +93,8 @@ public final class Directory: @unchecked Sendable {
   ///   directory.
   public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
     let flags = mode.rawValue | options.rawValue
@@ -113,8 +114,7 @@ public final class Directory: @unchecked Sendable {
   /// What can be had at once; nil leaves it to a helper thread to wait, or to find out what is
   /// wrong.
   private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> File.Opened? {
-    core.checkThread()
-    guard opensFromMemory, !core.refusesWork,
+    guard core.refusal == nil, opensFromMemory, !core.refusesWork,
       let opened = openBeneathFromMemory(descriptor.descriptor, name, flags: flags)
     else { return nil }
     do throws(FileError) {
@@ -127,12 +127,10 @@ public final class Directory: @unchecked Sendable {
   /// Brings the names in this directory to the disk, which makes a rename durable. Wraps
   /// `aio_fsync(3)`.
   ///
-  /// - Parameter handler: Gets the outcome.
-  /// - Throws: `EAGAIN` over the queue's waiting limit, `ECANCELED` when the loop is cut off or has
-  ///   ended, `ENOTSUP` in a forked child. Nothing was started.
-  public func sync(_ handler: @escaping CompletionQueue.SyncHandler) throws(Errno) {
-    try core.checkUse()
-    try file.sync(handler)
+  /// - Parameter handler: Called once. Gets the outcome; where nothing was started, `EAGAIN` over
+  ///   the queue's waiting limit, or `ECANCELED` when the loop is cut off or has ended.
+  public func sync(_ handler: @escaping CompletionQueue.SyncHandler) {
+    _ = core.starting(.sync, path, handler) { () throws(Errno) in try file.sync(handler) }
   }
 
   /// Runs a call on the directory's descriptor on a helper thread, and keeps that open meanwhile.

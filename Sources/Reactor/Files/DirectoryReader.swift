@@ -20,7 +20,7 @@ public final class DirectoryReader: @unchecked Sendable {
   private var state = State.unopened
 
   init(_ directory: Directory, batchCount: Int) {
-    precondition(batchCount > 0, "Directory: a batch has 1 entry or more")
+    require(batchCount > 0, "Directory: a batch has 1 entry or more")
     self.directory = directory
     self.batchCount = batchCount
   }
@@ -38,7 +38,7 @@ public final class DirectoryReader: @unchecked Sendable {
     case .unopened: opened = nil
     case .idle(let stream): opened = stream
     case .reading:
-      preconditionFailure("DirectoryReader: wait for the batch before asking for the next")
+      trap("DirectoryReader: wait for the batch before asking for the next")
     }
     state = .reading
     let (batchCount, path) = (batchCount, directory.path)

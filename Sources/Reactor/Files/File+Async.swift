@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. What was refused is
-/// thrown like any failure, with the same errno; the buffer is gone then.
+/// Each as the callback form of its name, for a task on the loop's thread. After an error the
+/// buffer is gone; the callback forms give it back.
 ///
 /// A task that is cancelled gets `ECANCELED` at once from a read, write or sync, whose buffer stays
 /// alive until the kernel is done with it; what a write does to the file is then unknown.
@@ -10,10 +10,11 @@ extension File {
   /// Opens a file; see ``open(_:_:options:permissions:on:_:)``.
   nonisolated(nonsending) public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     on loop: EventLoop
   ) async throws(FileError) -> File {
-    try await loop.core.outcome(.open, path) { done throws(Errno) in
+    try await loop.core.outcome(.open, path) { done in
       open(path, mode, options: options, permissions: permissions, on: loop, done)
     }
   }
@@ -25,17 +26,10 @@ extension File {
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending: PendingTransfer
-    let id: RequestID
-    do throws(Errno) {
-      try core.checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = PendingTransfer(on: core)
-      id = try read(
-        into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
-    } catch {
-      throw FileError(operation: .read, path: path, offset: offset, errno: error)
-    }
+    try core.checkStart(.read, path, at: offset)
+    let pending = PendingTransfer(on: core)
+    let id = read(
+      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
     return try await pending.buffer(cancelling: id, abandoning: true)
   }
 
@@ -46,17 +40,9 @@ extension File {
   nonisolated(nonsending) public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    let pending: PendingTransfer
-    let id: RequestID
-    do throws(Errno) {
-      try core.checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = PendingTransfer(on: core)
-      id = try write(buffer, at: offset, timeout: timeout, pending.finish)
-    } catch {
-      throw FileError(
-        operation: .write, path: path, offset: queued.appends ? nil : offset, errno: error)
-    }
+    try core.checkStart(.write, path, at: placeOfWrite(offset))
+    let pending = PendingTransfer(on: core)
+    let id = write(buffer, at: offset, timeout: timeout, pending.finish)
     return try await pending.buffer(cancelling: id, abandoning: true)
   }
 
@@ -67,7 +53,7 @@ extension File {
   nonisolated(nonsending) public func append(
     _ buffer: consuming IOBuffer, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    precondition(queued.appends, "File: open the file with the option .append to append to it")
+    require(queued.appends, "File: open the file with the option .append to append to it")
     return try await write(buffer, at: 0, timeout: timeout)
   }
 
@@ -77,16 +63,9 @@ extension File {
   nonisolated(nonsending) public func read(
     into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
-    let pending: Pending<IOVector, FileError>
-    let id: RequestID
-    do throws(Errno) {
-      try core.checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = Pending<IOVector, FileError>(on: core)
-      id = try read(into: vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
-    } catch {
-      throw FileError(operation: .read, path: path, offset: offset, errno: error)
-    }
+    try core.checkStart(.read, path, at: offset)
+    let pending = Pending<IOVector, FileError>(on: core)
+    let id = read(into: vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
     return try await pending.value(cancelling: id, abandoning: true)
   }
 
@@ -97,31 +76,23 @@ extension File {
   nonisolated(nonsending) public func write(
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
-    let pending: Pending<IOVector, FileError>
-    let id: RequestID
-    do throws(Errno) {
-      try core.checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = Pending<IOVector, FileError>(on: core)
-      id = try write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
-    } catch {
-      throw FileError(
-        operation: .write, path: path, offset: queued.appends ? nil : offset, errno: error)
-    }
+    try core.checkStart(.write, path, at: placeOfWrite(offset))
+    let pending = Pending<IOVector, FileError>(on: core)
+    let id = write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
     return try await pending.value(cancelling: id, abandoning: true)
   }
 
   /// Brings data and metadata to the disk; see ``sync(timeout:_:)``.
   nonisolated(nonsending) public func sync(timeout: Duration? = nil) async throws(FileError) {
-    try await core.outcome(.sync, path) { pending throws(Errno) in
-      try sync(timeout: timeout) { pending.finish($0) }
+    try await core.outcome(.sync, path) { pending in
+      sync(timeout: timeout) { pending.finish($0) }
     }
   }
 
   /// Brings data to the disk; see ``dataSync(timeout:_:)``.
   nonisolated(nonsending) public func dataSync(timeout: Duration? = nil) async throws(FileError) {
-    try await core.outcome(.dataSync, path) { pending throws(Errno) in
-      try dataSync(timeout: timeout) { pending.finish($0) }
+    try await core.outcome(.dataSync, path) { pending in
+      dataSync(timeout: timeout) { pending.finish($0) }
     }
   }
 

@@ -38,10 +38,11 @@ extension File {
   public func contents(
     maximumByteCount: Int = defaultContentsLimit, _ handler: @escaping ContentsHandler
   ) -> FileWork {
-    core.checkThread()
+    if !core.hasEnded { core.checkThread() }
     let work = WholeFileRead(
       core, maximumByteCount: maximumByteCount, closesFile: false, handler)
-    core.later { [self] in work.start(self) }
+    // The read of a loop that has ended is refused.
+    core.complete { [self] in work.start(self) }
     return work
   }
 
@@ -55,8 +56,8 @@ extension File {
   /// - Parameters:
   ///   - path: Of the file, which need not exist; its directory must.
   ///   - buffer: The new content. Moves in, and is gone afterwards.
-  ///   - permissions: Of the new file, no umask taken off; nil keeps those of the old one, or gives
-  ///     the owner reading and writing where there is none.
+  ///   - permissions: Of the new file, no umask taken off; nil keeps those of the old one. Where
+  ///     there is none, the new file gets ``defaultPermissions`` less the umask.
   ///   - loop: Whose thread this is.
   ///   - handler: Called once. After an error the old file is what it was, and no temporary file is
   ///     left; except that when syncing the directory was what failed (the operation is `sync`, and
@@ -98,7 +99,7 @@ extension Directory {
     let work = Replacement(core, path, buffer, permissions, handler)
     let parent = path.removingLastComponent()
     if parent.isEmpty {
-      core.later { [self] in work.openedParent(.success(self)) }
+      core.complete { [self] in work.openedParent(.success(self)) }
     } else {
       openDirectory(parent, work.openedParent)
     }

@@ -6,13 +6,13 @@ public import SystemPackage
 extension File {
   /// Asks for the file's metadata; see ``status(_:)``.
   nonisolated(nonsending) public func status() async throws(FileError) -> FileStatus {
-    try await core.outcome(.status, path) { done throws(Errno) in try status(done) }
+    try await core.outcome(.status, path) { done in status(done) }
   }
 
   /// Makes the file end at `byteCount`; see ``truncate(to:_:)``.
   nonisolated(nonsending) public func truncate(to byteCount: Int64) async throws(FileError) {
-    try await core.outcome(.truncate, path) { done throws(Errno) in
-      try truncate(to: byteCount, done)
+    try await core.outcome(.truncate, path) { done in
+      truncate(to: byteCount, done)
     }
   }
 
@@ -20,8 +20,8 @@ extension File {
   nonisolated(nonsending) public func setPermissions(
     _ permissions: FilePermissions
   ) async throws(FileError) {
-    try await core.outcome(.setPermissions, path) { done throws(Errno) in
-      try setPermissions(permissions, done)
+    try await core.outcome(.setPermissions, path) { done in
+      setPermissions(permissions, done)
     }
   }
 
@@ -29,8 +29,8 @@ extension File {
   nonisolated(nonsending) public func setTimes(
     accessed: FileStatus.Time? = nil, modified: FileStatus.Time? = nil
   ) async throws(FileError) {
-    try await core.outcome(.setTimes, path) { done throws(Errno) in
-      try setTimes(accessed: accessed, modified: modified, done)
+    try await core.outcome(.setTimes, path) { done in
+      setTimes(accessed: accessed, modified: modified, done)
     }
   }
 
@@ -38,8 +38,8 @@ extension File {
   nonisolated(nonsending) public func allocate(
     _ range: Range<Int64>, as kind: Allocation = .extending
   ) async throws(FileError) {
-    try await core.outcome(.allocate, path) { done throws(Errno) in
-      try allocate(range, as: kind, done)
+    try await core.outcome(.allocate, path) { done in
+      allocate(range, as: kind, done)
     }
   }
 
@@ -47,8 +47,8 @@ extension File {
   nonisolated(nonsending) public func advise(
     _ advice: Advice, in range: Range<Int64>? = nil
   ) async throws(FileError) {
-    try await core.outcome(.advise, path) { done throws(Errno) in
-      try advise(advice, in: range, done)
+    try await core.outcome(.advise, path) { done in
+      advise(advice, in: range, done)
     }
   }
 
@@ -56,8 +56,8 @@ extension File {
   nonisolated(nonsending) public func startWriteBack(
     in range: Range<Int64>? = nil
   ) async throws(FileError) {
-    try await core.outcome(.startWriteBack, path) { done throws(Errno) in
-      try startWriteBack(in: range, done)
+    try await core.outcome(.startWriteBack, path) { done in
+      startWriteBack(in: range, done)
     }
   }
 
@@ -65,8 +65,8 @@ extension File {
   nonisolated(nonsending) public func tryLock(
     _ kind: LockKind, in range: Range<Int64>? = nil
   ) async throws(FileError) -> Bool {
-    try await core.outcome(.lock, path) { done throws(Errno) in
-      try tryLock(kind, in: range, done)
+    try await core.outcome(.lock, path) { done in
+      tryLock(kind, in: range, done)
     }
   }
 
@@ -75,16 +75,9 @@ extension File {
   nonisolated(nonsending) public func lock(
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil
   ) async throws(FileError) {
-    let pending: Pending<Void, FileError>
-    let request: LockRequest
-    do throws(Errno) {
-      try core.checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = Pending<Void, FileError>(on: core)
-      request = try lock(kind, in: range, timeout: timeout) { pending.finish($0) }
-    } catch {
-      throw FileError(operation: .lock, path: path, offset: range?.lowerBound ?? 0, errno: error)
-    }
+    try core.checkStart(.lock, path, at: range?.lowerBound ?? 0)
+    let pending = Pending<Void, FileError>(on: core)
+    let request = lock(kind, in: range, timeout: timeout) { pending.finish($0) }
     try await pending.value(cancel: { request.cancel() })
   }
 
@@ -92,6 +85,6 @@ extension File {
   nonisolated(nonsending) public func unlock(
     in range: Range<Int64>? = nil
   ) async throws(FileError) {
-    try await core.outcome(.lock, path) { done throws(Errno) in try unlock(in: range, done) }
+    try await core.outcome(.lock, path) { done in unlock(in: range, done) }
   }
 }

@@ -9,7 +9,7 @@ extension File {
   nonisolated(nonsending) public static func status(
     of path: FilePath, followingLinks: Bool = true, on loop: EventLoop
   ) async throws(FileError) -> FileStatus {
-    try await loop.core.outcome(.status, path) { done throws(Errno) in
+    try await loop.core.outcome(.status, path) { done in
       status(of: path, followingLinks: followingLinks, on: loop, done)
     }
   }
@@ -21,7 +21,7 @@ extension File {
   nonisolated(nonsending) public static func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true, on loop: EventLoop
   ) async throws(FileError) -> Bool {
-    try await loop.core.outcome(.rename, path, to: newPath) { done throws(Errno) in
+    try await loop.core.outcome(.rename, path, to: newPath) { done in
       rename(path, to: newPath, replacing: replacing, on: loop, done)
     }
   }
@@ -30,7 +30,7 @@ extension File {
   nonisolated(nonsending) public static func remove(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.remove, path) { done throws(Errno) in
+    try await loop.core.outcome(.remove, path) { done in
       remove(path, on: loop, done)
     }
   }
@@ -39,7 +39,7 @@ extension File {
   nonisolated(nonsending) public static func link(
     _ path: FilePath, to newPath: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.link, path, to: newPath) { done throws(Errno) in
+    try await loop.core.outcome(.link, path, to: newPath) { done in
       link(path, to: newPath, on: loop, done)
     }
   }
@@ -48,7 +48,7 @@ extension File {
   nonisolated(nonsending) public static func createSymbolicLink(
     _ path: FilePath, to goal: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.createSymbolicLink, path, to: goal) { done throws(Errno) in
+    try await loop.core.outcome(.createSymbolicLink, path, to: goal) { done in
       createSymbolicLink(path, to: goal, on: loop, done)
     }
   }
@@ -57,7 +57,7 @@ extension File {
   nonisolated(nonsending) public static func readSymbolicLink(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) -> FilePath {
-    try await loop.core.outcome(.readSymbolicLink, path) { done throws(Errno) in
+    try await loop.core.outcome(.readSymbolicLink, path) { done in
       readSymbolicLink(path, on: loop, done)
     }
   }
@@ -66,9 +66,10 @@ extension File {
 extension Directory {
   /// Makes a directory; see ``createDirectory(_:permissions:on:_:)``.
   nonisolated(nonsending) public static func createDirectory(
-    _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop
+    _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
+    on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.createDirectory, path) { done throws(Errno) in
+    try await loop.core.outcome(.createDirectory, path) { done in
       createDirectory(path, permissions: permissions, on: loop, done)
     }
   }
@@ -77,7 +78,7 @@ extension Directory {
   nonisolated(nonsending) public static func removeDirectory(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.remove, path) { done throws(Errno) in
+    try await loop.core.outcome(.remove, path) { done in
       removeDirectory(path, on: loop, done)
     }
   }

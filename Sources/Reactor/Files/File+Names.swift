@@ -96,7 +96,8 @@ extension Directory {
   ///   - loop: Whose thread this is.
   ///   - handler: Gets the outcome: `EEXIST` if the name stands for something.
   public static func createDirectory(
-    _ path: FilePath, permissions: FilePermissions = .directoryDefault, on loop: EventLoop,
+    _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
+    on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     loop.core.offloadCall(

@@ -24,7 +24,8 @@ extension File {
   @discardableResult
   nonisolated(nonsending) public static func withFile<Value: ~Copyable>(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     on loop: EventLoop, _ body: nonisolated(nonsending) (File) async throws -> Value
   ) async throws -> Value {
     try await open(path, mode, options: options, permissions: permissions, on: loop)
@@ -73,7 +74,8 @@ extension Directory {
   @discardableResult
   nonisolated(nonsending) public func withFile<Value: ~Copyable>(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     _ body: nonisolated(nonsending) (File) async throws -> Value
   ) async throws -> Value {
     try await openFile(name, mode, options: options, permissions: permissions).closeAfter(body)

@@ -1,8 +1,9 @@
 internal import Glibc
 public import PosixAIO
-public import SystemPackage
+internal import SystemPackage
 
-/// The file's space on the disk and in the page cache. Each call runs on a helper thread.
+/// The file's space on the disk and in the page cache. Each call runs on a helper thread. A
+/// negative or an empty range is `EINVAL`, and after ``close(_:)`` each call fails with `EBADF`.
 extension File {
   /// What ``allocate(_:as:_:)`` does with a range of a file.
   public enum Allocation: Sendable {
@@ -40,15 +41,13 @@ extension File {
   ///   - kind: What happens to the range.
   ///   - handler: Gets the outcome: `ENOSPC`, or `ENOTSUP` where the file system does not have it;
   ///     nothing is imitated by writing zeros.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative or an empty range. Nothing was
-  ///   started.
   public func allocate(
     _ range: Range<Int64>, as kind: Allocation = .extending,
     _ handler: @escaping (Result<Void, FileError>) -> Void
-  ) throws(Errno) {
-    guard range.lowerBound >= 0, !range.isEmpty else { throw .invalidArgument }
+  ) {
+    guard Self.extent(of: range) != nil else { return refuse(.allocate, range, handler) }
     let path = path
-    try offload(
+    offload(
       as: .allocate,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.allocate(descriptor, path: path, kind.systemKind, range)
@@ -61,14 +60,15 @@ extension File {
   ///   - advice: How.
   ///   - range: In bytes from the file's start; nil is all of it.
   ///   - handler: Gets the outcome. Advice that the kernel ignores is a success.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative range. Nothing was started.
   public func advise(
     _ advice: Advice, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
-  ) throws(Errno) {
-    let (offset, byteCount) = try Self.extent(of: range)
+  ) {
+    guard let (offset, byteCount) = Self.extent(of: range) else {
+      return refuse(.advise, range, handler)
+    }
     let path = path
-    try offload(
+    offload(
       as: .advise,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.advise(
@@ -82,14 +82,15 @@ extension File {
   /// - Parameters:
   ///   - range: In bytes from the file's start; nil is all of it.
   ///   - handler: Gets the outcome.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative range. Nothing was started.
   public func startWriteBack(
     in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
-  ) throws(Errno) {
-    let (offset, byteCount) = try Self.extent(of: range)
+  ) {
+    guard let (offset, byteCount) = Self.extent(of: range) else {
+      return refuse(.startWriteBack, range, handler)
+    }
     let path = path
-    try offload(
+    offload(
       as: .startWriteBack,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.startWriteBack(
@@ -97,15 +98,20 @@ extension File {
       }, handler)
   }
 
-  /// A range as the kernel takes it, in which a byteCount of 0 reaches to the end.
-  ///
-  /// - Throws: `EINVAL` for a negative or an empty range.
-  static func extent(
-    of range: Range<Int64>?
-  ) throws(Errno) -> (offset: Int64, byteCount: Int64) {
+  /// A range as the kernel takes it, in which a byteCount of 0 reaches to the end; nil for a
+  /// negative or an empty range.
+  static func extent(of range: Range<Int64>?) -> (offset: Int64, byteCount: Int64)? {
     guard let range else { return (0, 0) }
-    guard range.lowerBound >= 0, !range.isEmpty else { throw .invalidArgument }
+    guard range.lowerBound >= 0, !range.isEmpty else { return nil }
     return (range.lowerBound, range.upperBound - range.lowerBound)
+  }
+
+  /// Reports that a range has no extent.
+  func refuse<Value>(
+    _ operation: FileError.Operation, _ range: Range<Int64>?,
+    _ handler: @escaping (Result<Value, FileError>) -> Void
+  ) {
+    core.refuse(operation, path, at: range?.lowerBound, .invalidArgument, handler)
   }
 }
 

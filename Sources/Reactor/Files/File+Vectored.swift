@@ -1,5 +1,5 @@
 public import PosixAIO
-public import SystemPackage
+internal import SystemPackage
 
 /// Several buffers in one request.
 ///
@@ -19,18 +19,23 @@ extension File {
   ///     back with the completion, also after a time-out, the buffers' counts set to what was read.
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
-  ///   - handler: Gets the number of bytes read into all buffers together.
+  ///   - handler: Called once. Gets the number of bytes read into all buffers together. Refused as
+  ///     ``read(into:byteCount:at:timeout:_:)`` is, and with `EINVAL` for more than `IOV_MAX`
+  ///     buffers or `SSIZE_MAX` bytes.
   /// - Returns: A name for the request.
-  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``, and `EINVAL` for more than `IOV_MAX`
-  ///   buffers or `SSIZE_MAX` bytes. Nothing was started, and the buffers are gone.
   @discardableResult
   public func read(
     into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping VectorHandler
-  ) throws(Errno) -> RequestID {
-    let whole = try vector.wholeBuffer()
+  ) -> RequestID {
+    let whole: IOBuffer
+    do throws(Errno) {
+      whole = try vector.wholeBuffer()
+    } catch {
+      return refuse(.read, at: offset, error, vector, handler)
+    }
     let held = Held(vector)
-    return try read(into: whole, at: offset, timeout: timeout) { result, whole in
+    return read(into: whole, at: offset, timeout: timeout) { result, whole in
       var vector = held.take() ?? IOVector()
       vector.scatter(whole)
       handler(result, vector)
@@ -46,19 +51,39 @@ extension File {
   ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
   ///     `.append` ignores it.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
-  ///   - handler: Gets the number of bytes written, all of them; a failure says how many were.
+  ///   - handler: Called once. Gets the number of bytes written, all of them; a failure says how
+  ///     many were. Refused as ``read(into:at:timeout:_:)`` is.
   /// - Returns: A name for the request.
-  /// - Throws: As ``read(into:at:timeout:_:)``.
   @discardableResult
   public func write(
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping VectorHandler
-  ) throws(Errno) -> RequestID {
-    let whole = try vector.gathered()
+  ) -> RequestID {
+    let whole: IOBuffer
+    do throws(Errno) {
+      whole = try vector.gathered()
+    } catch {
+      writesBeingRefused.add(error)
+      return refuse(.write, at: placeOfWrite(offset), error, vector) { [self] result, vector in
+        writesBeingRefused.remove()
+        handler(result, vector)
+      }
+    }
     let held = Held(vector)
-    return try write(whole, at: offset, timeout: timeout) { result, _ in
+    return write(whole, at: offset, timeout: timeout) { result, _ in
       handler(result, held.take() ?? IOVector())
     }
+  }
+
+  private func refuse(
+    _ operation: FileError.Operation, at offset: Int64?, _ errno: Errno,
+    _ vector: consuming IOVector, _ handler: @escaping VectorHandler
+  ) -> RequestID {
+    let held = Held(vector)
+    core.refuse(operation, path, at: offset, errno) { (result: Result<Int, FileError>) in
+      handler(result, held.take() ?? IOVector())
+    }
+    return .refused
   }
 
   /// Adds the buffer's valid bytes at the file's end. Wraps `aio_write(3)`'s operation on a file
@@ -69,13 +94,12 @@ extension File {
   ///
   /// - Parameters: As ``write(_:at:timeout:_:)-(IOBuffer,_,_,_)``.
   /// - Returns: A name for the request.
-  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``.
   @discardableResult
   public func append(
     _ buffer: consuming IOBuffer, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) -> RequestID {
-    precondition(queued.appends, "File: open the file with the option .append to append to it")
-    return try write(buffer, at: 0, timeout: timeout, handler)
+  ) -> RequestID {
+    require(queued.appends, "File: open the file with the option .append to append to it")
+    return write(buffer, at: 0, timeout: timeout, handler)
   }
 }

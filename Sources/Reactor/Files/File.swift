@@ -5,10 +5,11 @@ public import SystemPackage
 ///
 /// Reads, writes and syncs go through the loop's completion queue; opening, closing and asking for
 /// metadata block, so they run on a helper thread. Handlers are called on the loop's thread, and
-/// never from inside the call that started the work.
+/// never from inside the call that started the work. A call that is refused fails like any other:
+/// ``EventLoop`` says when its handler is called.
 ///
 /// A file does not keep its loop. When that ends first, what is in progress is answered as
-/// ``EventLoop`` says, and later calls throw `ECANCELED`. A file that is dropped is closed when
+/// ``EventLoop`` says, and later calls fail with `ECANCELED`. A file that is dropped is closed when
 /// nothing of it is in progress any more.
 ///
 /// ```swift
@@ -19,6 +20,10 @@ public import SystemPackage
 /// ```
 @safe
 public final class File: @unchecked Sendable {
+  /// The permissions of a file that is made, by default: reading and writing for everybody (0666),
+  /// of which the process's umask takes some off, as of those of `touch(1)`.
+  public static let defaultPermissions = FilePermissions(rawValue: 0o666)
+
   let core: LoopCore
 
   /// The path as the file was opened.
@@ -40,6 +45,8 @@ public final class File: @unchecked Sendable {
   /// Whether its bytes are not asked for in the page cache, since the kernel has refused that.
   var refusesCachedReads = false
   private let isInMemory: Bool
+  private var closing = CloseOnce()
+  var writesBeingRefused = WritesBeingRefused()
 
   /// The loop that runs the file's operations.
   public var loop: EventLoop { core.loop }
@@ -98,7 +105,8 @@ public final class File: @unchecked Sendable {
   ///   - handler: Gets the open file, or what `open(2)` said.
   public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = .ownerReadWrite,
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions,
     on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
     let flags = mode.rawValue | options.rawValue
@@ -121,21 +129,26 @@ public final class File: @unchecked Sendable {
   ///   - offset: Where in the file, in bytes from its start, 0 or more.
   ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
   ///     `ETIMEDOUT`, and with an empty buffer of capacity 0 if the kernel has the memory still.
-  ///   - handler: Gets the number of bytes read: fewer than asked at the end of the file, 0 behind
-  ///     it.
+  ///   - handler: Called once. Gets the number of bytes read: fewer than asked at the end of the
+  ///     file, 0 after it. Where nothing was started, it gets the buffer back as it was, with
+  ///     `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the
+  ///     queue's limits, or `ECANCELED` when the loop is cut off or has ended.
   /// - Returns: A name for the request, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``
-  ///   of the loop's queue.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of
-  ///   the queue's limits, `ECANCELED` when the loop is cut off or has ended, `ENOTSUP` in a forked
-  ///   child. Nothing was started, and the handler is not called.
+  ///   of the loop's queue. Cancelling a request that was refused does nothing.
   @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) -> RequestID {
-    try core.checkUse()
-    return try queued.read(
-      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
+  ) -> RequestID {
+    if let refusal = core.refusal {
+      core.refuse(.read, path, at: offset, refusal, buffer, handler)
+      return .refused
+    }
+    return queued.read(
+      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, handler
+    ) { reason, buffer in
+      core.refuse(.read, path, at: offset, reason, buffer, handler)
+    }
   }
 
   /// Writes the buffer's valid bytes, all of them or until the kernel gives an error. Wraps
@@ -146,36 +159,56 @@ public final class File: @unchecked Sendable {
   ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
   ///     `.append` ignores it.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
-  ///   - handler: Gets the number of bytes written; a failure says how many were.
-  /// - Returns: A name for the request.
-  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``.
+  ///   - handler: Called once. Gets the number of bytes written; a failure says how many were.
+  ///     Refused as a read is.
+  /// - Returns: A name for the request, as for a read.
   @discardableResult
   public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
-  ) throws(Errno) -> RequestID {
-    try core.checkUse()
-    return try queued.write(buffer, at: offset, timeout: timeout, handler)
+  ) -> RequestID {
+    if let refusal = core.refusal {
+      core.refuse(.write, path, at: placeOfWrite(offset), refusal, buffer, handler)
+      return .refused
+    }
+    return queued.write(buffer, at: offset, timeout: timeout, handler) { reason, buffer in
+      writesBeingRefused.add(reason)
+      core.refuse(.write, path, at: placeOfWrite(offset), reason, buffer) {
+        [self] result, buffer in
+        writesBeingRefused.remove()
+        handler(result, buffer)
+      }
+    }
+  }
+
+  /// What an error of a write tells as its place: what is appended has none.
+  func placeOfWrite(_ offset: Int64) -> Int64? {
+    queued.appends ? nil : offset
   }
 
   /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.
+  ///
+  /// A sync may follow its writes at once. It does not succeed when one of them was refused: until
+  /// the handler of that write is called, syncs fail with the same error.
   ///
   /// After a failed write or sync every later sync of this file fails, until it is opened anew. The
   /// name of a file that was just made is durable after ``Directory/sync(_:)`` of its directory.
   ///
   /// - Parameters:
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
-  ///   - handler: Gets the outcome.
-  /// - Returns: A name for the request.
-  /// - Throws: `EBADF` after ``close(_:)``, `EAGAIN` over one of the limits, `ECANCELED` when the
-  ///   loop is cut off or has ended, `ENOTSUP` in a forked child. Nothing was started.
+  ///   - handler: Called once. Gets the outcome; where nothing was started, `EBADF` after
+  ///     ``close(_:)``, `EAGAIN` over one of the limits, or `ECANCELED` when the loop is cut off or
+  ///     has ended.
+  /// - Returns: A name for the request, as for a read.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
-  ) throws(Errno) -> RequestID {
-    try core.checkUse()
-    return try queued.sync(timeout: timeout, handler)
+  ) -> RequestID {
+    core.starting(.sync, path, handler) { () throws(Errno) in
+      try writesBeingRefused.check()
+      return try queued.sync(timeout: timeout, handler)
+    }
   }
 
   /// As ``sync(timeout:_:)``, but of the metadata only what is needed to read the data back. Wraps
@@ -183,9 +216,11 @@ public final class File: @unchecked Sendable {
   @discardableResult
   public func dataSync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
-  ) throws(Errno) -> RequestID {
-    try core.checkUse()
-    return try queued.dataSync(timeout: timeout, handler)
+  ) -> RequestID {
+    core.starting(.dataSync, path, handler) { () throws(Errno) in
+      try writesBeingRefused.check()
+      return try queued.dataSync(timeout: timeout, handler)
+    }
   }
 
   /// Closes the file when nothing of it is in flight any more, on a helper thread unless it was
@@ -195,52 +230,71 @@ public final class File: @unchecked Sendable {
   /// without this is closed in the same way, and nobody is told of an error.
   ///
   /// Nothing refuses a close: it is over no limit, and it closes also when the loop is being cut
-  /// off. After the loop's end the handler is called at once, before this returns.
+  /// off. After the loop's end the handler is called at once, before this returns. Closing a second
+  /// time closes nothing, and gets the outcome of the first.
   ///
   /// - Parameter handler: Called once. An error means that data of earlier writes may be lost, as
   ///   on a network file system; the descriptor is gone all the same. `ECANCELED` means that the
   ///   loop was cut off first: the descriptor is closed as soon as nothing uses it.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
-    guard !core.hasEnded else { return closeAfterEnd(handler) }
+    guard !core.hasEnded else { return handler(core.afterEnd { closeAfterEnd() }) }
     core.checkThread()
+    guard closing.begin(handler, on: core) else { return }
     let path = path
-    queued.detachAll { [core, isInMemory] descriptors in
+    queued.detachAll { [self] descriptors in
       let isQuick = isInMemory && descriptors.first.map { FileSystemCalls.hasName($0) } ?? false
-      if isQuick || core.hasEnded {
-        return handler(
+      if isQuick {
+        return closed(
           Result { () throws(FileError) in
             try FileSystemCalls.close(descriptors, path: path)
-          })
+          }, handler)
       }
       core.offloadCall(isCleanUp: true, as: .close, path) { () throws(FileError) in
         try FileSystemCalls.close(descriptors, path: path)
-      } _: { result in
-        handler(result)
+      } _: { [self] result in
+        closed(result, handler)
       }
     }
   }
 
+  private func closed(
+    _ result: Result<Void, FileError>, _ handler: CompletionQueue.SyncHandler
+  ) {
+    let others = closing.end(result)
+    handler(result)
+    for other in others { other(result) }
+  }
+
   /// The queue has ended, so it gives the descriptors back at once.
-  private func closeAfterEnd(_ handler: @escaping CompletionQueue.SyncHandler) {
-    var given: ClosingDescriptors?
-    core.afterEnd { queued.detachAll { given = $0 } }
-    guard let descriptors = given else {
-      preconditionFailure("File: a queue that has ended gives descriptors back at once")
+  private func closeAfterEnd() -> Result<Void, FileError> {
+    closing.outcomeAfterEnd {
+      var given: ClosingDescriptors?
+      queued.detachAll { given = $0 }
+      guard let descriptors = given else {
+        trap("File: a queue that has ended gives descriptors back at once")
+      }
+      return Result { () throws(FileError) in try FileSystemCalls.close(descriptors, path: path) }
     }
-    handler(
-      Result { () throws(FileError) in try FileSystemCalls.close(descriptors, path: path) })
   }
 
   /// Runs a call on the file's descriptor on a helper thread, and keeps that open meanwhile.
   ///
-  /// - Throws: `EBADF` after ``close(_:)``, `ECANCELED` when the loop has ended.
+  /// - Parameters:
+  ///   - name: For messages; nil is the file's path.
+  ///   - completion: Also gets `EBADF` after ``close(_:)``, and `ECANCELED` after the loop's end.
   func offload<Value: Sendable>(
-    as operation: FileError.Operation,
+    as operation: FileError.Operation, named name: FilePath? = nil,
     _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,
     _ completion: @escaping (Result<Value, FileError>) -> Void
-  ) throws(Errno) {
-    try core.checkUse()
-    let descriptor = try queued.lendDescriptor()
+  ) {
+    let path = name ?? path
+    let descriptor: SharedDescriptor.Use
+    do throws(Errno) {
+      try core.checkUse()
+      descriptor = try queued.lendDescriptor()
+    } catch {
+      return core.refuse(operation, path, error, completion)
+    }
     core.offloadCall(as: operation, path) { () throws(FileError) in
       try work(descriptor.descriptor)
     } _: { [queued] result in
@@ -248,6 +302,26 @@ public final class File: @unchecked Sendable {
       // After the handler, so that it comes before that of a close.
       queued.giveBackDescriptor()
     }
+  }
+}
+
+/// Writes that were refused and whose handlers were not called yet. A sync must not succeed
+/// meanwhile, since its caller may count on it alone.
+struct WritesBeingRefused {
+  private var count = 0
+  private var reason = Errno.canceled
+
+  mutating func add(_ reason: Errno) {
+    if count == 0 { self.reason = reason }
+    count += 1
+  }
+
+  mutating func remove() {
+    count -= 1
+  }
+
+  func check() throws(Errno) {
+    if count > 0 { throw reason }
   }
 }
 

@@ -1,7 +1,7 @@
 internal import Glibc
 public import PosixAIO
 internal import Synchronization
-public import SystemPackage
+internal import SystemPackage
 
 /// Locks of ranges of a file, which every process that asks for them respects.
 ///
@@ -31,16 +31,17 @@ extension File {
   /// - Parameters:
   ///   - kind: Shared or exclusive.
   ///   - range: In bytes from the file's start; nil is all of it, however large it grows.
-  ///   - handler: Gets whether the lock was taken.
-  /// - Throws: `EBADF` after ``close(_:)``, `EINVAL` for a negative or an empty range. Nothing was
-  ///   started.
+  ///   - handler: Gets whether the lock was taken; `EBADF` after ``close(_:)``, `EINVAL` for a
+  ///     negative or an empty range.
   public func tryLock(
     _ kind: LockKind, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
-  ) throws(Errno) {
-    let (offset, byteCount) = try Self.extent(of: range)
+  ) {
+    guard let (offset, byteCount) = Self.extent(of: range) else {
+      return refuse(.lock, range, handler)
+    }
     let path = path
-    try offload(
+    offload(
       as: .lock,
       { (descriptor) throws(FileError) in
         do throws(FileError) {
@@ -70,28 +71,30 @@ extension File {
   ///   - kind: Shared or exclusive.
   ///   - range: As for ``tryLock(_:in:_:)``.
   ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is the outcome.
-  ///   - handler: Called once, when the lock is taken.
+  ///   - handler: Called once, when the lock is taken. Fails as ``tryLock(_:in:_:)``; with `EAGAIN`
+  ///     if 16 requests of the loop wait already, since each takes a thread; with `ECANCELED` while
+  ///     the loop is ending.
   /// - Returns: The request, to cancel it.
-  /// - Throws: As ``tryLock(_:in:_:)``; `EAGAIN` if 16 requests of the loop wait already, since
-  ///   each takes a thread; `ECANCELED` while the loop is ending. Nothing was started.
   @discardableResult
   public func lock(
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void
-  ) throws(Errno) -> LockRequest {
-    try core.checkUse()
-    let (offset, byteCount) = try Self.extent(of: range)
-    // Its owner may be a connection or a timer of this loop, which are gone.
-    guard !core.isEnding else { throw .canceled }
-    guard core.helpers.mayWaitForLock else { throw .resourceTemporarilyUnavailable }
-    let descriptor = try queued.lendDescriptor()
+  ) -> LockRequest {
     let request = LockRequest(self, range, handler)
+    let (extent, descriptor): ((offset: Int64, byteCount: Int64), SharedDescriptor.Use)
+    do throws(Errno) {
+      (extent, descriptor) = try lendForLock(range)
+    } catch {
+      core.complete { request.fail(error) }
+      return request
+    }
     let path = path
     core.offloadCall(.lockWait, as: .lock, path) { () throws(FileError) in
       try FileSystemCalls.lock(
-        descriptor.descriptor, path: path, type: kind.type, waits: true, offset: offset,
-        byteCount: byteCount)
-      return LockGrant(descriptor, path: path, offset: offset, byteCount: byteCount)
+        descriptor.descriptor, path: path, type: kind.type, waits: true, offset: extent.offset,
+        byteCount: extent.byteCount)
+      return LockGrant(
+        descriptor, path: path, offset: extent.offset, byteCount: extent.byteCount)
     } _: { [queued] result in
       request.ended(result)
       queued.giveBackDescriptor()
@@ -100,18 +103,30 @@ extension File {
     return request
   }
 
+  private func lendForLock(
+    _ range: Range<Int64>?
+  ) throws(Errno) -> ((offset: Int64, byteCount: Int64), SharedDescriptor.Use) {
+    try core.checkUse()
+    guard let extent = Self.extent(of: range) else { throw .invalidArgument }
+    // Its owner may be a connection or a timer of this loop, which are gone.
+    guard !core.isEnding else { throw .canceled }
+    guard core.helpers.mayWaitForLock else { throw .resourceTemporarilyUnavailable }
+    return (extent, try queued.lendDescriptor())
+  }
+
   /// Releases what the file has locked in a range.
   ///
   /// - Parameters:
   ///   - range: As for ``tryLock(_:in:_:)``.
-  ///   - handler: Gets the outcome.
-  /// - Throws: As ``tryLock(_:in:_:)``.
+  ///   - handler: Gets the outcome. Fails as ``tryLock(_:in:_:)``.
   public func unlock(
     in range: Range<Int64>? = nil, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
-  ) throws(Errno) {
-    let (offset, byteCount) = try Self.extent(of: range)
+  ) {
+    guard let (offset, byteCount) = Self.extent(of: range) else {
+      return refuse(.lock, range, handler)
+    }
     let path = path
-    try offload(
+    offload(
       as: .lock,
       { (descriptor) throws(FileError) in
         try FileSystemCalls.lock(
@@ -150,11 +165,11 @@ extension File {
     }
 
     fileprivate func limit(to timeout: Duration) {
-      precondition(timeout > .zero, "File: a timeout is more than 0")
+      require(timeout > .zero, "File: a timeout is more than 0")
       timer = file.loop.schedule(after: timeout) { [self] in fail(.timedOut) }
     }
 
-    private func fail(_ errno: Errno) {
+    fileprivate func fail(_ errno: Errno) {
       finish(
         .failure(
           FileError(

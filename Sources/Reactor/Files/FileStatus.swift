@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import CLibevent
 internal import Glibc
 public import SystemPackage
@@ -29,7 +30,7 @@ public struct FileStatus: Equatable, Sendable {
     ///   - seconds: Negative before 1970.
     ///   - nanoseconds: 0..<1,000,000,000
     public init(seconds: Int64, nanoseconds: Int64 = 0) {
-      precondition(
+      require(
         (0..<1_000_000_000).contains(nanoseconds),
         "FileStatus.Time: nanoseconds are less than a second")
       self.seconds = seconds

@@ -8,17 +8,11 @@ extension LoopCore {
   /// task that is cancelled before does not start it.
   nonisolated(nonsending) func outcome<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
-    _ start: (@escaping (Result<Value, FileError>) -> Void) throws(Errno) -> Void
+    _ start: (@escaping (Result<Value, FileError>) -> Void) -> Void
   ) async throws(FileError) -> Value {
-    let pending: Pending<Value, FileError>
-    do throws(Errno) {
-      try checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = Pending(on: self)
-      try start { pending.finish($0) }
-    } catch {
-      throw FileError(operation: operation, path: path, otherPath: otherPath, errno: error)
-    }
+    try checkStart(operation, path, to: otherPath)
+    let pending = Pending<Value, FileError>(on: self)
+    start { pending.finish($0) }
     return try await pending.value(cancel: {})
   }
 
@@ -26,18 +20,11 @@ extension LoopCore {
   /// alive until the kernel is done with it.
   nonisolated(nonsending) func outcome<Value: ~Copyable>(
     _ operation: FileError.Operation, _ path: FilePath?, at offset: Int64? = nil,
-    _ start: (Pending<Value, FileError>) throws(Errno) -> RequestID
+    _ start: (Pending<Value, FileError>) -> RequestID
   ) async throws(FileError) -> Value {
-    let pending: Pending<Value, FileError>
-    let id: RequestID
-    do throws(Errno) {
-      try checkUse()
-      guard !Task.isCancelled else { throw .canceled }
-      pending = Pending(on: self)
-      id = try start(pending)
-    } catch {
-      throw FileError(operation: operation, path: path, offset: offset, errno: error)
-    }
+    try checkStart(operation, path, at: offset)
+    let pending = Pending<Value, FileError>(on: self)
+    let id = start(pending)
     return try await pending.value(cancelling: id, abandoning: true)
   }
 
@@ -72,11 +59,18 @@ extension LoopCore {
   func checkUse(
     _ operation: FileError.Operation, _ path: FilePath?
   ) throws(FileError) {
-    do throws(Errno) {
-      try checkUse()
-    } catch {
-      throw FileError(operation: operation, path: path, errno: error)
-    }
+    guard let refusal else { return }
+    throw FileError(operation: operation, path: path, errno: refusal)
+  }
+
+  /// As ``checkUse()``, and a task that is cancelled starts nothing either.
+  func checkStart(
+    _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
+    at offset: Int64? = nil
+  ) throws(FileError) {
+    guard refusal != nil || Task.isCancelled else { return }
+    throw FileError(
+      operation: operation, path: path, otherPath: otherPath, offset: offset, errno: .canceled)
   }
 }
 

@@ -39,24 +39,27 @@ final class Replacement: FileWork, @unchecked Sendable {
       case .success(let status) where status.kind == .regular:
         makeFile(directory, name, status.permissions)
       case .success:
-        makeFile(directory, name, .ownerReadWrite)
+        makeFile(directory, name, nil)
       case .failure(let error) where error.errno == .noSuchFileOrDirectory:
-        makeFile(directory, name, .ownerReadWrite)
+        makeFile(directory, name, nil)
       case .failure(let error):
         fail(error.operation, error.errno)
       }
     }
   }
 
+  /// - Parameter permissions: Nil for those of a new file.
   private func makeFile(
-    _ directory: Directory, _ name: FilePath.Component, _ permissions: FilePermissions
+    _ directory: Directory, _ name: FilePath.Component, _ permissions: FilePermissions?
   ) {
-    // Nobody else may open it before it is what it is to be.
-    directory.temporaryFile(permissions: .ownerReadWrite) { [self] result in
+    // Others must not open it before it has the permissions that it is to have.
+    let first = permissions == nil ? File.defaultPermissions : .ownerReadWrite
+    directory.temporaryFile(permissions: first) { [self] result in
       switch result {
       case .success(let made):
-        step(made, .setPermissions) { next throws(Errno) in
-          try made.file.setPermissions(permissions, next)
+        guard let permissions else { return write(made, directory, name) }
+        step(made, .setPermissions) { next in
+          made.file.setPermissions(permissions, next)
         } then: {
           self.write(made, directory, name)
         }
@@ -69,9 +72,9 @@ final class Replacement: FileWork, @unchecked Sendable {
   private func write(
     _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
-    step(made, .write) { next throws(Errno) in
+    step(made, .write) { next in
       guard let buffer = self.content.take() else { return next(.success(())) }
-      let request = try made.file.write(buffer, at: 0) { result, _ in next(result.map { _ in }) }
+      let request = made.file.write(buffer, at: 0) { result, _ in next(result.map { _ in }) }
       self.wait(for: request)
     } then: {
       self.sync(made, directory, name)
@@ -81,8 +84,8 @@ final class Replacement: FileWork, @unchecked Sendable {
   private func sync(
     _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
-    step(made, .sync) { next throws(Errno) in
-      self.wait(for: try made.file.sync(next))
+    step(made, .sync) { next in
+      self.wait(for: made.file.sync(next))
     } then: {
       self.publish(made, directory, name)
     }
@@ -92,7 +95,7 @@ final class Replacement: FileWork, @unchecked Sendable {
     _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
     commit()
-    step(made, .rename) { next throws(Errno) in
+    step(made, .rename) { next in
       made.publish(as: name) { next($0.map { _ in }) }
     } then: {
       // It is in place and synced: closing it has nothing to add.
@@ -101,32 +104,24 @@ final class Replacement: FileWork, @unchecked Sendable {
   }
 
   private func syncDirectory(_ directory: Directory) {
-    do throws(Errno) {
-      try directory.sync { [self] result in
-        withExtendedLifetime(directory) { handler(result) }
-      }
-    } catch {
-      handler(.failure(FileError(operation: .sync, path: directory.path, errno: error)))
+    directory.sync { [self] result in
+      withExtendedLifetime(directory) { handler(result) }
     }
   }
 
   /// Does one step, and goes on with the next, or gives up.
   private func step(
     _ made: TemporaryFile, _ operation: FileError.Operation,
-    _ start: (@escaping (Result<Void, FileError>) -> Void) throws(Errno) -> Void,
+    _ start: (@escaping (Result<Void, FileError>) -> Void) -> Void,
     then next: @escaping () -> Void
   ) {
-    do throws(Errno) {
-      if isCanceled { throw .canceled }
-      try start { result in
-        self.wait(for: nil)
-        switch result {
-        case .success: next()
-        case .failure(let error): self.giveUp(made, error.operation, error.errno)
-        }
+    if isCanceled { return giveUp(made, operation, .canceled) }
+    start { result in
+      self.wait(for: nil)
+      switch result {
+      case .success: next()
+      case .failure(let error): self.giveUp(made, error.operation, error.errno)
       }
-    } catch {
-      giveUp(made, operation, error)
     }
   }
 

@@ -63,34 +63,21 @@ public final class TemporaryFile: @unchecked Sendable {
     as name: FilePath.Component, replacing: Bool = true,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
-    file.core.checkThread()
+    let goal = FilePath(root: nil, [name])
+    if let refusal = file.core.refusal {
+      return file.core.refuse(.rename, temporaryName, to: goal, refusal, handler)
+    }
     let former = state
     let linked: TemporaryName?
     switch former {
     case .named(let name): linked = name
     case .nameless: linked = nil
     case .publishing, .over:
-      preconditionFailure("TemporaryFile: publish it once, and not after it was discarded")
-    }
-    let goal = FilePath(root: nil, [name])
-    let descriptor: SharedDescriptor.Use
-    do throws(Errno) {
-      descriptor = try file.queued.lendDescriptor()
-    } catch {
-      let error = FileError(operation: .rename, path: temporaryName, otherPath: goal, errno: error)
-      return file.core.later { handler(.failure(error)) }
+      trap("TemporaryFile: publish it once, and not after it was discarded")
     }
     state = .publishing
-    publish(descriptor, linked, as: goal, replacing, orStay: former, handler)
-  }
-
-  private func publish(
-    _ descriptor: SharedDescriptor.Use, _ linked: TemporaryName?, as goal: FilePath,
-    _ replacing: Bool, orStay former: State,
-    _ handler: @escaping (Result<Bool, FileError>) -> Void
-  ) {
-    file.core.offloadCall(as: .rename, temporaryName) {
-      [directory, temporaryName] () throws(FileError) in
+    file.offload(as: .rename, named: temporaryName) {
+      [directory, temporaryName] (descriptor) throws(FileError) in
       // A file without a name can be linked once only: if the rename fails, it keeps this one.
       let name =
         if let linked { linked } else {
@@ -109,7 +96,6 @@ public final class TemporaryFile: @unchecked Sendable {
         state = former
         handler(.failure(error))
       }
-      file.queued.giveBackDescriptor()
     }
   }
 
@@ -124,9 +110,6 @@ public final class TemporaryFile: @unchecked Sendable {
     let former = core.hasEnded ? core.afterEnd { endUse() } : endUse()
     file.close { [temporaryName] closed in
       guard case .named(let name) = former else { return handler(closed) }
-      guard !core.hasEnded else {
-        return handler(Result { () throws(FileError) in try name.remove() })
-      }
       core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
         try name.remove()
       } _: { removed in
@@ -138,7 +121,7 @@ public final class TemporaryFile: @unchecked Sendable {
   /// - Returns: What there was to give back.
   private func endUse() -> State {
     if case .publishing = state {
-      preconditionFailure("TemporaryFile: wait for publish before discarding")
+      trap("TemporaryFile: wait for publish before discarding")
     }
     defer { state = .over }
     return state
@@ -167,9 +150,9 @@ private final class TemporaryName: Sendable {
 
   /// Gives a file without a name one. Wraps `linkat(2)`.
   convenience init(
-    linking descriptor: SharedDescriptor.Use, as path: FilePath, in directory: SharedDescriptor
+    linking descriptor: FileDescriptor, as path: FilePath, in directory: SharedDescriptor
   ) throws(FileError) {
-    try FileSystemCalls.link(descriptor.descriptor, to: path, in: directory.descriptor)
+    try FileSystemCalls.link(descriptor, to: path, in: directory.descriptor)
     self.init(path, in: directory)
   }
 
@@ -202,7 +185,7 @@ extension Directory {
   ///   - permissions: The process's umask is taken off.
   ///   - handler: Gets the file, open for reading and writing.
   public func temporaryFile(
-    permissions: FilePermissions = .ownerReadWrite,
+    permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
   ) {
     temporaryFile(permissions: permissions, isNamed: false, handler)

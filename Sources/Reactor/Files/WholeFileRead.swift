@@ -21,7 +21,7 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
   init(
     _ core: LoopCore, maximumByteCount: Int, closesFile: Bool, _ handler: @escaping Handler
   ) {
-    precondition(
+    require(
       maximumByteCount >= 0 && maximumByteCount < .max,
       "File: maximumByteCount is 0 or more, and less than the largest number")
     self.maximumByteCount = maximumByteCount
@@ -50,17 +50,13 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
   }
 
   private func read(_ file: File, _ buffer: consuming IOBuffer, at offset: Int) {
-    do throws(Errno) {
-      let request = try file.read(into: buffer, at: Int64(offset)) { [self] result, buffer in
-        switch result {
-        case .success(let count): advance(file, count, buffer, at: offset)
-        case .failure(let error): finish(file, .failure(error))
-        }
+    let request = file.read(into: buffer, at: Int64(offset)) { [self] result, buffer in
+      switch result {
+      case .success(let count): advance(file, count, buffer, at: offset)
+      case .failure(let error): finish(file, .failure(error))
       }
-      wait(for: request)
-    } catch {
-      fail(file, error, at: offset)
     }
+    wait(for: request)
   }
 
   private func advance(_ file: File, _ count: Int, _ buffer: consuming IOBuffer, at offset: Int) {

@@ -36,7 +36,7 @@ final class HelperThreads: Sendable {
   ///   - limit: The most threads.
   ///   - mayWait: Whether work may be run by the caller, where not one thread can be had.
   init(limit: Int, mayWait: Bool = true) {
-    precondition(limit > 0, "EventLoop: offloadThreadLimit is 1 or more")
+    require(limit > 0, "EventLoop: offloadThreadLimit is 1 or more")
     self.limit = limit
     self.mayWait = mayWait
     unsafe wakeUps = .allocate(capacity: 1)

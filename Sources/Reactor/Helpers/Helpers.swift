@@ -93,7 +93,7 @@ final class Helpers {
       if let reason { return completion(.failure(reason)) }
       // The work has put its result in before the loop was told.
       guard let value = work.takeResult() else {
-        preconditionFailure("Helpers: a result is there once")
+        trap("Helpers: a result is there once")
       }
       completion(.success(value))
     }

@@ -71,7 +71,7 @@ extension EventLoop {
     _ body: @escaping (DescriptorEvents) -> Void
   ) throws(Errno) -> DescriptorWatch {
     try core.checkSockets()
-    precondition(!events.isEmpty, "EventLoop: a watch waits for something")
+    require(!events.isEmpty, "EventLoop: a watch waits for something")
     try checkPollable(descriptor)
     let flags =
       (events.contains(.readable) ? EV_READ : 0) | (events.contains(.writable) ? EV_WRITE : 0)

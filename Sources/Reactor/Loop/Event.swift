@@ -73,7 +73,7 @@ final class Event {
     guard !isAdded else { return }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     guard let made = unsafe event_new(registry.base, descriptor, flags, fired, context) else {
-      preconditionFailure("EventLoop: out of memory, or the loop is gone")
+      trap("EventLoop: out of memory, or the loop is gone")
     }
     if lifetime == .uncounted { unsafe creactor_leave_uncounted(made) }
     unsafe event = made
@@ -93,7 +93,7 @@ final class Event {
     } else {
       status = unsafe event_add(event, nil)
     }
-    precondition(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
+    require(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
     isPatient = true
   }
 

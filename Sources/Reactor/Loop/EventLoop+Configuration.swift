@@ -59,11 +59,11 @@ extension EventLoop {
     }()
 
     func check() {
-      precondition(
+      require(
         completionsPerSharedTurn > 0 && cachedReadsPerSharedTurn > 0 && callsPerTurn > 0
           && jobsPerTurn > 0 && waitingCallLimit > 0 && offloadLimit > 0,
         "EventLoop.Configuration: limits are 1 or more")
-      precondition(
+      require(
         cancellationGracePeriod >= .zero,
         "EventLoop.Configuration: cancellationGracePeriod is 0 or more")
     }

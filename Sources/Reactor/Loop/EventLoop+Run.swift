@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import CLibevent
 
 extension EventLoop {
@@ -57,7 +58,7 @@ extension EventLoop {
   ///
   /// A base that C code runs is C's to stop: here only the loop's own run calls end.
   public func stop() {
-    core.checkThread()
+    guard core.refusal == nil else { return }
     if core.runState == .running { unsafe event_base_loopbreak(core.base) }
     core.runState = .stopping
   }
@@ -66,7 +67,7 @@ extension EventLoop {
   @discardableResult
   private func turn() -> Bool {
     moveToCurrentThread()
-    precondition(
+    require(
       !core.registry.isInCallback,
       "EventLoop: a callback must not run its loop; return from it instead")
     guard core.runState != .stopping else { return false }
@@ -75,7 +76,7 @@ extension EventLoop {
       unsafe event_base_loop(core.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)
     }
     core.counters.statistics.turnCount += 1
-    precondition(
+    require(
       status >= 0, "EventLoop: the base runs already; a callback must not run it once more")
     return core.runState == .running
   }

@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 extension EventLoop {
   /// Starts a task on the loop's thread, from a callback or before the loop runs.
   ///
@@ -109,7 +111,7 @@ extension EventLoop {
   /// Traps for what would wait for ever: the main actor's queue is not served while a loop has the
   /// main thread, and on another thread the body could not use the loop.
   private func checkIsolation(_ actor: (any Actor)?) {
-    precondition(
+    require(
       actor !== MainActor.shared,
       """
       EventLoop: this body belongs to the main actor, as closures at the top level do, and would \
@@ -137,7 +139,7 @@ private final class TaskBody<Value: Sendable>: @unchecked Sendable {
 
   func run() async -> Value {
     defer { tasks.end(number) }
-    guard let body = body.take() else { preconditionFailure("EventLoop: a task runs once") }
+    guard let body = body.take() else { trap("EventLoop: a task runs once") }
     return await body()
   }
 }

@@ -24,6 +24,22 @@ public import SystemPackage
 /// called by then, on the thread that lets go of it: at once, or when the callback of the loop that
 /// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most. Where it
 /// goes on another thread, a loop over a borrowed base ends when its own thread runs that next.
+///
+/// **Refusals.** No call that takes a completion handler throws. One that the loop does not accept
+/// starts nothing and fails like any other: its handler is called in the next turn, never from
+/// inside the call, with `EBADF` for what was closed, `EAGAIN` over a limit, `EINVAL` for an
+/// argument that is out of range, and `ECANCELED` while the loop is being cut off. A buffer comes
+/// back with the error. So every handler is called once, however its call ends. Calls without a
+/// handler, such as ``Connection/write(_:)-(RawSpan)``, throw their errno instead.
+///
+/// A loop that has ended has no next turn: the handler is called at once, before the call returns,
+/// with `ECANCELED`. What gives something back still does so, such as ``File/close(_:)``, and
+/// reports its own result. A handler that repeats its call after every error never gets done then:
+/// let it stop at `ECANCELED`.
+///
+/// **Misuse.** A violated requirement is a bug of the caller, and traps with a sentence, in release
+/// builds too. Use on another thread is one, and use in a fork's child. Closing, cancelling and
+/// stopping twice are none.
 @safe
 public final class EventLoop: Sendable {
   package let core: LoopCore
@@ -105,12 +121,11 @@ public final class EventLoop: Sendable {
   ///
   /// - Parameter body: Called once, on the loop's thread, and never from inside this call. Calls
   ///   are made in the order in which they were asked for.
-  /// - Returns: Whether the loop will make the call; false while it is being cut off, when `body`
-  ///   is dropped.
+  /// - Returns: Whether the loop will make the call; false while it is being cut off and after its
+  ///   end, when `body` is dropped.
   @discardableResult
   public func nextTurn(_ body: @escaping () -> Void) -> Bool {
-    core.checkThread()
-    guard !core.refusesWork else { return false }
+    guard core.refusal == nil, !core.refusesWork else { return false }
     core.later(body)
     return true
   }
@@ -129,7 +144,7 @@ public final class EventLoop: Sendable {
     _ work: @escaping @Sendable () -> Value,
     _ completion: @escaping (Result<Value, Errno>) -> Void
   ) {
-    core.checkThread()
+    if let refusal = core.refusal { return core.complete { completion(.failure(refusal)) } }
     core.helpers.run(.offloaded, work, completion)
   }
 
@@ -172,8 +187,9 @@ public final class EventLoop: Sendable {
   /// ``remote``, which refuses; its files can be closed still. Closing breaks the circles of
   /// callbacks that capture the loop.
   ///
-  /// Traps inside a callback of the loop, and when the loop has ended before.
+  /// Does nothing when the loop has ended before. Traps inside a callback of the loop.
   public func close() {
+    guard !core.hasEnded else { return }
     checkEnd("EventLoop: a callback must not close its loop; stop() it first")
     core.finish()
   }
@@ -189,14 +205,16 @@ public final class EventLoop: Sendable {
   /// It cannot know which connections are idle: whoever keeps them open for a next request closes
   /// them.
   ///
-  /// Traps inside a callback of the loop, and when the loop has ended before.
+  /// Traps inside a callback of the loop.
   ///
   /// - Parameter timeout: The longest to wait for what is in progress, 0 or more.
-  /// - Returns: Whether everything ended by itself, with its own result.
+  /// - Returns: Whether everything ended by itself, with its own result; true when the loop has
+  ///   ended before, since nothing was left to end.
   @discardableResult
   public func shutDown(within timeout: Duration) -> Bool {
+    require(timeout >= .zero, "EventLoop: a time is 0 or more")
+    guard !core.hasEnded else { return true }
     checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
-    precondition(timeout >= .zero, "EventLoop: a time is 0 or more")
     core.sockets.closeListeners()
     let obligations = core.obligations
     let hasEnded =
@@ -208,7 +226,7 @@ public final class EventLoop: Sendable {
 
   private func checkEnd(_ advice: @autoclosure () -> String) {
     core.checkThread()
-    precondition(core.runState != .running && !core.registry.isInCallback, advice())
+    require(core.runState != .running && !core.registry.isInCallback, advice())
     // A stop that no run has seen is for none any more.
     core.runState = .idle
   }

@@ -89,10 +89,10 @@ extension LoopCore {
   }
 
   func moveToCurrentThread() {
-    precondition(
+    require(
       thread.isOfThisProcess,
       "EventLoop: a fork's child shares its parent's descriptors; make a loop of its own there")
-    precondition(!hasEnded, "EventLoop: used after its end")
+    require(!hasEnded, "EventLoop: used after its end")
     guard !thread.isCurrent else { return }
     thread.moveHere()
     queue.moveToCurrentThread()
@@ -131,7 +131,7 @@ extension LoopCore {
     for _ in 0..<Self.lastRoundLimit {
       if makeRound() == 0 { return }
     }
-    preconditionFailure(
+    trap(
       "EventLoop: handlers start new work whenever they are refused, so the loop cannot end")
   }
 

@@ -110,7 +110,7 @@ package final class LoopCore: @unchecked Sendable {
   /// libevent's `event_base`.
   package var base: OpaquePointer {
     guard let base = unsafe registry.base else {
-      preconditionFailure("EventLoop: the base goes with the loop")
+      trap("EventLoop: the base goes with the loop")
     }
     return unsafe base
   }
@@ -119,7 +119,7 @@ package final class LoopCore: @unchecked Sendable {
 
   /// Traps on any thread but the loop's, and when the loop has ended.
   package func checkThread() {
-    precondition(
+    require(
       thread.isCurrent,
       """
       EventLoop: used off its thread, after its end or in a fork's child. Other tasks call a \
@@ -138,9 +138,7 @@ package final class LoopCore: @unchecked Sendable {
   ///
   /// - Throws: `ECANCELED` then.
   package func checkUse() throws(Errno) {
-    if thread.isCurrent, !hasEnded { return }
-    guard hasEnded else { return checkThread() }
-    throw .canceled
+    if let refusal { throw refusal }
   }
 
   /// Whether sockets and timers have no future: the loop is ending, or has ended.
@@ -191,30 +189,26 @@ package final class LoopCore: @unchecked Sendable {
     nextTurn.add(body)
   }
 
-  /// Reports what was refused like any other failure, in the next turn of the loop.
-  func refuse<Value>(
-    _ operation: FileError.Operation, _ path: FilePath?, _ errno: Errno,
-    _ handler: @escaping (Result<Value, FileError>) -> Void
-  ) {
-    let error = FileError(operation: operation, path: path, errno: errno)
-    later { handler(.failure(error)) }
-  }
-
   // MARK: - Helper threads
 
   /// Runs a call that may block on a helper thread, then its completion on the loop.
   ///
   /// - Parameters:
-  ///   - isCleanUp: Whether it gives something back, and is made in any case.
-  ///   - completion: Never called from inside this call. `EAGAIN` over the limit of calls, and
-  ///     `ECANCELED` at the loop's end, are reported as those of `operation`.
+  ///   - isCleanUp: Whether it gives something back, and is made in any case: after the loop's end
+  ///     at once.
+  ///   - completion: Never called from inside this call while the loop lives. `EAGAIN` over the
+  ///     limit of calls, and `ECANCELED` at the loop's end and after it, are reported as those of
+  ///     `operation`.
   func offloadCall<Value: Sendable>(
     _ kind: Helpers.Kind = .fileCall, isCleanUp: Bool = false,
     as operation: FileError.Operation = .helperCall, _ path: FilePath? = nil,
     _ work: @escaping @Sendable () throws(FileError) -> Value,
     _ completion: @escaping (Result<Value, FileError>) -> Void
   ) {
-    checkThread()
+    if let refusal {
+      if isCleanUp { return completion(Result(catching: work)) }
+      return refuse(operation, path, refusal, completion)
+    }
     helpers.run(kind, isCleanUp: isCleanUp, { Result(catching: work) }) { outcome in
       switch outcome {
       case .success(let result): completion(result)

@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 extension EventLoop {
   /// Runs tasks and actors on a loop's thread, beside its callbacks.
   ///
@@ -80,7 +82,7 @@ extension EventLoop {
 
     /// For the runtime: traps on any thread but the loop's.
     public func checkIsolated() {
-      precondition(
+      require(
         thread.isCurrent || lateThread.isCurrent,
         "EventLoop.Executor: expected to be on the loop's thread; await a call of its actor instead"
       )

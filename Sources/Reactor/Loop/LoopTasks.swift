@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import Glibc
 
 /// The tasks that ``EventLoop/startTask(_:)->Task<Value,Never>`` started and that have not ended.
@@ -32,7 +33,7 @@ final class LoopTasks {
 
   func end(_ number: Int) {
     guard let cancel = cancels.removeValue(forKey: number) else {
-      preconditionFailure("EventLoop: a task ends once")
+      trap("EventLoop: a task ends once")
     }
     keepAlive.end()
     count -= 1

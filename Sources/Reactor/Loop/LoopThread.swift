@@ -26,7 +26,7 @@ final class LoopThread: Sendable {
 
   /// Makes the calling thread the loop's. Traps while another one runs the loop.
   func moveHere() {
-    precondition(
+    require(
       isCurrent || !isBusy.load(ordering: .acquiring),
       "EventLoop: another thread is running it; call loop.remote.execute { … }")
     owner.store(pthread_self(), ordering: .relaxed)
@@ -45,7 +45,7 @@ final class LoopThread: Sendable {
   }
 
   private func checkEnd() {
-    precondition(
+    require(
       owner.load(ordering: .acquiring) == 0,
       """
       EventLoop: what belongs to a loop is used on its thread only. Other tasks call a LoopActor, \

@@ -45,7 +45,7 @@ package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @uncheck
 
   private func take() throws(Failure) -> Value {
     guard let result = result.take() else {
-      preconditionFailure("Pending: a result is awaited once")
+      trap("Pending: a result is awaited once")
     }
     return try result.get()
   }
@@ -77,7 +77,7 @@ package final class PendingTransfer: Awaited, @unchecked Sendable {
   ) async throws(FileError) -> IOBuffer {
     await end(cancelling: id, abandoning: abandoning)
     guard let outcome = unsafe outcome.take() else {
-      preconditionFailure("PendingTransfer: an outcome is awaited once")
+      trap("PendingTransfer: an outcome is awaited once")
     }
     _ = try outcome.result.get()
     return outcome.buffer
@@ -119,7 +119,7 @@ package class Awaited: @unchecked Sendable {
     switch former {
     case .running: break
     case .awaited(let continuation): unsafe continuation.resume()
-    case .finished: preconditionFailure("Awaited: an operation ends once")
+    case .finished: trap("Awaited: an operation ends once")
     }
   }
 

@@ -60,7 +60,7 @@ extension EventLoop {
   /// - Returns: The watch, to cancel it.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
-    core.checkThread()
+    core.checkAccess()
     guard !core.isEnding else { return SignalWatch(nil, on: core.thread) }
     let event = Event(
       in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,

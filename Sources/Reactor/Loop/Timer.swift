@@ -102,8 +102,8 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
-    core.checkThread()
-    precondition(delay >= .zero, "EventLoop: a delay is 0 or more")
+    core.checkAccess()
+    require(delay >= .zero, "EventLoop: a delay is 0 or more")
     return core.schedule(after: delay, body)
   }
 
@@ -116,8 +116,8 @@ extension EventLoop {
   /// - Returns: The timer, to cancel it.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
-    core.checkThread()
-    precondition(interval > .zero, "EventLoop: an interval is more than 0")
+    core.checkAccess()
+    require(interval > .zero, "EventLoop: an interval is more than 0")
     return Timer(on: core, delay: interval, interval: interval, body)
   }
 }

@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import CLibevent
 internal import SystemPackage
 
@@ -42,14 +43,19 @@ public final class ConnectAttempt: @unchecked Sendable {
     _ configuration: Connection.Configuration,
     _ handler: @escaping Handler
   ) {
-    core.checkThread()
     configuration.check()
-    precondition(timeout > .zero, "Connection: the time-out of a connect is more than 0")
+    require(timeout > .zero, "Connection: the time-out of a connect is more than 0")
+    let refusal = core.refusal
     self.core = core
     self.configuration = configuration
     self.peer = peer
     self.handler = handler
     sockets = core.sockets
+    guard refusal == nil else {
+      state = .done
+      core.complete { [self] in tell(.failure(SocketError(.connect, peer, .canceled))) }
+      return
+    }
     state = .resolving
     sockets.insert(self)
     self.timeout = core.schedule(after: timeout) { [self] in
@@ -87,6 +93,7 @@ public final class ConnectAttempt: @unchecked Sendable {
 
   /// Tries the addresses, from the next turn on.
   func connect(_ addresses: [SocketAddress]) {
+    guard case .resolving = state else { return }
     untried = addresses
     sockets.callLater { [self] in
       guard case .resolving = state else { return }

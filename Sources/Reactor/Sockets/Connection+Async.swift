@@ -45,7 +45,7 @@ extension Connection {
   nonisolated(nonsending) public func read(
     atMost byteCount: Int = .max
   ) async throws(SocketError) -> [UInt8]? {
-    precondition(byteCount > 0, "Connection: a read takes 1 byte or more")
+    require(byteCount > 0, "Connection: a read takes 1 byte or more")
     try await waitForInput()
     var bytes: [UInt8]?
     try takeInput(atMost: byteCount) { input in
@@ -63,7 +63,7 @@ extension Connection {
     into buffer: consuming IOBuffer
   ) async throws(SocketError) -> IOBuffer {
     let room = buffer.capacity - buffer.count
-    precondition(room > 0, "Connection: the buffer has no room for a byte")
+    require(room > 0, "Connection: the buffer has no room for a byte")
     try await waitForInput()
     try takeInput(atMost: room) { buffer.append($0) }
     return buffer
@@ -187,9 +187,9 @@ extension Connection {
   nonisolated(nonsending) private func waitForInput() async throws(SocketError) {
     checkThread()
     guard !core.hasEnded else { throw error(.read, .canceled) }
-    precondition(
+    require(
       onReceiveHandler == nil, "Connection: bytes go to onReceive or to a reader, not to both")
-    precondition(reader == nil, "Connection: one task reads at a time")
+    require(reader == nil, "Connection: one task reads at a time")
     guard !Task.isCancelled else { throw error(.read, .canceled) }
     guard isInUse, input == .open, stream.inputByteCount == 0 else { return }
     try await wait(.read) { [self] in

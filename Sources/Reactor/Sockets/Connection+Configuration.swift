@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import SystemPackage
 
 extension Connection {
@@ -40,6 +41,11 @@ extension Connection {
     /// read yet. 0 or more; 2 seconds unless set.
     public var lingerTimeout = Duration.seconds(2)
 
+    /// How long a connection without ``Connection/onEndOfInput`` whose peer has ended its side, and
+    /// to which responses may be due, stays open while nothing is written and nothing is left to
+    /// send. More than 0; 2 seconds by default.
+    public var halfClosedTimeout = Duration.seconds(2)
+
     /// Whether a small write is sent at once, even if the peer has not acknowledged the one before
     /// (`TCP_NODELAY`). True unless set; without it answers in two pieces wait 40 ms.
     public var sendsAtOnce = true
@@ -55,18 +61,18 @@ extension Connection {
     static let minimumInputHighWaterByteCount = 4096
 
     func check() {
-      precondition(
+      require(
         inputHighWaterByteCount >= Self.minimumInputHighWaterByteCount,
         "Connection.Configuration: the high-water mark of input is 4096 bytes or more")
-      precondition(
+      require(
         outputHighWaterByteCount > 0 && outputLimitByteCount >= outputHighWaterByteCount
           && (0...outputHighWaterByteCount).contains(outputLowWaterByteCount),
         "Connection.Configuration: the marks of output are 0 <= low <= high <= limit, high not 0")
-      precondition(
+      require(
         (inputTimeout.map { $0 > .zero } ?? true) && (outputTimeout.map { $0 > .zero } ?? true)
-          && closeTimeout > .zero && lingerTimeout >= .zero,
+          && closeTimeout > .zero && lingerTimeout >= .zero && halfClosedTimeout > .zero,
         "Connection.Configuration: a time-out is more than 0, and lingerTimeout 0 or more")
-      precondition(
+      require(
         keepAliveIdleTime.map { $0 >= .seconds(1) } ?? true,
         "Connection.Configuration: keepAliveIdleTime is 1 second or more")
     }

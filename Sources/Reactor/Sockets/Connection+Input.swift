@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import SystemPackage
 
 extension Connection {
@@ -65,19 +66,36 @@ extension Connection {
 
   private func show(to handler: ReceiveHandler) {
     let byteCount = stream.inputByteCount
+    let formerCount = writeCount
     let consumed = stream.withInput { handler(self, $0) }
-    precondition(
+    require(
       (0...byteCount).contains(consumed),
       "Connection: a receive handler returns how many of the shown bytes it has consumed")
     stream.takeInput(consumed)
+    if consumed > 0, writeCount == formerCount { owesResponses = true }
   }
 
   /// The handler may have closed, paused, or left itself out.
   private func tellEndOfInput() {
     guard isInUse, input == .ended, !holdsInputBack, onReceiveHandler != nil else { return }
-    guard let handler = onEndOfInputHandler else { return endGracefully(.endOfInput) }
-    noteEndOfInput()
-    handler(self)
+    if let handler = onEndOfInputHandler {
+      noteEndOfInput()
+      handler(self)
+    } else if owesResponses {
+      noteEndOfInput()
+      closeWhenNothingIsWritten(since: writeCount)
+    } else {
+      endGracefully(.endOfInput)
+    }
+  }
+
+  /// Closes at the first ``Configuration/halfClosedTimeout`` in which nothing was written.
+  private func closeWhenNothingIsWritten(since formerCount: Int) {
+    _ = core.schedule(after: configuration.halfClosedTimeout) { [weak self] in
+      guard let self, isInUse else { return }
+      if writeCount == formerCount, stream.isOutputEmpty { return endGracefully(.endOfInput) }
+      closeWhenNothingIsWritten(since: writeCount)
+    }
   }
 
   /// Somebody was told of the end of input. When this side has ended too, that was all.

@@ -46,6 +46,8 @@ extension Connection {
     case sent
     /// The connection was closed before that. Some of the bytes may have been sent.
     case connectionClosed
+    /// Nothing was sent: `EPIPE`, `ECANCELED` or `ENOBUFS`, as ``write(_:)-(RawSpan)`` throws them.
+    case refused(Errno)
   }
 
   /// Gets back a buffer, as it was written.
@@ -58,13 +60,15 @@ extension Connection {
   ///   - buffer: Moves in; comes back unchanged, as soon as the kernel has its bytes. It may be
   ///     empty.
   ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
-  ///     writes. When the connection is closed first, also by the end of its loop, it comes before
-  ///     ``onClose``.
-  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone, and the handler is not called.
+  ///     writes that were not refused. When the connection is closed first, also by the end of its
+  ///     loop, it comes before ``onClose``. A refusal comes in the next turn; see ``EventLoop``.
   public func write(
     _ buffer: consuming IOBuffer, _ whenSent: @escaping BufferHandler
-  ) throws(Errno) {
-    try checkWrite(buffer.count)
+  ) {
+    if let reason = refusal(ofBytes: buffer.count) {
+      let held = Held(buffer)
+      return core.complete { whenSent(.refused(reason), held.take() ?? IOBuffer(capacity: 0)) }
+    }
     stream.write(buffer, whenSent)
     noteWrite()
   }
@@ -90,10 +94,10 @@ extension Connection {
   /// takes no memory of the connection's. Only a small one is copied at once, and counts then, if
   /// no more than ``Configuration/outputLowWaterByteCount`` waits with it.
   ///
-  /// When the file has become shorter than the range, or cannot be read, nothing more can be sent,
-  /// since it would be in the wrong place: what was written after the range stays unsent, further
-  /// writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason. Close or
-  /// abort the connection then, so that the peer sees that it did not get everything.
+  /// When the file is closed, cannot be read or has become shorter than the range, nothing more can
+  /// be sent, since it would be in the wrong place: what was written after the range stays unsent,
+  /// further writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason.
+  /// Close or abort the connection then, so that the peer sees that it did not get everything.
   ///
   /// - Parameters:
   ///   - file: Of the same loop, open for reading.
@@ -103,26 +107,37 @@ extension Connection {
   ///     writes: with the number of bytes when the kernel has taken all of them. A failure says how
   ///     many it took before: ``PumpError/Reason/endOfFile``, ``PumpError/Reason/file(_:)``, or
   ///     ``PumpError/Reason/connection(_:)`` when the connection is closed first, also by the end
-  ///     of its loop; that comes before ``onClose``.
-  /// - Throws: As ``write(_:)-(RawSpan)``; `EBADF` when the file is closed. Then the handler is not
-  ///   called.
+  ///     of its loop; that comes before ``onClose``. A connection that takes no more output fails
+  ///     in the same way in the next turn; see ``EventLoop``.
   public func write(
     _ file: File, _ range: Range<Int64>,
     configuration: FileReader.Configuration = FileReader.Configuration(),
     _ whenSent: Pump.Handler? = nil
-  ) throws(Errno) {
-    try checkWrite(0)
-    let copying = try stream.copy(
+  ) {
+    guard acceptsRange(of: file, whenSent) else { return }
+    let copying = stream.copy(
       range, of: file, memoryLimit: self.configuration.outputLowWaterByteCount, whenSent)
-    if case .done = copying { return outputIsReady() }
-    let outgoing = try OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent)
+    if case .done = copying { return noteWrite() }
+    let outgoing = OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent)
     if case .missed = copying { outgoing.doubtSmallRange() }
-    try write(outgoing)
+    write(outgoing)
   }
 
-  func write(_ range: OutgoingRange) throws(Errno) {
-    precondition(range.file.core === core, "Connection: a file of another loop cannot be sent")
-    try checkWrite(0)
+  /// Whether a range of a file can become part of the output now; otherwise its owner is told.
+  func acceptsRange(of file: File, _ whenSent: Pump.Handler?) -> Bool {
+    let refusal = refusal(ofBytes: 0)
+    require(file.core === core, "Connection: a file of another loop cannot be sent")
+    guard refusal != nil else { return true }
+    guard let whenSent else { return false }
+    core.complete { [self] in
+      // Without a reason it is about to close, or its output was ended, from this side.
+      whenSent(.failure(PumpError(.connection(endReason ?? .local), byteCountDone: 0)))
+    }
+    return false
+  }
+
+  /// Makes a range part of the output, after ``acceptsRange(of:_:)``.
+  func write(_ range: OutgoingRange) {
     stream.write(range)
     noteWrite()
   }
@@ -179,15 +194,20 @@ extension Connection {
   package var acceptsBytes: Bool { isInUse && output == .open }
 
   private func checkWrite(_ byteCount: Int) throws(Errno) {
+    if let reason = refusal(ofBytes: byteCount) { throw reason }
+  }
+
+  private func refusal(ofBytes byteCount: Int) -> Errno? {
     checkThread()
-    guard acceptsBytes else { throw core.isEnding ? .canceled : .brokenPipe }
-    guard byteCount <= room else { throw .noBufferSpace }
+    guard acceptsBytes else { return core.isEnding ? .canceled : .brokenPipe }
+    return byteCount <= room ? nil : .noBufferSpace
   }
 
   /// How many more bytes may wait.
   private var room: Int { configuration.outputLimitByteCount - stream.outputMemoryByteCount }
 
   private func noteWrite() {
+    writeCount += 1
     outputIsReady()
     if stream.outputMemoryByteCount > configuration.outputHighWaterByteCount {
       hasTooMuchOutput = true

@@ -118,7 +118,11 @@ public final class Connection: @unchecked Sendable {
   /// Called once when the peer has ended its side, after ``onReceive`` was shown the last bytes.
   /// What that has left stays in ``withUnreadBytes(_:)``. The connection can still send.
   ///
-  /// Without it a connection with a receive handler sends what is waiting, and closes.
+  /// Without it the connection closes by itself, so that a peer that half-closes gets its
+  /// responses: when the receive handler has written something in each call that consumed bytes,
+  /// as soon as that is sent. Otherwise responses may still be due, and writes are accepted until
+  /// none came, and everything was sent, for ``Configuration/halfClosedTimeout``. A paused
+  /// connection is not closed.
   public var onEndOfInput: ((Connection) -> Void)? {
     get {
       core.checkAccess()
@@ -197,6 +201,11 @@ public final class Connection: @unchecked Sendable {
   var reportedByteCount: Int64 = 0
   /// Why a range could not be sent, until it is told.
   var brokenReason: PumpError.Reason?
+  /// The writes that were accepted.
+  var writeCount = 0
+  /// Whether the receive handler has consumed bytes and written nothing in the same call, so that
+  /// responses to them may still come.
+  var owesResponses = false
   /// What arrived and was not read before the connection closed.
   var leftInput: [UInt8] = []
 

@@ -39,7 +39,7 @@ struct InputBuffer: ~Copyable {
   /// - Parameter limit: The most bytes to add, 1 or more.
   /// - Returns: As `recv(2)`, which sets `errno`.
   mutating func receive(from socket: Int32, limit: Int) -> Int {
-    precondition(limit > 0, "Connection: nothing is read where there is no room")
+    require(limit > 0, "Connection: nothing is read where there is no room")
     let limit = min(limit, InputBlocks.byteCount)
     if unsafe memory.count - start - count < limit {
       // Twice as much, so that what arrives piece by piece is not moved for each of them.

@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import SystemPackage
 
 extension Listener {
@@ -54,7 +55,7 @@ final class Incoming {
   private var waiting: Pending<Connection?, SocketError>?
 
   init(_ listener: Listener) {
-    precondition(
+    require(
       listener.onConnection == nil,
       "Listener: clients go to onConnection or to one task, not to several")
     self.listener = listener
@@ -84,7 +85,7 @@ final class Incoming {
 
   nonisolated(nonsending) func next() async throws(SocketError) -> Connection? {
     listener.core.checkAccess()
-    precondition(waiting == nil, "Listener: one task takes the clients")
+    require(waiting == nil, "Listener: one task takes the clients")
     let canceled = SocketError(.accept, "\(listener.address)", .canceled)
     guard !Task.isCancelled else { throw canceled }
     if !ready.isEmpty {

@@ -48,10 +48,10 @@ public final class Listener: @unchecked Sendable {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         backlog > 0 && connectionLimit > 0,
         "Listener.Configuration: backlog and connectionLimit are 1 or more")
-      precondition(retryDelay > .zero, "Listener.Configuration: retryDelay is more than 0")
+      require(retryDelay > .zero, "Listener.Configuration: retryDelay is more than 0")
       connection.check()
     }
   }
@@ -153,7 +153,7 @@ public final class Listener: @unchecked Sendable {
     do throws(Errno) {
       self.address = try SocketCalls.localAddress(of: socket)
     } catch {
-      preconditionFailure("Listener: a bound socket has no address: \(error)")
+      trap("Listener: a bound socket has no address: \(error)")
     }
     file = address.path.flatMap { SocketFile($0) }
     readable = Event(
@@ -166,6 +166,7 @@ public final class Listener: @unchecked Sendable {
 
   /// Leaves further clients in the kernel's queue.
   public func pause() {
+    guard isOpen else { return }
     core.checkThread()
     isResting = true
     update()
@@ -173,6 +174,7 @@ public final class Listener: @unchecked Sendable {
 
   /// Goes on after ``pause()``.
   public func resume() {
+    guard isOpen else { return }
     core.checkThread()
     isResting = false
     update()

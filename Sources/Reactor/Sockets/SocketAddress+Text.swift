@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import Glibc
 internal import SystemPackage
 
@@ -29,7 +30,7 @@ extension SocketAddress: CustomStringConvertible {
     var characters = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     let written = unsafe inet_ntop(family, address, &characters, socklen_t(characters.count))
     // Only an unknown family or a buffer that is too small fails.
-    precondition(unsafe written != nil, "SocketAddress: an address has no text")
+    require(unsafe written != nil, "SocketAddress: an address has no text")
     return String(
       decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

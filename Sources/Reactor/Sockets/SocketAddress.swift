@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import SystemPackage
 
 /// Where a socket listens, or what it is connected to: an IPv4 or IPv6 address with a port, or a
@@ -46,7 +47,7 @@ public struct SocketAddress: Hashable, Sendable {
   ///
   /// - Parameter path: 1 to ``maximumPathByteCount`` bytes; a longer one traps.
   public static func unix(_ path: FilePath) -> SocketAddress {
-    precondition(
+    require(
       !path.isEmpty && path.length <= maximumPathByteCount,
       "SocketAddress: the path of a Unix socket has 1 to 107 bytes")
     return SocketAddress(.path(path))
@@ -57,7 +58,7 @@ public struct SocketAddress: Hashable, Sendable {
   /// - Parameter name: 1 to ``maximumPathByteCount`` bytes; a longer one traps.
   public static func abstract(_ name: String) -> SocketAddress {
     let name = Array(name.utf8)
-    precondition(
+    require(
       !name.isEmpty && name.count <= maximumPathByteCount,
       "SocketAddress: the name of an abstract Unix socket has 1 to 107 bytes")
     return SocketAddress(.abstract(name))

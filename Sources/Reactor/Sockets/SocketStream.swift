@@ -243,16 +243,15 @@ final class SocketStream {
   /// `whenSent` is called, by ``nextSettled()``.
   ///
   /// - Parameter memoryLimit: The most bytes that may wait in memory afterwards.
-  /// - Throws: `EBADF` when the file is closed.
   func copy(
     _ range: Range<Int64>, of file: File, memoryLimit: Int, _ whenSent: Pump.Handler?
-  ) throws(Errno) -> Copying {
+  ) -> Copying {
     // A range that waits for another one had better be read when its turn comes.
     guard range.lowerBound >= 0, 1...OutgoingRange.smallByteCount ~= Int64(range.count),
       output.rangeCount == 0, output.memoryByteCount + range.count <= memoryLimit
     else { return .notTried }
     let count = range.count
-    let copying = try unsafe file.copyFromCache(range) { read in
+    let copying = unsafe file.copyFromCache(range) { read in
       unsafe output.append(count, reading: read)
     }
     if case .done = copying, let whenSent {

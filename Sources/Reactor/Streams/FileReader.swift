@@ -39,7 +39,7 @@ public final class FileReader: @unchecked Sendable {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         chunkByteCount > 0 && chunkCount > 0,
         "FileReader.Configuration: chunks have 1 byte or more, and there is 1 or more of them")
     }
@@ -104,7 +104,7 @@ public final class FileReader: @unchecked Sendable {
     _ file: File, _ range: Range<Int64>? = nil, configuration: Configuration = Configuration()
   ) {
     configuration.check()
-    precondition((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
+    require((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
     self.file = file
     self.configuration = configuration
     nextOffset = range?.lowerBound ?? 0
@@ -116,10 +116,13 @@ public final class FileReader: @unchecked Sendable {
   /// Asks for the next chunk.
   ///
   /// - Parameter handler: Called once, in a later turn or this one, and never from inside this
-  ///   call. After the end and after an error it gets the same again.
+  ///   call while the loop lives. After the end and after an error it gets the same again, and
+  ///   `ECANCELED` when the loop has ended.
   public func next(_ handler: @escaping Handler) {
-    file.core.checkThread()
-    precondition(waiting == nil, "FileReader: wait for the chunk before asking for the next")
+    if let refusal = file.core.refusal {
+      return file.core.complete { [self] in handler(.failure(error(refusal, at: nextOffset))) }
+    }
+    require(waiting == nil, "FileReader: wait for the chunk before asking for the next")
     waiting = handler
     readAhead()
     let isThere: Bool
@@ -158,14 +161,7 @@ public final class FileReader: @unchecked Sendable {
     {
       let limit = readOffset < knownEnd ? knownEnd : probeEnd
       let byteCount = Int(min(Int64(configuration.chunkByteCount), min(limit, end) - readOffset))
-      do throws(Errno) {
-        try read(byteCount)
-      } catch {
-        // What is under way makes room for more.
-        guard chunks.isEmpty else { return }
-        state = .failed(self.error(error, at: readOffset))
-        return
-      }
+      guard read(byteCount) else { return }
     }
     if chunks.isEmpty, readOffset >= end { state = .ended }
   }
@@ -176,15 +172,21 @@ public final class FileReader: @unchecked Sendable {
     return overflows ? .max : sum
   }
 
-  private func read(_ byteCount: Int) throws(Errno) {
+  /// - Returns: False where the queue has no room, and what is under way makes some.
+  private func read(_ byteCount: Int) -> Bool {
     let buffer = file.core.chunks.take(byteCount)
+    guard chunks.isEmpty || file.core.queue.hasRoom(forBytes: buffer.capacity) else {
+      file.core.chunks.give(buffer)
+      return false
+    }
     let chunk = Chunk(offset: readOffset, byteCount: byteCount)
-    let request = try file.read(into: buffer, byteCount: byteCount, at: readOffset) {
+    let request = file.read(into: buffer, byteCount: byteCount, at: readOffset) {
       [self] result, buffer in finish(chunk, result, buffer)
     }
     chunk.state = .reading(request)
     chunks.append(chunk)
     readOffset += Int64(byteCount)
+    return true
   }
 
   private func finish(

@@ -42,9 +42,9 @@ extension FileWriter {
   /// Goes on in another file; see ``reopen(_:options:permissions:_:)``.
   nonisolated(nonsending) public func reopen(
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
-    permissions: FilePermissions = .ownerReadWrite
+    permissions: FilePermissions = File.defaultPermissions
   ) async throws(FileError) {
-    try await core.outcome(.open, path) { done throws(Errno) in
+    try await core.outcome(.open, path) { done in
       reopen(path, options: options, permissions: permissions, done)
     }
   }

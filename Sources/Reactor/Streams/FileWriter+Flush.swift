@@ -12,13 +12,16 @@ extension FileWriter {
   public func flush(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    core.checkThread()
+    if let refusal = core.refusal {
+      return core.refuse(durably ? .dataSync : .write, currentFile.path, refusal, handler)
+    }
     flushes.append(Flush(goal: acceptedByteCount, isDurable: durably, handler: handler))
     core.later { [self] in callFlushes() }
   }
 
   /// Writes what was accepted and closes the file. Nothing is accepted from now on. After the end
-  /// of the loop it closes the file at once, and calls the handler before it returns.
+  /// of the loop it closes the file at once, and calls the handler before it returns. Closing a
+  /// second time does nothing, and gets the outcome of the first.
   ///
   /// - Parameters:
   ///   - durably: Whether everything is to be on the disk before. That is the file's content: the
@@ -30,28 +33,33 @@ extension FileWriter {
   ) {
     guard !core.hasEnded else { return closeAfterEnd(handler) }
     core.checkThread()
-    switch state {
-    case .open: state = .closing
-    case .failed(let error): state = .closed(error)
-    case .closing, .closed:
-      preconditionFailure("FileWriter: a writer is closed only once")
-    }
+    guard end.begin(handler, on: core) else { return }
+    state = firstError.map { .closed($0) } ?? .closing
     flush(durably: durably) { [self] flushed in
       if case .closing = state { state = .closed(nil) }
-      currentFile.close { closed in
-        if case .failure = flushed { handler(flushed) } else { handler(closed) }
+      currentFile.close { [self] closed in
+        if case .failure = flushed { ended(flushed, handler) } else { ended(closed, handler) }
       }
     }
   }
 
+  private func ended(_ result: Result<Void, FileError>, _ handler: CompletionQueue.SyncHandler) {
+    let others = end.end(result)
+    handler(result)
+    for other in others { other(result) }
+  }
+
   /// The loop has ended, and with it every write. What is buffered still was accepted too late.
   private func closeAfterEnd(_ handler: CompletionQueue.SyncHandler) {
-    let error =
-      firstError
-      ?? (bufferedByteCount == 0
-        ? nil : FileError(operation: .write, path: file.path, errno: .canceled))
-    file.close()
-    handler(error.map { .failure($0) } ?? .success(()))
+    let result = core.afterEnd {
+      end.outcomeAfterEnd {
+        if let firstError { return .failure(firstError) }
+        guard waitingByteCount > 0 else { return .success(()) }
+        return .failure(FileError(operation: .write, path: currentFile.path, errno: .canceled))
+      }
+    }
+    currentFile.close()
+    handler(result)
   }
 
   /// Goes on in another file, as log rotation wants it: opens the file anew, usually at a path that
@@ -61,14 +69,20 @@ extension FileWriter {
   /// closed; what is accepted later goes to the new one. Nothing is lost and nothing is written
   /// twice. If the new file cannot be opened, the writer goes on with the old one.
   ///
+  /// **What is durable.** When the handler gets success, every byte that the old file got is on the
+  /// disk. Not durable are the bytes of the new file, before ``flush(durably:_:)`` or
+  /// ``close(durably:_:)``, nor its name if it was just made, before ``Directory/sync(_:)`` of its
+  /// directory. After a failed sync of the old file the writer has failed, as ``FileWriter`` says.
+  ///
   /// - Parameters:
   ///   - path: Of the new file.
   ///   - options: By default it is made if it is not there, and appended to.
   ///   - permissions: Of a file that is made; the process's umask is taken off.
-  ///   - handler: Called once, when the old file is closed.
+  ///   - handler: Called once: when the old file is synced and closed, with the error of either; or
+  ///     with why the new one was not taken, such as `EBUSY` while another one is due.
   public func reopen(
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
-    permissions: FilePermissions = .ownerReadWrite,
+    permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping CompletionQueue.SyncHandler
   ) {
     File.open(path, .writeOnly, options: options, permissions: permissions, on: core.loop) {
@@ -125,7 +139,7 @@ extension FileWriter {
     rotation = .syncingOld([])
     currentFile = next.file
     offset = next.file.openingStatus.byteCount
-    sync(old) { [self] synced in
+    old.dataSync { [self] synced in
       if case .failure(let error) = synced { fail(error) }
       old.close { closed in
         if case .failure = synced { next.handler(synced) } else { next.handler(closed) }
@@ -167,18 +181,10 @@ extension FileWriter {
       rotation = .syncingOld(held + [flush])
       return
     }
-    sync(currentFile) { [self] result in
+    currentFile.dataSync { [self] result in
       // The file's later syncs fail with it, too.
       if case .failure(let error) = result { fail(error) }
       flush.handler(result)
-    }
-  }
-
-  private func sync(_ file: File, _ handler: @escaping CompletionQueue.SyncHandler) {
-    do throws(Errno) {
-      try file.dataSync(handler)
-    } catch {
-      core.refuse(.dataSync, file.path, error, handler)
     }
   }
 }

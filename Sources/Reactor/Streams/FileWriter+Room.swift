@@ -12,8 +12,10 @@ extension FileWriter {
   public func waitForRoom(
     _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    core.checkThread()
-    precondition(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
+    require(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
+    if let refusal = core.refusal {
+      return core.refuse(.write, currentFile.path, refusal, handler)
+    }
     addRoomWaiter(byteCount, handler)
   }
 

@@ -28,7 +28,7 @@ public final class FileWriter: @unchecked Sendable {
     public init() {}
 
     func check() {
-      precondition(
+      require(
         chunkByteCount > 0 && bufferByteCount > 0,
         "FileWriter.Configuration: sizes are 1 byte or more")
     }
@@ -49,7 +49,7 @@ public final class FileWriter: @unchecked Sendable {
     case scheduled
     /// Until the queue has room.
     case heldUp
-    case writing(RequestID)
+    case writing
   }
 
   /// The file that is written now; another one after ``reopen(_:options:permissions:_:)``.
@@ -84,6 +84,7 @@ public final class FileWriter: @unchecked Sendable {
   var flushes: [Flush] = []
   var roomWaiters: [RoomWaiter] = []
   var rotation = Rotation.none
+  var end = CloseOnce()
 
   /// Somebody who waits for what was accepted before.
   struct Flush {
@@ -103,7 +104,7 @@ public final class FileWriter: @unchecked Sendable {
     _ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()
   ) {
     configuration.check()
-    precondition(offset >= 0, "FileWriter: a place in a file is 0 or more")
+    require(offset >= 0, "FileWriter: a place in a file is 0 or more")
     currentFile = file
     self.offset = offset
     self.configuration = configuration
@@ -115,7 +116,7 @@ public final class FileWriter: @unchecked Sendable {
   /// The bytes that are accepted and not written yet.
   public var bufferedByteCount: Int { Int(byteCountAccepted - byteCountWritten) }
 
-  private var waitingByteCount: Int { Int(acceptedByteCount - writtenByteCount) }
+  var waitingByteCount: Int { Int(acceptedByteCount - writtenByteCount) }
 
   /// The first error, after which nothing is written any more.
   public var failure: FileError? {
@@ -223,14 +224,8 @@ public final class FileWriter: @unchecked Sendable {
       chunks.putBack(buffer)
       return waitForQueue(byteCount)
     }
-    do throws(Errno) {
-      activity = .writing(
-        try currentFile.write(buffer, at: offset) { [self] result, buffer in
-          written(result, buffer)
-        })
-    } catch {
-      fail(FileError(operation: .write, path: currentFile.path, offset: offset, errno: error))
-    }
+    activity = .writing
+    currentFile.write(buffer, at: offset) { [self] result, buffer in written(result, buffer) }
   }
 
   private func waitForQueue(_ byteCount: Int) {

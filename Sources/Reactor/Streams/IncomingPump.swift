@@ -31,7 +31,11 @@ final class IncomingPump: PumpWay {
   }
 
   func start() {
-    writer.core.checkThread()
+    guard writer.core.refusal == nil else {
+      return writer.core.complete { [self] in
+        finish(.connection(source.closeReason ?? .local))
+      }
+    }
     // Until it is done, the pump and the writer keep each other.
     writer.onFailure = { [self] in writerFailed() }
     if missingByteCount == 0 { finish(nil) } else { wait() }

@@ -47,7 +47,7 @@ public final class LineReader: @unchecked Sendable {
   ///   - offset: Where the first line begins, in bytes from the file's start, 0 or more.
   ///   - configuration: The limits.
   public init(_ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()) {
-    precondition(
+    require(
       configuration.maximumByteCount >= 0,
       "LineReader.Configuration: maximumByteCount is 0 or more")
     reader = FileReader(file, offset..<Int64.max, configuration: configuration.reader)
@@ -64,10 +64,13 @@ public final class LineReader: @unchecked Sendable {
 
   /// Asks for the next line. Ask for one at a time.
   ///
-  /// - Parameter handler: Called once, never from inside this call. After the end and after an
-  ///   error it gets the same again.
+  /// - Parameter handler: Called once, never from inside this call while the loop lives. After the
+  ///   end and after an error it gets the same again, and `ECANCELED` when the loop has ended.
   public func next(_ handler: @escaping Handler) {
-    core.checkThread()
+    if let refusal = core.refusal {
+      let error = error(refusal)
+      return core.complete { handler(.failure(error)) }
+    }
     if let result = nextAtHand() {
       core.later { handler(result) }
     } else {

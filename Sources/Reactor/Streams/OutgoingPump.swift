@@ -23,31 +23,14 @@ final class OutgoingPump: PumpWay {
   }
 
   func start() {
-    do throws(Errno) {
-      send(
-        try OutgoingRange(file, range, mayEndEarlier: true, configuration) { [self] result in
-          outgoing = nil
-          handler(result)
-        })
-    } catch {
-      let error = FileError(
-        operation: .read, path: file.path, offset: range.lowerBound, errno: error)
-      file.core.later { [handler] in
-        handler(.failure(PumpError(.file(error), byteCountDone: 0)))
-      }
+    let whenSent: Pump.Handler = { [self] result in
+      outgoing = nil
+      handler(result)
     }
-  }
-
-  private func send(_ range: OutgoingRange) {
-    do throws(Errno) {
-      try connection.write(range)
-      outgoing = range
-    } catch {
-      file.core.later { [connection] in
-        // Without a reason it is about to close, or its output was ended, from this side.
-        range.tell(.connection(connection.closeReason ?? .local))
-      }
-    }
+    guard connection.acceptsRange(of: file, whenSent) else { return }
+    let range = OutgoingRange(file, range, mayEndEarlier: true, configuration, whenSent)
+    outgoing = range
+    connection.write(range)
   }
 
   func cancel() {

@@ -157,9 +157,15 @@ extension File {
   /// - Throws: `EBADF` when the file is closed.
   func copyFromCache(
     _ range: Range<Int64>, _ append: ((UnsafeMutableRawBufferPointer) -> Int) -> Int
-  ) throws(Errno) -> SocketStream.Copying {
-    let descriptor = try queued.currentDescriptor()
+  ) -> SocketStream.Copying {
     guard queued.isReadFromCache, !refusesCachedReads else { return .notTried }
+    let descriptor: Int32
+    do throws(Errno) {
+      descriptor = try queued.currentDescriptor()
+    } catch {
+      // It is closed. A range of it fails in its place among the output.
+      return .notTried
+    }
     var reason = Errno.resourceTemporarilyUnavailable
     let count = unsafe append { memory in
       let count = unsafe core.fileCalls.readCached(descriptor, into: memory, at: range.lowerBound)

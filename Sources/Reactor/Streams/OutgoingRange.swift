@@ -51,6 +51,7 @@ final class OutgoingRange {
   let mayEndEarlier: Bool
   let configuration: FileReader.Configuration
   private let handler: Pump.Handler?
+  /// Nil where the file was closed before, and when the range is over.
   var use: SharedDescriptor.Use?
   let descriptor: Int32
 
@@ -71,22 +72,28 @@ final class OutgoingRange {
 
   /// - Parameters:
   ///   - range: Where the first byte is, and the one behind the last.
-  ///   - mayEndEarlier: Whether a shorter file is no failure.
-  /// - Throws: `EBADF` when the file is closed.
+  ///   - mayEndEarlier: Whether a shorter file is no failure. One that was closed before is.
   init(
     _ file: File, _ range: Range<Int64>, mayEndEarlier: Bool,
     _ configuration: FileReader.Configuration, _ handler: Pump.Handler?
-  ) throws(Errno) {
+  ) {
     configuration.check()
-    precondition(range.lowerBound >= 0, "File: a place in a file is 0 or more")
-    let use = try file.queued.lendDescriptor()
+    require(range.lowerBound >= 0, "File: a place in a file is 0 or more")
+    do throws(Errno) {
+      let use = try file.queued.lendDescriptor()
+      self.use = use
+      descriptor = use.rawValue
+    } catch {
+      descriptor = -1
+      let error = FileError(
+        operation: .read, path: file.path, offset: range.lowerBound, errno: error)
+      state = .failed(.file(error))
+    }
     self.file = file
     (start, end) = (range.lowerBound, range.upperBound)
     self.mayEndEarlier = mayEndEarlier
     self.configuration = configuration
     self.handler = handler
-    self.use = use
-    descriptor = use.rawValue
     offset = start
     fileEnd = file.openingStatus.byteCount
   }
@@ -106,8 +113,11 @@ final class OutgoingRange {
 
   /// Whether everything was sent.
   var isSpent: Bool {
-    if case .ended = state { return unsent.isEmpty }
-    return offset == end
+    switch state {
+    case .open: offset == end
+    case .ended: unsent.isEmpty
+    case .failed: false
+    }
   }
 
   /// The bytes that are in memory.
@@ -197,7 +207,7 @@ final class OutgoingRange {
       handler?(.success(doneByteCount))
     }
     // In this order, so that a close that waits closes the descriptor.
-    use = nil
+    guard use.take() != nil else { return }
     // After the handler, so that it comes before that of a close.
     file.queued.giveBackDescriptor()
   }

@@ -124,7 +124,7 @@ extension File {
     durably: Bool = false, configuration: FileWriter.Configuration = FileWriter.Configuration(),
     _ handler: @escaping Pump.Handler
   ) -> Pump {
-    precondition((byteCount ?? 0) >= 0, "File: a number of bytes is 0 or more")
+    require((byteCount ?? 0) >= 0, "File: a number of bytes is 0 or more")
     return Pump(
       from: connection, to: self, byteCount: byteCount, at: offset, durably: durably,
       configuration: configuration, handler)

@@ -43,10 +43,10 @@ extension Connection: ByteSource {
   }
 
   package func whenReadable(_ resume: @escaping () -> Void) {
-    precondition(
+    require(
       onReceiveHandler == nil && reader == nil,
       "Connection: one at a time reads from it: a receive handler, a pump or a task")
-    if readableByteCount > 0 || hasEnded { return core.later(resume) }
+    if readableByteCount > 0 || hasEnded { return core.complete(resume) }
     reader = resume
     updateTimeouts()
   }

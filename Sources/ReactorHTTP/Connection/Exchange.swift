@@ -123,7 +123,7 @@ final class Exchange {
   }
 
   func start(_ status: HTTPStatus, _ headers: HeaderFields, contentLength: Int64?) {
-    precondition(contentLength ?? 0 >= 0, "ResponseWriter: a content length is 0 or more")
+    require(contentLength ?? 0 >= 0, "ResponseWriter: a content length is 0 or more")
     if case .cut = phase { return }
     let notable = check(status, headers)
     let hasContent = terms.allowContent(status)
@@ -199,7 +199,7 @@ final class Exchange {
   func finish() {
     if case .cut = phase { return }
     guard case .streaming(let remaining, let framing) = phase else {
-      preconditionFailure(
+      trap(
         "ResponseWriter: end is for a response that was started and has not ended")
     }
     // The client was promised more; only a broken connection can tell it.
@@ -307,10 +307,10 @@ extension Exchange {
   private func check(
     _ status: HTTPStatus, _ headers: HeaderFields
   ) -> HeaderFields.Notable {
-    precondition(!isStarted, "ResponseWriter: a request is answered once")
-    precondition(status.code >= 200, "ResponseWriter: a response's status is 200 or more")
+    require(!isStarted, "ResponseWriter: a request is answered once")
+    require(status.code >= 200, "ResponseWriter: a response's status is 200 or more")
     let notable = headers.notable
-    precondition(
+    require(
       notable.isDisjoint(with: [.contentLength, .transferEncoding]),
       "ResponseWriter: the length of a response is set by the writer, not by its header fields")
     self.status = status
@@ -351,20 +351,19 @@ extension Exchange {
     connection.responseWritten(self)
   }
 
-  /// Has a call made by the loop, behind what it is doing.
+  /// Has the loop make a call after what it is doing.
   private func afterThis(_ call: @escaping () -> Void) {
-    // After the loop's end nothing is left to be told of.
-    if !core.hasEnded { core.later(call) }
+    core.complete(call)
   }
 
   /// Takes a piece off the announced length; tells how its bytes go out.
   private func countDown(_ byteCount: Int64) -> Framing {
     guard case .streaming(let remaining, let framing) = phase else {
       if case .cut = phase { return .omitted }
-      preconditionFailure("ResponseWriter: write comes between start and end")
+      trap("ResponseWriter: write comes between start and end")
     }
     if let remaining {
-      precondition(byteCount <= remaining, "ResponseWriter: more bytes than the content length")
+      require(byteCount <= remaining, "ResponseWriter: more bytes than the content length")
       phase = .streaming(remaining: remaining - byteCount, framing)
     }
     return framing

@@ -5,12 +5,10 @@ internal import SystemPackage
 /// What a connection sends: heads, texts, buffers and ranges of files, in order.
 struct ResponseOutput {
   private let connection: Connection
-  private let core: LoopCore
   private let heads: HeadMemory
 
-  init(_ connection: Connection, core: LoopCore, _ heads: HeadMemory) {
+  init(_ connection: Connection, _ heads: HeadMemory) {
     self.connection = connection
-    self.core = core
     self.heads = heads
   }
 
@@ -51,37 +49,13 @@ struct ResponseOutput {
   func write(
     _ buffer: consuming IOBuffer, _ whenSent: @escaping (Bool, consuming IOBuffer) -> Void
   ) {
-    guard connection.acceptsBytes else {
-      let held = Held(buffer)
-      return core.later {
-        if let buffer = held.take() { whenSent(false, buffer) }
-      }
-    }
-    var buffer: IOBuffer? = consume buffer
-    attempt { () throws(Errno) in
-      guard let buffer = buffer.take() else { return }
-      // Of a connection that accepts bytes, and without a limit of them, this throws nothing.
-      try connection.write(buffer) { outcome, buffer in whenSent(outcome == .sent, buffer) }
-    }
+    connection.write(buffer) { outcome, buffer in whenSent(outcome == .sent, buffer) }
   }
 
   func write(
     _ file: File, _ range: Range<Int64>, _ whenSent: ((Result<Int64, PumpError>) -> Void)?
   ) {
-    do throws(Errno) {
-      guard connection.acceptsBytes else {
-        guard let whenSent else { return }
-        return core.later { whenSent(.failure(.ofLostConnection)) }
-      }
-      try connection.write(file, range, whenSent)
-    } catch {
-      // The client was promised these bytes, and nothing may come in their place.
-      connection.sendNow()
-      connection.abort()
-      let reason = FileError(operation: .read, path: file.path, errno: error)
-      guard let whenSent else { return }
-      core.later { whenSent(.failure(PumpError(.file(reason), byteCountDone: 0))) }
-    }
+    connection.write(file, range, whenSent)
   }
 
   private func write(_ bytes: Span<UInt8>, followingByteCount: Int = 0) {

@@ -64,7 +64,7 @@ final class ServerConnection {
 
   init(_ connection: Connection, _ server: HTTPServer) {
     self.connection = connection
-    output = ResponseOutput(connection, core: server.core, server.heads)
+    output = ResponseOutput(connection, server.heads)
     self.server = server
     looks = server.looks
     core = server.core

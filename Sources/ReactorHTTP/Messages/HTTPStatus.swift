@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 /// The status of an answer: its code and its reason.
 public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
   /// The status code, `100...999`.
@@ -12,7 +14,7 @@ public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
   ///   - code: `100...999`; anything else traps.
   ///   - reason: One line of text; line ends and NUL become spaces.
   public init(_ code: Int, _ reason: String = "") {
-    precondition((100...999).contains(code), "HTTPStatus: a code is within 100...999")
+    require((100...999).contains(code), "HTTPStatus: a code is within 100...999")
     self.code = code
     self.reason = reason.onOneLine
   }

@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 /// The header of a request or an answer: names and values, in order.
 ///
 /// ```swift
@@ -92,7 +94,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   ///   - value: May come from a client: line ends and NUL become spaces, so that nobody can smuggle
   ///     a line into the header.
   public mutating func add(_ name: String, _ value: String) {
-    precondition(name.utf8Span.span.isToken, "HeaderFields: a name is a token of RFC 9110")
+    require(name.utf8Span.span.isToken, "HeaderFields: a name is a token of RFC 9110")
     append(name.utf8Span.span, value.utf8Span.span)
   }
 

@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import Reactor
 
 // For tasks on the loop's thread.
@@ -38,7 +39,7 @@ extension HTTPServer.RequestBody {
 
   /// Waits for the whole body; see ``readAll(upTo:_:)``.
   nonisolated(nonsending) public func readAll(upTo limit: Int) async throws(Failure) -> [UInt8] {
-    precondition(limit >= 0, "RequestBody: a limit is 0 or more")
+    require(limit >= 0, "RequestBody: a limit is 0 or more")
     let pending = Pending<[UInt8], Failure>(on: core)
     readAll(upTo: limit) { pending.finish($0) }
     return try await pending.value { [self] in giveUp() }

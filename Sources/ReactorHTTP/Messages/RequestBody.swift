@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import Reactor
 internal import SystemPackage
 
@@ -136,11 +137,11 @@ extension HTTPServer {
     ///     ``Failure/tooLarge``, and what was announced as more is not even read.
     ///   - handler: Called once by the loop, never from inside this call.
     public func readAll(upTo limit: Int, _ handler: @escaping (Result<[UInt8], Failure>) -> Void) {
-      precondition(limit >= 0, "RequestBody: a limit is 0 or more")
+      require(limit >= 0, "RequestBody: a limit is 0 or more")
       checkReader()
       if let contentLength, contentLength > limit {
         fail(.tooLarge)
-        return later { handler(.failure(.tooLarge)) }
+        return core.complete { handler(.failure(.tooLarge)) }
       }
       collect([], upTo: limit, handler)
     }
@@ -178,11 +179,6 @@ extension HTTPServer {
       if !bytes.isEmpty { return .success(bytes) }
       if let failure { return .failure(failure) }
       return .success(nil)
-    }
-
-    private func later(_ call: @escaping () -> Void) {
-      // After the loop's end nobody is called any more.
-      if !core.hasEnded { core.later(call) }
     }
 
     // MARK: - What the connection asks and tells
@@ -253,7 +249,7 @@ extension HTTPServer {
     }
 
     private func checkReader() {
-      precondition(reader == nil && !isPumped, "RequestBody: one at a time reads a body")
+      require(reader == nil && !isPumped, "RequestBody: one at a time reads a body")
     }
 
     /// The pump is done, with all of it or not.
@@ -366,7 +362,7 @@ extension HTTPServer.RequestBody: ByteSource {
   }
 
   package func whenReadable(_ resume: @escaping () -> Void) {
-    guard let connection, failure == nil, !isIncomplete else { return later(resume) }
+    guard let connection, failure == nil, !isIncomplete else { return core.complete(resume) }
     connection.checkThread()
     if isContinueDue {
       isContinueDue = false

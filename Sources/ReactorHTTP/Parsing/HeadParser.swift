@@ -1,3 +1,5 @@
+internal import PosixAIO
+
 /// Reads the heads of the requests of one connection, one after another (RFC 9112).
 ///
 /// Strict: what could be read in two ways is refused. Errors of syntax are thrown at the byte that
@@ -27,7 +29,7 @@ struct HeadParser: Sendable {
   /// - Throws: Why the request is refused. The parser is of no use afterwards.
   mutating func parse(_ bytes: RawSpan) throws(RequestError) -> RequestHead? {
     let bytes = Span<UInt8>(_bytes: bytes).extracting(first: limits.headByteCount)
-    precondition(bytes.count >= position, "HeadParser: bytes that were not consumed are gone")
+    require(bytes.count >= position, "HeadParser: bytes that were not consumed are gone")
     if !requestLine.isComplete {
       guard try requestLine.parse(bytes) else { return try needMore(bytes.count) }
       fieldSection.begin(at: requestLine.position)

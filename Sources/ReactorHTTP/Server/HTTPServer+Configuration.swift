@@ -1,3 +1,4 @@
+internal import PosixAIO
 internal import Reactor
 
 extension HTTPServer {
@@ -70,17 +71,17 @@ extension HTTPServer {
     private static let lingerTimeout = Duration.seconds(2)
 
     func check() {
-      precondition(
+      require(
         Self.headByteRange.contains(headByteLimit),
         "HTTPServer.Configuration: the limit of a head is 64 bytes to 1 MiB")
-      precondition(
+      require(
         headerFieldLimit > 0 && connectionLimit > 0 && backlog > 0,
         "HTTPServer.Configuration: fields, connections and backlog are 1 or more")
-      precondition(bodyByteLimit >= 0, "HTTPServer.Configuration: bodyByteLimit is 0 or more")
-      precondition(
+      require(bodyByteLimit >= 0, "HTTPServer.Configuration: bodyByteLimit is 0 or more")
+      require(
         shortestTimeout >= .milliseconds(1) && responsePauseLimit >= .zero,
         "HTTPServer.Configuration: timeouts are a millisecond or more")
-      precondition(
+      require(
         minimumRequestByteRate > 0 && minimumResponseByteRate > 0,
         "HTTPServer.Configuration: the rates are 1 byte per second or more")
     }

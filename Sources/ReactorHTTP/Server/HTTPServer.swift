@@ -134,7 +134,7 @@ public final class HTTPServer {
     core.checkThread()
     guard !core.isEnding else { throw .canceled }
     guard case .open = state else {
-      preconditionFailure("HTTPServer: listen was called after shutDown")
+      trap("HTTPServer: listen was called after shutDown")
     }
     let listener = try Listener(
       on: core.loop, address, configuration: configuration.listener)
@@ -148,7 +148,7 @@ public final class HTTPServer {
   /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
   /// server does not listen.
   public func stopAccepting() {
-    core.checkThread()
+    if !core.hasEnded { core.checkThread() }
     closeListeners()
   }
 
@@ -232,16 +232,17 @@ public final class HTTPServer {
   /// From now on responses carry `Connection: close`. A request that is still being received when
   /// the last response has been sent is cut off.
   ///
-  /// - Parameter whenIdle: Called once, by the loop, never from inside this call. The server may
-  ///   be released in it. Every call of `shutDown` has its callback called.
+  /// - Parameter whenIdle: Called once, by the loop, never from inside this call; after the loop's
+  ///   end before this returns. The server may be released in it. Every call of `shutDown` has its
+  ///   callback called.
   public func shutDown(_ whenIdle: @escaping () -> Void) {
-    core.checkThread()
+    if !core.hasEnded { core.checkThread() }
     closeListeners()
     switch state {
     case .open: state = .draining(whenIdle: [whenIdle])
     case .draining(let others): state = .draining(whenIdle: others + [whenIdle])
     case .closed:
-      if !core.hasEnded { core.later(whenIdle) }
+      core.complete(whenIdle)
     }
     closeWhenIdle()
   }
@@ -268,11 +269,12 @@ public final class HTTPServer {
   private func end() {
     looks.stop()
     closeListeners()
-    // Nothing is in progress any more when the rest of this has run.
-    if case .draining(let whenIdle) = state, !core.hasEnded {
-      for call in whenIdle { core.later(call) }
-    }
+    let former = state
     state = .closed
+    // Nothing is in progress any more when the rest of this has run.
+    if case .draining(let whenIdle) = former {
+      for call in whenIdle { core.complete(call) }
+    }
     for connection in Array(connections.values) { connection.abort() }
   }
 

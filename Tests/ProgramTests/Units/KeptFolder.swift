@@ -148,7 +148,7 @@ final class KeptFolder {
   /// Reads a file by the loop.
   func text(of file: OpenFile) throws -> String {
     var text: String?
-    try file.file.read(into: IOBuffer(capacity: 100), at: 0) { [loop] _, buffer in
+    file.file.read(into: IOBuffer(capacity: 100), at: 0) { [loop] _, buffer in
       text = String(decoding: Array(buffer), as: UTF8.self)
       loop.stop()
     }

@@ -132,7 +132,7 @@ final class AfterTheEndTests: XCTestCase {
     let number = try XCTUnwrap(file).queued.lanes.descriptor(0)
     var outcomes: [Errno?] = []
     var isClosed = false
-    try file?.lock(.exclusive) { result in
+    file?.lock(.exclusive) { result in
       if case .failure(let error) = result { outcomes.append(error.errno) }
       file?.close { _ in isClosed = true }
     }

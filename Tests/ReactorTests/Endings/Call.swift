@@ -48,8 +48,8 @@ struct Call {
     var keepsBase = true
     /// Whether the end of the loop is a value for it, and no error.
     var endsByValue = false
-    /// Whether it throws what it refuses, so that it may be called on an ended loop.
-    var throwsRefusal = false
+    /// Whether an ended loop has no result for it but `ECANCELED`.
+    var isRefusedAfterEnd = false
   }
 
   /// Looks at the disk afterwards.
@@ -133,11 +133,11 @@ struct CallTable {
 
 extension Call.Traits {
   /// A request of the completion queue.
-  static let request = Self(room: .queue, throwsRefusal: true)
+  static let request = Self(room: .queue, isRefusedAfterEnd: true)
   /// The same, with a buffer.
-  static let transfer = Self(room: .bytes, throwsRefusal: true)
+  static let transfer = Self(room: .bytes, isRefusedAfterEnd: true)
   /// A call on a helper thread, of an open file.
-  static let fileCall = Self(room: .helpers, throwsRefusal: true)
+  static let fileCall = Self(room: .helpers, isRefusedAfterEnd: true)
   /// A call on a helper thread that begins with an open directory.
   static let directoryCall = Self(room: .helpers)
   /// A call on a helper thread that begins with the loop.
@@ -146,8 +146,8 @@ extension Call.Traits {
   static let steps = Self()
   /// What waits for a peer that has already done its part.
   static let socket = Self(atClose: .isCut)
-  /// The same, and it throws what it refuses.
-  static let write = Self(atClose: .isCut, throwsRefusal: true)
+  /// The same, and it can be refused.
+  static let write = Self(atClose: .isCut, isRefusedAfterEnd: true)
   /// What waits for a peer that does nothing.
   static let waitingSocket = Self(end: .never, atClose: .isCut)
 }

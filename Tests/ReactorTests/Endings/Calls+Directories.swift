@@ -29,7 +29,7 @@ extension CallTable {
       _ = try await directory.openFile("file", .readOnly, options: .nonBlocking)
     }
     add("Directory.sync", .request, on: { try $0.directory() }) { directory, reply in
-      try directory.sync { reply.ended($0) }
+      directory.sync { reply.ended($0) }
     } awaited: { directory in
       try await directory.sync()
     }

@@ -23,7 +23,7 @@ extension CallTable {
 
   private mutating func addReads() {
     add("File.read", .transfer, on: { try $0.file() }) { file, reply in
-      try file.read(into: IOBuffer(capacity: 4096), at: 0) { result, buffer in
+      file.read(into: IOBuffer(capacity: 4096), at: 0) { result, buffer in
         reply.ended(result, buffer) { $0 == Site.old }
       }
     } awaited: { file in
@@ -31,7 +31,7 @@ extension CallTable {
       guard Array(buffer) == Site.old else { throw WrongValue() }
     }
     add("File.read(vector)", .transfer, on: { try $0.file() }) { file, reply in
-      try file.read(into: emptyVector(), at: 0) { result, vector in
+      file.read(into: emptyVector(), at: 0) { result, vector in
         reply.ended(result) { $0 == 2000 && vector.byteCount == 2000 }
       }
     } awaited: { file in
@@ -43,7 +43,7 @@ extension CallTable {
   private mutating func addWrites() {
     let written = Call.writes("file", old: Site.old, new: Site.new)
     add("File.write", .transfer, on: { try $0.file() }) { file, reply in
-      try file.write(IOBuffer(copying: Site.new), at: 0) { result, buffer in
+      file.write(IOBuffer(copying: Site.new), at: 0) { result, buffer in
         reply.ended(result, buffer) { $0 == Site.new }
       }
     } awaited: { file in
@@ -52,7 +52,7 @@ extension CallTable {
       try written($0, $1)
     }
     add("File.write(vector)", .transfer, on: { try $0.file() }) { file, reply in
-      try file.write(fullVector(), at: 0) { result, _ in
+      file.write(fullVector(), at: 0) { result, _ in
         reply.ended(result) { $0 == Site.new.count }
       }
     } awaited: { file in
@@ -62,7 +62,7 @@ extension CallTable {
     }
     let appended = Call.writes("file", old: Site.old, new: Site.old + Site.new)
     add("File.append", .transfer, on: { try $0.appendedFile() }) { file, reply in
-      try file.append(IOBuffer(copying: Site.new)) { result, _ in reply.ended(result) }
+      file.append(IOBuffer(copying: Site.new)) { result, _ in reply.ended(result) }
     } awaited: { file in
       try await file.append(IOBuffer(copying: Site.new))
     } check: {
@@ -72,20 +72,20 @@ extension CallTable {
 
   private mutating func addSyncs() {
     add("File.sync", .request, on: { try $0.file() }) { file, reply in
-      try file.sync { reply.ended($0) }
+      file.sync { reply.ended($0) }
     } awaited: { file in
       try await file.sync()
     }
     add("File.dataSync", .request, on: { try $0.file() }) { file, reply in
-      try file.dataSync { reply.ended($0) }
+      file.dataSync { reply.ended($0) }
     } awaited: { file in
       try await file.dataSync()
     }
     // The write's own handler captures nothing. What the sync promises is checked.
     let written = Call.writes("file", old: Site.old, new: Site.new)
     add("File.write+sync", .transfer, on: { try $0.file() }) { file, reply in
-      try file.write(IOBuffer(copying: Site.new), at: 0) { _, _ in }
-      try file.sync { reply.ended($0) }
+      file.write(IOBuffer(copying: Site.new), at: 0) { _, _ in }
+      file.sync { reply.ended($0) }
     } awaited: { file in
       try await file.write(IOBuffer(copying: Site.new), at: 0)
       try await file.sync()

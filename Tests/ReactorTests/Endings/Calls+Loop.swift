@@ -58,7 +58,7 @@ extension CallTable {
     add("AIOFile.close", .steps, on: { try $0.queuedFile() }) { file, reply in
       file.close { reply.ended($0) }
     }
-    let pipe = Call.Traits(end: .whenLet, room: .bytes, throwsRefusal: true)
+    let pipe = Call.Traits(end: .whenLet, room: .bytes, isRefusedAfterEnd: true)
     add("AIOFile.read(empty pipe)", pipe, on: { try $0.emptyPipe() }) { file, reply in
       try file.read(into: IOBuffer(capacity: 1), at: 0) { result, _ in reply.ended(result) }
     }

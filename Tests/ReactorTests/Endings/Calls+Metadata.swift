@@ -7,41 +7,41 @@ extension CallTable {
   /// What an open file is like, beside its bytes.
   mutating func addMetadata() {
     add("File.status", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.status { reply.ended($0) { $0.byteCount == 3000 } }
+      file.status { reply.ended($0) { $0.byteCount == 3000 } }
     } awaited: { file in
       _ = try await file.status()
     }
     add("File.truncate", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.truncate(to: 100) { reply.ended($0) }
+      file.truncate(to: 100) { reply.ended($0) }
     } awaited: { file in
       try await file.truncate(to: 100)
     } check: { folder, outcome in
       try Call.replaces("file", old: Site.old, new: Array(Site.old[..<100]))(folder, outcome)
     }
     add("File.setPermissions", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.setPermissions(.ownerReadWrite) { reply.ended($0) }
+      file.setPermissions(.ownerReadWrite) { reply.ended($0) }
     } awaited: { file in
       try await file.setPermissions(.ownerReadWrite)
     }
     add("File.setTimes", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.setTimes(modified: .init(seconds: 1)) { reply.ended($0) }
+      file.setTimes(modified: .init(seconds: 1)) { reply.ended($0) }
     } awaited: { file in
       try await file.setTimes(modified: .init(seconds: 1))
     }
     add("File.allocate", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.allocate(0..<8000) { reply.ended($0) }
+      file.allocate(0..<8000) { reply.ended($0) }
     } awaited: { file in
       try await file.allocate(0..<8000)
     } check: { folder, outcome in
       try Call.resizes("file", to: 8000)(folder, outcome)
     }
     add("File.advise", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.advise(.willNeed) { reply.ended($0) }
+      file.advise(.willNeed) { reply.ended($0) }
     } awaited: { file in
       try await file.advise(.willNeed)
     }
     add("File.startWriteBack", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.startWriteBack { reply.ended($0) }
+      file.startWriteBack { reply.ended($0) }
     } awaited: { file in
       try await file.startWriteBack()
     }
@@ -50,31 +50,31 @@ extension CallTable {
   /// Locks, one of which somebody else has.
   mutating func addLocks() {
     add("File.tryLock", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.tryLock(.exclusive) { reply.ended($0) { $0 } }
+      file.tryLock(.exclusive) { reply.ended($0) { $0 } }
     } awaited: { file in
       guard try await file.tryLock(.exclusive) else { throw WrongValue() }
     }
     add("File.tryLock(taken)", .fileCall, on: { try $0.lockedFile(isReleased: false) }) {
       file, reply in
-      try file.tryLock(.exclusive) { reply.ended($0) { !$0 } }
+      file.tryLock(.exclusive) { reply.ended($0) { !$0 } }
     } awaited: { file in
       guard try await !file.tryLock(.exclusive) else { throw WrongValue() }
     }
     // Waits for a lock have a limit of their own, and are cut by a close.
-    let free = Call.Traits(atClose: .isCut, throwsRefusal: true)
+    let free = Call.Traits(atClose: .isCut, isRefusedAfterEnd: true)
     add("File.lock", free, on: { try $0.file() }) { file, reply in
-      try file.lock(.exclusive) { reply.ended($0) }
+      file.lock(.exclusive) { reply.ended($0) }
     } awaited: { file in
       try await file.lock(.exclusive)
     }
-    let waiting = Call.Traits(end: .whenLet, atClose: .isCut, throwsRefusal: true)
+    let waiting = Call.Traits(end: .whenLet, atClose: .isCut, isRefusedAfterEnd: true)
     add("File.lock(taken)", waiting, on: { try $0.lockedFile() }) { file, reply in
-      try file.lock(.exclusive) { reply.ended($0) }
+      file.lock(.exclusive) { reply.ended($0) }
     } awaited: { file in
       try await file.lock(.exclusive)
     }
     add("File.unlock", .fileCall, on: { try $0.file() }) { file, reply in
-      try file.unlock { reply.ended($0) }
+      file.unlock { reply.ended($0) }
     } awaited: { file in
       try await file.unlock()
     }

@@ -103,18 +103,19 @@ extension CallTable {
     for (kind, traits, subject) in sites {
       add("Connection.write(file)" + kind, traits, on: subject) { pair, reply in
         weak let connection = pair.connection
-        try pair.connection.write(pair.file, 0..<Int64(Site.old.count)) { result in
+        pair.connection.write(pair.file, 0..<Int64(Site.old.count)) { result in
           reply.ended(result) { $0 == Site.old.count }
           connection?.abort()
         }
       }
       add("Connection.write(lent)" + kind, traits, on: subject) { pair, reply in
         weak let connection = pair.connection
-        try pair.connection.write(IOBuffer(copying: Site.new)) { outcome, buffer in
+        pair.connection.write(IOBuffer(copying: Site.new)) { outcome, buffer in
           let isRight = Array(buffer) == Site.new
           switch outcome {
           case .sent: isRight ? reply.ended() : reply.note(.failure(WrongValue()))
           case .connectionClosed: reply.note(.failure(Errno.canceled))
+          case .refused(let errno): reply.note(.failure(errno))
           }
           connection?.abort()
         }

@@ -83,7 +83,7 @@ struct Cell {
     traces.reply = reply
     let loop = try site.liveLoop()
     try ending.before(site)
-    recorder.noteCall { try start(loop, reply) }
+    recorder.noteCall(mayAnswerInside: ending.isOver) { try start(loop, reply) }
   }
 
   /// Whether nobody need be told anything: a call without a result, on a loop that is cancelled.

@@ -16,8 +16,6 @@ struct Ending {
     case ownOrRefused
     /// `EAGAIN`: there is no room.
     case refused
-    /// `ECANCELED`, thrown by the call itself.
-    case refusedAtTheEnd
 
     func allows(_ outcome: Outcome) -> Bool {
       switch self {
@@ -27,7 +25,6 @@ struct Ending {
       case .ownOrRefused:
         outcome.kind == .value || outcome.has(.resourceTemporarilyUnavailable)
       case .refused: outcome.has(.resourceTemporarilyUnavailable)
-      case .refusedAtTheEnd: outcome.kind == .refusal(.canceled)
       }
     }
   }
@@ -38,6 +35,8 @@ struct Ending {
   /// Whether the ending says something about a call.
   var isFor: (Call) -> Bool = { _ in true }
   let promise: (Call) -> Promise
+  /// Whether the loop has ended before the call, and handlers are called from inside it.
+  var isOver = false
   /// What happens before the call, when all is prepared for it.
   var before: (Site) throws -> Void = { _ in }
   /// What happens after the call.

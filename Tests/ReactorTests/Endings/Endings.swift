@@ -88,8 +88,9 @@ extension Ending {
 
   static var callAfterClose: Ending {
     Ending(
-      name: "call after close", isFor: { $0.traits.throwsRefusal && $0.style == .callback },
-      promise: { _ in .refusedAtTheEnd }, before: { try $0.close() }, end: { _, _ in })
+      name: "call after close", isFor: { $0.style == .callback && !$0.traits.endsByValue },
+      promise: { $0.traits.isRefusedAfterEnd ? .canceled : .ownOrCanceled }, isOver: true,
+      before: { try $0.close() }, end: { _, _ in })
   }
 }
 

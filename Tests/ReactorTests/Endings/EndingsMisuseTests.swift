@@ -55,20 +55,20 @@ struct EndingsMisuseTests {
     #expect(hasTrapped(result))
   }
 
-  @Test func openingAFileTraps_onAnEndedLoop() async {
+  @Test func runningTraps_onAnEndedLoop() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let loop = try EventLoop()
       loop.close()
-      File.open("/etc/services", .readOnly, on: loop) { _ in }
+      loop.run()
     }
     #expect(hasTrapped(result))
   }
 
-  @Test func connectingTraps_onAnEndedLoop() async {
+  @Test func startingATaskTraps_onAnEndedLoop() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let loop = try EventLoop()
       loop.close()
-      Connection.connect(to: .loopback(port: 1), on: loop) { _ in }
+      loop.startTask {}
     }
     #expect(hasTrapped(result))
   }

@@ -77,9 +77,11 @@ final class Recorder: Sendable {
     state.withLock { $0.complaints.append(text) }
   }
 
-  /// Calls `body`, from inside which no handler may be called.
-  func noteCall(_ body: () throws -> Void) {
-    state.withLock { $0.isInsideCall = true }
+  /// Calls `body`.
+  ///
+  /// - Parameter mayAnswerInside: Whether its handler may be called from inside it.
+  func noteCall(mayAnswerInside: Bool, _ body: () throws -> Void) {
+    state.withLock { $0.isInsideCall = !mayAnswerInside }
     defer { state.withLock { $0.isInsideCall = false } }
     do { try body() } catch { note(.refusal(error)) }
   }

@@ -73,7 +73,7 @@ extension Site {
 
   private func filled(_ made: TemporaryFile) throws -> TemporaryFile {
     try liveLoop().value { done in
-      try made.file.write(IOBuffer(copying: Self.new), at: 0) { result, _ in done(result) }
+      made.file.write(IOBuffer(copying: Self.new), at: 0) { result, _ in done(result) }
     }
     return keep(made)
   }

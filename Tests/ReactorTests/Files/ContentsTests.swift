@@ -73,7 +73,7 @@ final class ContentsTests: XCTestCase {
     XCTAssertEqual(try loop.bytes { file.contents($0) }, .success([1, 2, 3]))
     try folder.write([], to: "file")
     XCTAssertEqual(try loop.bytes { file.contents($0) }, .success([]))
-    XCTAssertEqual(try loop.value { try file.status($0) }.byteCount, 0)
+    XCTAssertEqual(try loop.value { file.status($0) }.byteCount, 0)
   }
 
   func test_whatIsNoRegularFileIsRefused_withoutWaitingForAnybody() throws {

@@ -49,15 +49,11 @@ final class DirectoryTests: XCTestCase {
         XCTAssertTrue(hasReturned)
         guard case .success(let file) = result else { return done(result.map { _ in "" }) }
         XCTAssertEqual(file.openingStatus.byteCount, 4)
-        do throws(Errno) {
-          try file.read(into: IOBuffer(capacity: 10), at: 0) { _, buffer in
-            // Its last name goes before its last descriptor.
-            XCTAssertEqual(unsafe unlink(folder.path.appending("file").string), 0)
-            let text = String(decoding: buffer)
-            file.close { closed in done(closed.map { text }) }
-          }
-        } catch {
-          XCTFail("\(error)")
+        file.read(into: IOBuffer(capacity: 10), at: 0) { _, buffer in
+          // Its last name goes before its last descriptor.
+          XCTAssertEqual(unsafe unlink(folder.path.appending("file").string), 0)
+          let text = String(decoding: buffer)
+          file.close { closed in done(closed.map { text }) }
         }
       }
       hasReturned = true
@@ -95,13 +91,7 @@ final class DirectoryTests: XCTestCase {
 
   func test_folderCanBeSynced() throws {
     let folder = try TemporaryFolder()
-    try with(folder) { (opened: Directory, done: @escaping CompletionQueue.SyncHandler) in
-      do throws(Errno) {
-        try opened.sync(done)
-      } catch {
-        done(.failure(FileError(operation: .sync, path: nil, errno: error)))
-      }
-    }
+    try with(folder) { $0.sync($1) }
   }
 
   func test_openingAFileAsAFolderFails() throws {

@@ -12,12 +12,12 @@ final class FileTests: XCTestCase {
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
       self.succeed(loop) {
         let file = try result.get()
-        try file.write(IOBuffer(copying: Array("hello world".utf8)), at: 0) { result, _ in
+        file.write(IOBuffer(copying: Array("hello world".utf8)), at: 0) { result, _ in
           XCTAssertEqual(try? result.get(), 11)
         }
-        try file.sync { _ in
+        file.sync { _ in
           self.succeed(loop) {
-            try file.read(into: IOBuffer(capacity: 64), at: 6) { _, buffer in
+            file.read(into: IOBuffer(capacity: 64), at: 6) { _, buffer in
               text = String(decoding: buffer)
               file.close { _ in loop.stop() }
             }
@@ -38,14 +38,10 @@ final class FileTests: XCTestCase {
     let ticker = loop.schedule(every: .milliseconds(1)) { ticks += 1 }
     File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
       func readAgain(_ file: File, _ buffer: consuming IOBuffer) {
-        do throws(Errno) {
-          try file.read(into: buffer, at: 0) { _, buffer in
-            reads += 1
-            // A stream of completions that never ends by itself: the timer must get its turns.
-            if ticks < 5 { readAgain(file, buffer) } else { loop.stop() }
-          }
-        } catch {
-          XCTFail("\(error)")
+        file.read(into: buffer, at: 0) { _, buffer in
+          reads += 1
+          // A stream of completions that never ends by itself: the timer must get its turns.
+          if ticks < 5 { readAgain(file, buffer) } else { loop.stop() }
         }
       }
       guard case .success(let file) = result else { return XCTFail("\(result)") }
@@ -55,6 +51,28 @@ final class FileTests: XCTestCase {
     ticker.cancel()
     XCTAssertGreaterThan(reads, 0)
     XCTAssertGreaterThanOrEqual(ticks, 5)
+  }
+
+  func test_whatIsMadeGetsThePermissionsOfTheSystemsTools() throws {
+    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let path = folder.path.appending("made")
+    try loop.value { Directory.createDirectory(path, on: loop, $0) }
+    let directory = try loop.value { Directory.open(path, on: loop, $0) }
+    let opened = try loop.open(path.appending("opened"))
+    let below = try loop.value {
+      directory.openFile("below", .writeOnly, options: .create, $0)
+    }
+    let temporary = try loop.value { directory.temporaryFile($0) }
+    let writer = FileWriter(opened)
+    try loop.value { writer.reopen(path.appending("reopened"), $0) }
+    for file in [below, temporary.file, writer.file] {
+      XCTAssertEqual(
+        file.openingStatus.permissions.rawValue, 0o666 & ~mode_t(processUmask()), "\(file.path)")
+    }
+    XCTAssertEqual(
+      try loop.value { directory.status(of: ".", $0) }.permissions.rawValue,
+      0o777 & ~mode_t(processUmask()))
+    try loop.close(writer.file)
   }
 
   func test_openGivesTheMetadata() throws {

@@ -33,7 +33,8 @@ final class ReplaceTests: XCTestCase {
     try loop.value { replace(path, loop, $0) }
     XCTAssertTrue(try folder.contents(of: "file") == new)
     XCTAssertEqual(
-      try loop.value { File.status(of: path, on: loop, $0) }.permissions, [.ownerReadWrite])
+      try loop.value { File.status(of: path, on: loop, $0) }.permissions.rawValue,
+      0o666 & ~mode_t(processUmask()))
     try folder.write(old, to: "file")
     try FileManager.default.setAttributes([.posixPermissions: 0o622], ofItemAtPath: path.string)
     try loop.value { replace(path, loop, $0) }
@@ -185,7 +186,7 @@ final class ReplaceTests: XCTestCase {
       }
       XCTAssertEqual(try names(folder).count, isNamed ? 1 : 0)
       try loop.value { done in
-        try made.file.write(IOBuffer(copying: old), at: 0) { result, _ in done(result) }
+        made.file.write(IOBuffer(copying: old), at: 0) { result, _ in done(result) }
       }
       XCTAssertFalse(try loop.value { made.publish(as: "file", replacing: false, $0) })
       XCTAssertEqual(try names(folder), ["file"])

@@ -142,8 +142,8 @@ final class BorrowedBaseTests: XCTestCase {
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
       do {
         let file = try result.get()
-        try file.write(IOBuffer(copying: [1, 2, 3]), at: 0) { _, _ in done.append("write") }
-        try file.sync { _ in
+        file.write(IOBuffer(copying: [1, 2, 3]), at: 0) { _, _ in done.append("write") }
+        file.sync { _ in
           done.append("sync")
           file.close { _ in
             loop.schedule(after: .milliseconds(1)) { done.append("timer") }

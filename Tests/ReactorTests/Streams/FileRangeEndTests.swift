@@ -83,7 +83,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     to connection: Connection, _ file: File, _ events: Events, abortsInHandler: Bool
   ) throws {
     for (number, byteCount) in [100, 1_000_000, 0].enumerated() {
-      try connection.write(file, 0..<Int64(byteCount)) { [weak connection] result in
+      connection.write(file, 0..<Int64(byteCount)) { [weak connection] result in
         switch result {
         case .success(let count):
           events.list.append("\(number) sent")
@@ -119,7 +119,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     let socket = try AdoptedSocket(on: loop, sendBufferByteCount: 4096)
     let outcomes = RangeOutcomes()
     // The first twelve are copied at once; then more is waiting than may.
-    for _ in 0..<30 { try socket.connection.write(file, 0..<5000, outcomes.note) }
+    for _ in 0..<30 { socket.connection.write(file, 0..<5000, outcomes.note) }
     XCTAssertEqual(socket.connection.pendingByteCount, 30 * 5000)
     loop.wait { socket.connection.stream.sending == .socket }
     let sent = Int(socket.connection.sentByteCount)
@@ -148,7 +148,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     (limits.outputHighWaterByteCount, limits.outputLowWaterByteCount) = (4000, 4000)
     limits.outputLimitByteCount = 4000
     let socket = try AdoptedSocket(on: loop, limits, sendBufferByteCount: 4096)
-    try socket.connection.write(file, 0..<5000)
+    socket.connection.write(file, 0..<5000)
     XCTAssertFalse(socket.connection.isCongested)
     XCTAssertNoThrow(try socket.connection.write([UInt8](repeating: 1, count: 4000)))
     socket.end()
@@ -165,7 +165,7 @@ final class FileRangeEndTests: FileRangeTestCase {
         let file = try loop.open(path)
         let socket = try AdoptedSocket(on: loop, sendBufferByteCount: 4096)
         let outcomes = RangeOutcomes()
-        if !isFirst { try socket.connection.write(file, 0..<100_000) { _ in } }
+        if !isFirst { socket.connection.write(file, 0..<100_000) { _ in } }
         let pump = file.send(to: socket.connection) { outcomes.note($0) }
         try socket.connection.write([1, 2, 3])
         loop.wait { socket.connection.sentByteCount > 0 }
@@ -192,7 +192,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     limits.outputLimitByteCount = 2000
     let socket = try AdoptedSocket(on: loop, limits, sendBufferByteCount: 4096)
     let connection = socket.connection
-    try connection.write(file, 0..<1_000_000) { _ in }
+    connection.write(file, 0..<1_000_000) { _ in }
     XCTAssertFalse(connection.isCongested)
     XCTAssertEqual(connection.pendingByteCount, 1_000_000)
     try connection.write([UInt8](repeating: 1, count: 1500))

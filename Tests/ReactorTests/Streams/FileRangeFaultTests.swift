@@ -33,8 +33,8 @@ final class FileRangeFaultTests: FileRangeTestCase {
       if isCold { try warm(path, .cold) }
       let outcomes = RangeOutcomes()
       var lost: [Connection.WriteOutcome] = []
-      try connection.write(file, 0..<Self.whole, outcomes.note)
-      try connection.write(IOBuffer(copying: [1, 2, 3])) { outcome, _ in lost.append(outcome) }
+      connection.write(file, 0..<Self.whole, outcomes.note)
+      connection.write(IOBuffer(copying: [1, 2, 3])) { outcome, _ in lost.append(outcome) }
       var received: [UInt8] = []
       loop.wait { socket.take(into: &received) }
       XCTAssertEqual(unsafe truncate(path.string, 600_000), 0)
@@ -70,7 +70,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     for range in [Self.whole - 10..<Self.whole + 1, Self.whole + 5..<Self.whole + 6] {
       let (_, loop, file, socket) = try make()
       let outcomes = RangeOutcomes()
-      try socket.connection.write(file, range, outcomes.note)
+      socket.connection.write(file, range, outcomes.note)
       loop.wait { !outcomes.results.isEmpty }
       XCTAssertEqual(
         outcomes.results,
@@ -91,7 +91,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
       unsafe pwrite(descriptor.rawValue, more, more.count, off_t(Self.whole)), more.count)
     let outcomes = RangeOutcomes()
     let end = Self.whole + Int64(more.count)
-    try socket.connection.write(file, 5..<end, outcomes.note)
+    socket.connection.write(file, 5..<end, outcomes.note)
     // As much as there is.
     file.send(100..<Int64.max, to: socket.connection, outcomes.note)
     var received: [UInt8] = []
@@ -118,7 +118,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
       let other = try AdoptedSocket(on: loop)
       let outcomes = RangeOutcomes()
       try other.connection.write([9])
-      try other.connection.write(file, range, outcomes.note)
+      other.connection.write(file, range, outcomes.note)
       loop.wait { !outcomes.results.isEmpty }
       let error = FileError(operation: .read, path: path, offset: 0, errno: .badFileDescriptor)
       XCTAssertEqual(outcomes.results, [.failure(PumpError(.file(error), byteCountDone: 0))])
@@ -154,8 +154,8 @@ final class FileRangeFaultTests: FileRangeTestCase {
         let outcomes = RangeOutcomes()
         try socket.connection.write([7])
         for _ in 0..<2 {
-          try socket.connection.write(file, 0..<Self.whole, outcomes.note)
-          try socket.connection.write(file, 100..<200, outcomes.note)
+          socket.connection.write(file, 0..<Self.whole, outcomes.note)
+          socket.connection.write(file, 100..<200, outcomes.note)
         }
         let once = Self.bytes + Self.bytes[100..<200]
         assertReceived([7] + once + once, from: socket, "\(name), \(warmth)")
@@ -174,12 +174,12 @@ final class FileRangeFaultTests: FileRangeTestCase {
       (calls.missingPageErrors, calls.failsForEver) = ([error], true)
       let (folder, loop, file, socket) = try make(calls)
       let outcomes = RangeOutcomes()
-      for _ in 0..<3 { try socket.connection.write(file, 0..<Self.whole, outcomes.note) }
+      for _ in 0..<3 { socket.connection.write(file, 0..<Self.whole, outcomes.note) }
       assertReceived(Self.bytes + Self.bytes + Self.bytes, from: socket)
       XCTAssertEqual(calls.missingPageCount, 1)
       XCTAssertEqual(calls.sendCount, 0)
       let other = try loop.open(folder.path.appending("file"))
-      try socket.connection.write(other, 0..<Self.whole, outcomes.note)
+      socket.connection.write(other, 0..<Self.whole, outcomes.note)
       assertReceived(Self.bytes, from: socket)
       XCTAssertEqual(calls.missingPageCount, isOfLoop ? 1 : 2)
       XCTAssertEqual(loop.statistics.uncopiedFileByteCount, 0)
@@ -193,7 +193,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     (calls.missingPageErrors, calls.failsForEver) = ([EPERM], true)
     let (folder, loop, file, socket) = try make(calls)
     let outcomes = RangeOutcomes()
-    for _ in 0..<3 { try socket.connection.write(file, 0..<Self.whole, outcomes.note) }
+    for _ in 0..<3 { socket.connection.write(file, 0..<Self.whole, outcomes.note) }
     assertReceived(Self.bytes + Self.bytes + Self.bytes, from: socket)
     XCTAssertEqual(calls.missingPageCount, 1)
     socket.end()
@@ -226,7 +226,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     let outcomes = RangeOutcomes()
     var reason: Connection.CloseReason?
     socket.connection.onClose = { reason = $1 }
-    try socket.connection.write(file, 0..<Self.whole, outcomes.note)
+    socket.connection.write(file, 0..<Self.whole, outcomes.note)
     loop.wait { reason != nil }
     XCTAssertEqual(reason, .failed(.connectionReset))
     XCTAssertEqual(
@@ -240,7 +240,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     let descriptor = connection.stream.descriptor
     XCTAssertEqual(fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK), 0)
     let outcomes = RangeOutcomes()
-    try connection.write(file, 0..<Self.whole, outcomes.note)
+    connection.write(file, 0..<Self.whole, outcomes.note)
     // Nobody reads: the loop would hang.
     loop.wait { connection.stream.sending == .socket }
     assertReceived(Self.bytes, from: socket)

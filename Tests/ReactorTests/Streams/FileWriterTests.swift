@@ -24,7 +24,7 @@ final class FileWriterTests: FileWriterTestCase {
     let pipe = try loop.open(path)
     var readCount = 0
     for _ in 0..<2 {
-      try pipe.read(into: IOBuffer(capacity: 1), at: 0) { _, _ in readCount += 1 }
+      pipe.read(into: IOBuffer(capacity: 1), at: 0) { _, _ in readCount += 1 }
       loop.runOnce()
     }
     XCTAssertFalse(loop.queue.hasRoom())

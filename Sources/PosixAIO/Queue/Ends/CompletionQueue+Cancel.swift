@@ -50,7 +50,7 @@ extension CompletionQueue {
   ///   the queue's.
   public func cancelAll(of file: AIOFile) {
     checkThread()
-    precondition(file.queue === self, "CompletionQueue: cancelAll(of:) takes a file of this queue")
+    require(file.queue === self, "CompletionQueue: cancelAll(of:) takes a file of this queue")
     guard stage != .retired else { return }
     cancelInGlibc(allOf: file)
     while let request = file.waiting.first ?? file.waitingOutput.first {

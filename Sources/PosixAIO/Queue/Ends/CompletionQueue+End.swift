@@ -35,7 +35,7 @@ extension CompletionQueue {
   /// - Parameter limit: The longest time to wait, 0 or more.
   package func retire(waitingAtMost limit: Duration) {
     guard stage != .retired else { return }
-    precondition(
+    require(
       stage == .ending && !hot.isDraining,
       "CompletionQueue: call retire() after beginEnd(), and not in a completion handler")
     requestDrain = nil
@@ -43,7 +43,7 @@ extension CompletionQueue {
     waitForRegularFiles(limit)
     // Closes that were made in the meantime.
     while unfinishedCount > 0, drain() > 0 {}
-    precondition(unfinishedCount == 0, "CompletionQueue: call retire() when nothing is unfinished")
+    require(unfinishedCount == 0, "CompletionQueue: call retire() when nothing is unfinished")
     _ = reapEverything()
     stage = .retired
     leaveAllThreads()

@@ -39,7 +39,7 @@ struct Lanes {
   private var ownsDuplicates = true
 
   init(_ descriptor: Int32, limit: Int) {
-    precondition(limit > 0, "CompletionQueue: lanesPerFile must be 1 or more")
+    require(limit > 0, "CompletionQueue: lanesPerFile must be 1 or more")
     lanes = [Lane(descriptor: descriptor)]
     // A request stores its lane in 16 bits.
     self.limit = min(limit, Int(Int16.max))

@@ -36,7 +36,7 @@ final class RequestPool {
   func allocate() -> RequestRef {
     if free.isEmpty { addSlab() }
     guard let request = free.popFirst() else {
-      preconditionFailure("RequestPool: a new slab has free slots")
+      trap("RequestPool: a new slab has free slots")
     }
     return request
   }
@@ -68,7 +68,7 @@ final class RequestPool {
 extension UnsafeMutableBufferPointer {
   /// The address of an element.
   fileprivate func slot(_ index: Int) -> UnsafeMutablePointer<Element> {
-    guard let baseAddress else { preconditionFailure("RequestPool: a slab has memory") }
+    guard let baseAddress else { trap("RequestPool: a slab has memory") }
     return unsafe baseAddress + index
   }
 }

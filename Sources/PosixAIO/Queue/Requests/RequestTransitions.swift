@@ -85,7 +85,7 @@ extension RequestRef {
 extension CompletionQueue {
   @inline(__always)
   private func move(_ request: RequestRef, from: Request.State, to: Request.State) {
-    precondition(
+    require(
       request.pointee.progress.state == from, "CompletionQueue: a request is in the wrong state"
     )
     request.pointee.progress.state = to
@@ -236,13 +236,13 @@ extension CompletionQueue {
 
   /// Turns a request that goes on into one without a handler; another slot completes it.
   func markAbandoned(_ request: RequestRef) {
-    precondition(request.isOwned, "CompletionQueue: a request can be abandoned only once")
+    require(request.isOwned, "CompletionQueue: a request can be abandoned only once")
     switch request.state {
     case .inFlight: hot.counts.ownerless += 1
     case .joined: hot.counts.joined -= 1
     case .waiting: break
     case .free, .unlisted, .parked, .finished, .orphaned:
-      preconditionFailure("CompletionQueue: only a request that goes on can be abandoned")
+      trap("CompletionQueue: only a request that goes on can be abandoned")
     }
     request.pointee.progress.flags.insert(.abandoned)
     hot.counts.unfinished -= 1

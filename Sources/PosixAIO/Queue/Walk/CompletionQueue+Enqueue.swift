@@ -8,8 +8,29 @@ extension CompletionQueue {
     _ kind: Request.Kind, _ file: AIOFile, _ buffer: consuming IOBuffer, byteCount: Int,
     at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
   ) throws(Errno) -> RequestID {
+    let offset = try checkTransfer(
+      kind, file, buffer.capacity, byteCount: byteCount, at: offset, timeout: timeout)
+    return admitTransfer(
+      kind, file, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
+  }
+
+  /// Refuses what ``admitTransfer(_:_:_:byteCount:at:timeout:_:)`` would not be able to accept.
+  ///
+  /// - Returns: The offset to use.
+  func checkTransfer(
+    _ kind: Request.Kind, _ file: AIOFile, _ capacity: Int, byteCount: Int, at offset: Int64,
+    timeout: Duration?
+  ) throws(Errno) -> Int64 {
     let offset = try checkedOffset(kind, file, offset, byteCount)
-    try checkRoom(file, buffer.capacity, timeout)
+    try checkRoom(file, capacity, timeout)
+    return offset
+  }
+
+  /// Accepts a transfer that was checked.
+  func admitTransfer(
+    _ kind: Request.Kind, _ file: AIOFile, _ buffer: consuming IOBuffer, byteCount: Int,
+    at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
+  ) -> RequestID {
     let request = makeRequest(kind, file, timeout)
     request.pointee.handler = .transfer(handler)
     request.pointee.validCount = buffer.count
@@ -71,7 +92,7 @@ extension CompletionQueue {
   ) throws(Errno) {
     checkThread()
     if let timeout {
-      precondition(timeout > .zero, "AIOFile: a timeout must be greater than 0")
+      require(timeout > .zero, "AIOFile: a timeout must be greater than 0")
     }
     guard file.isOpen else { throw .badFileDescriptor }
     guard stage == .open else { throw .canceled }

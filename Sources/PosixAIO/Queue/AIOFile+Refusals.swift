@@ -1,0 +1,64 @@
+package import SystemPackage
+
+/// Transfers whose buffer comes back when the queue refuses them, for owners that report a refusal
+/// to the handler.
+extension AIOFile {
+  /// Gets a refused buffer back, and the reason.
+  package typealias RefusalHandler = (_ reason: Errno, _ buffer: consuming IOBuffer) -> Void
+
+  /// As ``read(into:byteCount:at:timeout:_:)``.
+  ///
+  /// - Parameter refused: Called before this returns, and `handler` never, if nothing was started.
+  /// - Returns: A name for the request; ``RequestID/refused`` after a refusal.
+  package func read(
+    into buffer: consuming IOBuffer, byteCount: Int?, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CompletionQueue.TransferHandler, refused: RefusalHandler
+  ) -> RequestID {
+    let byteCount = byteCount ?? buffer.capacity
+    require(
+      byteCount >= 0 && byteCount <= buffer.capacity,
+      "AIOFile: byteCount is at most the buffer's capacity")
+    return transfer(
+      .read, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler, refused: refused)
+  }
+
+  /// As ``write(_:at:timeout:_:)``, with the parameters of
+  /// ``read(into:byteCount:at:timeout:_:refused:)``.
+  package func write(
+    _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CompletionQueue.TransferHandler, refused: RefusalHandler
+  ) -> RequestID {
+    let byteCount = buffer.count
+    return transfer(
+      .write, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler, refused: refused)
+  }
+
+  private func transfer(
+    _ kind: Request.Kind, _ buffer: consuming IOBuffer, byteCount: Int, at offset: Int64,
+    timeout: Duration?, _ handler: @escaping CompletionQueue.TransferHandler,
+    refused: RefusalHandler
+  ) -> RequestID {
+    let usedOffset: Int64
+    do throws(Errno) {
+      usedOffset = try queue.checkTransfer(
+        kind, self, buffer.capacity, byteCount: byteCount, at: offset, timeout: timeout)
+    } catch {
+      refused(error, buffer)
+      return .refused
+    }
+    return queue.admitTransfer(
+      kind, self, buffer, byteCount: byteCount, at: usedOffset, timeout: timeout, handler)
+  }
+}
+
+extension RequestID {
+  /// The name of a request that was refused: it names nothing, so cancelling it does nothing.
+  package static let refused = RequestID(noneOf: 0)
+
+  // Queues count from 1.
+  private init(noneOf queue: UInt32) {
+    self.queue = queue
+    index = 0
+    generation = 0
+  }
+}

@@ -1,0 +1,59 @@
+internal import PosixAIO
+
+/// Closes something once, and gives the outcome to everybody who closes it again.
+struct CloseOnce {
+  private enum State {
+    case open
+    case closing(others: [CompletionQueue.SyncHandler])
+    case closed
+    // On the heap, since hardly any close fails.
+    indirect case failed(FileError)
+  }
+
+  private var state = State.open
+
+  /// - Returns: Whether this is the first time, so that `handler` is the caller's to call.
+  mutating func begin(
+    _ handler: @escaping CompletionQueue.SyncHandler, on core: LoopCore
+  ) -> Bool {
+    switch state {
+    case .open:
+      state = .closing(others: [])
+      return true
+    case .closing(let others): state = .closing(others: others + [handler])
+    case .closed: core.complete { handler(.success(())) }
+    case .failed(let error): core.complete { handler(.failure(error)) }
+    }
+    return false
+  }
+
+  /// - Returns: Those who closed it again meanwhile, to be called after the first.
+  mutating func end(_ result: Result<Void, FileError>) -> [CompletionQueue.SyncHandler] {
+    guard case .closing(let others) = state else { return [] }
+    settle(result)
+    return others
+  }
+
+  /// Closes it, if nobody did before the loop's end, where no turn is left to wait for. For one
+  /// thread at a time: ``LoopCore/afterEnd(_:)``.
+  mutating func outcomeAfterEnd(
+    _ close: () -> Result<Void, FileError>
+  ) -> Result<Void, FileError> {
+    switch state {
+    case .open:
+      let result = close()
+      settle(result)
+      return result
+    case .closing: trap("CloseOnce: a loop completes every close before it ends")
+    case .closed: return .success(())
+    case .failed(let error): return .failure(error)
+    }
+  }
+
+  private mutating func settle(_ result: Result<Void, FileError>) {
+    switch result {
+    case .success: state = .closed
+    case .failure(let error): state = .failed(error)
+    }
+  }
+}
