@@ -131,7 +131,7 @@ public final class HTTPServer {
   /// Traps after ``shutDown(_:)``.
   @discardableResult
   public func listen(on address: SocketAddress) throws(Errno) -> SocketAddress {
-    core.checkThread()
+    try core.checkUse()
     guard !core.isEnding else { throw .canceled }
     guard case .open = state else {
       trap("HTTPServer: listen was called after shutDown")
