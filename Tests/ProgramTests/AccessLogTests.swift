@@ -12,7 +12,7 @@ final class AccessLogTests: SiteTestCase {
     folder = nil
   }
 
-  private func makeFolder() throws -> TemporaryFolder {
+  private func makeDirectory() throws -> TemporaryFolder {
     let made = try TemporaryFolder()
     folder = made
     return made
@@ -23,7 +23,7 @@ final class AccessLogTests: SiteTestCase {
   }
 
   func test_eachRequestHasALine() throws {
-    let path = try makeFolder().path.appending("log")
+    let path = try makeDirectory().path.appending("log")
     let site = try serve("--access-log", path.string)
     try site.write("hello".utf8, to: "a b")
     let client = try site.client()
@@ -33,7 +33,7 @@ final class AccessLogTests: SiteTestCase {
     _ = try client.ask("GET", "/missing")
     _ = try client.ask("GET", "/a%20b", headers: ["Range: bytes=1-2"])
     try client.send("GET /\u{1B}[0m HTTP/1.1\r\n\r\n")
-    XCTAssertEqual(try client.readAnswer().code, 400)
+    XCTAssertEqual(try client.readResponse().code, 400)
     site.server.send(SIGTERM)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
     let lines = try lines(of: path)
@@ -55,7 +55,7 @@ final class AccessLogTests: SiteTestCase {
   }
 
   func test_linesGoToTheNewFile_afterARotation() throws {
-    let folder = try makeFolder()
+    let folder = try makeDirectory()
     let path = folder.path.appending("log")
     let site = try serve("--access-log", path.string)
     XCTAssertEqual(try site.get("/first").code, 404)

@@ -4,7 +4,7 @@ import XCTest
 final class ConnectionTests: SiteTestCase {
   private static let largeByteCount = 64 * 1024 * 1024
 
-  func test_connectionIsKept_fromAnswerToAnswer() throws {
+  func test_connectionStaysOpen_betweenResponses() throws {
     let site = try serve("--upload")
     try site.write("here".utf8, to: "file")
     let client = try site.client()
@@ -19,7 +19,7 @@ final class ConnectionTests: SiteTestCase {
     XCTAssertEqual(try client.get("/new").text, "new")
   }
 
-  func test_answersComeInOrder_whenRequestsArePipelined() throws {
+  func test_responsesComeInOrder_whenRequestsArePipelined() throws {
     let site = try serve()
     let blocks = (0..<6).map { Pattern.block($0, byteCount: 1 + $0 * 100_000) }
     for (number, block) in blocks.enumerated() { try site.write(block, to: "\(number)") }
@@ -29,17 +29,17 @@ final class ConnectionTests: SiteTestCase {
     }
     try client.send(requests.joined())
     for block in blocks {
-      XCTAssertEqual(try client.readAnswer().body, block)
-      XCTAssertEqual(try client.readAnswer(to: "HEAD").contentLength, block.count)
+      XCTAssertEqual(try client.readResponse().body, block)
+      XCTAssertEqual(try client.readResponse(to: "HEAD").contentLength, block.count)
     }
   }
 
-  func test_connectionIsClosedBehindTheAnswer_ofHTTP10() throws {
+  func test_connectionIsClosedAfterTheResponse_ofHTTP10() throws {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     let client = try site.client()
     try client.send("GET /file HTTP/1.0\r\n\r\n")
-    XCTAssertEqual(try client.readAnswer().text, "here")
+    XCTAssertEqual(try client.readResponse().text, "here")
     XCTAssertEqual(try client.readToEnd(), [])
   }
 

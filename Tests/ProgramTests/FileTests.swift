@@ -11,13 +11,13 @@ final class FileTests: SiteTestCase {
     try FileManager.default.setAttributes(
       [.modificationDate: Date(timeIntervalSince1970: 784_111_777)],
       ofItemAtPath: site.path("greeting.txt"))
-    let answer = try site.get("/greeting.txt")
-    XCTAssertEqual(answer.statusLine, "HTTP/1.1 200 OK")
-    XCTAssertEqual(answer.text, "hello")
-    XCTAssertEqual(answer["Content-Length"], "5")
-    XCTAssertEqual(answer["Content-Type"], "text/plain; charset=utf-8")
-    XCTAssertEqual(answer["Last-Modified"], "Sun, 06 Nov 1994 08:49:37 GMT")
-    let tag = try XCTUnwrap(answer["ETag"])
+    let response = try site.get("/greeting.txt")
+    XCTAssertEqual(response.statusLine, "HTTP/1.1 200 OK")
+    XCTAssertEqual(response.text, "hello")
+    XCTAssertEqual(response["Content-Length"], "5")
+    XCTAssertEqual(response["Content-Type"], "text/plain; charset=utf-8")
+    XCTAssertEqual(response["Last-Modified"], "Sun, 06 Nov 1994 08:49:37 GMT")
+    let tag = try XCTUnwrap(response["ETag"])
     XCTAssertTrue(tag.count > 2 && tag.hasPrefix("\"") && tag.hasSuffix("\""), tag)
   }
 
@@ -42,9 +42,9 @@ final class FileTests: SiteTestCase {
     let client = try site.client()
     XCTAssertEqual(try client.ask("HEAD", "/missing").code, 404)
     try client.begin("HEAD", "/", headers: ["Connection: close"])
-    let answer = try client.readHead()
-    XCTAssertEqual(answer.code, 200)
-    XCTAssertGreaterThan(answer.contentLength, 0)
+    let response = try client.readHead()
+    XCTAssertEqual(response.code, 200)
+    XCTAssertGreaterThan(response.contentLength, 0)
     XCTAssertEqual(try client.readToEnd(), [])
   }
 
@@ -58,10 +58,10 @@ final class FileTests: SiteTestCase {
     let client = try site.client()
     for length in lengths {
       try site.write(bytes.prefix(length), to: "file")
-      let answer = try client.get("/file")
-      XCTAssertEqual(answer.code, 200)
-      XCTAssertEqual(answer["Content-Length"], "\(length)")
-      XCTAssertTrue(answer.body.elementsEqual(bytes.prefix(length)), "\(length) bytes")
+      let response = try client.get("/file")
+      XCTAssertEqual(response.code, 200)
+      XCTAssertEqual(response["Content-Length"], "\(length)")
+      XCTAssertTrue(response.body.elementsEqual(bytes.prefix(length)), "\(length) bytes")
     }
   }
 
@@ -104,7 +104,7 @@ final class FileTests: SiteTestCase {
     }
   }
 
-  func test_fileIsNotFound_asAFolder() throws {
+  func test_fileIsNotFound_asADirectory() throws {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     for target in ["/file/", "/file//", "/file/.", "/file/./", "/file%2f"] {

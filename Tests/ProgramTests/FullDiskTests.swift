@@ -12,9 +12,9 @@ final class FullDiskTests: SiteTestCase {
     XCTAssertEqual(try site.put("/file", old).code, 201)
     let tooMuch = Pattern.block(2, byteCount: 3 * 1024 * 1024)
     for target in ["/file", "/new"] {
-      let answer = try site.put(target, tooMuch)
-      XCTAssertEqual(answer.code, 507, target)
-      XCTAssertEqual(answer.text, "Insufficient Storage\n", target)
+      let response = try site.put(target, tooMuch)
+      XCTAssertEqual(response.code, 507, target)
+      XCTAssertEqual(response.text, "Insufficient Storage\n", target)
     }
     XCTAssertEqual(try site.names(), ["file"])
     XCTAssertEqual(try site.contents(of: "file"), old)

@@ -47,7 +47,7 @@ final class OpenFileTests: SiteTestCase {
 
   func test_uploadIsSeenAtOnce_byWhateverNameItIsAskedFor() throws {
     let site = try serve("--upload", "--open-file-validity", "3600")
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     let client = try site.client()
     for target in ["/file", "/a%20b", "/sub/file"] {
       XCTAssertEqual(try client.get(target).code, 404, target)
@@ -70,9 +70,9 @@ final class OpenFileTests: SiteTestCase {
     let gzip = ["Accept-Encoding: gzip"]
     XCTAssertNil(try client.ask("GET", "/page.html", headers: gzip)["Content-Encoding"])
     XCTAssertEqual(try client.put("/page.html.gz", "packed".utf8).code, 201)
-    let answer = try client.ask("GET", "/page.html", headers: gzip)
-    XCTAssertEqual(answer["Content-Encoding"], "gzip")
-    XCTAssertEqual(answer.text, "packed")
+    let response = try client.ask("GET", "/page.html", headers: gzip)
+    XCTAssertEqual(response["Content-Encoding"], "gzip")
+    XCTAssertEqual(response.text, "packed")
     XCTAssertEqual(try client.get("/page.html").text, "plain")
   }
 
@@ -82,13 +82,13 @@ final class OpenFileTests: SiteTestCase {
     let client = try site.client()
     let tag = try XCTUnwrap(try client.get("/file")["ETag"])
     try replace("file", of: site, by: "somebody else's")
-    let answer = try client.ask(
+    let response = try client.ask(
       "PUT", "/file", headers: ["If-Match: \(tag)"], body: Array("mine".utf8))
-    XCTAssertEqual(answer.code, 412)
+    XCTAssertEqual(response.code, 412)
     XCTAssertEqual(try site.text(of: "file"), "somebody else's")
   }
 
-  func test_answerIsCut_whenTheFileHasShrunkSinceItWasLookedAt() throws {
+  func test_responseIsCut_whenTheFileHasShrunkSinceItWasLookedAt() throws {
     let site = try serve("--open-file-validity", "3600")
     try site.setLength(1_000_000, of: "file")
     XCTAssertEqual(try site.ask("HEAD", "/file").contentLength, 1_000_000)

@@ -9,9 +9,9 @@ final class RefusalTests: SiteTestCase {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     for method in ["DELETE", "POST", "PUT", "PATCH", "OPTIONS", "TRACE", "FROBNICATE", "get"] {
-      let answer = try site.ask(method, "/file")
-      XCTAssertEqual(answer.code, 405, method)
-      XCTAssertEqual(answer["Allow"], "GET, HEAD", method)
+      let response = try site.ask(method, "/file")
+      XCTAssertEqual(response.code, 405, method)
+      XCTAssertEqual(response["Allow"], "GET, HEAD", method)
     }
     XCTAssertEqual(try site.text(of: "file"), "here")
   }
@@ -20,9 +20,9 @@ final class RefusalTests: SiteTestCase {
     let site = try serve("--upload")
     try site.write("here".utf8, to: "file")
     for method in ["DELETE", "POST", "PATCH", "MKCOL", "FROBNICATE"] {
-      let answer = try site.ask(method, "/file")
-      XCTAssertEqual(answer.code, 405, method)
-      XCTAssertEqual(answer["Allow"], "GET, HEAD, PUT", method)
+      let response = try site.ask(method, "/file")
+      XCTAssertEqual(response.code, 405, method)
+      XCTAssertEqual(response["Allow"], "GET, HEAD, PUT", method)
     }
     XCTAssertEqual(try site.text(of: "file"), "here")
   }
@@ -31,15 +31,15 @@ final class RefusalTests: SiteTestCase {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     for target in ["/file", "/new"] {
-      let answer = try site.put(target, "changed".utf8)
-      XCTAssertEqual(answer.code, 405, target)
-      XCTAssertEqual(answer["Allow"], "GET, HEAD", target)
+      let response = try site.put(target, "changed".utf8)
+      XCTAssertEqual(response.code, 405, target)
+      XCTAssertEqual(response["Allow"], "GET, HEAD", target)
     }
     XCTAssertEqual(try site.names(), ["file"])
     XCTAssertEqual(try site.text(of: "file"), "here")
   }
 
-  func test_pipeIsForbidden_andNobodyWaitsForItsOtherEnd() throws {
+  func test_pipeIsForbidden_withoutWaitingForItsOtherEnd() throws {
     let site = try serve()
     try site.makeNode("pipe", S_IFIFO)
     try site.makeNode("index.html", S_IFIFO)
@@ -67,16 +67,16 @@ final class RefusalTests: SiteTestCase {
     let site = try serve("--upload", launcher: { _ in try Self.asNobody() })
     try site.write("readable".utf8, to: "readable")
     try site.write("unreadable".utf8, to: "unreadable")
-    try site.makeFolder("closed")
+    try site.makeDirectory("closed")
     try site.write("unreadable".utf8, to: "closed/file")
     try site.setPermissions(0o644, of: "readable")
     try site.setPermissions(0, of: "unreadable")
     try site.setPermissions(0, of: "closed")
     XCTAssertEqual(try site.get("/readable").text, "readable")
     for target in ["/unreadable", "/closed/", "/closed", "/closed/file"] {
-      let answer = try site.get(target)
-      XCTAssertEqual(answer.code, 403, target)
-      XCTAssertEqual(answer.text, "Forbidden\n", target)
+      let response = try site.get(target)
+      XCTAssertEqual(response.code, 403, target)
+      XCTAssertEqual(response.text, "Forbidden\n", target)
     }
   }
 

@@ -46,7 +46,7 @@ final class ServerRefusalTests: SiteTestCase {
     for refusal in Self.refusals {
       let client = try site.client()
       _ = client.trySend(refusal.request)
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       XCTAssertEqual(response.code, refusal.code, refusal.line)
       XCTAssertEqual(response["Connection"], "close", refusal.line)
       XCTAssertEqual(try client.readToEnd(), [], refusal.line)

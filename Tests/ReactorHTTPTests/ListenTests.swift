@@ -15,7 +15,7 @@ import Testing
 
     init() throws {
       loop = try EventLoop()
-      server = HTTPServer(on: loop) { _, responder in responder.send(.ok) }
+      server = HTTPServer(on: loop) { _, writer in writer.send(.ok) }
     }
 
     func listen(host: String, port: UInt16) throws -> SocketAddress {
@@ -25,7 +25,7 @@ import Testing
 
   private func makeServer() throws -> LoopAndServer { try LoopAndServer() }
 
-  @Test func portZeroIsAnsweredWithTheRealPort() throws {
+  @Test func portZeroGivesTheRealPort() throws {
     let server = try makeServer()
     let first = try server.listen(host: "127.0.0.1", port: 0)
     let second = try server.listen(host: "127.0.0.1", port: 0)
@@ -91,7 +91,7 @@ import Testing
   @Test func aClientThatComesWhileNoDescriptorIsFreeIsServedLater() async {
     // A process of its own, since it uses up its descriptors.
     await #expect(processExitsWith: .success) {
-      let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
+      let served = try ServedLoop { _, writer in writer.send(.ok, body: "x".utf8) }
       var limit = rlimit(rlim_cur: 200, rlim_max: 200)
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       var fillers: [Int32] = []
@@ -105,7 +105,7 @@ import Testing
       try served.waitUntil("accepting rests") { _ in failureCount.value > 0 }
       guard try served.onLoop({ $0.value?.connectionCount }) == 0 else { exit(1) }
       for filler in fillers { close(filler) }
-      guard try client.readAnswer().text == "x" else { exit(1) }
+      guard try client.readResponse().text == "x" else { exit(1) }
       try served.stop()
     }
   }

@@ -48,13 +48,13 @@ final class Site {
   }
 
   /// One request on a connection of its own.
-  func ask(_ method: String, _ target: String, body: [UInt8]? = nil) throws -> Answer {
+  func ask(_ method: String, _ target: String, body: [UInt8]? = nil) throws -> Response {
     try client().ask(method, target, body: body)
   }
 
-  func get(_ target: String) throws -> Answer { try ask("GET", target) }
+  func get(_ target: String) throws -> Response { try ask("GET", target) }
 
-  func put(_ target: String, _ body: some Sequence<UInt8>) throws -> Answer {
+  func put(_ target: String, _ body: some Sequence<UInt8>) throws -> Response {
     try ask("PUT", target, body: Array(body))
   }
 
@@ -69,7 +69,7 @@ final class Site {
     try Data(bytes).write(to: URL(fileURLWithPath: path(name)))
   }
 
-  func makeFolder(_ name: String) throws {
+  func makeDirectory(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: path(name), withIntermediateDirectories: true)
   }

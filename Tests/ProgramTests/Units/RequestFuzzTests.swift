@@ -25,7 +25,7 @@ final class RequestFuzzTests: XCTestCase {
         !names.joined().contains(0)
       else { return XCTFail("\(target.debugDescription) is \(request.path), seed \(seed)") }
       // As a folder it is the same path again.
-      guard RequestPath(request.folderTarget)?.path == request.path else {
+      guard RequestPath(request.directoryTarget)?.path == request.path else {
         return XCTFail("\(target.debugDescription) is lost in a redirect, seed \(seed)")
       }
       guard let opened = try site.open(request.path) else { continue }

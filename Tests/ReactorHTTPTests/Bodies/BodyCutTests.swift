@@ -18,7 +18,7 @@ import Testing
       try client.send(Array(bytes[..<cut]))
       try desk.served.settle()
       try client.send(Array(bytes[cut...]))
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(response.code == 200)
       #expect(response["Connection"] == nil)
       let entry = try desk.entry(target)
@@ -46,7 +46,7 @@ import Testing
         continue
       }
       requestCount += 1
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(try client.readToEnd() == [])
       let entry = try desk.entry(target)
       #expect(entry.isSent)
@@ -109,7 +109,7 @@ import Testing
         if random.oneIn(3) { try desk.served.settle() }
         sent = end
       }
-      #expect(try client.readAnswer().code == 200, "seed \(seed)")
+      #expect(try client.readResponse().code == 200, "seed \(seed)")
       let entry = try desk.entry("/\(number)")
       #expect(entry.reports.count == 1)
       #expect(entry.reports.first?.failure == nil, "seed \(seed)")

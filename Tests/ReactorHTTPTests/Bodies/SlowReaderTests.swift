@@ -51,7 +51,7 @@ import Testing
     return sent
   }
 
-  @Test func whatIsNotAskedForIsNotRead_andThenArrivesWhole() throws {
+  @Test func aBodyIsNotReadBeforeItIsRequested_andThenArrivesWhole() throws {
     let tap = tap
     let served = try serve()
     let client = try Client(to: served)
@@ -105,7 +105,7 @@ import Testing
       tap.value.writer?.send(.ok)
       (tap.value.request, tap.value.writer) = (nil, nil)
     }
-    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readResponse().code == 200)
     try served.stop()
   }
 
@@ -121,7 +121,7 @@ import Testing
     // When this one is cut, all connections have been looked at.
     let late = try Client(to: served)
     try late.send("GET / HT")
-    #expect(try late.readAnswer().code == 408)
+    #expect(try late.readResponse().code == 408)
     #expect(try served.onLoop { _ in tap.value.request?.body.failure == nil })
     try served.onLoop { _ in tap.value.next() }
     try served.waitUntil("the piece") { _ in tap.value.pieceCount == 1 }
@@ -130,7 +130,7 @@ import Testing
     try served.waitUntil("the end") { _ in tap.value.isAtEnd }
     #expect(try served.onLoop { _ in tap.value.request?.body.failure } == .timedOut)
     try served.onLoop { _ in (tap.value.request, tap.value.writer) = (nil, nil) }
-    #expect(try client.readAnswer().code == 408)
+    #expect(try client.readResponse().code == 408)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }

@@ -13,7 +13,7 @@ import Testing
   enum Nothing: CaseIterable { case buffer, range }
 
   @Test(arguments: Nothing.allCases)
-  func aPieceWithoutBytesIsToldBehindThoseBeforeIt(nothing: Nothing) throws {
+  func aPieceWithoutBytesIsReportedAfterThoseBeforeIt(nothing: Nothing) throws {
     let folder = try TemporaryFolder()
     try folder.write([1], to: "file")
     let path = folder.path.appending("file")
@@ -72,7 +72,7 @@ import Testing
 
   /// Since Linux 6.14 cachestat(2) is for those who own a file or may write to it.
   @Test(.enabled(if: getuid() == 0))
-  func aFileOfSomebodyElseIsSentWithoutACopy() async {
+  func aFileOfAnotherUserIsSentWithoutACopy() async {
     await #expect(processExitsWith: .success) { try Self.serveAnothersFile() }
   }
 

@@ -24,7 +24,7 @@ import Testing
   private func endLate(_ served: ServedLoop, _ client: Client, _ method: String) throws {
     let writers = writers
     try client.begin(method, "/")
-    _ = try client.readAnswer(to: method)
+    _ = try client.readResponse(to: method)
     try served.waitUntil("the piece") { _ in writers.value.count == 1 }
     try served.settle()
     try served.onLoop { _ in
@@ -63,7 +63,7 @@ import Testing
     let (writers, served) = (writers, try serve(configuration))
     let client = try Client(to: served)
     try client.begin("GET", "/")
-    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readResponse().code == 200)
     // The handler takes its time, and nobody looks at the connection.
     try served.waitUntil("nobody looks") {
       writers.value.count == 1 && $0.value?.isWatching == false

@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test func aResponseMayBeEndedBehindTheCut() async {
+  @Test func aResponseMayBeEndedAfterTheCut() async {
     await #expect(processExitsWith: .success) {
       let served = try ServedLoop { _, writer in
         writer.start(.ok, contentLength: 5)
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test func aResponseMayBeSentBehindTheCut() async {
+  @Test func aResponseMayBeSentAfterTheCut() async {
     await #expect(processExitsWith: .success) {
       let served = try ServedLoop { _, writer in
         writer.cut()
@@ -133,7 +133,7 @@ private func receive(
       }
     }
   }
-  let text = try client.readAnswer().text
+  let text = try client.readResponse().text
   try served.stop()
   return text
 }

@@ -110,7 +110,7 @@ final class HTTPCell {
       desk.value.requestCount >= count
         && (state.reading == nil || desk.value.requests.last?.body.receivedByteCount == 5)
     }
-    if state == .answered { _ = try client.readAnswer() }
+    if state == .answered { _ = try client.readResponse() }
     if state == .pieceSent { _ = try client.read(through: "x\r\n") }
     try served.settle()
   }

@@ -56,7 +56,7 @@ import Testing
     try waitForRequest(served)
     try served.onLoop { _ in requests.value[0].1.send(.ok) }
     _ = client.trySend([UInt8](repeating: 65, count: byteCount))
-    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readResponse().code == 200)
     let isOpen = option == "keep-alive" && byteCount < 300_000
     if isOpen {
       try client.begin("GET", "/")
@@ -76,7 +76,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func aPieceThatIsWrittenBehindTheCutIsLost() throws {
+  @Test func aPieceThatIsWrittenAfterTheCutIsLost() throws {
     let (requests, served) = (requests, try serve())
     let deliveries = OnLoop<[HTTPServer.ResponseWriter.Delivery]>([])
     let client = try Client(to: served)

@@ -204,7 +204,7 @@ import Testing
       starts.map { "GET /?\($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined())
     for start in starts {
       let end = start + 20_000 + start % 3 * 100_000
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(response.body == Array("\(start):".utf8) + FileDesk.bytes[start..<end])
     }
     let told = try desk.told(responses: 60, ranges: 60, texts: 60)

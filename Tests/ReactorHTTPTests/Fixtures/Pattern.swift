@@ -10,12 +10,12 @@ func pattern(_ range: Range<Int>) -> [UInt8] {
 
 /// Writes the pattern piece by piece, each when the one before was sent, and ends the answer.
 func streamPattern(
-  _ responder: HTTPServer.ResponseWriter, from start: Int, to end: Int, pieceByteCount: Int
+  _ writer: HTTPServer.ResponseWriter, from start: Int, to end: Int, pieceByteCount: Int
 ) {
-  guard start < end else { return responder.end() }
+  guard start < end else { return writer.end() }
   let next = min(end, start + pieceByteCount)
-  responder.write(IOBuffer(copying: pattern(start..<next))) { delivery, _ in
+  writer.write(IOBuffer(copying: pattern(start..<next))) { delivery, _ in
     guard delivery == .sent else { return }
-    streamPattern(responder, from: next, to: end, pieceByteCount: pieceByteCount)
+    streamPattern(writer, from: next, to: end, pieceByteCount: pieceByteCount)
   }
 }

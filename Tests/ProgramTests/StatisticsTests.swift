@@ -5,8 +5,8 @@ import TestSupport
 import XCTest
 
 /// Figures and threads.
-final class FiguresTests: SiteTestCase {
-  func test_figuresAreFiles_unlessTheyAreAskedFor() throws {
+final class StatisticsTests: SiteTestCase {
+  func test_statisticsPathsAreFiles_byDefault() throws {
     let site = try serve()
     for target in ["/_stats", "/_stats.json", "/metrics"] {
       XCTAssertEqual(try site.get(target).code, 404, target)
@@ -15,7 +15,7 @@ final class FiguresTests: SiteTestCase {
     XCTAssertEqual(try site.get("/metrics").text, "mine")
   }
 
-  func test_figuresAreShown_inThreeForms() throws {
+  func test_statisticsAreShown_inThreeForms() throws {
     let site = try serve("--stats")
     try site.write("hello".utf8, to: "file")
     let client = try site.client()

@@ -10,7 +10,7 @@ import XCTest
 
 /// A folder whose files are kept open on a loop, with a clock that stands still until the test
 /// moves it.
-final class KeptFolder {
+final class KeptDirectory {
   typealias Outcome = Result<OpenFile, FileError>
 
   let folder: TemporaryFolder
@@ -70,7 +70,7 @@ final class KeptFolder {
   // MARK: The cache
 
   var files: OpenFiles {
-    guard let kept else { preconditionFailure("KeptFolder: it was dropped") }
+    guard let kept else { preconditionFailure("KeptDirectory: it was dropped") }
     return kept
   }
 
@@ -140,7 +140,7 @@ final class KeptFolder {
     guard unsafe Glibc.remove(path(name)) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  func makeFolder(_ name: String) throws {
+  func makeDirectory(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: path(name), withIntermediateDirectories: false)
   }
