@@ -44,7 +44,7 @@ final class AccessLogTests: SiteTestCase {
       "\"HEAD /a%20b HTTP/1.1\" 200 - \"-\" \"-\"",
       "\"GET /missing HTTP/1.1\" 404 10 \"-\" \"-\"",
       "\"GET /a%20b HTTP/1.1\" 206 2 \"-\" \"-\"",
-      // What is no request is told as it came, and can't speak to a terminal.
+      // Invalid requests are logged as received, without control codes for a terminal.
       "\"GET /\\\\x1b\\[0m HTTP/1.1\" 400 [0-9]+ \"-\" \"-\"",
     ]
     XCTAssertEqual(lines.count, patterns.count)
@@ -62,7 +62,7 @@ final class AccessLogTests: SiteTestCase {
     let renamed = folder.path.appending("log.1")
     try FileManager.default.moveItem(atPath: path.string, toPath: renamed.string)
     site.server.send(SIGHUP)
-    try repeatUntil("the log was opened anew") {
+    try repeatUntil("the log is reopened") {
       FileManager.default.fileExists(atPath: path.string)
     }
     var requestCount = 1

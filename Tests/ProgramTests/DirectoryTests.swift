@@ -48,7 +48,7 @@ final class DirectoryTests: SiteTestCase {
   func test_listingLeadsToAFile_whoseNameIsNotUTF8() throws {
     let site = try serve()
     let name: [UInt8] = [0x66, 0xFF, 0xFE, 0x80, 0x2E, 0x74, 0x78, 0x74]
-    // The array ends in the NUL that is asked for.
+    // The array ends with the required NUL.
     let path = unsafe FilePath(
       platformString: (Array(site.path("").utf8) + name).map { CChar(bitPattern: $0) } + [0])
     let file = try FileDescriptor.open(
@@ -105,7 +105,7 @@ final class DirectoryTests: SiteTestCase {
     ]
     for target in targets {
       let response = try site.get(target)
-      // A target with a raw tab may be refused as no target at all.
+      // A target with a raw tab may be refused as invalid.
       guard response.code != 400 else { continue }
       XCTAssertEqual(response.code, 301, target)
       let location = try XCTUnwrap(response["Location"], target)
@@ -150,7 +150,7 @@ final class DirectoryTests: SiteTestCase {
     XCTAssertTrue(upload.text.contains("<input type=\"file\" multiple>"))
   }
 
-  /// The links of a page's names, in order.
+  /// The links of the names on a page, in order.
   private static func links(in page: String) -> [String] {
     let names = page.components(separatedBy: "<tbody>").last ?? ""
     return names.components(separatedBy: "href=\"").dropFirst().map {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import XCTest
 
-/// Requests for what lies outside of the root, by every way that we could think of.
+/// Requests for files outside the root, in every known way.
 final class EscapeTests: SiteTestCase {
   func test_nothingOutsideIsSent_byATarget() throws {
     let site = try serve()

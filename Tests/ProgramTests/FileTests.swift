@@ -31,7 +31,7 @@ final class FileTests: SiteTestCase {
       XCTAssertNotNil(got[name], name)
       XCTAssertEqual(asked[name], got[name], name)
     }
-    // A body would stand in front of this answer.
+    // A body would precede this response.
     try client.begin("HEAD", "/picture.png", headers: ["Connection: close"])
     XCTAssertEqual(try client.readHead().code, 200)
     XCTAssertEqual(try client.readToEnd(), [])
@@ -132,10 +132,10 @@ final class FileTests: SiteTestCase {
     try client.begin("GET", "/shrinking")
     XCTAssertEqual(try client.readHead().contentLength, length)
     try site.setLength(1, of: "shrinking")
-    // What was on its way arrives; then the connection ends, since nothing true could follow.
+    // The bytes in flight arrive; then the connection ends, because no correct byte could follow.
     XCTAssertLessThan(try client.skip(byteCount: length), length)
     XCTAssertEqual(try site.get("/shrinking").body, [0])
-    // Nobody waits for the end of an answer that was cut.
+    // Nothing waits for the end of a response that was cut off.
     site.server.send(SIGTERM)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
   }

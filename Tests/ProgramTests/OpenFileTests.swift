@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Files that the program keeps open. An hour stands for what is not looked at again.
+/// Files that the program keeps open. A validity of an hour means that a file is not checked again.
 final class OpenFileTests: SiteTestCase {
   func test_fileThatIsReplacedIsSentAsItWas_forAMomentOnly() throws {
     let site = try serve("--open-file-validity", "1")
@@ -97,12 +97,12 @@ final class OpenFileTests: SiteTestCase {
     try client.begin("GET", "/file")
     XCTAssertEqual(try client.readHead().contentLength, 1_000_000)
     XCTAssertLessThanOrEqual(try client.skip(byteCount: 1_000_000), 200_000)
-    // What a file has grown by is not sent, since its length was promised.
+    // Bytes appended after the open are not sent, because the length was already announced.
     try site.setLength(2_000_000, of: "file")
     XCTAssertEqual(try site.get("/file").body.count, 1_000_000)
   }
 
-  // MARK: - How much is kept
+  // MARK: - Limits
 
   func test_noMoreFilesAreKeptThanTheLimitSays() throws {
     let site = try serve("--open-files", "10", "--open-file-validity", "3600", "--stats")
@@ -150,7 +150,7 @@ final class OpenFileTests: SiteTestCase {
 
   // MARK: -
 
-  /// Gives the name to another file.
+  /// Moves another file to the name.
   private func replace(_ name: String, of site: Site, by text: String) throws {
     try site.write(text.utf8, to: "new file")
     guard unsafe rename(site.path("new file"), site.path(name)) == 0 else {
@@ -158,7 +158,7 @@ final class OpenFileTests: SiteTestCase {
     }
   }
 
-  /// How many files of its folder the server has open.
+  /// The number of files in its directory that the server has open.
   private func openFileCount(of site: Site) throws -> Int {
     try site.server.descriptors().count { $0.hasPrefix("\(site.root)/") }
   }

@@ -12,7 +12,7 @@ final class RangeTests: SiteTestCase {
   ) throws -> Response {
     let client = try site.client()
     let response = try client.ask(method, target, headers: headers)
-    // What is behind the answer would stand in front of this one.
+    // Bytes after the response would precede this one.
     XCTAssertEqual(try client.ask("HEAD", "/missing").code, 404)
     return response
   }

@@ -51,7 +51,7 @@ final class RefusalTests: SiteTestCase {
 
   func test_deviceIsForbidden() throws {
     let site = try serve()
-    // /dev/zero, which has no end: major 1, minor 5.
+    // /dev/zero, which is endless: major 1, minor 5.
     do throws(Errno) {
       try site.makeNode("zero", S_IFCHR, device: 1 << 8 | 5)
     } catch {
@@ -64,7 +64,7 @@ final class RefusalTests: SiteTestCase {
   // MARK: Permissions
 
   func test_unreadableIsForbidden() throws {
-    let site = try serve("--upload", launcher: { _ in try Self.asNobody() })
+    let site = try serve("--upload", launcher: { _ in try Self.asUnprivilegedUser() })
     try site.write("readable".utf8, to: "readable")
     try site.write("unreadable".utf8, to: "unreadable")
     try site.makeDirectory("closed")
@@ -81,7 +81,7 @@ final class RefusalTests: SiteTestCase {
   }
 
   func test_uploadIsForbidden_whereTheServerMayNotWrite() throws {
-    let site = try serve("--upload", launcher: { _ in try Self.asNobody() })
+    let site = try serve("--upload", launcher: { _ in try Self.asUnprivilegedUser() })
     try site.write("old".utf8, to: "file")
     for target in ["/file", "/new"] {
       XCTAssertEqual(try site.put(target, "new".utf8).code, 403, target)
@@ -90,8 +90,8 @@ final class RefusalTests: SiteTestCase {
     XCTAssertEqual(try site.text(of: "file"), "old")
   }
 
-  /// A command that starts the program as a user with no rights; for root no permission counts.
-  private static func asNobody() throws -> [String] {
+  /// A command that starts the program as an unprivileged user; root passes every permission check.
+  private static func asUnprivilegedUser() throws -> [String] {
     let command = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     guard FileManager.default.isExecutableFile(atPath: command[0]) else {
       throw XCTSkip("there is no \(command[0])")

@@ -3,12 +3,12 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// What the HTTP server refuses by itself is logged and counted as any other response.
+/// Requests that the HTTP server refuses itself are logged and counted like other responses.
 final class ServerRefusalTests: SiteTestCase {
   private struct Refusal {
     let request: String
     let code: Int
-    /// As the log shows it.
+    /// The request line in the log.
     let line: String
   }
 

@@ -8,14 +8,14 @@ final class ShutDownTests: SiteTestCase {
   private static let largeByteCount = 32 * 1024 * 1024
 
   func test_runningResponseEndsWholeAndNewClientsAreRefused_onTerminate() throws {
-    try assertEndsPolitely(on: SIGTERM)
+    try assertShutsDownGracefully(on: SIGTERM)
   }
 
   func test_runningResponseEndsWholeAndNewClientsAreRefused_onInterrupt() throws {
-    try assertEndsPolitely(on: SIGINT)
+    try assertShutsDownGracefully(on: SIGINT)
   }
 
-  private func assertEndsPolitely(on signal: Int32) throws {
+  private func assertShutsDownGracefully(on signal: Int32) throws {
     let site = try serve()
     let client = try beginLargeResponse(of: site)
     site.server.send(signal)
@@ -45,7 +45,7 @@ final class ShutDownTests: SiteTestCase {
     let silent = try site.client()
     site.server.send(SIGTERM)
     XCTAssertEqual(try client.readToEnd(), [])
-    // It may have been closed unaccepted, which the kernel tells by a reset.
+    // The kernel resets a connection that was closed before it was accepted.
     _ = try silent.skip(byteCount: 1)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
   }
@@ -77,7 +77,7 @@ final class ShutDownTests: SiteTestCase {
 
   // MARK: -
 
-  /// Begins an answer that ends only if the client goes on reading.
+  /// Begins a response that ends only if the client continues to read.
   private func beginLargeResponse(of site: Site) throws -> Client {
     try site.setLength(Self.largeByteCount - 3, of: "large")
     let file = try FileDescriptor.open(FilePath(site.path("large")), .writeOnly, options: .append)
@@ -96,7 +96,7 @@ final class ShutDownTests: SiteTestCase {
       } catch Errno.connectionRefused {
         return true
       } catch Errno.connectionReset {
-        // Closed between the kernel's accepting it and the server's.
+        // The connection was closed after the kernel accepted it and before the server did.
         return false
       }
     }

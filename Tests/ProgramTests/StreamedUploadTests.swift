@@ -3,11 +3,11 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Uploads that are larger than memory may be, or that break off.
+/// Uploads that exceed the memory limit, or that break off.
 final class StreamedUploadTests: SiteTestCase {
   private static let pieceByteCount = 1 << 20
 
-  /// Pieces that are all different.
+  /// Pieces with distinct content.
   private static func piece(_ number: Int, of base: [UInt8]) -> [UInt8] {
     var piece = base
     (piece[0], piece[1]) = (UInt8(number / 256), UInt8(number % 256))
@@ -27,7 +27,7 @@ final class StreamedUploadTests: SiteTestCase {
   func test_uploadGoesToTheDisk_andNotToTheMemory() throws {
     let site = try serve("--upload", "--stats")
     let base = Pattern.block(1, byteCount: Self.pieceByteCount)
-    // What is there for any upload.
+    // The memory that any upload uses.
     XCTAssertEqual(try site.put("/small", base).code, 201)
     let before = try site.server.peakResidentByteCount()
     let count = 200
@@ -78,7 +78,7 @@ final class StreamedUploadTests: SiteTestCase {
   ) throws {
     let client = try site.client()
     try client.begin("PUT", target, headers: ["Expect: 100-continue"] + headers)
-    // The first head that comes is the response, and no interim one.
+    // The first head is the response itself, not an interim one.
     let response = try client.readResponse()
     XCTAssertEqual(response.code, code, "\(target) \(headers)", file: file, line: line)
     guard response["Connection"] == "close" else { return }

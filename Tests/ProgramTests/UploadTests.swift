@@ -109,7 +109,7 @@ final class UploadTests: SiteTestCase {
     XCTAssertEqual(try site.text(of: "file"), "hello, world")
   }
 
-  func test_clientIsToldToGoOn_whenItExpectsIt() throws {
+  func test_clientGets100_whenItExpectsIt() throws {
     let site = try serve("--upload", "--max-upload", "1000")
     let client = try site.client()
     try client.begin(
@@ -120,7 +120,7 @@ final class UploadTests: SiteTestCase {
     XCTAssertEqual(try site.text(of: "file"), "hello")
   }
 
-  func test_clientIsRefusedInsteadOfToldToGoOn_whenItsBodyIsTooLarge() throws {
+  func test_clientIsRefusedInsteadOfGetting100_whenItsBodyIsTooLarge() throws {
     let site = try serve("--upload", "--max-upload", "1000")
     let client = try site.client()
     try client.begin(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Handlers that are tasks.
+/// Asynchronous handlers.
 @Suite struct AsyncHandlerTests {
   private typealias Handler =
     nonisolated(nonsending) @Sendable (HTTPServer.Request, HTTPServer.ResponseWriter) async -> Void
@@ -75,7 +75,7 @@ import Testing
     try served.stop()
   }
 
-  /// What a task waits for when its client goes.
+  /// The operation that a task waits for when its client leaves.
   enum Waiting: CaseIterable, Sendable {
     case body, wholeBody, somethingElse, piece
   }
@@ -98,7 +98,7 @@ import Testing
     #expect(try served.onLoop { _ in ended.value } == [])
     if isClient { client.vanish() } else { try served.onLoop { $0.value = nil } }
     try served.waitUntil("the task has ended") { _ in ended.value.count == 1 }
-    // Whoever reads the body may have been told of its end before the task was.
+    // The reader of the body may learn of its end before the task does.
     if waiting == .somethingElse {
       #expect(try served.onLoop { _ in ended.value } == [true])
     }
@@ -147,7 +147,7 @@ import Testing
     try served.onLoop { _ in task.value?.cancel() }
     let response = try client.readResponse()
     #expect(response.text == "given up")
-    // The rest of it is nowhere, so nothing can follow.
+    // The rest of the body is lost, so nothing can follow.
     #expect(response["Connection"] == "close")
     #expect(try client.readToEnd() == [])
     #expect(try served.onLoop { _ in results.value } == [.connectionClosed(.local)])

@@ -7,7 +7,7 @@ import Testing
 @testable import ReactorHTTP
 
 @Suite struct BackPressureTests {
-  /// An endless answer, one piece at a time, from one buffer.
+  /// An endless response, one piece at a time, from one buffer.
   private final class Source: Sendable {
     static let pieceByteCount = 65_536
 
@@ -35,8 +35,8 @@ import Testing
     let client = try Client(to: served, receiveBufferByteCount: 65_536)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
-    // The kernel's buffers are full when nothing more is handed out while another client is
-    // served many times over.
+    // The buffers of the kernel are full when no further piece is written while another client is
+    // served many times.
     let other = try Client(to: served)
     var before = -1
     var now = source.handedOut.withLock { $0 }
@@ -48,10 +48,10 @@ import Testing
       }
       now = source.handedOut.withLock { $0 }
     }
-    // tcp_wmem ends at 4 MiB on Linux, tcp_rmem at 6 MiB; what the process holds is one piece.
+    // On Linux, tcp_wmem ends at 4 MiB and tcp_rmem at 6 MiB; the process holds one piece.
     #expect(now < 32 * 1024 * 1024)
     #expect(source.addresses.withLock(\.count) == 1)
-    // The answer is alive: as the client reads, it goes on, and every byte is right.
+    // The response continues as the client reads, and every byte is correct.
     let whole = pattern(Source.pieceByteCount)
     for _ in 0...(now / Source.pieceByteCount) {
       #expect(try client.read(through: "\r\n") == "10000\r\n")

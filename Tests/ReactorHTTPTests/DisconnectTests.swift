@@ -7,12 +7,12 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// What a test's handler keeps of a request, to answer it when the test says so.
+/// The objects of a request that the handler of a test keeps, to respond when the test requests it.
 private final class Held {
   var writers: [HTTPServer.ResponseWriter] = []
 }
 
-/// Counts what a writer reports.
+/// Counts the callbacks of a writer.
 private final class Reports: Sendable {
   let deliveries = Mutex<[HTTPServer.ResponseWriter.Delivery]>([])
   let losses = Mutex(0)
@@ -93,7 +93,7 @@ private final class Reports: Sendable {
     }
     let writes = count
     #expect(try served.onLoop { _ in held.value.writers[0].isConnectionLost })
-    // Later calls do nothing, and pieces still come back.
+    // Later calls do nothing, and pieces still complete.
     try served.onLoop { _ in
       let writer = held.value.writers[0]
       reports.write(10, to: writer)
@@ -129,7 +129,7 @@ private final class Reports: Sendable {
     let deliveries = reports.deliveries.withLock { $0 }
     #expect(deliveries.first == .sent)
     #expect(deliveries.last == .connectionLost)
-    // First those that were sent, then those that were not.
+    // First the pieces that were sent, then those that were not.
     #expect(deliveries.drop { $0 == .sent }.allSatisfy { $0 == .connectionLost })
     try expectNothingLeft(served)
     #expect(reports.deliveryCount == 30)
@@ -149,7 +149,7 @@ private final class Reports: Sendable {
     try waitForRequests(1, served)
     client?.vanish()
     client = nil
-    // Requests that were read already may still come; each is answered into the void.
+    // Requests that were already read may still arrive; their responses go nowhere.
     try served.waitUntil("the connection is gone") { server in
       held.value.writers.removeAll { $0.send(.ok, body: "x".utf8) == () }
       return server.value?.connectionCount == 0
@@ -208,7 +208,7 @@ private final class Reports: Sendable {
     try waitForRequests(1, served)
     let held = held
     try served.onLoop { _ in held.value.writers[0].start(.ok, contentLength: nil) }
-    // Nobody reads it, so at some point no more goes in.
+    // The server does not read it, so at some point the kernel accepts no more.
     client.limitSending(to: .milliseconds(200))
     let block = [UInt8](repeating: 65, count: 1_000_000)
     var blocks = 0
@@ -217,7 +217,7 @@ private final class Reports: Sendable {
       try #require(blocks < 1000)
     }
     try served.onLoop { _ in held.value.writers[0].end() }
-    // The rubbish behind the request is a method that nobody knows.
+    // The garbage after the request is an unknown method.
     _ = try client.read(through: "0\r\n\r\n")
     #expect(try client.readResponse().code == 501)
     client.vanish()
@@ -231,7 +231,7 @@ private final class Reports: Sendable {
     try waitForRequests(5, served)
     let (held, reports) = (held, reports)
     try served.onLoop { server in
-      // The first has not begun, the last has ended and is unsent.
+      // The first response has not begun; the last one has ended and is unsent.
       for writer in held.value.writers.dropFirst() {
         writer.start(.ok, contentLength: nil)
         reports.write(10_000_000, to: writer)

@@ -6,9 +6,9 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// What answers leave to everybody else in the loop.
+/// How much time responses leave to the other work of the loop.
 @Suite struct FairnessTests {
-  // Of HEAD no byte of a body goes out: no socket ever says that it is enough for now.
+  // No byte of a body is sent for HEAD, so no socket ever stops the writer.
   @Test(arguments: ["GET", "HEAD"])
   func aTimerFires_whileEachPieceOfTwoResponsesStartsTheNext(method: String) throws {
     let loop = OnLoop<EventLoop?>(nil)
@@ -38,7 +38,7 @@ import Testing
     try served.waitUntil("the first request") { _ in writers.value.count == 1 }
     try client.begin("GET", "/second")
     let turnCount = try served.turnCount(within: .milliseconds(50))
-    // One that reads nothing and looks each time makes thousands.
+    // A loop that reads nothing but checks each time makes thousands of turns.
     #expect(turnCount < 20)
     for place in 0..<2 {
       try served.waitUntil("a request") { _ in writers.value.count == place + 1 }
@@ -51,7 +51,7 @@ import Testing
 }
 
 extension ServedLoop {
-  /// How many turns the loop makes in a time in which nobody asks it for anything.
+  /// The number of turns that an idle loop makes in a period.
   fileprivate func turnCount(within time: Duration) throws -> UInt64 {
     let count = OnLoop<UInt64>(0)
     let done = DispatchSemaphore(value: 0)
@@ -68,7 +68,7 @@ extension ServedLoop {
   }
 }
 
-/// Writes a byte each time when the one before was sent, and lets go of the answer in the end.
+/// Writes a byte each time the previous one was sent, and releases the writer at the end.
 private func stream(_ writer: HTTPServer.ResponseWriter, until isOver: OnLoop<Bool>) {
   writer.write(IOBuffer(copying: [1])) { delivery, _ in
     if delivery == .sent, !isOver.value { stream(writer, until: isOver) }

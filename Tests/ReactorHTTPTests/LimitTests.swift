@@ -6,7 +6,8 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// What clients get that send too much, too slowly, or nonsense. The handler is never called.
+/// The responses to clients that send too much, too slowly, or invalid bytes. The handler is never
+/// called.
 @Suite struct LimitTests {
   private static func strict() throws -> ServedLoop {
     var configuration = HTTPServer.Configuration()
@@ -123,14 +124,14 @@ import Testing
     try served.stop()
   }
 
-  @Test func aClientThatAsksWithTooLargeABodyIsTold413AtOnce() throws {
+  @Test func aClientThatExpects100WithTooLargeABodyGets413AtOnce() throws {
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
     try client.send("Content-Length: 100001\r\n\r\n")
     #expect(try client.readResponse().code == 413)
     #expect(try client.readToEnd() == [])
-    // Chunked, the size is not known before.
+    // The size of a chunked body is not known in advance.
     let other = try Client(to: served)
     try other.send("PUT /good HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
     try other.send("Transfer-Encoding: chunked\r\n\r\n")
@@ -144,7 +145,7 @@ import Testing
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send("PUT /good HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-    // The size of a chunk, in a line without end: that is no chunk.
+    // The size of a chunk on an endless line, which is not a chunk.
     let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: 100_000)
     for _ in 0..<10 { #expect(client.trySend(zeros)) }
     #expect(try client.readResponse().code == 400)
@@ -212,9 +213,9 @@ import Testing
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
-    // The client is silent, as clients are that download, for longer than the time-out.
+    // The client is silent for longer than the timeout, as downloading clients are.
     for _ in 1...6 {
-      // The passing of time is what is tested: nothing happens that could be awaited.
+      // The test is about the passage of time: there is no event to await.
       usleep(100_000)
       try served.onLoop { _ in
         writerBox.value?.write(IOBuffer(copying: "x".utf8)) { _, _ in }
@@ -241,7 +242,7 @@ import Testing
     }
     let third = try Client(to: served)
     try third.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    // The first is served while the third waits.
+    // The first request is served while the third one waits.
     try first.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     #expect(try first.readResponse().code == 204)
     #expect(try served.onLoop { $0.value?.connectionCount } == 2)
@@ -253,8 +254,8 @@ import Testing
   }
 }
 
-/// What in a header is over the limit. Its bytes are kept out of the logs, where arguments are
-/// shown.
+/// The part of a header that exceeds the limit. Its bytes stay out of the logs, which show
+/// arguments.
 enum LongHeader: CaseIterable {
   case target, field, manyFields, line
 
@@ -262,7 +263,7 @@ enum LongHeader: CaseIterable {
     switch self {
     case .target: 414
     case .field, .manyFields: 431
-    // No method is that long.
+    // No known method is that long.
     case .line: 501
     }
   }

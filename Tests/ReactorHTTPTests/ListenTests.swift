@@ -8,7 +8,7 @@ import Testing
 @testable import ReactorHTTP
 
 @Suite struct ListenTests {
-  /// A server with its loop, which it does not keep.
+  /// A server and its loop, which it does not keep alive.
   private final class LoopAndServer {
     private let loop: EventLoop
     private let server: HTTPServer
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test func aClientThatComesWhileNoDescriptorIsFreeIsServedLater() async {
-    // A process of its own, since it uses up its descriptors.
+    // Runs in its own process, because it uses up the descriptors.
     await #expect(processExitsWith: .success) {
       let served = try ServedLoop { _, writer in writer.send(.ok, body: "x".utf8) }
       var limit = rlimit(rlim_cur: 200, rlim_max: 200)
@@ -99,7 +99,7 @@ import Testing
       close(fillers.removeLast())
       let client = try Client(to: served)
       try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-      // It rests between attempts, instead of being told of the same client for ever.
+      // The server pauses between attempts, instead of reporting the same client forever.
       let failureCount = OnLoop(0)
       try served.onLoop { $0.value?.onAcceptError = { _ in failureCount.value += 1 } }
       try served.waitUntil("accepting rests") { _ in failureCount.value > 0 }

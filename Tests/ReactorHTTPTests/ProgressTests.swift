@@ -6,8 +6,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// That nobody waits for ever: neither who reads a body or has written a piece, nor a connection
-/// for its client.
+/// No reader of a body, writer of a piece, or connection waits forever.
 @Suite struct ProgressTests {
   private static let chunkedHead = """
     PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n
@@ -21,8 +20,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func theReaderOfABodyGetsItsRest_whenTheResponseThatClosesTheConnectionIsWrittenFirst() throws
-  {
+  @Test func theReaderOfABodyGetsItsRest_whenTheClosingResponseIsWrittenFirst() throws {
     let texts = OnLoop<[String]>([])
     let served = try ServedLoop { request, writer in
       request.body.readAll(upTo: 100) { result in
@@ -34,7 +32,7 @@ import Testing
     try client.begin("PUT", "/", headers: ["Connection: close", "Content-Length: 4"])
     #expect(try client.readResponse().code == 202)
     try client.send("body")
-    try served.waitUntil("the reader is told") { _ in !texts.value.isEmpty }
+    try served.waitUntil("the read completes") { _ in !texts.value.isEmpty }
     #expect(try served.onLoop { _ in texts.value } == ["body"])
     #expect(try client.readToEnd() == [])
     try served.stop()
@@ -48,7 +46,7 @@ import Testing
       writer.send(.accepted)
     }
     let client = try Client(to: served)
-    // More than is read and forgotten.
+    // A longer body than the server reads and drops.
     try client.begin("PUT", "/", headers: ["Content-Length: 1000000"])
     #expect(try client.readResponse()["Connection"] == "close")
     try served.onLoop { _ in
@@ -57,7 +55,7 @@ import Testing
       }
     }
     client.finishSending()
-    try served.waitUntil("the reader is told") { _ in !failures.value.isEmpty }
+    try served.waitUntil("the read completes") { _ in !failures.value.isEmpty }
     #expect(try served.onLoop { _ in failures.value } == [.connectionClosed(.local)])
     try served.stop()
   }
@@ -71,10 +69,10 @@ import Testing
     }
     let client = try Client(to: served)
     #expect(try client.ask("PUT", "/", body: [1, 2, 3]).code == 202)
-    // By then the body of the first is through.
+    // The body of the first request has ended by then.
     #expect(try client.get("/").code == 202)
     try served.onLoop { _ in bodies.value[0].next { outcomes.value.append($0) } }
-    try served.waitUntil("the reader is told") { _ in !outcomes.value.isEmpty }
+    try served.waitUntil("the read completes") { _ in !outcomes.value.isEmpty }
     #expect(try served.onLoop { _ in outcomes.value } == [.failure(.connectionClosed(.local))])
     try served.stop()
   }
@@ -101,7 +99,7 @@ import Testing
     let client = try Client(to: served)
     try client.begin("GET", "/")
     _ = try? client.readToEnd()
-    try served.waitUntil("the writer is told") { _ in !failures.value.isEmpty }
+    try served.waitUntil("the write fails") { _ in !failures.value.isEmpty }
     try served.onLoop { _ in loop.value = nil }
     try served.stop()
   }
@@ -165,7 +163,7 @@ import Testing
     let start = ContinuousClock.now
     try client.begin("GET", "/", headers: ["Connection: close"])
     try served.waitUntil("the response has ended") { _ in outcomes.value.count == 1 }
-    // A connection by itself takes 30 seconds to close at most, whatever is waiting.
+    // A connection itself takes at most 30 seconds to close, whatever output is waiting.
     #expect(ContinuousClock.now - start < .seconds(20))
     try served.stop()
   }
@@ -179,7 +177,7 @@ import Testing
     let client = try Client(to: served, receiveBufferByteCount: 65_536)
     try client.begin("GET", "/")
     _ = try client.readHead()
-    // As a rule before anybody looks at how fast it is.
+    // Usually before the server first checks its speed.
     #expect(try client.skip(byteCount: 16 << 20) == 16 << 20)
     for _ in 1...2 {
       let idle = try Client(to: served)
@@ -203,13 +201,13 @@ import Testing
     try served.stop()
   }
 
-  /// Waits until a condition holds, and then until nobody looks at connections any more, which
-  /// have nothing to wait for.
+  /// Waits until a condition holds, and then until the server no longer checks its connections,
+  /// because none of them waits for its client.
   private func waitForRest(
     _ served: ServedLoop, _ isTrue: @escaping @Sendable (OnLoop<HTTPServer?>) -> Bool
   ) throws {
     try served.waitUntil("the request", isTrue)
-    try served.waitUntil("nobody looks") { $0.value?.isWatching == false }
+    try served.waitUntil("no check is scheduled") { $0.value?.isWatching == false }
   }
 
   // MARK: - The end of the server
@@ -232,7 +230,7 @@ import Testing
     try served.stop()
   }
 
-  // MARK: - What completions hold
+  // MARK: - Captures of completions
 
   @Test func whatACompletionHoldsIsReleasedAfterIt_andMayWriteThen() throws {
     let served = try ServedLoop { _, writer in
@@ -265,7 +263,7 @@ import Testing
     client.limitSending(to: .milliseconds(500))
     let filler = String(repeating: "a", count: 8000)
     let request = "GET / HTTP/1.1\r\nHost: x\r\nX: \(filler)\r\n\r\n"
-    // Many times what the kernel's buffers and the limits hold.
+    // Many times the size of the buffers of the kernel and of the limits.
     var sent = 0
     while sent < 100_000, client.trySend(request) { sent += 1 }
     #expect(sent < 100_000)
@@ -284,7 +282,7 @@ extension HTTPServer.Configuration {
   }
 }
 
-/// Does something when it goes.
+/// Calls an action in its `deinit`.
 private final class Last {
   private let action: () -> Void
 
@@ -295,7 +293,7 @@ private final class Last {
   deinit { action() }
 }
 
-/// Reads chunk by chunk, and responds with how many bytes there were.
+/// Reads chunk by chunk, and responds with the number of bytes.
 private func readAll(
   _ body: HTTPServer.RequestBody, _ writer: HTTPServer.ResponseWriter, after byteCount: Int = 0
 ) {

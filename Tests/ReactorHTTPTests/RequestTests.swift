@@ -138,7 +138,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func aClientThatAsksWhetherToSendIsTold() throws {
+  @Test func aClientThatExpects100GetsIt() throws {
     let served = try ServedLoop { request, writer in
       collect(request.body) { writer.send(.ok, body: $0) }
     }

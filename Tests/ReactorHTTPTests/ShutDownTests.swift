@@ -39,7 +39,7 @@ import Testing
     #expect(throws: Errno.self) {
       _ = try Client(to: served)
     }
-    // A kept-alive client may still ask, and is told that it was the last time.
+    // A kept-alive client may send one more request; its response announces the close.
     try idle.send("GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
     let last = try idle.readResponse()
     #expect(last.text == "now")
@@ -138,7 +138,7 @@ private struct WeakServer {
   weak var server: HTTPServer?
 }
 
-/// A number that several threads see.
+/// A counter that several threads use.
 final class Counter: Sendable {
   private let number = Mutex(0)
 

@@ -12,7 +12,7 @@ import Testing
     let served = try ServedLoop(configuration) { _, writer in writer.send(.ok) }
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    // The inactivity timeout is 30 seconds, and would be begun anew by each byte.
+    // The inactivity timeout is 30 seconds, and each byte would restart it.
     #expect(try client.readResponse().code == 408)
     #expect(try client.readToEnd().isEmpty)
     // A quick one is not affected.
@@ -25,7 +25,7 @@ import Testing
 
   @Test func aClientThatTakesItsResponseTooSlowlyIsCut_thoughItTakesSome() throws {
     var configuration = HTTPServer.Configuration()
-    // Each byte that is taken would begin it anew.
+    // Each byte that is taken would restart it.
     configuration.inactivityTimeout = .seconds(600)
     configuration.responseTimeout = .milliseconds(1)
     configuration.minimumResponseByteRate = 1 << 40
@@ -54,7 +54,7 @@ import Testing
     let client = try Client(to: served, receiveBufferByteCount: 4096)
     try client.begin("GET", "/")
     try served.waitUntil("the request") { _ in held.value.count == 1 }
-    // When an idle one is cut, nobody waits for a client any more.
+    // When an idle connection is closed, no connection waits for its client any more.
     let idle = try Client(to: served)
     #expect(try idle.readToEnd().isEmpty)
     try served.onLoop { _ in
@@ -80,7 +80,7 @@ import Testing
     let client = try Client(to: served)
     try client.begin("GET", "/")
     #expect(try client.readHead().code == 200)
-    // When this one is cut, all connections have been looked at.
+    // When this one is closed, all connections have been checked.
     let slow = try Client(to: served)
     try slow.send("GET / HT")
     #expect(try slow.readResponse().code == 408)

@@ -194,7 +194,7 @@ import Testing
   }
 }
 
-/// Serves one request with `body`, and waits for its answer.
+/// Serves one request with `body`, and waits for its response.
 private func serveOnce(_ body: @escaping @Sendable (HTTPServer.ResponseWriter) -> Void) throws {
   let served = try ServedLoop { _, writer in body(writer) }
   let client = try Client(to: served)

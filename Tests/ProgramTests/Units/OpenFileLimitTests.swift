@@ -7,7 +7,7 @@ import XCTest
 
 @testable import FileServer
 
-/// How much is kept, and when it goes.
+/// The limits of the cache, and when entries are dropped.
 final class OpenFileLimitTests: XCTestCase {
   func test_limitHolds_whateverManyNamesAreAskedFor() throws {
     let site = try KeptDirectory(.init(limit: 50))
@@ -92,7 +92,7 @@ final class OpenFileLimitTests: XCTestCase {
     XCTAssertEqual(site.opens, ["used", "idle", "new", "new"])
   }
 
-  func test_lackOfDescriptorsIsTold_whenThatDoesNotHelp() throws {
+  func test_lackOfDescriptorsIsReported_whenClosingFilesDoesNotHelp() throws {
     let site = try KeptDirectory()
     try site.write("idle", to: "idle")
     _ = try site.open("idle")
@@ -100,7 +100,7 @@ final class OpenFileLimitTests: XCTestCase {
     let outcomes = try site.outcomes(["one", "two"])
     for case .failure(let error) in outcomes { XCTAssertEqual(error.errno, .tooManyOpenFiles) }
     XCTAssertEqual(try site.failure("three"), .tooManyOpenFiles)
-    // Two tries where there was something to close, and one where not.
+    // Two attempts if a file could be closed, and one otherwise.
     XCTAssertEqual(site.opens, ["idle", "one", "two", "one", "two", "three"])
     XCTAssertEqual(site.files.statistics.fileCount, 0)
     XCTAssertEqual(site.files.statistics.nameCount, 0)
@@ -143,7 +143,7 @@ final class OpenFileLimitTests: XCTestCase {
     XCTAssertNotNil(try site.failure("missing"))
     site.advance(.milliseconds(1))
     let files = site.dropFiles()
-    // The timer has it until nothing is kept, and is not there any more then.
+    // The timer keeps the cache until it is empty, and then releases it.
     XCTAssertNotNil(files())
     site.wait { files() == nil }
     site.wait { try site.descriptorCount() == 0 }

@@ -7,7 +7,7 @@ import XCTest
 
 @testable import FileServer
 
-/// What is kept, and how old it may be.
+/// The entries of the cache, and their age.
 final class OpenFilesTests: XCTestCase {
   func test_fileThatIsKeptComesFromInsideTheCall_andIsNotOpenedAgain() throws {
     let site = try KeptDirectory()
@@ -34,7 +34,7 @@ final class OpenFilesTests: XCTestCase {
   func test_nothingIsOlderThanItsValidity_whateverItsOpenTook() throws {
     let site = try KeptDirectory()
     try site.write("old", to: "file")
-    // The time counts from when the file system was asked.
+    // The age counts from when the file system was asked.
     _ = try site.outcomes(["file"]) { site.advance(.milliseconds(900)) }
     try site.replace("file", by: "new")
     site.advance(.milliseconds(99))
@@ -93,7 +93,7 @@ final class OpenFilesTests: XCTestCase {
     XCTAssertEqual(try site.text(of: "file"), "old")
     site.advance(.seconds(1))
     XCTAssertEqual(try site.text(of: "file"), "new")
-    // Who sends the old one sends it to its end.
+    // Responses that send the old file send it to its end.
     XCTAssertEqual(try site.text(of: old), "old")
     XCTAssertEqual(site.files.statistics.fileCount, 1)
   }
@@ -149,7 +149,7 @@ final class OpenFilesTests: XCTestCase {
 
   // MARK: Changes by this loop
 
-  func test_replacedFileIsNoticedAtOnce_whenThatIsTold() throws {
+  func test_replacedFileIsNoticedAtOnce_afterInvalidation() throws {
     let site = try KeptDirectory()
     try site.write("old", to: "file")
     _ = try site.open("file")
@@ -220,7 +220,7 @@ final class OpenFilesTests: XCTestCase {
     }
     site.fault = { _ in nil }
     let file = try site.open("file")
-    // Nor does it drive out what is known.
+    // It does not evict known entries either.
     site.advance(.seconds(1))
     site.fault = { _ in .ioError }
     XCTAssertEqual(try site.failure("file"), .ioError)
@@ -240,7 +240,7 @@ final class OpenFilesTests: XCTestCase {
     let site = try KeptDirectory()
     let names: [[UInt8]] = [[0x66, 0xFF], [0x66, 0xFE], [0x66], [0x66, 0xFF, 0x80]]
     for name in names {
-      // The array ends in the NUL that is asked for.
+      // The array ends with the required NUL.
       let path = unsafe FilePath(platformString: name.map { CChar(bitPattern: $0) } + [0])
       XCTAssertThrowsError(try site.outcome(path).get())
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// `Expect: 100-continue`, in every order of the client's and the handler's steps.
+/// `Expect: 100-continue`, in every order of the steps of client and handler.
 @Suite struct ContinueTests {
   private static let interim = "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -32,7 +32,7 @@ import Testing
 
   private let kept = OnLoop(Kept())
 
-  /// `/now` is read at once, `/later` when the test says so, `/refused` not at all.
+  /// `/now` is read immediately, `/later` when the test requests it, and `/refused` never.
   private func serve() throws -> ServedLoop {
     let kept = kept
     return try ServedLoop { request, writer in
@@ -47,7 +47,7 @@ import Testing
     try served.waitUntil("the request") { _ in kept.value.requests.count == 1 }
   }
 
-  @Test func aClientThatWaitsIsToldInTheTurnInWhichTheHandlerReads() throws {
+  @Test func aWaitingClientGets100InTheTurnInWhichTheHandlerReads() throws {
     let served = try serve()
     let client = try Client(to: served)
     let kept = kept
@@ -89,7 +89,7 @@ import Testing
     try client.send(Self.head("/refused") + (sendsBody ? "Hello" : ""))
     let response = try client.readResponse()
     #expect(response.code == 403)
-    // Nobody knows whether the body will come, so nothing can follow.
+    // Whether the body will come is unknown, so nothing can follow.
     #expect(response["Connection"] == "close")
     #expect(response.text == "no")
     #expect(try client.readToEnd() == [])
@@ -121,7 +121,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func aClientOfHTTP10IsNotToldToGoOn() throws {
+  @Test func aClientOfHTTP10GetsNo100() throws {
     let served = try serve()
     let client = try Client(to: served)
     try client.send(Self.head("/later", version: "1.0"))
@@ -150,7 +150,7 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func aClientThatIsToldAndGoesIsNoMystery(isReset: Bool) throws {
+  func aClientThatLeavesAfterIts100FailsTheBody(isReset: Bool) throws {
     let served = try serve()
     let client = try Client(to: served)
     try client.send(Self.head("/now"))

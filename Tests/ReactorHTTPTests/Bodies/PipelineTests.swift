@@ -5,12 +5,12 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Requests that a client sends behind a body that nobody reads, or not to its end: each is a
-/// request or the connection is closed, and no byte of a body is ever one.
+/// Requests that a client sends after a body that is not read, or not to its end. Each one is
+/// served, or the connection is closed, and no byte of a body is ever taken for a request.
 @Suite struct PipelineTests {
   private static let hidden = Array("GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
 
-  /// Of that size, and full of requests.
+  /// A body of that size, full of requests.
   private static func body(_ byteCount: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < byteCount { bytes += hidden }
@@ -30,8 +30,8 @@ import Testing
     return bytes + Array("0\r\n\r\n".utf8)
   }
 
-  /// Responds with the target: at once to `/unread`, behind the first piece to `/partly`, in the
-  /// second turn from then to `/later`.
+  /// Responds with the target: to `/unread` immediately, to `/partly` after the first piece, and to
+  /// `/later` in the second turn after the call.
   private static func serve() throws -> ServedLoop {
     try ServedLoop { request, writer in
       let respond = { writer.send(.ok, body: request.target.utf8) }
@@ -108,7 +108,7 @@ import Testing
     try served.stop()
   }
 
-  // The client wants the connection closed: behind the response, and so behind the body.
+  // The client asks to close the connection: after the response, and therefore after the body.
   @Test(arguments: ["Connection: close", "Connection: keep-alive"])
   func aBodyThatIsReadOnAfterItsResponseIsWhole_whateverBecomesOfTheConnection(
     field: String

@@ -5,13 +5,13 @@ import TestSupport
 
 @testable import ReactorHTTP
 
-/// A handler that does anything that it may in each of its callbacks, as a seed says.
+/// A handler that makes any allowed call in each of its callbacks, chosen by a seed.
 final class ReentryDesk {
-  /// How often something was asked for, and how often it was told.
+  /// The number of calls that were requested, and of those that were made.
   private(set) var due: [String: Int] = [:]
   private(set) var made: [String: Int] = [:]
   private var random: SeededGenerator
-  /// The bytes of which all bodies consist, from their start.
+  /// The bytes that all bodies are a prefix of.
   let bytes: [UInt8]
   let file: File
   let target: File
@@ -21,7 +21,7 @@ final class ReentryDesk {
   private(set) var hasDroppedServer = false
   private(set) var shutDownCount = 0
   private var isFileClosed = false
-  /// How much of what ends something is done: of a hundred callbacks.
+  /// The percentage of callbacks that perform actions which end something.
   var rage = 3
 
   init(
@@ -89,7 +89,7 @@ final class ReentryDesk {
 
   private let core: LoopCore
 
-  /// Does a few things, to a response or to another one.
+  /// Performs a few actions on a response or on another one.
   private func act(_ response: Response?) {
     if roll(100) < rage { end() }
     for _ in 0...roll(3) {
@@ -101,7 +101,7 @@ final class ReentryDesk {
       default: respond(response)
       }
     }
-    // What is left is done some time, or the connection would wait for ever.
+    // The rest must be done at some time, or the connection would wait forever.
     if let response, !isDone(response) { core.later { self.respond(response) } }
   }
 
@@ -134,7 +134,7 @@ final class ReentryDesk {
     guard let writer = response.writer else { return }
     switch roll(6) {
     case 0:
-      // Not after the cut: that ends in a trap.
+      // Not after the cut, which would trap.
       response.state = .done
       writer.cut()
       writer.cut()
