@@ -28,7 +28,7 @@ struct FileServerCommand: ParsableCommand {
   var upload = false
 
   @Option(
-    help: "The largest upload, in bytes. Uploads are not held in memory.")
+    help: "The largest upload, in bytes. Uploads are written as they arrive, not held in memory.")
   var maxUpload = 1024 * 1024 * 1024
 
   @Option(
