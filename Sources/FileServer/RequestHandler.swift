@@ -59,7 +59,7 @@ final class RequestHandler {
       guard path.endsInSlash else {
         return writer.refuse(.movedPermanently, headers: ["Location": path.directoryTarget])
       }
-      sendListingOrIndex(path, request, writer)
+      sendIndexOrListing(path, request, writer)
     case .failure(let error):
       refuse(writer, error)
     case .success(let file):
@@ -106,7 +106,7 @@ final class RequestHandler {
     }
   }
 
-  private func sendListingOrIndex(
+  private func sendIndexOrListing(
     _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
     openFiles.open(PathKey(path.appending("index.html"))) { [self] result in

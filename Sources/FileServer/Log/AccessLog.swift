@@ -115,7 +115,7 @@ final class AccessLog {
   private func failed(_ writer: FileWriter, _ error: FileError) {
     if writer.byteCountWritten > 0 { hasComplained = false }
     if !hasComplained {
-      logger.error("the access log cannot be written, lines are dropped: \(error)")
+      logger.error("the access log cannot be written; lines are dropped: \(error)")
     }
     hasComplained = true
     droppedByteCount += Int64(writer.bufferedByteCount)

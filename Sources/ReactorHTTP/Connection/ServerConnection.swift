@@ -19,8 +19,7 @@ final class ServerConnection {
     case over
   }
 
-  /// The steps for one connection before other connections get their turn: requests and pieces of
-  /// bodies.
+  /// The steps for one connection per turn: requests and pieces of bodies.
   private static let stepsPerTurn = 16
 
   /// The most bytes of unsent responses with which another request begins.
@@ -359,8 +358,7 @@ final class ServerConnection {
 
   // MARK: - The end
 
-  /// Closes the connection after the bytes written so far, as far as the socket accepts them
-  /// immediately.
+  /// Closes the connection after sending the bytes that the socket accepts immediately.
   func abortLater() {
     // The output of this turn may not be sent yet; that happens at the end of the turn.
     core.later { [self] in abort() }
@@ -379,7 +377,7 @@ final class ServerConnection {
     connection.abort()
   }
 
-  /// The server is being released, and gets no more calls.
+  /// The server is being released.
   func serverIsGoing() {
     server = nil
     abort()
