@@ -100,7 +100,7 @@ public final class Directory: @unchecked Sendable {
     let flags = mode.rawValue | options.rawValue
     if mode == .readOnly, options == .nonBlocking, let opened = openedFromMemory(name, flags) {
       let file = File(opened, on: core)
-      return core.later { handler(.success(file)) }
+      return core.callNextTurn { handler(.success(file)) }
     }
     offload(as: .open, name) { (directory) throws(FileError) in
       let opened = try FileSystemCalls.open(

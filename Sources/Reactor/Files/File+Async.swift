@@ -27,10 +27,10 @@ extension File {
     timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
     try core.checkStart(.read, path, at: offset)
-    let pending = PendingTransfer(on: core)
+    let promise = TransferPromise(on: core)
     let id = read(
-      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
-    return try await pending.buffer(cancelling: id, abandoning: true)
+      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, promise.finish)
+    return try await promise.buffer(cancelling: id, abandoning: true)
   }
 
   /// Writes the buffer's valid bytes; see ``write(_:at:timeout:_:)-(IOBuffer,_,_,_)``.
@@ -41,9 +41,9 @@ extension File {
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
     try core.checkStart(.write, path, at: placeOfWrite(offset))
-    let pending = PendingTransfer(on: core)
-    let id = write(buffer, at: offset, timeout: timeout, pending.finish)
-    return try await pending.buffer(cancelling: id, abandoning: true)
+    let promise = TransferPromise(on: core)
+    let id = write(buffer, at: offset, timeout: timeout, promise.finish)
+    return try await promise.buffer(cancelling: id, abandoning: true)
   }
 
   /// Adds the buffer's valid bytes at the file's end; see ``append(_:timeout:_:)``.
@@ -64,9 +64,9 @@ extension File {
     into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
     try core.checkStart(.read, path, at: offset)
-    let pending = Pending<IOVector, FileError>(on: core)
-    let id = read(into: vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
-    return try await pending.value(cancelling: id, abandoning: true)
+    let promise = Promise<IOVector, FileError>(on: core)
+    let id = read(into: vector, at: offset, timeout: timeout) { promise.finish($0, $1) }
+    return try await promise.value(cancelling: id, abandoning: true)
   }
 
   /// Writes the valid bytes of several buffers; see ``write(_:at:timeout:_:)-(IOVector,_,_,_)``.
@@ -77,22 +77,22 @@ extension File {
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
     try core.checkStart(.write, path, at: placeOfWrite(offset))
-    let pending = Pending<IOVector, FileError>(on: core)
-    let id = write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
-    return try await pending.value(cancelling: id, abandoning: true)
+    let promise = Promise<IOVector, FileError>(on: core)
+    let id = write(vector, at: offset, timeout: timeout) { promise.finish($0, $1) }
+    return try await promise.value(cancelling: id, abandoning: true)
   }
 
   /// Brings data and metadata to the disk; see ``sync(timeout:_:)``.
   nonisolated(nonsending) public func sync(timeout: Duration? = nil) async throws(FileError) {
-    try await core.outcome(.sync, path) { pending in
-      sync(timeout: timeout) { pending.finish($0) }
+    try await core.outcome(.sync, path) { promise in
+      sync(timeout: timeout) { promise.finish($0) }
     }
   }
 
   /// Brings data to the disk; see ``dataSync(timeout:_:)``.
   nonisolated(nonsending) public func dataSync(timeout: Duration? = nil) async throws(FileError) {
-    try await core.outcome(.dataSync, path) { pending in
-      dataSync(timeout: timeout) { pending.finish($0) }
+    try await core.outcome(.dataSync, path) { promise in
+      dataSync(timeout: timeout) { promise.finish($0) }
     }
   }
 

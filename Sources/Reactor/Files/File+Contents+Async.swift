@@ -8,8 +8,8 @@ extension File {
   nonisolated(nonsending) public static func contents(
     of path: FilePath, maximumByteCount: Int = defaultContentsLimit, on loop: EventLoop
   ) async throws(FileError) -> IOBuffer {
-    try await loop.core.workOutcome(.open, path) { (pending: Pending<IOBuffer, FileError>) in
-      contents(of: path, maximumByteCount: maximumByteCount, on: loop) { pending.finish($0) }
+    try await loop.core.workOutcome(.open, path) { (promise: Promise<IOBuffer, FileError>) in
+      contents(of: path, maximumByteCount: maximumByteCount, on: loop) { promise.finish($0) }
     }
   }
 
@@ -17,8 +17,8 @@ extension File {
   nonisolated(nonsending) public func contents(
     maximumByteCount: Int = defaultContentsLimit
   ) async throws(FileError) -> IOBuffer {
-    try await core.workOutcome(.read, path) { (pending: Pending<IOBuffer, FileError>) in
-      contents(maximumByteCount: maximumByteCount) { pending.finish($0) }
+    try await core.workOutcome(.read, path) { (promise: Promise<IOBuffer, FileError>) in
+      contents(maximumByteCount: maximumByteCount) { promise.finish($0) }
     }
   }
 
@@ -28,10 +28,10 @@ extension File {
     on loop: EventLoop
   ) async throws(FileError) {
     let content = Held(buffer)
-    try await loop.core.workOutcome(.open, path) { (pending: Pending<Void, FileError>) in
+    try await loop.core.workOutcome(.open, path) { (promise: Promise<Void, FileError>) in
       replace(
         path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions, on: loop
-      ) { pending.finish($0) }
+      ) { promise.finish($0) }
     }
   }
 }
@@ -41,8 +41,8 @@ extension Directory {
   nonisolated(nonsending) public func contents(
     of path: FilePath, maximumByteCount: Int = File.defaultContentsLimit
   ) async throws(FileError) -> IOBuffer {
-    try await core.workOutcome(.open, path) { (pending: Pending<IOBuffer, FileError>) in
-      contents(of: path, maximumByteCount: maximumByteCount) { pending.finish($0) }
+    try await core.workOutcome(.open, path) { (promise: Promise<IOBuffer, FileError>) in
+      contents(of: path, maximumByteCount: maximumByteCount) { promise.finish($0) }
     }
   }
 
@@ -52,9 +52,9 @@ extension Directory {
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil
   ) async throws(FileError) {
     let content = Held(buffer)
-    try await core.workOutcome(.open, path) { (pending: Pending<Void, FileError>) in
+    try await core.workOutcome(.open, path) { (promise: Promise<Void, FileError>) in
       replace(path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions) {
-        pending.finish($0)
+        promise.finish($0)
       }
     }
   }

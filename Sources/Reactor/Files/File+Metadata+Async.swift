@@ -76,9 +76,9 @@ extension File {
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil
   ) async throws(FileError) {
     try core.checkStart(.lock, path, at: range?.lowerBound ?? 0)
-    let pending = Pending<Void, FileError>(on: core)
-    let request = lock(kind, in: range, timeout: timeout) { pending.finish($0) }
-    try await pending.value(cancel: { request.cancel() })
+    let promise = Promise<Void, FileError>(on: core)
+    let request = lock(kind, in: range, timeout: timeout) { promise.finish($0) }
+    try await promise.value(cancel: { request.cancel() })
   }
 
   /// Releases what the file has locked in a range; see ``unlock(in:_:)``.

@@ -161,7 +161,7 @@ extension File {
       guard !file.core.hasEnded else { return }
       file.core.checkThread()
       guard case .waiting = state else { return }
-      file.core.later { [self] in fail(.canceled) }
+      file.core.callNextTurn { [self] in fail(.canceled) }
     }
 
     fileprivate func limit(to timeout: Duration) {

@@ -11,33 +11,33 @@ extension LoopCore {
     _ start: (@escaping (Result<Value, FileError>) -> Void) -> Void
   ) async throws(FileError) -> Value {
     try checkStart(operation, path, to: otherPath)
-    let pending = Pending<Value, FileError>(on: self)
-    start { pending.finish($0) }
-    return try await pending.value(cancel: {})
+    let promise = Promise<Value, FileError>(on: self)
+    start { promise.finish($0) }
+    return try await promise.value(cancel: {})
   }
 
   /// Awaits a request of the queue. A cancelled task gets `ECANCELED` at once, and the buffer stays
   /// alive until the kernel is done with it.
   nonisolated(nonsending) func outcome<Value: ~Copyable>(
     _ operation: FileError.Operation, _ path: FilePath?, at offset: Int64? = nil,
-    _ start: (Pending<Value, FileError>) -> RequestID
+    _ start: (Promise<Value, FileError>) -> RequestID
   ) async throws(FileError) -> Value {
     try checkStart(operation, path, at: offset)
-    let pending = Pending<Value, FileError>(on: self)
-    let id = start(pending)
-    return try await pending.value(cancelling: id, abandoning: true)
+    let promise = Promise<Value, FileError>(on: self)
+    let id = start(promise)
+    return try await promise.value(cancelling: id, abandoning: true)
   }
 
   /// Awaits work that a cancelled task breaks off.
   nonisolated(nonsending) func workOutcome<Value: ~Copyable>(
     _ operation: FileError.Operation, _ path: FilePath?,
-    _ start: (Pending<Value, FileError>) -> FileWork
+    _ start: (Promise<Value, FileError>) -> FileWork
   ) async throws(FileError) -> Value {
     try checkUse(operation, path)
-    let pending = Pending<Value, FileError>(on: self)
-    let work = start(pending)
+    let promise = Promise<Value, FileError>(on: self)
+    let work = start(promise)
     if Task.isCancelled { work.cancel() }
-    return try await pending.value(cancel: work.cancel)
+    return try await promise.value(cancel: work.cancel)
   }
 
   /// Awaits a call that closes something, also in a cancelled task; when the loop has ended, its
@@ -50,9 +50,9 @@ extension LoopCore {
       start { result = $0 }
       return try result?.get() ?? ()
     }
-    let pending = Pending<Void, FileError>(on: self)
-    start { pending.finish($0) }
-    try await pending.value(cancel: {})
+    let promise = Promise<Void, FileError>(on: self)
+    start { promise.finish($0) }
+    try await promise.value(cancel: {})
   }
 
   /// As ``checkUse()``.
@@ -74,7 +74,7 @@ extension LoopCore {
   }
 }
 
-extension Pending where Failure == FileError, Value: ~Copyable {
+extension Promise where Failure == FileError, Value: ~Copyable {
   /// Passes on what a transfer gave back, if it succeeded.
   func finish(_ result: Result<Int, FileError>, _ value: consuming Value) {
     switch result {

@@ -97,7 +97,7 @@ final class ServerConnection {
   func proceedLater() {
     if isProceeding || isProceedingLater { return }
     isProceedingLater = true
-    core.later { [self] in
+    core.callNextTurn { [self] in
       isProceedingLater = false
       proceed()
     }
@@ -222,7 +222,9 @@ final class ServerConnection {
   func responseWritten(_ exchange: Exchange) {
     unsent.append(exchange)
     // Its bytes may have been sent before its end was known, and no progress tells it then.
-    if exchange.end <= connection.sentByteCount { core.later { [self] in outputProgressed() } }
+    if exchange.end <= connection.sentByteCount {
+      core.callNextTurn { [self] in outputProgressed() }
+    }
     looks.wantSoon()
     if isProceeding { return }
     if exchange.endsConnection {
@@ -241,7 +243,7 @@ final class ServerConnection {
   private func closeGracefully() {
     // Nothing more of it is read, and whoever waits for it, or will, is told so by the loop.
     if case .exchange(let exchange) = phase, let body = exchange.body, !body.isThrough {
-      core.later { body.connectionClosed(.local) }
+      core.callNextTurn { body.connectionClosed(.local) }
     }
     phase = .over
     // The pace of the client bounds it, as long as there is a server to look at that.
@@ -360,7 +362,7 @@ final class ServerConnection {
   /// Closes the connection behind what was written so far, as far as the socket takes it at once.
   func abortLater() {
     // The end of the turn, when it is sent, may be still to come.
-    core.later { [self] in abort() }
+    core.callNextTurn { [self] in abort() }
   }
 
   /// The server has ended: what was written is sent, and the client heard out.

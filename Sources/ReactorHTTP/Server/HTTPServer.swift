@@ -254,7 +254,7 @@ public final class HTTPServer {
 
   private func closeWhenIdle() {
     guard case .draining = state, responsesInProgress == 0 else { return }
-    core.later { [weak self] in
+    core.callNextTurn { [weak self] in
       // A request may have come in between, or another shutDown been faster.
       guard let self, responsesInProgress == 0, case .draining(let whenIdle) = state else {
         return

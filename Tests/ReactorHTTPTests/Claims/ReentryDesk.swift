@@ -84,7 +84,7 @@ final class ReentryDesk {
     writer.onConnectionLost { self.act(nil) }
     act(answer)
     if roll(10) > 0 { act(answer) }
-    core.later { self.act(answer) }
+    core.callNextTurn { self.act(answer) }
   }
 
   private let core: LoopCore
@@ -102,7 +102,7 @@ final class ReentryDesk {
       }
     }
     // What is left is done some time, or the connection would wait for ever.
-    if let answer, !isDone(answer) { core.later { self.respond(answer) } }
+    if let answer, !isDone(answer) { core.callNextTurn { self.respond(answer) } }
   }
 
   private func isDone(_ answer: Answer) -> Bool {
@@ -195,7 +195,7 @@ final class ReentryDesk {
         answer.state = .streaming(left: isKnown ? length : nil)
         writer.start(
           roll(9) == 0 ? .notModified : .ok, contentLength: isKnown ? Int64(length) : nil)
-        core.later { self.respond(answer) }
+        core.callNextTurn { self.respond(answer) }
       }
     case .streaming(let left):
       if left == 0 || left == nil && roll(4) == 0 || roll(40) == 0 {
@@ -203,7 +203,7 @@ final class ReentryDesk {
         return writer.end()
       }
       write(answer, writer, left)
-      if roll(2) == 0 { core.later { self.respond(answer) } }
+      if roll(2) == 0 { core.callNextTurn { self.respond(answer) } }
     }
   }
 
