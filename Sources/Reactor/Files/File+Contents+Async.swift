@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Whole files, as the callback forms of their names, for a task on the loop's thread. A cancelled
-/// task breaks the work off; what it throws then is `ECANCELED`, when all is as it was before.
+/// Whole files: the async forms, for tasks on the loop's thread. Cancelling the task stops the
+/// work; it then throws `ECANCELED` when the former state is restored.
 extension File {
   /// Reads a whole file; see ``contents(of:maximumByteCount:on:_:)``.
   nonisolated(nonsending) public static func contents(
@@ -22,7 +22,7 @@ extension File {
     }
   }
 
-  /// Replaces a file at once, wholly and durably; see ``replace(_:with:permissions:on:_:)``.
+  /// Replaces a file atomically and durably; see ``replace(_:with:permissions:on:_:)``.
   nonisolated(nonsending) public static func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
     on loop: EventLoop
@@ -46,7 +46,7 @@ extension Directory {
     }
   }
 
-  /// Replaces a file below this directory at once, wholly and durably; see
+  /// Replaces a file below this directory atomically and durably; see
   /// ``replace(_:with:permissions:_:)``.
   nonisolated(nonsending) public func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil
