@@ -10,7 +10,7 @@ extension EventLoop {
     public var queue = Self.queueOfALoop
 
     /// The most file completions in one turn while sockets or other descriptors are watched, 1 or
-    /// more. In a borrowed base this includes descriptors that the base's owner has added. The
+    /// more. In a borrowed base, any event that the base's owner has added counts as well. The
     /// default is 16.
     public var completionsPerSharedTurn = 16
 
