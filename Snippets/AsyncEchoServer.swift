@@ -12,7 +12,7 @@ func serve(_ connection: Connection, _ log: File) async throws {
     guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
     let lines = rest[...end]
     try await log.append(IOBuffer(copying: lines))
-    try await connection.write(lines)  // waits while the peer takes nothing
+    try await connection.write(lines)  // waits while the peer does not read
     rest.removeSubrange(...end)
   }
 }
@@ -30,7 +30,7 @@ try EventLoop.run { loop in
       do {
         try await connection.closeAfter { try await serve($0, log) }
       } catch {
-        print(error)  // the peer, or the file, in one line
+        print(error)  // one line: the error of the peer or the file
       }
     }
   }

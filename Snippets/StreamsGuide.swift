@@ -39,9 +39,9 @@ func log(_ line: String, _ writer: FileWriter) -> Bool {
 
 func checksum(of bytes: [UInt8], on loop: EventLoop) {
   loop.offload {
-    bytes.reduce(0) { ($0 &* 31) &+ Int($1) }  // on a helper thread, where blocking is allowed
+    bytes.reduce(0) { ($0 &* 31) &+ Int($1) }  // on a helper thread, which may block
   } _: { result in
-    guard case .success(let sum) = result else { return }  // the loop ended before
+    guard case .success(let sum) = result else { return }  // the loop has ended
     print("checksum \(sum)")  // on the loop again
   }
 }

@@ -118,7 +118,7 @@ import Testing
       continuation.finish()
     case .piece:
       writer.start(.ok, contentLength: nil)
-      let pending = Pending<Void, Never>(on: request.body.core)
+      let pending = Promise<Void, Never>(on: request.body.core)
       writer.write(IOBuffer(copying: [UInt8](repeating: 65, count: 20_000_000))) { _, _ in
         pending.finish(.success(()))
       }

@@ -1,18 +1,18 @@
 internal import PosixAIO
 
-/// Closes something once, and gives the outcome to everybody who closes it again.
+/// Closes an object once. Further closes receive the result of the first.
 struct CloseOnce {
   private enum State {
     case open
     case closing(others: [CompletionQueue.SyncHandler])
     case closed
-    // On the heap, since hardly any close fails.
+    // On the heap, since a close rarely fails.
     indirect case failed(FileError)
   }
 
   private var state = State.open
 
-  /// - Returns: Whether this is the first time, so that `handler` is the caller's to call.
+  /// - Returns: Whether this is the first close. The caller must then call `handler`.
   mutating func begin(
     _ handler: @escaping CompletionQueue.SyncHandler, on core: LoopCore
   ) -> Bool {
@@ -27,15 +27,15 @@ struct CloseOnce {
     return false
   }
 
-  /// - Returns: Those who closed it again meanwhile, to be called after the first.
+  /// - Returns: The handlers of further closes, to be called after the first.
   mutating func end(_ result: Result<Void, FileError>) -> [CompletionQueue.SyncHandler] {
     guard case .closing(let others) = state else { return [] }
     settle(result)
     return others
   }
 
-  /// Closes it, if nobody did before the loop's end, where no turn is left to wait for. For one
-  /// thread at a time: ``LoopCore/afterEnd(_:)``.
+  /// Closes the object after the loop's end, when no turn is left to wait for. Call it from one
+  /// thread at a time, by ``LoopCore/afterEnd(_:)``.
   mutating func outcomeAfterEnd(
     _ close: () -> Result<Void, FileError>
   ) -> Result<Void, FileError> {

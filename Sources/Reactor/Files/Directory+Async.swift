@@ -1,8 +1,8 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end
-/// once it is started.
+/// The async forms, for tasks on the loop's thread. Each corresponds to the callback form of its
+/// name. A call that has started runs to its end.
 extension Directory {
   /// Opens a directory; see ``open(_:on:_:)``.
   nonisolated(nonsending) public static func open(
@@ -28,12 +28,12 @@ extension Directory {
     }
   }
 
-  /// Brings the names in this directory to the disk; see ``sync(_:)``.
+  /// Makes the names in this directory durable; see ``sync(_:)``.
   nonisolated(nonsending) public func sync() async throws(FileError) {
     try await core.outcome(.sync, path) { done in sync(done) }
   }
 
-  /// Asks for the metadata of what a path stands for; see ``status(of:followingLinks:_:)``.
+  /// Returns the metadata of a path; see ``status(of:followingLinks:_:)``.
   nonisolated(nonsending) public func status(
     of path: FilePath, followingLinks: Bool = true
   ) async throws(FileError) -> FileStatus {
@@ -42,9 +42,9 @@ extension Directory {
     }
   }
 
-  /// Gives a file or directory another name; see ``rename(_:to:replacing:_:)``.
+  /// Renames a file or directory; see ``rename(_:to:replacing:_:)``.
   ///
-  /// - Returns: Whether something was replaced.
+  /// - Returns: Whether an existing name was replaced.
   @discardableResult
   nonisolated(nonsending) public func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true
@@ -64,7 +64,7 @@ extension Directory {
     try await core.outcome(.remove, path) { done in removeDirectory(path, done) }
   }
 
-  /// Makes a directory; see ``createDirectory(_:permissions:_:)``.
+  /// Creates a directory; see ``createDirectory(_:permissions:_:)``.
   nonisolated(nonsending) public func createDirectory(
     _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions
   ) async throws(FileError) {
@@ -73,7 +73,7 @@ extension Directory {
     }
   }
 
-  /// Gives a file a further name; see ``link(_:to:_:)``.
+  /// Creates a hard link; see ``link(_:to:_:)``.
   nonisolated(nonsending) public func link(
     _ path: FilePath, to newPath: FilePath
   ) async throws(FileError) {
@@ -82,16 +82,16 @@ extension Directory {
     }
   }
 
-  /// Makes a symbolic link; see ``createSymbolicLink(_:to:_:)``.
+  /// Creates a symbolic link; see ``createSymbolicLink(_:to:_:)``.
   nonisolated(nonsending) public func createSymbolicLink(
-    _ path: FilePath, to goal: FilePath
+    _ path: FilePath, to target: FilePath
   ) async throws(FileError) {
-    try await core.outcome(.createSymbolicLink, path, to: goal) { done in
-      createSymbolicLink(path, to: goal, done)
+    try await core.outcome(.createSymbolicLink, path, to: target) { done in
+      createSymbolicLink(path, to: target, done)
     }
   }
 
-  /// Reads where a symbolic link leads; see ``readSymbolicLink(_:_:)``.
+  /// Reads the target of a symbolic link; see ``readSymbolicLink(_:_:)``.
   nonisolated(nonsending) public func readSymbolicLink(
     _ path: FilePath
   ) async throws(FileError) -> FilePath {
@@ -100,7 +100,7 @@ extension Directory {
     }
   }
 
-  /// Reads the names in this directory; see ``list(maximumCount:_:)``.
+  /// Lists the entries of this directory; see ``list(maximumCount:_:)``.
   nonisolated(nonsending) public func list(
     maximumCount: Int = defaultListLimit
   ) async throws(FileError) -> [Entry] {
@@ -109,7 +109,7 @@ extension Directory {
     }
   }
 
-  /// Makes a file without a name in this directory; see ``temporaryFile(permissions:_:)``.
+  /// Creates an unnamed file in this directory; see ``temporaryFile(permissions:_:)``.
   nonisolated(nonsending) public func temporaryFile(
     permissions: FilePermissions = File.defaultPermissions
   ) async throws(FileError) -> TemporaryFile {
@@ -125,11 +125,11 @@ extension DirectoryReader: AsyncSequence {
     try await directory.core.outcome(.list, directory.path) { done in next(done) }
   }
 
-  /// Gives the batches that are left.
+  /// Iterates over the remaining batches.
   public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
     fileprivate let reader: DirectoryReader
 
-    /// The next batch, nil at the end.
+    /// Returns the next batch, or nil at the end.
     ///
     /// - Throws: As ``DirectoryReader/next(_:)``.
     public mutating func next(
@@ -138,7 +138,7 @@ extension DirectoryReader: AsyncSequence {
       try await nextBatch()
     }
 
-    /// As ``next(isolation:)``, where the caller runs.
+    /// As ``next(isolation:)``, on the caller's executor.
     nonisolated(nonsending) public mutating func next() async throws(FileError) -> [Directory
       .Entry]?
     {
@@ -151,14 +151,14 @@ extension DirectoryReader: AsyncSequence {
     }
   }
 
-  /// Gives the batches that are left, for `for try await batch in directory.batches()`.
+  /// Iterates over the remaining batches, for `for try await batch in directory.batches()`.
   public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: self) }
 }
 
 extension TemporaryFile {
-  /// Gives the file its name; see ``publish(as:replacing:_:)``.
+  /// Publishes the file under a name; see ``publish(as:replacing:_:)``.
   ///
-  /// - Returns: Whether something was replaced.
+  /// - Returns: Whether an existing name was replaced.
   @discardableResult
   nonisolated(nonsending) public func publish(
     as name: FilePath.Component, replacing: Bool = true
@@ -168,7 +168,7 @@ extension TemporaryFile {
     }
   }
 
-  /// Closes the file and removes its temporary name; see ``discard(_:)``. Also in a cancelled task.
+  /// Closes the file and removes its temporary name, even in a cancelled task; see ``discard(_:)``.
   nonisolated(nonsending) public func discard() async throws(FileError) {
     try await file.core.closing { discard($0) }
   }

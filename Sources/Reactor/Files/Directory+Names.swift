@@ -1,22 +1,22 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Names below a directory. Each path is relative to it and cannot lead out of it; each call runs
-/// on a helper thread.
+/// Calls on names below a directory. Each path is relative to it and cannot lead out of it. Each
+/// call runs on a helper thread.
 extension Directory {
-  /// The permissions of a directory that is made, by default: everything for everybody (0777), of
-  /// which the process's umask takes some off, as of those of `mkdir(1)`.
+  /// The default permissions of new directories: 0777, reduced by the process's umask, as for
+  /// `mkdir(1)`.
   public static let defaultPermissions = FilePermissions(rawValue: 0o777)
 
-  /// The most entries that ``list(maximumCount:_:)`` gives, unless another number is asked for.
+  /// The default limit of entries for ``list(maximumCount:_:)``.
   public static let defaultListLimit = 100_000
 
-  /// Asks for the metadata of what a path stands for. Wraps `fstat(2)` behind `openat2(2)`.
+  /// Returns the metadata of a path. Wraps `fstat(2)` after `openat2(2)`.
   ///
   /// - Parameters:
   ///   - path: Relative to this directory; `.` is the directory itself.
-  ///   - followingLinks: Whether a symbolic link at the end of the path is followed.
-  ///   - handler: Gets the metadata.
+  ///   - followingLinks: Whether to follow a symbolic link at the end of the path.
+  ///   - handler: Receives the metadata.
   public func status(
     of path: FilePath, followingLinks: Bool = true,
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
@@ -29,14 +29,15 @@ extension Directory {
       }, handler)
   }
 
-  /// Gives a file or directory another name at once and wholly. Wraps `renameat2(2)`.
+  /// Renames a file or directory atomically. Wraps `renameat2(2)`.
   ///
   /// - Parameters:
   ///   - path: Relative to this directory.
   ///   - newPath: Relative to this directory.
-  ///   - replacing: Whether what has the new name is replaced; if not, `EEXIST` is the outcome
-  ///     where there is something, and `EINVAL` on the few file systems that cannot tell.
-  ///   - handler: Gets whether something was replaced.
+  ///   - replacing: Whether to replace an existing file with the new name. If false, the call fails
+  ///     with `EEXIST` if the name exists, and with `EINVAL` on the few file systems that cannot
+  ///     check this.
+  ///   - handler: Receives whether an existing name was replaced.
   public func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
@@ -49,11 +50,12 @@ extension Directory {
       }, handler)
   }
 
-  /// Removes a file's name; a symbolic link is removed itself. Wraps `unlinkat(2)`.
+  /// Removes a file's name. Removes a symbolic link itself, not its target. Wraps `unlinkat(2)`.
   ///
   /// - Parameters:
   ///   - path: Relative to this directory.
-  ///   - handler: Gets the outcome: `ENOENT` if there is nothing, `EISDIR` if it is a directory.
+  ///   - handler: Receives the result: `ENOENT` if the name does not exist, `EISDIR` if it is a
+  ///     directory.
   public func remove(
     _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
@@ -68,7 +70,7 @@ extension Directory {
   ///
   /// - Parameters:
   ///   - path: Relative to this directory.
-  ///   - handler: Gets the outcome: `ENOTEMPTY` if it is not empty.
+  ///   - handler: Receives the result: `ENOTEMPTY` if the directory is not empty.
   public func removeDirectory(
     _ path: FilePath, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
@@ -79,12 +81,12 @@ extension Directory {
       }, handler)
   }
 
-  /// Makes a directory, whose parent must exist. Wraps `mkdirat(2)`.
+  /// Creates a directory. Its parent must exist. Wraps `mkdirat(2)`.
   ///
   /// - Parameters:
   ///   - path: Relative to this directory.
-  ///   - permissions: The process's umask is taken off.
-  ///   - handler: Gets `EEXIST` if the name stands for something.
+  ///   - permissions: The permissions of the directory, reduced by the process's umask.
+  ///   - handler: Receives the result: `EEXIST` if the name exists.
   public func createDirectory(
     _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -97,12 +99,12 @@ extension Directory {
       }, handler)
   }
 
-  /// Gives a file a further name. Wraps `linkat(2)`; a symbolic link is not followed.
+  /// Creates a hard link. Wraps `linkat(2)`; a symbolic link is not followed.
   ///
   /// - Parameters:
-  ///   - path: Of the file, relative to this directory.
-  ///   - newPath: Relative to this directory.
-  ///   - handler: Gets the outcome: `EEXIST` if the new name stands for something.
+  ///   - path: The file, relative to this directory.
+  ///   - newPath: The new name, relative to this directory.
+  ///   - handler: Receives the result: `EEXIST` if the new name exists.
   public func link(
     _ path: FilePath, to newPath: FilePath,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -114,29 +116,30 @@ extension Directory {
       }, handler)
   }
 
-  /// Makes a symbolic link. Wraps `symlinkat(2)`.
+  /// Creates a symbolic link. Wraps `symlinkat(2)`.
   ///
   /// - Parameters:
   ///   - path: The link, relative to this directory.
-  ///   - goal: Any path, relative to the link. One that leads out of this directory is not followed
-  ///     by this directory.
-  ///   - handler: Gets `EEXIST` if the name stands for something.
+  ///   - target: Any path, relative to the link's directory. This directory's calls do not follow a
+  ///     link that leads out of it.
+  ///   - handler: Receives the result: `EEXIST` if the name exists.
   public func createSymbolicLink(
-    _ path: FilePath, to goal: FilePath,
+    _ path: FilePath, to target: FilePath,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     offload(
       as: .createSymbolicLink, path,
       { (directory) throws(FileError) in
-        try FileSystemCalls.createSymbolicLink(.beneath(directory, path), to: goal)
+        try FileSystemCalls.createSymbolicLink(.beneath(directory, path), to: target)
       }, handler)
   }
 
-  /// Reads where a symbolic link leads. Wraps `readlinkat(2)`.
+  /// Reads the target of a symbolic link. Wraps `readlinkat(2)`.
   ///
   /// - Parameters:
-  ///   - path: Of the link, relative to this directory.
-  ///   - handler: Gets the path as it stands in the link; `EINVAL` if it is no link.
+  ///   - path: The link, relative to this directory.
+  ///   - handler: Receives the target as stored in the link; `EINVAL` if the path is not a symbolic
+  ///     link.
   public func readSymbolicLink(
     _ path: FilePath, _ handler: @escaping (Result<FilePath, FileError>) -> Void
   ) {
@@ -147,12 +150,12 @@ extension Directory {
       }, handler)
   }
 
-  /// Reads the names in this directory, without `.` and `..`, in no order. Wraps `readdir(3)`.
+  /// Lists the entries of this directory, without `.` and `..`, in no particular order. Wraps
+  /// `readdir(3)`.
   ///
   /// - Parameters:
-  ///   - maximumCount: The most entries, 1 or more; for larger directories there is
-  ///     ``batches(of:)``.
-  ///   - handler: Gets all entries; `EOVERFLOW` if there are more.
+  ///   - maximumCount: The most entries, 1 or more. Use ``batches(of:)`` for larger directories.
+  ///   - handler: Receives all entries; `EOVERFLOW` if there are more.
   public func list(
     maximumCount: Int = defaultListLimit,
     _ handler: @escaping (Result<[Entry], FileError>) -> Void
@@ -171,10 +174,10 @@ extension Directory {
       }, handler)
   }
 
-  /// Reads the names in this directory a batch at a time.
+  /// Lists the entries of this directory in batches.
   ///
-  /// - Parameter batchCount: The entries of one batch, 1 or more.
-  /// - Returns: A reader, which opens the directory with its first batch.
+  /// - Parameter batchCount: The number of entries in a batch, 1 or more.
+  /// - Returns: A reader. It opens the directory with its first batch.
   public func batches(of batchCount: Int = DirectoryReader.defaultBatchCount) -> DirectoryReader {
     DirectoryReader(self, batchCount: batchCount)
   }

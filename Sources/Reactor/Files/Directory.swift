@@ -2,20 +2,22 @@ internal import Glibc
 public import PosixAIO
 public import SystemPackage
 
-/// An open directory, and what is below it.
+/// An open directory, and the names below it.
 ///
-/// Paths given to a directory are relative to it and cannot lead out of it: not by `..`, not by an
-/// absolute path, and not by a symbolic link; those fail with `EXDEV`. Calls run on a helper
+/// Paths given to a directory are relative to it and cannot lead out of it: neither by `..`, nor by
+/// an absolute path, nor by a symbolic link. Such paths fail with `EXDEV`. Calls run on a helper
 /// thread, their handlers on the loop.
 ///
-/// A directory does not keep its loop. Dropped, it is closed when no call uses it any more.
+/// A directory does not keep its loop alive. When you drop it, it is closed after its last call
+/// ends.
 @safe
 public final class Directory: @unchecked Sendable {
-  /// A name in a directory.
+  /// An entry of a directory.
   public struct Entry: Equatable, Sendable {
     /// The name, without its directory.
     public let name: FilePath.Component
-    /// Of the name itself: a symbolic link is not followed, since it may lead out of the directory.
+    /// The entry's own metadata. A symbolic link is not followed, since it may lead out of the
+    /// directory.
     public let status: FileStatus
 
     init(name: FilePath.Component, status: FileStatus) {
@@ -26,14 +28,14 @@ public final class Directory: @unchecked Sendable {
 
   let core: LoopCore
 
-  /// The path as the directory was opened.
+  /// The path that the directory was opened with.
   public let path: FilePath
 
-  /// The loop on which handlers are called.
+  /// The loop that calls the handlers.
   public var loop: EventLoop { core.loop }
 
-  // Closed with the last reference: the directory's, that of the file, and those of calls on helper
-  // threads.
+  // Closed with the last reference: the directory's, the file's, or that of a call on a helper
+  // thread.
   private let descriptor: SharedDescriptor
   private let opensFromMemory: Bool
   // For syncs.
@@ -51,8 +53,8 @@ public final class Directory: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - path: Relative to the process's working directory, or absolute.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Gets the directory; `ENOTDIR` if the path is something else.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Receives the directory; `ENOTDIR` if the path is not a directory.
   public static func open(
     _ path: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Directory, FileError>) -> Void
@@ -69,8 +71,8 @@ public final class Directory: @unchecked Sendable {
   /// Opens a directory below this one. Wraps `openat2(2)`.
   ///
   /// - Parameters:
-  ///   - name: Relative to this directory; `.` is this directory again.
-  ///   - handler: Gets the directory; `ENOTDIR` if the path is something else.
+  ///   - name: Relative to this directory; `.` is this directory itself.
+  ///   - handler: Receives the directory; `ENOTDIR` if the path is not a directory.
   public func openDirectory(
     _ name: FilePath, _ handler: @escaping (Result<Directory, FileError>) -> Void
   ) {
@@ -85,9 +87,9 @@ public final class Directory: @unchecked Sendable {
 
   /// Opens a file below this directory. Wraps `openat2(2)`.
   ///
-  /// With `.readOnly` and `.nonBlocking` a name that the kernel has in memory is opened at once,
-  /// without a helper thread, where the file system is a local one that needs no waiting for that:
-  /// ext4, xfs, btrfs, f2fs, tmpfs and overlayfs, on Linux 5.12 and later.
+  /// With `.readOnly` and `.nonBlocking`, a path that the kernel has in memory is opened at once,
+  /// without a helper thread. This requires Linux 5.12 and a local file system that does not block
+  /// on this: ext4, xfs, btrfs, f2fs, tmpfs or overlayfs.
   ///
   /// - Parameters: As ``File/open(_:_:options:permissions:on:_:)``; the path is relative to this
   ///   directory.
@@ -100,7 +102,7 @@ public final class Directory: @unchecked Sendable {
     let flags = mode.rawValue | options.rawValue
     if mode == .readOnly, options == .nonBlocking, let opened = openedFromMemory(name, flags) {
       let file = File(opened, on: core)
-      return core.later { handler(.success(file)) }
+      return core.callNextTurn { handler(.success(file)) }
     }
     offload(as: .open, name) { (directory) throws(FileError) in
       let opened = try FileSystemCalls.open(
@@ -111,8 +113,8 @@ public final class Directory: @unchecked Sendable {
     }
   }
 
-  /// What can be had at once; nil leaves it to a helper thread to wait, or to find out what is
-  /// wrong.
+  /// Opens a file at once; nil if the call must run on a helper thread, because it may block or to
+  /// report its error.
   private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> File.Opened? {
     guard core.refusal == nil, opensFromMemory, !core.refusesWork,
       let opened = openBeneathFromMemory(descriptor.descriptor, name, flags: flags)
@@ -124,18 +126,19 @@ public final class Directory: @unchecked Sendable {
     }
   }
 
-  /// Brings the names in this directory to the disk, which makes a rename durable. Wraps
-  /// `aio_fsync(3)`.
+  /// Makes the names in this directory durable, for example after a rename. Wraps `aio_fsync(3)`.
   ///
-  /// - Parameter handler: Called once. Gets the outcome; where nothing was started, `EAGAIN` over
-  ///   the queue's waiting limit, or `ECANCELED` when the loop is cut off or has ended.
+  /// - Parameter handler: Called once with the result. If nothing was started, the error is
+  ///   `EAGAIN` over the queue's waiting limit, or `ECANCELED` when the loop is cut off or has
+  ///   ended.
   public func sync(_ handler: @escaping CompletionQueue.SyncHandler) {
     _ = core.starting(.sync, path, handler) { () throws(Errno) in try file.sync(handler) }
   }
 
-  /// Runs a call on the directory's descriptor on a helper thread, and keeps that open meanwhile.
+  /// Runs a call on the directory's descriptor on a helper thread, and keeps the descriptor open
+  /// meanwhile.
   ///
-  /// - Parameter isCleanUp: Whether it gives something back, and is made in any case.
+  /// - Parameter isCleanUp: Whether the call releases a resource, and is always made.
   func offload<Value: Sendable>(
     as operation: FileError.Operation, _ path: FilePath, isCleanUp: Bool = false,
     _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,

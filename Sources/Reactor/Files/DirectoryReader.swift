@@ -1,12 +1,12 @@
 public import PosixAIO
 
-/// Reads the names in a directory batch by batch, so that a huge one takes bounded memory.
+/// Reads the entries of a directory in batches, so that a huge directory takes bounded memory.
 ///
-/// A batch that is being read is delivered, kept or not; when the loop is cut off, its handler gets
-/// `ECANCELED`. Dropped, the reader closes what it has opened.
+/// A batch that is being read completes even if you drop the reader. If the loop is cut off, its
+/// handler receives `ECANCELED`. When you drop the reader, it closes the directory.
 @safe
 public final class DirectoryReader: @unchecked Sendable {
-  /// The entries of one batch, unless another number is asked for.
+  /// The default number of entries in a batch.
   public static let defaultBatchCount = 512
 
   private enum State {
@@ -27,10 +27,11 @@ public final class DirectoryReader: @unchecked Sendable {
 
   /// Reads the next batch on a helper thread. Wraps `readdir(3)`.
   ///
-  /// One batch is read at a time: ask again when the handler was called.
+  /// One batch is read at a time: call this again after the handler was called.
   ///
-  /// - Parameter handler: Gets the entries, without `.` and `..`, in no order; none at the end. A
-  ///   name that comes or goes while the directory is read may be among them or not.
+  /// - Parameter handler: Receives the entries, without `.` and `..`, in no particular order; an
+  ///   empty array at the end. A name that is created or removed during the listing may be included
+  ///   or not.
   public func next(_ handler: @escaping (Result<[Directory.Entry], FileError>) -> Void) {
     if let refusal = directory.core.refusal {
       return directory.core.refuse(.list, directory.path, refusal, handler)
@@ -40,7 +41,7 @@ public final class DirectoryReader: @unchecked Sendable {
     case .unopened: opened = nil
     case .idle(let stream): opened = stream
     case .reading:
-      trap("DirectoryReader: wait for the batch before asking for the next")
+      trap("DirectoryReader: wait for the batch before requesting the next")
     }
     state = .reading
     let (batchCount, path) = (batchCount, directory.path)

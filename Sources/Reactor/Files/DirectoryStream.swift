@@ -3,9 +3,9 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// Reads the names of a directory a number at a time, in no order. Wraps `readdir(3)`.
+/// Reads a directory's entries a number at a time, in no particular order. Wraps `readdir(3)`.
 ///
-/// Sendable: its owner sees to it that one thread at a time uses it.
+/// Sendable: its owner ensures that only one thread at a time uses it.
 @safe
 final class DirectoryStream: @unchecked Sendable {
   private let path: FilePath?
@@ -32,14 +32,14 @@ final class DirectoryStream: @unchecked Sendable {
     unsafe closedir(stream)
   }
 
-  /// The next entries, without `.` and `..`: at most `count`, and fewer only at the end.
+  /// Returns the next entries, without `.` and `..`: at most `count`, and fewer only at the end.
   func next(_ count: Int) throws(FileError) -> [Directory.Entry] {
     try FileSystemCalls.call(.list, path) { () throws(Errno) in
       var entries: [Directory.Entry] = []
       while entries.count < count, let name = try nextName() {
         var status = stat()
         guard name.kind == .regular,
-          // An entry that went away in between is left out.
+          // Skips an entry that was removed meanwhile.
           unsafe name.withPlatformString({
             unsafe fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
           }) == 0
@@ -51,7 +51,7 @@ final class DirectoryStream: @unchecked Sendable {
   }
 
   private func nextName() throws(Errno) -> FilePath.Component? {
-    // readdir tells its end from a failure by errno alone.
+    // Only errno distinguishes the end from an error in readdir.
     errno = 0
     guard let entry = unsafe readdir(stream) else {
       guard errno == 0 else { throw .ofLastCall }

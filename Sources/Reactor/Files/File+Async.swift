@@ -1,11 +1,12 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. After an error the
-/// buffer is gone; the callback forms give it back.
+/// The async forms, for tasks on the loop's thread. Each corresponds to the callback form of its
+/// name. After an error the buffer is released; the callback forms return it.
 ///
-/// A task that is cancelled gets `ECANCELED` at once from a read, write or sync, whose buffer stays
-/// alive until the kernel is done with it; what a write does to the file is then unknown.
+/// When its task is cancelled, a read, write or sync throws `ECANCELED` at once. Its buffer stays
+/// alive until the kernel no longer uses it. The effect of a cancelled write on the file is
+/// unknown.
 extension File {
   /// Opens a file; see ``open(_:_:options:permissions:on:_:)``.
   nonisolated(nonsending) public static func open(
@@ -19,18 +20,19 @@ extension File {
     }
   }
 
-  /// Fills a buffer from the file; see ``read(into:byteCount:at:timeout:_:)``.
+  /// Reads from the file into a buffer; see ``read(into:byteCount:at:timeout:_:)``.
   ///
-  /// - Returns: The buffer, with fewer bytes than asked at the end of the file, none behind it.
+  /// - Returns: The buffer. It has fewer bytes than requested at the end of the file, and none
+  ///   after the end.
   nonisolated(nonsending) public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
     try core.checkStart(.read, path, at: offset)
-    let pending = PendingTransfer(on: core)
+    let promise = TransferPromise(on: core)
     let id = read(
-      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, pending.finish)
-    return try await pending.buffer(cancelling: id, abandoning: true)
+      into: buffer, byteCount: byteCount, at: offset, timeout: timeout, promise.finish)
+    return try await promise.buffer(cancelling: id, abandoning: true)
   }
 
   /// Writes the buffer's valid bytes; see ``write(_:at:timeout:_:)-(IOBuffer,_,_,_)``.
@@ -40,13 +42,13 @@ extension File {
   nonisolated(nonsending) public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOBuffer {
-    try core.checkStart(.write, path, at: placeOfWrite(offset))
-    let pending = PendingTransfer(on: core)
-    let id = write(buffer, at: offset, timeout: timeout, pending.finish)
-    return try await pending.buffer(cancelling: id, abandoning: true)
+    try core.checkStart(.write, path, at: offsetOfWrite(offset))
+    let promise = TransferPromise(on: core)
+    let id = write(buffer, at: offset, timeout: timeout, promise.finish)
+    return try await promise.buffer(cancelling: id, abandoning: true)
   }
 
-  /// Adds the buffer's valid bytes at the file's end; see ``append(_:timeout:_:)``.
+  /// Appends the buffer's valid bytes to the file; see ``append(_:timeout:_:)``.
   ///
   /// - Returns: The buffer, unchanged.
   @discardableResult
@@ -57,16 +59,16 @@ extension File {
     return try await write(buffer, at: 0, timeout: timeout)
   }
 
-  /// Fills several buffers, one after the other; see ``read(into:at:timeout:_:)``.
+  /// Reads into several buffers, one after the other; see ``read(into:at:timeout:_:)``.
   ///
-  /// - Returns: The buffers, whose counts say what was read.
+  /// - Returns: The buffers, with their counts set.
   nonisolated(nonsending) public func read(
     into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
     try core.checkStart(.read, path, at: offset)
-    let pending = Pending<IOVector, FileError>(on: core)
-    let id = read(into: vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
-    return try await pending.value(cancelling: id, abandoning: true)
+    let promise = Promise<IOVector, FileError>(on: core)
+    let id = read(into: vector, at: offset, timeout: timeout) { promise.finish($0, $1) }
+    return try await promise.value(cancelling: id, abandoning: true)
   }
 
   /// Writes the valid bytes of several buffers; see ``write(_:at:timeout:_:)-(IOVector,_,_,_)``.
@@ -76,27 +78,27 @@ extension File {
   nonisolated(nonsending) public func write(
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil
   ) async throws(FileError) -> IOVector {
-    try core.checkStart(.write, path, at: placeOfWrite(offset))
-    let pending = Pending<IOVector, FileError>(on: core)
-    let id = write(vector, at: offset, timeout: timeout) { pending.finish($0, $1) }
-    return try await pending.value(cancelling: id, abandoning: true)
+    try core.checkStart(.write, path, at: offsetOfWrite(offset))
+    let promise = Promise<IOVector, FileError>(on: core)
+    let id = write(vector, at: offset, timeout: timeout) { promise.finish($0, $1) }
+    return try await promise.value(cancelling: id, abandoning: true)
   }
 
-  /// Brings data and metadata to the disk; see ``sync(timeout:_:)``.
+  /// Makes data and metadata durable; see ``sync(timeout:_:)``.
   nonisolated(nonsending) public func sync(timeout: Duration? = nil) async throws(FileError) {
-    try await core.outcome(.sync, path) { pending in
-      sync(timeout: timeout) { pending.finish($0) }
+    try await core.outcome(.sync, path) { promise in
+      sync(timeout: timeout) { promise.finish($0) }
     }
   }
 
-  /// Brings data to the disk; see ``dataSync(timeout:_:)``.
+  /// Makes data durable; see ``dataSync(timeout:_:)``.
   nonisolated(nonsending) public func dataSync(timeout: Duration? = nil) async throws(FileError) {
-    try await core.outcome(.dataSync, path) { pending in
-      dataSync(timeout: timeout) { pending.finish($0) }
+    try await core.outcome(.dataSync, path) { promise in
+      dataSync(timeout: timeout) { promise.finish($0) }
     }
   }
 
-  /// Closes the file; see ``close(_:)``. Also in a cancelled task.
+  /// Closes the file, even in a cancelled task; see ``close(_:)``.
   nonisolated(nonsending) public func close() async throws(FileError) {
     try await core.closing { close($0) }
   }

@@ -1,15 +1,15 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Whole files, as the callback forms of their names, for a task on the loop's thread. A cancelled
-/// task breaks the work off; what it throws then is `ECANCELED`, when all is as it was before.
+/// Whole files: the async forms, for tasks on the loop's thread. Cancelling the task stops the
+/// work; it then throws `ECANCELED` when the former state is restored.
 extension File {
   /// Reads a whole file; see ``contents(of:maximumByteCount:on:_:)``.
   nonisolated(nonsending) public static func contents(
     of path: FilePath, maximumByteCount: Int = defaultContentsLimit, on loop: EventLoop
   ) async throws(FileError) -> IOBuffer {
-    try await loop.core.workOutcome(.open, path) { (pending: Pending<IOBuffer, FileError>) in
-      contents(of: path, maximumByteCount: maximumByteCount, on: loop) { pending.finish($0) }
+    try await loop.core.workOutcome(.open, path) { (promise: Promise<IOBuffer, FileError>) in
+      contents(of: path, maximumByteCount: maximumByteCount, on: loop) { promise.finish($0) }
     }
   }
 
@@ -17,21 +17,21 @@ extension File {
   nonisolated(nonsending) public func contents(
     maximumByteCount: Int = defaultContentsLimit
   ) async throws(FileError) -> IOBuffer {
-    try await core.workOutcome(.read, path) { (pending: Pending<IOBuffer, FileError>) in
-      contents(maximumByteCount: maximumByteCount) { pending.finish($0) }
+    try await core.workOutcome(.read, path) { (promise: Promise<IOBuffer, FileError>) in
+      contents(maximumByteCount: maximumByteCount) { promise.finish($0) }
     }
   }
 
-  /// Replaces a file at once, wholly and durably; see ``replace(_:with:permissions:on:_:)``.
+  /// Replaces a file atomically and durably; see ``replace(_:with:permissions:on:_:)``.
   nonisolated(nonsending) public static func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
     on loop: EventLoop
   ) async throws(FileError) {
     let content = Held(buffer)
-    try await loop.core.workOutcome(.open, path) { (pending: Pending<Void, FileError>) in
+    try await loop.core.workOutcome(.open, path) { (promise: Promise<Void, FileError>) in
       replace(
         path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions, on: loop
-      ) { pending.finish($0) }
+      ) { promise.finish($0) }
     }
   }
 }
@@ -41,20 +41,20 @@ extension Directory {
   nonisolated(nonsending) public func contents(
     of path: FilePath, maximumByteCount: Int = File.defaultContentsLimit
   ) async throws(FileError) -> IOBuffer {
-    try await core.workOutcome(.open, path) { (pending: Pending<IOBuffer, FileError>) in
-      contents(of: path, maximumByteCount: maximumByteCount) { pending.finish($0) }
+    try await core.workOutcome(.open, path) { (promise: Promise<IOBuffer, FileError>) in
+      contents(of: path, maximumByteCount: maximumByteCount) { promise.finish($0) }
     }
   }
 
-  /// Replaces a file below this directory at once, wholly and durably; see
+  /// Replaces a file below this directory atomically and durably; see
   /// ``replace(_:with:permissions:_:)``.
   nonisolated(nonsending) public func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil
   ) async throws(FileError) {
     let content = Held(buffer)
-    try await core.workOutcome(.open, path) { (pending: Pending<Void, FileError>) in
+    try await core.workOutcome(.open, path) { (promise: Promise<Void, FileError>) in
       replace(path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions) {
-        pending.finish($0)
+        promise.finish($0)
       }
     }
   }

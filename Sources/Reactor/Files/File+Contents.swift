@@ -3,24 +3,24 @@ public import SystemPackage
 
 /// Whole files.
 extension File {
-  /// The most bytes that reading a whole file gives, unless another number is asked for: 16 MiB.
+  /// The default limit for reading a whole file: 16 MiB.
   public static let defaultContentsLimit = 16 * 1024 * 1024
 
-  /// Gets a file's bytes, or why there are none.
+  /// Receives a file's bytes, or an error.
   public typealias ContentsHandler = (consuming Result<IOBuffer, FileError>) -> Void
 
   /// Reads a whole file.
   ///
-  /// The file is read to where it ends by then: also one of `/proc`, whose size says 0, and one
-  /// that grows or shrinks meanwhile.
+  /// The file is read up to its end, wherever that is by then. So it works for files of `/proc`,
+  /// whose size is reported as 0, and for files that grow or shrink meanwhile.
   ///
   /// - Parameters:
-  ///   - path: Of a regular file; of something else `EINVAL` is the outcome, `EISDIR` of a
-  ///     directory.
-  ///   - maximumByteCount: The most bytes; of a larger file `EFBIG` is the outcome.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Called once, when the file is closed again.
-  /// - Returns: The work, to cancel it.
+  ///   - path: A regular file. Fails with `EISDIR` for a directory, and with `EINVAL` for other
+  ///     kinds.
+  ///   - maximumByteCount: The most bytes. Fails with `EFBIG` for a larger file.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Called once, after the file was closed.
+  /// - Returns: The work; use it to cancel.
   @discardableResult
   public static func contents(
     of path: FilePath, maximumByteCount: Int = defaultContentsLimit, on loop: EventLoop,
@@ -28,7 +28,7 @@ extension File {
   ) -> FileWork {
     let work = WholeFileRead(
       loop.core, maximumByteCount: maximumByteCount, closesFile: true, handler)
-    // Without waiting for the other end, should the name be a pipe's.
+    // Non-blocking, so that opening a named pipe does not wait for its other end.
     open(path, .readOnly, options: .nonBlocking, on: loop, work.opened)
     return work
   }
@@ -41,29 +41,30 @@ extension File {
     if !core.hasEnded { core.checkThread() }
     let work = WholeFileRead(
       core, maximumByteCount: maximumByteCount, closesFile: false, handler)
-    // The read of a loop that has ended is refused.
+    // If the loop has ended, the read is refused.
     core.complete { [self] in work.start(self) }
     return work
   }
 
-  /// Replaces a file at once and wholly, and durably: afterwards the name stands for the old bytes
-  /// or for all of the new ones, also after a power cut.
+  /// Replaces a file atomically and durably. Afterwards the name refers either to the old bytes or
+  /// to all new ones, even after a power failure.
   ///
-  /// The bytes go to a temporary file in the same directory, which is synced and gets the name;
-  /// then the directory is synced. A symbolic link is replaced itself, and what it leads to stays
-  /// as it is. Owner, access control lists and extended attributes of the old file are not kept.
+  /// The bytes are written to a temporary file in the same directory, which is synced and renamed.
+  /// Then the directory is synced. A symbolic link is replaced itself; its target does not change.
+  /// The old file's owner, access control lists and extended attributes are not kept.
   ///
   /// - Parameters:
-  ///   - path: Of the file, which need not exist; its directory must.
-  ///   - buffer: The new content. Moves in, and is gone afterwards.
-  ///   - permissions: Of the new file, no umask taken off; nil keeps those of the old one. Where
-  ///     there is none, the new file gets ``defaultPermissions`` less the umask.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Called once. After an error the old file is what it was, and no temporary file is
-  ///     left; except that when syncing the directory was what failed (the operation is `sync`, and
-  ///     the path the directory's), the new file is in place, and a power cut may bring the old one
-  ///     back.
-  /// - Returns: The work, to cancel it until the file gets its name.
+  ///   - path: The file. It need not exist, but its directory must.
+  ///   - buffer: The new content. Consumed, and not returned.
+  ///   - permissions: The permissions of the new file, not reduced by the umask. nil keeps those of
+  ///     the old file; if there is none, the new file gets ``defaultPermissions`` reduced by the
+  ///     umask.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Called once. After an error the old file is unchanged and the temporary file is
+  ///     removed. There is one exception: if only the sync of the directory failed (the operation
+  ///     is `sync`, and the path is the directory's), the new file is in place, and a power failure
+  ///     may restore the old one.
+  /// - Returns: The work. It can be cancelled until the file is renamed.
   @discardableResult
   public static func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
@@ -89,7 +90,7 @@ extension Directory {
     return work
   }
 
-  /// Replaces a file below this directory at once, wholly and durably; see
+  /// Replaces a file below this directory atomically and durably; see
   /// ``File/replace(_:with:permissions:on:_:)``.
   @discardableResult
   public func replace(

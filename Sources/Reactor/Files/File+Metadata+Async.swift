@@ -1,22 +1,23 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end
-/// once it is started; only the wait for a lock is given up when the task is cancelled.
+/// The async forms, for tasks on the loop's thread. Each corresponds to the callback form of its
+/// name. A call that has started runs to its end; only waiting for a lock stops when the task is
+/// cancelled.
 extension File {
-  /// Asks for the file's metadata; see ``status(_:)``.
+  /// Returns the file's metadata; see ``status(_:)``.
   nonisolated(nonsending) public func status() async throws(FileError) -> FileStatus {
     try await core.outcome(.status, path) { done in status(done) }
   }
 
-  /// Makes the file end at `byteCount`; see ``truncate(to:_:)``.
+  /// Sets the file's size; see ``truncate(to:_:)``.
   nonisolated(nonsending) public func truncate(to byteCount: Int64) async throws(FileError) {
     try await core.outcome(.truncate, path) { done in
       truncate(to: byteCount, done)
     }
   }
 
-  /// Changes who may do what; see ``setPermissions(_:_:)``.
+  /// Changes the file's permissions; see ``setPermissions(_:_:)``.
   nonisolated(nonsending) public func setPermissions(
     _ permissions: FilePermissions
   ) async throws(FileError) {
@@ -34,7 +35,7 @@ extension File {
     }
   }
 
-  /// Reserves space or gives it back; see ``allocate(_:as:_:)``.
+  /// Allocates or deallocates space; see ``allocate(_:as:_:)``.
   nonisolated(nonsending) public func allocate(
     _ range: Range<Int64>, as kind: Allocation = .extending
   ) async throws(FileError) {
@@ -43,7 +44,7 @@ extension File {
     }
   }
 
-  /// Tells the kernel how a range will be used; see ``advise(_:in:_:)``.
+  /// Advises the kernel how a range will be used; see ``advise(_:in:_:)``.
   nonisolated(nonsending) public func advise(
     _ advice: Advice, in range: Range<Int64>? = nil
   ) async throws(FileError) {
@@ -52,7 +53,7 @@ extension File {
     }
   }
 
-  /// Has the kernel start to write what is dirty; see ``startWriteBack(in:_:)``.
+  /// Starts writing dirty pages to the disk; see ``startWriteBack(in:_:)``.
   nonisolated(nonsending) public func startWriteBack(
     in range: Range<Int64>? = nil
   ) async throws(FileError) {
@@ -61,7 +62,7 @@ extension File {
     }
   }
 
-  /// Takes a lock if nobody is in the way; see ``tryLock(_:in:_:)``.
+  /// Takes a lock if it is free; see ``tryLock(_:in:_:)``.
   nonisolated(nonsending) public func tryLock(
     _ kind: LockKind, in range: Range<Int64>? = nil
   ) async throws(FileError) -> Bool {
@@ -70,18 +71,18 @@ extension File {
     }
   }
 
-  /// Takes a lock, and waits for as long as somebody is in the way; see ``lock(_:in:timeout:_:)``.
-  /// A cancelled task gives up.
+  /// Takes a lock, and waits while others hold it; see ``lock(_:in:timeout:_:)``. Cancelling the
+  /// task stops waiting.
   nonisolated(nonsending) public func lock(
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil
   ) async throws(FileError) {
     try core.checkStart(.lock, path, at: range?.lowerBound ?? 0)
-    let pending = Pending<Void, FileError>(on: core)
-    let request = lock(kind, in: range, timeout: timeout) { pending.finish($0) }
-    try await pending.value(cancel: { request.cancel() })
+    let promise = Promise<Void, FileError>(on: core)
+    let request = lock(kind, in: range, timeout: timeout) { promise.finish($0) }
+    try await promise.value(cancel: { request.cancel() })
   }
 
-  /// Releases what the file has locked in a range; see ``unlock(in:_:)``.
+  /// Releases this file's locks in a range; see ``unlock(in:_:)``.
   nonisolated(nonsending) public func unlock(
     in range: Range<Int64>? = nil
   ) async throws(FileError) {

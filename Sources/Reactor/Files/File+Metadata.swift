@@ -1,12 +1,12 @@
 public import PosixAIO
 public import SystemPackage
 
-/// What a file is like, beside its bytes. Each call runs on a helper thread, in no order with reads
-/// and writes: wait for those first where it matters. After ``close(_:)`` each fails with `EBADF`.
+/// The file's metadata. Each call runs on a helper thread and is not ordered with reads and writes:
+/// if the order matters, wait for those first. After ``close(_:)`` each call fails with `EBADF`.
 extension File {
-  /// Asks for the file's metadata. Wraps `fstat(2)`.
+  /// Returns the file's metadata. Wraps `fstat(2)`.
   ///
-  /// - Parameter handler: Gets the metadata.
+  /// - Parameter handler: Receives the metadata.
   public func status(
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
   ) {
@@ -18,13 +18,13 @@ extension File {
       }, handler)
   }
 
-  /// Makes the file end at `byteCount`: what is behind it goes, and what is missing reads as zeros.
+  /// Sets the file's size. Bytes after the new end are removed, and added bytes read as zeros.
   /// Wraps `ftruncate(2)`.
   ///
   /// - Parameters:
-  ///   - byteCount: 0 or more.
-  ///   - handler: Gets the outcome, such as `EFBIG` or, for a negative size and for a file that is
-  ///     open for reading only, `EINVAL`. Its error tells the new end as its offset.
+  ///   - byteCount: The new size, 0 or more.
+  ///   - handler: Receives the result. The error is `EFBIG`, for example, or `EINVAL` for a
+  ///     negative size or a file that is open for reading only. The error's offset is the new size.
   public func truncate(
     to byteCount: Int64, _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
@@ -39,11 +39,11 @@ extension File {
       }, handler)
   }
 
-  /// Changes who may do what. Wraps `fchmod(2)`, which takes no umask off.
+  /// Changes the file's permissions. Wraps `fchmod(2)`, which does not apply the umask.
   ///
   /// - Parameters:
-  ///   - permissions: All of them, `0...0o7777`.
-  ///   - handler: Gets the outcome: `EPERM` if the file is somebody else's.
+  ///   - permissions: The complete new permissions, `0...0o7777`.
+  ///   - handler: Receives the result: `EPERM` if the file belongs to another user.
   public func setPermissions(
     _ permissions: FilePermissions, _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
@@ -58,9 +58,9 @@ extension File {
   /// Changes the file's times. Wraps `futimens(2)`.
   ///
   /// - Parameters:
-  ///   - accessed: When the content was last read; nil leaves it.
-  ///   - modified: When the content last changed; nil leaves it.
-  ///   - handler: Gets the outcome.
+  ///   - accessed: The time of the last read; nil leaves it unchanged.
+  ///   - modified: The time of the last change of the content; nil leaves it unchanged.
+  ///   - handler: Receives the result.
   public func setTimes(
     accessed: FileStatus.Time? = nil, modified: FileStatus.Time? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void

@@ -1,11 +1,10 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Each as the callback form of its name, for a task on the loop's thread. A call runs to its end
-/// once it is started.
+/// The async forms, for tasks on the loop's thread. Each corresponds to the callback form of its
+/// name. A call that has started runs to its end.
 extension File {
-  /// Asks for the metadata of what a path stands for; see
-  /// ``status(of:followingLinks:on:_:)``.
+  /// Returns the metadata of a path; see ``status(of:followingLinks:on:_:)``.
   nonisolated(nonsending) public static func status(
     of path: FilePath, followingLinks: Bool = true, on loop: EventLoop
   ) async throws(FileError) -> FileStatus {
@@ -14,9 +13,9 @@ extension File {
     }
   }
 
-  /// Gives a file or directory another name; see ``rename(_:to:replacing:on:_:)``.
+  /// Renames a file or directory; see ``rename(_:to:replacing:on:_:)``.
   ///
-  /// - Returns: Whether something was replaced.
+  /// - Returns: Whether an existing name was replaced.
   @discardableResult
   nonisolated(nonsending) public static func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true, on loop: EventLoop
@@ -35,7 +34,7 @@ extension File {
     }
   }
 
-  /// Gives a file a further name; see ``link(_:to:on:_:)``.
+  /// Creates a hard link; see ``link(_:to:on:_:)``.
   nonisolated(nonsending) public static func link(
     _ path: FilePath, to newPath: FilePath, on loop: EventLoop
   ) async throws(FileError) {
@@ -44,16 +43,16 @@ extension File {
     }
   }
 
-  /// Makes a symbolic link; see ``createSymbolicLink(_:to:on:_:)``.
+  /// Creates a symbolic link; see ``createSymbolicLink(_:to:on:_:)``.
   nonisolated(nonsending) public static func createSymbolicLink(
-    _ path: FilePath, to goal: FilePath, on loop: EventLoop
+    _ path: FilePath, to target: FilePath, on loop: EventLoop
   ) async throws(FileError) {
-    try await loop.core.outcome(.createSymbolicLink, path, to: goal) { done in
-      createSymbolicLink(path, to: goal, on: loop, done)
+    try await loop.core.outcome(.createSymbolicLink, path, to: target) { done in
+      createSymbolicLink(path, to: target, on: loop, done)
     }
   }
 
-  /// Reads where a symbolic link leads; see ``readSymbolicLink(_:on:_:)``.
+  /// Reads the target of a symbolic link; see ``readSymbolicLink(_:on:_:)``.
   nonisolated(nonsending) public static func readSymbolicLink(
     _ path: FilePath, on loop: EventLoop
   ) async throws(FileError) -> FilePath {
@@ -64,7 +63,7 @@ extension File {
 }
 
 extension Directory {
-  /// Makes a directory; see ``createDirectory(_:permissions:on:_:)``.
+  /// Creates a directory; see ``createDirectory(_:permissions:on:_:)``.
   nonisolated(nonsending) public static func createDirectory(
     _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
     on loop: EventLoop

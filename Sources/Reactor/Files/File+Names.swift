@@ -1,16 +1,16 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Names anywhere: paths are absolute, or relative to the process's working directory. Each call
-/// runs on a helper thread of the loop. ``Directory`` has the same calls, contained in it.
+/// Calls on names anywhere. Paths are absolute, or relative to the process's working directory.
+/// Each call runs on a helper thread of the loop. ``Directory`` has the same calls, confined to it.
 extension File {
-  /// Asks for the metadata of what a path stands for. Wraps `fstatat(2)`.
+  /// Returns the metadata of a path. Wraps `fstatat(2)`.
   ///
   /// - Parameters:
   ///   - path: Absolute, or relative to the process's working directory.
-  ///   - followingLinks: Whether a symbolic link at the end of the path is followed.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Gets the metadata; `ENOENT` if there is nothing.
+  ///   - followingLinks: Whether to follow a symbolic link at the end of the path.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Receives the metadata; `ENOENT` if the path does not exist.
   public static func status(
     of path: FilePath, followingLinks: Bool = true, on loop: EventLoop,
     _ handler: @escaping (Result<FileStatus, FileError>) -> Void
@@ -22,7 +22,7 @@ extension File {
       }, handler)
   }
 
-  /// Gives a file or directory another name; see ``Directory/rename(_:to:replacing:_:)``.
+  /// Renames a file or directory; see ``Directory/rename(_:to:replacing:_:)``.
   public static func rename(
     _ path: FilePath, to newPath: FilePath, replacing: Bool = true, on loop: EventLoop,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
@@ -45,7 +45,7 @@ extension File {
       { () throws(FileError) in try FileSystemCalls.remove(.anywhere(path)) }, handler)
   }
 
-  /// Gives a file a further name; see ``Directory/link(_:to:_:)``. Wraps `linkat(2)`.
+  /// Creates a hard link; see ``Directory/link(_:to:_:)``. Wraps `linkat(2)`.
   public static func link(
     _ path: FilePath, to newPath: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -57,25 +57,25 @@ extension File {
       }, handler)
   }
 
-  /// Makes a symbolic link. Wraps `symlinkat(2)`.
+  /// Creates a symbolic link. Wraps `symlinkat(2)`.
   ///
   /// - Parameters:
   ///   - path: The link.
-  ///   - goal: Where it leads: any path, relative to the link.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Gets the outcome: `EEXIST` if the name stands for something.
+  ///   - target: Any path, relative to the link's directory.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Receives the result: `EEXIST` if the name exists.
   public static func createSymbolicLink(
-    _ path: FilePath, to goal: FilePath, on loop: EventLoop,
+    _ path: FilePath, to target: FilePath, on loop: EventLoop,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     loop.core.offloadCall(
       as: .createSymbolicLink, path,
       { () throws(FileError) in
-        try FileSystemCalls.createSymbolicLink(.anywhere(path), to: goal)
+        try FileSystemCalls.createSymbolicLink(.anywhere(path), to: target)
       }, handler)
   }
 
-  /// Reads where a symbolic link leads; see ``Directory/readSymbolicLink(_:_:)``. Wraps
+  /// Reads the target of a symbolic link; see ``Directory/readSymbolicLink(_:_:)``. Wraps
   /// `readlinkat(2)`.
   public static func readSymbolicLink(
     _ path: FilePath, on loop: EventLoop,
@@ -88,13 +88,13 @@ extension File {
 }
 
 extension Directory {
-  /// Makes a directory, whose parent must exist. Wraps `mkdirat(2)`.
+  /// Creates a directory. Its parent must exist. Wraps `mkdirat(2)`.
   ///
   /// - Parameters:
   ///   - path: Absolute, or relative to the process's working directory.
-  ///   - permissions: The process's umask is taken off.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Gets the outcome: `EEXIST` if the name stands for something.
+  ///   - permissions: The permissions of the directory, reduced by the process's umask.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Receives the result: `EEXIST` if the name exists.
   public static func createDirectory(
     _ path: FilePath, permissions: FilePermissions = Directory.defaultPermissions,
     on loop: EventLoop,

@@ -1,8 +1,8 @@
 public import SystemPackage
 
-/// Files and directories that are open for the time of a call. For a task on the loop's thread.
+/// Files and directories that are open for the duration of a call. For tasks on the loop's thread.
 extension File {
-  /// Opens a file, calls `body`, and closes the file on every path, also in a cancelled task; see
+  /// Opens a file, calls `body`, and closes the file on every path, even in a cancelled task; see
   /// ``open(_:_:options:permissions:on:_:)`` and ``close(_:)``.
   ///
   /// ```swift
@@ -13,14 +13,15 @@ extension File {
   ///
   /// - Parameters:
   ///   - path: Relative to the process's working directory, or absolute.
-  ///   - mode: For reading, writing or both.
+  ///   - mode: Reading, writing or both.
   ///   - options: Further flags, such as `.create`.
-  ///   - permissions: Of a file that is made; the process's umask is taken off.
+  ///   - permissions: The permissions of a new file, reduced by the process's umask.
   ///   - loop: The loop to use.
-  ///   - body: Gets the file, which is closed when this returns or throws.
-  /// - Returns: What `body` returns.
-  /// - Throws: A ``/PosixAIO/FileError`` of opening, when `body` was not called; or else the error
-  ///   of `body`; or else that of closing, which means that data of earlier writes may be lost.
+  ///   - body: Receives the file, which is closed when `body` returns or throws.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: A ``/PosixAIO/FileError`` of opening, if `body` was not called. Otherwise the error
+  ///   of `body`. Otherwise the error of closing, which means that data of earlier writes may be
+  ///   lost.
   @discardableResult
   nonisolated(nonsending) public static func withFile<Value: ~Copyable>(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
@@ -32,7 +33,7 @@ extension File {
       .closeAfter(body)
   }
 
-  /// - Throws: The error of `body`, or else that of closing.
+  /// - Throws: The error of `body`, or else the error of closing.
   nonisolated(nonsending) fileprivate func closeAfter<Value: ~Copyable>(
     _ body: nonisolated(nonsending) (File) async throws -> Value
   ) async throws -> Value {
@@ -40,7 +41,7 @@ extension File {
     do {
       value = try await body(self)
     } catch {
-      // The first error says why; that of closing can only follow from it.
+      // The first error is the cause; an error of closing can only follow from it.
       try? await close()
       throw error
     }
@@ -50,16 +51,16 @@ extension File {
 }
 
 extension Directory {
-  /// Opens a directory and calls `body`; see ``open(_:on:_:)``. Its descriptor is closed when
-  /// `body` has ended and nothing refers to the directory any more.
+  /// Opens a directory and calls `body`; see ``open(_:on:_:)``. Its descriptor is closed after
+  /// `body`, when the last reference to the directory is gone.
   ///
   /// - Parameters:
   ///   - path: Relative to the process's working directory, or absolute.
   ///   - loop: The loop to use.
-  ///   - body: Gets the directory.
-  /// - Returns: What `body` returns.
-  /// - Throws: A ``/PosixAIO/FileError`` of opening, when `body` was not called; or what `body`
-  ///   throws.
+  ///   - body: Receives the directory.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: A ``/PosixAIO/FileError`` of opening, if `body` was not called, or the error of
+  ///   `body`.
   @discardableResult
   nonisolated(nonsending) public static func withDirectory<Value: ~Copyable>(
     _ path: FilePath, on loop: EventLoop,

@@ -2,45 +2,46 @@ internal import Glibc
 public import PosixAIO
 internal import SystemPackage
 
-/// The file's space on the disk and in the page cache. Each call runs on a helper thread. A
-/// negative or an empty range is `EINVAL`, and after ``close(_:)`` each call fails with `EBADF`.
+/// The file's space on the disk and in the page cache. Each call runs on a helper thread. It fails
+/// with `EINVAL` for a negative or empty range, and with `EBADF` after ``close(_:)``.
 extension File {
-  /// What ``allocate(_:as:_:)`` does with a range of a file.
+  /// The effect of ``allocate(_:as:_:)`` on a range of a file.
   public enum Allocation: Sendable {
     /// Reserves the space, so that writes there cannot fail with `ENOSPC`. The file grows if the
-    /// range ends behind it.
+    /// range ends after the end of the file.
     case extending
-    /// Reserves the space, and the file's size stays.
+    /// Reserves the space without changing the file's size.
     case keepingSize
-    /// Gives the space back. The range reads as zeros, and the file's size stays.
+    /// Releases the space. The range reads as zeros; the file's size does not change.
     case hole
-    /// Has the range read as zeros and keeps its space. The file grows if the range ends behind it.
+    /// Makes the range read as zeros and keeps its space. The file grows if the range ends after
+    /// the end of the file.
     case zeros
   }
 
-  /// How a file will be used, for the kernel to plan by.
+  /// How a file will be used, as advice for the kernel.
   public enum Advice: Sendable {
-    /// Nothing special.
+    /// No special pattern.
     case normal
-    /// From the start to the end: the kernel reads further ahead.
+    /// From start to end: the kernel reads further ahead.
     case sequential
-    /// Here and there: the kernel does not read ahead.
+    /// In random order: the kernel does not read ahead.
     case random
-    /// Soon: the kernel starts to read it into the page cache.
+    /// Soon: the kernel starts to read the range into the page cache.
     case willNeed
-    /// Not again: what is clean leaves the page cache.
+    /// Not again: clean pages are removed from the page cache.
     case dontNeed
-    /// Once.
+    /// Only once.
     case noReuse
   }
 
-  /// Reserves space or gives it back. Wraps `fallocate(2)`.
+  /// Allocates or deallocates space. Wraps `fallocate(2)`.
   ///
   /// - Parameters:
   ///   - range: In bytes from the file's start, not empty.
-  ///   - kind: What happens to the range.
-  ///   - handler: Gets the outcome: `ENOSPC`, or `ENOTSUP` where the file system does not have it;
-  ///     nothing is imitated by writing zeros.
+  ///   - kind: The effect on the range.
+  ///   - handler: Receives the result: `ENOSPC`, or `ENOTSUP` if the file system does not support
+  ///     the operation. It is never emulated by writing zeros.
   public func allocate(
     _ range: Range<Int64>, as kind: Allocation = .extending,
     _ handler: @escaping (Result<Void, FileError>) -> Void
@@ -54,12 +55,12 @@ extension File {
       }, handler)
   }
 
-  /// Tells the kernel how a range will be used. Wraps `posix_fadvise(2)`.
+  /// Advises the kernel how a range will be used. Wraps `posix_fadvise(2)`.
   ///
   /// - Parameters:
-  ///   - advice: How.
-  ///   - range: In bytes from the file's start; nil is all of it.
-  ///   - handler: Gets the outcome. Advice that the kernel ignores is a success.
+  ///   - advice: The expected use.
+  ///   - range: In bytes from the file's start; nil is the whole file.
+  ///   - handler: Receives the result. Advice that the kernel ignores counts as success.
   public func advise(
     _ advice: Advice, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
@@ -76,12 +77,13 @@ extension File {
       }, handler)
   }
 
-  /// Has the kernel start to write what is dirty in a range, so that a later sync has less to do.
-  /// Promises nothing: only a sync does. Wraps `sync_file_range(2)` with `SYNC_FILE_RANGE_WRITE`.
+  /// Starts writing dirty pages of a range to the disk, so that a sync afterwards has less to do.
+  /// This does not make data durable; only a sync does. Wraps `sync_file_range(2)` with
+  /// `SYNC_FILE_RANGE_WRITE`.
   ///
   /// - Parameters:
-  ///   - range: In bytes from the file's start; nil is all of it.
-  ///   - handler: Gets the outcome.
+  ///   - range: In bytes from the file's start; nil is the whole file.
+  ///   - handler: Receives the result.
   public func startWriteBack(
     in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
@@ -98,15 +100,15 @@ extension File {
       }, handler)
   }
 
-  /// A range as the kernel takes it, in which a byteCount of 0 reaches to the end; nil for a
-  /// negative or an empty range.
+  /// Converts a range to the kernel's form, in which a byte count of 0 extends to the end; nil for
+  /// a negative or empty range.
   static func extent(of range: Range<Int64>?) -> (offset: Int64, byteCount: Int64)? {
     guard let range else { return (0, 0) }
     guard range.lowerBound >= 0, !range.isEmpty else { return nil }
     return (range.lowerBound, range.upperBound - range.lowerBound)
   }
 
-  /// Reports that a range has no extent.
+  /// Reports that a range is invalid.
   func refuse<Value>(
     _ operation: FileError.Operation, _ range: Range<Int64>?,
     _ handler: @escaping (Result<Value, FileError>) -> Void

@@ -3,26 +3,26 @@ internal import SystemPackage
 
 /// Several buffers in one request.
 ///
-/// The kernel's asynchronous operations take one piece of memory. Several requests would not be
-/// one: a short write in the middle would leave a hole. So one request moves all bytes, through
-/// memory of its own; the copy is what it costs, and that the buffers come back whatever happens is
-/// what it gives.
+/// The kernel's asynchronous operations take one piece of memory. Several requests are not an
+/// alternative: a short write in the middle would leave a hole. So one request transfers all bytes
+/// through a buffer of its own. This costs a copy, and the caller's buffers are always returned.
 extension File {
-  /// Gets the bytes moved or the error, and the buffers back.
+  /// Receives the number of bytes transferred or the error, and the buffers.
   public typealias VectorHandler = (Result<Int, FileError>, consuming IOVector) -> Void
 
-  /// Fills several buffers, one after the other, from one place of the file. The counterpart of
+  /// Reads into several buffers, one after the other, from one offset. The counterpart of
   /// `preadv(2)`.
   ///
   /// - Parameters:
-  ///   - vector: At most `IOV_MAX` (1024) buffers, filled up to their capacities. Moves in; comes
-  ///     back with the completion, also after a time-out, the buffers' counts set to what was read.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more.
+  ///   - vector: At most `IOV_MAX` (1024) buffers, filled up to their capacities. Consumed;
+  ///     returned with the completion, even after a timeout, with the buffers' counts set to the
+  ///     bytes read.
+  ///   - offset: In bytes from the file's start, 0 or more.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
-  ///   - handler: Called once. Gets the number of bytes read into all buffers together. Refused as
-  ///     ``read(into:byteCount:at:timeout:_:)`` is, and with `EINVAL` for more than `IOV_MAX`
-  ///     buffers or `SSIZE_MAX` bytes.
-  /// - Returns: A name for the request.
+  ///   - handler: Called once with the total number of bytes read. Refusals are as for
+  ///     ``read(into:byteCount:at:timeout:_:)``, and also `EINVAL` for more than `IOV_MAX` buffers
+  ///     or `SSIZE_MAX` bytes.
+  /// - Returns: The request's ID.
   @discardableResult
   public func read(
     into vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil,
@@ -42,18 +42,18 @@ extension File {
     }
   }
 
-  /// Writes the valid bytes of several buffers, one after the other, to one place of the file. The
-  /// counterpart of `pwritev(2)`.
+  /// Writes the valid bytes of several buffers, one after the other, at one offset. The counterpart
+  /// of `pwritev(2)`.
   ///
   /// - Parameters:
-  ///   - vector: At most `IOV_MAX` (1024) buffers. Moves in; comes back with the completion,
-  ///     unchanged.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
-  ///     `.append` ignores it.
-  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
-  ///   - handler: Called once. Gets the number of bytes written, all of them; a failure says how
-  ///     many were. Refused as ``read(into:at:timeout:_:)`` is.
-  /// - Returns: A name for the request.
+  ///   - vector: At most `IOV_MAX` (1024) buffers. Consumed; returned unchanged with the
+  ///     completion.
+  ///   - offset: In bytes from the file's start, 0 or more. Ignored if the file was opened with
+  ///     `.append`.
+  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write in progress is not undone.
+  ///   - handler: Called once with the number of bytes written, which is all of them. An error
+  ///     includes the number of bytes written. Refusals are as for ``read(into:at:timeout:_:)``.
+  /// - Returns: The request's ID.
   @discardableResult
   public func write(
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil,
@@ -64,7 +64,7 @@ extension File {
       whole = try vector.gathered()
     } catch {
       writesBeingRefused.add(error)
-      return refuse(.write, at: placeOfWrite(offset), error, vector) { [self] result, vector in
+      return refuse(.write, at: offsetOfWrite(offset), error, vector) { [self] result, vector in
         writesBeingRefused.remove()
         handler(result, vector)
       }
@@ -86,14 +86,14 @@ extension File {
     return .refused
   }
 
-  /// Adds the buffer's valid bytes at the file's end. Wraps `aio_write(3)`'s operation on a file
-  /// opened with `.append`, which it must be.
+  /// Appends the buffer's valid bytes to the file. Wraps `aio_write(3)`'s operation. Traps if the
+  /// file was not opened with `.append`.
   ///
-  /// What is appended stands in the order in which it was accepted. Where that is, the kernel does
-  /// not say: others may append too. Who is alone can count.
+  /// Appended data is in the order in which it was accepted. The kernel does not report its offset:
+  /// other processes may append too. If no one else does, the caller can count the bytes.
   ///
   /// - Parameters: As ``write(_:at:timeout:_:)-(IOBuffer,_,_,_)``.
-  /// - Returns: A name for the request.
+  /// - Returns: The request's ID.
   @discardableResult
   public func append(
     _ buffer: consuming IOBuffer, timeout: Duration? = nil,

@@ -3,14 +3,14 @@ public import SystemPackage
 
 /// An open file of a loop.
 ///
-/// Reads, writes and syncs go through the loop's completion queue; opening, closing and asking for
-/// metadata block, so they run on a helper thread. Handlers are called on the loop's thread, and
-/// never from inside the call that started the work. A call that is refused fails like any other:
-/// ``EventLoop`` says when its handler is called.
+/// Reads, writes and syncs use the loop's completion queue. Opening, closing and metadata calls
+/// block, so they run on a helper thread. Handlers are called on the loop's thread, and never
+/// inside the call that started the work. A refused call fails like any other; ``EventLoop``
+/// describes when its handler is called.
 ///
-/// A file does not keep its loop. When that ends first, what is in progress is answered as
-/// ``EventLoop`` says, and later calls fail with `ECANCELED`. A file that is dropped is closed when
-/// nothing of it is in progress any more.
+/// A file does not keep its loop alive. If the loop ends first, work in progress completes as
+/// ``EventLoop`` describes, and further calls fail with `ECANCELED`. When you drop a file, it is
+/// closed after its work in progress has completed.
 ///
 /// ```swift
 /// File.open("notes.txt", .readOnly, on: loop) { result in
@@ -20,29 +20,28 @@ public import SystemPackage
 /// ```
 @safe
 public final class File: @unchecked Sendable {
-  /// The permissions of a file that is made, by default: reading and writing for everybody (0666),
-  /// of which the process's umask takes some off, as of those of `touch(1)`.
+  /// The default permissions of new files: 0666, reduced by the process's umask, as for `touch(1)`.
   public static let defaultPermissions = FilePermissions(rawValue: 0o666)
 
   let core: LoopCore
 
-  /// The path as the file was opened.
+  /// The path that the file was opened with.
   public let path: FilePath
 
-  /// The file's metadata at the moment when it was opened.
+  /// The file's metadata at the time it was opened.
   public let openingStatus: FileStatus
 
-  /// Its side in the completion queue.
+  /// The file's part in the completion queue.
   let queued: AIOFile
 
-  /// Whether its bytes are copied on their way to a socket, since something else does not work with
-  /// it: the file system has no such call, or the process may not ask what is cached.
+  /// Whether data is always copied on its way to a socket, because sending without a copy does not
+  /// work: the file system does not support it, or the process may not query the page cache.
   var isCopiedAlways = false
 
-  /// What was read of it a moment ago; nil where the kernel says itself what is in the page cache.
+  /// A range that was read recently; nil if the kernel reports what is in the page cache.
   var provenRange: ProvenRange?
 
-  /// Whether its bytes are not asked for in the page cache, since the kernel has refused that.
+  /// Whether cached reads are not tried, because the kernel has refused them for this file.
   var refusesCachedReads = false
   private let isInMemory: Bool
   private var closing = CloseOnce()
@@ -51,16 +50,16 @@ public final class File: @unchecked Sendable {
   /// The loop that runs the file's operations.
   public var loop: EventLoop { core.loop }
 
-  /// A file as a helper thread opened it, on the way to the loop. It is closed if it does not get
-  /// there.
+  /// A file that a helper thread has opened and passes to the loop. It is closed if it does not
+  /// arrive.
   struct Opened: Sendable {
     let descriptor: SharedDescriptor
     let path: FilePath
     let status: FileStatus
-    /// Whether it is a local file, opened for reading alone without a helper thread.
+    /// Whether it is a local file, opened read-only without a helper thread.
     let isInMemory: Bool
 
-    /// Asks for the metadata of a descriptor, and closes that if there is none.
+    /// Queries the descriptor's metadata; on failure closes the descriptor.
     init(
       _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false
     ) throws(FileError) {
@@ -84,7 +83,7 @@ public final class File: @unchecked Sendable {
     queued.whenDropped = { [weak core] descriptors in core?.drop(descriptors) }
   }
 
-  /// A file of its own over the descriptor that another one has lent, to read on when that is
+  /// A second file over a descriptor that another file has lent, for reading after that file is
   /// closed.
   init(lentFrom file: File, _ use: SharedDescriptor.Use) {
     core = file.core
@@ -98,11 +97,11 @@ public final class File: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - path: Relative to the process's working directory, or absolute.
-  ///   - mode: For reading, writing or both.
+  ///   - mode: Reading, writing or both.
   ///   - options: Further flags, such as `.create`.
-  ///   - permissions: Of a file that is made; the process's umask is taken off.
-  ///   - loop: Whose thread this is.
-  ///   - handler: Gets the open file, or what `open(2)` said.
+  ///   - permissions: The permissions of a new file, reduced by the process's umask.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - handler: Receives the open file, or the error of `open(2)`.
   public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [],
@@ -120,21 +119,23 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// Fills a buffer from the file. What is in the page cache is read at once (`preadv2(2)` with
-  /// `RWF_NOWAIT`), the rest by `aio_read(3)`'s operation.
+  /// Reads from the file into a buffer. Data in the page cache is read at once (`preadv2(2)` with
+  /// `RWF_NOWAIT`), other data by `aio_read(3)`'s operation.
   ///
   /// - Parameters:
-  ///   - buffer: Moves in; comes back with the completion, `count` set to the bytes read.
-  ///   - byteCount: The most bytes to read, at most the buffer's capacity, which is the default.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more.
-  ///   - timeout: The longest to wait for the completion, more than 0; then it comes with
-  ///     `ETIMEDOUT`, and with an empty buffer of capacity 0 if the kernel has the memory still.
-  ///   - handler: Called once. Gets the number of bytes read: fewer than asked at the end of the
-  ///     file, 0 after it. Where nothing was started, it gets the buffer back as it was, with
-  ///     `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the
-  ///     queue's limits, or `ECANCELED` when the loop is cut off or has ended.
-  /// - Returns: A name for the request, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``
-  ///   of the loop's queue. Cancelling a request that was refused does nothing.
+  ///   - buffer: Consumed; returned with the completion, with `count` set to the bytes read.
+  ///   - byteCount: The most bytes to read. The default is the buffer's capacity, which is also the
+  ///     maximum.
+  ///   - offset: In bytes from the file's start, 0 or more.
+  ///   - timeout: The longest time to wait for the completion, more than 0. After it the request
+  ///     completes with `ETIMEDOUT`, and with an empty buffer of capacity 0 if the kernel still
+  ///     uses the memory.
+  ///   - handler: Called once with the number of bytes read: fewer than requested at the end of the
+  ///     file, 0 after it. If nothing was started, it receives the unchanged buffer with `EBADF`
+  ///     after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the queue's
+  ///     limits, or `ECANCELED` when the loop is cut off or has ended.
+  /// - Returns: The request's ID, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of the
+  ///   loop's queue. Cancelling a refused request does nothing.
   @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
@@ -151,29 +152,29 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// Writes the buffer's valid bytes, all of them or until the kernel gives an error. Wraps
+  /// Writes the buffer's valid bytes until all are written or the kernel reports an error. Wraps
   /// `aio_write(3)`'s operation.
   ///
   /// - Parameters:
-  ///   - buffer: Moves in; comes back with the completion, unchanged.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
-  ///     `.append` ignores it.
-  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
-  ///   - handler: Called once. Gets the number of bytes written; a failure says how many were.
-  ///     Refused as a read is.
-  /// - Returns: A name for the request, as for a read.
+  ///   - buffer: Consumed; returned unchanged with the completion.
+  ///   - offset: In bytes from the file's start, 0 or more. Ignored if the file was opened with
+  ///     `.append`.
+  ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write in progress is not undone.
+  ///   - handler: Called once with the number of bytes written; an error includes that number.
+  ///     Refusals are as for a read.
+  /// - Returns: The request's ID, as for a read.
   @discardableResult
   public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
   ) -> RequestID {
     if let refusal = core.refusal {
-      core.refuse(.write, path, at: placeOfWrite(offset), refusal, buffer, handler)
+      core.refuse(.write, path, at: offsetOfWrite(offset), refusal, buffer, handler)
       return .refused
     }
     return queued.write(buffer, at: offset, timeout: timeout, handler) { reason, buffer in
       writesBeingRefused.add(reason)
-      core.refuse(.write, path, at: placeOfWrite(offset), reason, buffer) {
+      core.refuse(.write, path, at: offsetOfWrite(offset), reason, buffer) {
         [self] result, buffer in
         writesBeingRefused.remove()
         handler(result, buffer)
@@ -181,26 +182,26 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// What an error of a write tells as its place: what is appended has none.
-  func placeOfWrite(_ offset: Int64) -> Int64? {
+  /// The offset in the error of a write; nil for a file that appends.
+  func offsetOfWrite(_ offset: Int64) -> Int64? {
     queued.appends ? nil : offset
   }
 
-  /// Brings data and metadata to the disk, after every write that was accepted before. Wraps
+  /// Makes data and metadata durable, after all writes that were accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.
   ///
-  /// A sync may follow its writes at once. It does not succeed when one of them was refused: until
-  /// the handler of that write is called, syncs fail with the same error.
+  /// You may call this directly after a write. It fails if that write was refused: until the
+  /// write's handler is called, syncs fail with the same error.
   ///
-  /// After a failed write or sync every later sync of this file fails, until it is opened anew. The
-  /// name of a file that was just made is durable after ``Directory/sync(_:)`` of its directory.
+  /// After a failed write or sync, all further syncs of this file fail until it is opened again. To
+  /// make the name of a new file durable, call ``Directory/sync(_:)`` on its directory.
   ///
   /// - Parameters:
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
-  ///   - handler: Called once. Gets the outcome; where nothing was started, `EBADF` after
+  ///   - handler: Called once with the result. If nothing was started, the error is `EBADF` after
   ///     ``close(_:)``, `EAGAIN` over one of the limits, or `ECANCELED` when the loop is cut off or
   ///     has ended.
-  /// - Returns: A name for the request, as for a read.
+  /// - Returns: The request's ID, as for a read.
   @discardableResult
   public func sync(
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.SyncHandler
@@ -211,7 +212,7 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// As ``sync(timeout:_:)``, but of the metadata only what is needed to read the data back. Wraps
+  /// As ``sync(timeout:_:)``, but includes only the metadata needed to read the data back. Wraps
   /// `aio_fsync(3)` with `O_DSYNC`.
   @discardableResult
   public func dataSync(
@@ -223,19 +224,19 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// Closes the file when nothing of it is in flight any more, on a helper thread unless it was
-  /// opened without one. Wraps `close(2)`.
+  /// Closes the file after all its requests have completed. Runs on a helper thread, except for
+  /// files that were opened without one. Wraps `close(2)`.
   ///
-  /// What was accepted before runs to its end, and its handlers come first. A file that is dropped
-  /// without this is closed in the same way, and nobody is told of an error.
+  /// Accepted requests complete, and their handlers are called first. A file that you drop without
+  /// a close is closed in the same way, and errors are not reported.
   ///
-  /// Nothing refuses a close: it is over no limit, and it closes also when the loop is being cut
-  /// off. After the loop's end the handler is called at once, before this returns. Closing a second
-  /// time closes nothing, and gets the outcome of the first.
+  /// A close is never refused: no limit applies to it, and it works while the loop is being cut
+  /// off. After the loop's end the handler is called before this returns. Closing again does
+  /// nothing and receives the result of the first close.
   ///
   /// - Parameter handler: Called once. An error means that data of earlier writes may be lost, as
-  ///   on a network file system; the descriptor is gone all the same. `ECANCELED` means that the
-  ///   loop was cut off first: the descriptor is closed as soon as nothing uses it.
+  ///   on a network file system; the descriptor is released nevertheless. `ECANCELED` means that
+  ///   the loop was cut off first: the descriptor is closed when it is no longer in use.
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     guard !core.hasEnded else { return handler(core.afterEnd { closeAfterEnd() }) }
     core.checkThread()
@@ -265,23 +266,25 @@ public final class File: @unchecked Sendable {
     for other in others { other(result) }
   }
 
-  /// The queue has ended, so it gives the descriptors back at once.
+  /// The queue has ended, so it returns the descriptors at once.
   private func closeAfterEnd() -> Result<Void, FileError> {
     closing.outcomeAfterEnd {
       var given: ClosingDescriptors?
       queued.detachAll { given = $0 }
       guard let descriptors = given else {
-        trap("File: a queue that has ended gives descriptors back at once")
+        trap("File: a queue that has ended returns descriptors at once")
       }
       return Result { () throws(FileError) in try FileSystemCalls.close(descriptors, path: path) }
     }
   }
 
-  /// Runs a call on the file's descriptor on a helper thread, and keeps that open meanwhile.
+  /// Runs a call on the file's descriptor on a helper thread, and keeps the descriptor open
+  /// meanwhile.
   ///
   /// - Parameters:
   ///   - name: For messages; nil is the file's path.
-  ///   - completion: Also gets `EBADF` after ``close(_:)``, and `ECANCELED` after the loop's end.
+  ///   - completion: Also receives `EBADF` after ``close(_:)``, and `ECANCELED` after the loop's
+  ///     end.
   func offload<Value: Sendable>(
     as operation: FileError.Operation, named name: FilePath? = nil,
     _ work: @escaping @Sendable (FileDescriptor) throws(FileError) -> Value,
@@ -299,14 +302,14 @@ public final class File: @unchecked Sendable {
       try work(descriptor.descriptor)
     } _: { [queued] result in
       completion(result)
-      // After the handler, so that it comes before that of a close.
+      // After the handler, so that it precedes the handler of a close.
       queued.giveBackDescriptor()
     }
   }
 }
 
-/// Writes that were refused and whose handlers were not called yet. A sync must not succeed
-/// meanwhile, since its caller may count on it alone.
+/// Refused writes whose handlers were not called yet. A sync must not succeed meanwhile, since its
+/// caller may rely on its result alone.
 struct WritesBeingRefused {
   private var count = 0
   private var reason = Errno.canceled
@@ -326,9 +329,9 @@ struct WritesBeingRefused {
 }
 
 extension LoopCore {
-  /// Lets go of descriptors on a helper thread: closing them may wait for a server or a disk.
+  /// Releases descriptors on a helper thread: closing them may wait for a server or a disk.
   fileprivate func drop(_ descriptors: ClosingDescriptors) {
-    // At the loop's end there is no thread left to wait for it.
+    // At the loop's end no thread is left to wait for it.
     guard thread.isCurrent, !hasEnded else { return }
     helpers.run(.fileCall, isCleanUp: true) {
       withExtendedLifetime(descriptors) {}

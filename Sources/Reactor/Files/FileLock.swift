@@ -3,18 +3,18 @@ public import PosixAIO
 internal import Synchronization
 internal import SystemPackage
 
-/// Locks of ranges of a file, which every process that asks for them respects.
+/// Locks of file ranges. They are advisory: they bind only processes that also lock.
 ///
-/// A lock belongs to the open file: two files opened from the same path exclude each other, also in
-/// one process, and closing the file releases its locks. Wraps `fcntl(2)` with `F_OFD_SETLK`, so
-/// these locks and POSIX record locks (`F_SETLK`) exclude each other, and those of `flock(2)` are
-/// apart.
+/// A lock belongs to the open file: two files opened from the same path exclude each other, even in
+/// one process, and closing the file releases its locks. Wraps `fcntl(2)` with `F_OFD_SETLK`. So
+/// these locks and POSIX record locks (`F_SETLK`) exclude each other; `flock(2)` locks are
+/// independent.
 extension File {
-  /// What a lock allows others.
+  /// The kind of a lock.
   public enum LockKind: Sendable {
-    /// Others may have shared locks. The file must be open for reading.
+    /// Others may hold shared locks. The file must be open for reading.
     case shared
-    /// Nobody else may have a lock. The file must be open for writing.
+    /// No one else may hold a lock. The file must be open for writing.
     case exclusive
 
     fileprivate var type: Int32 {
@@ -25,14 +25,14 @@ extension File {
     }
   }
 
-  /// Takes a lock if nobody is in the way, and waits for nobody. What the file has locked in the
-  /// range already is changed to `kind`.
+  /// Takes a lock if it is free, without waiting. Ranges that the file has already locked are
+  /// converted to `kind`.
   ///
   /// - Parameters:
   ///   - kind: Shared or exclusive.
-  ///   - range: In bytes from the file's start; nil is all of it, however large it grows.
-  ///   - handler: Gets whether the lock was taken; `EBADF` after ``close(_:)``, `EINVAL` for a
-  ///     negative or an empty range.
+  ///   - range: In bytes from the file's start; nil is the whole file, however large it grows.
+  ///   - handler: Receives whether the lock was taken; `EBADF` after ``close(_:)``, `EINVAL` for a
+  ///     negative or empty range.
   public func tryLock(
     _ kind: LockKind, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
@@ -50,7 +50,7 @@ extension File {
             byteCount: byteCount)
           return true
         } catch {
-          // POSIX allows both for a lock that somebody else has.
+          // POSIX allows both errors for a lock that is held elsewhere.
           guard [.resourceTemporarilyUnavailable, .permissionDenied].contains(error.errno) else {
             throw error
           }
@@ -59,22 +59,22 @@ extension File {
       }, handler)
   }
 
-  /// Takes a lock, and waits for as long as somebody is in the way. Wraps `fcntl(2)` with
-  /// `F_OFD_SETLKW`.
+  /// Takes a lock, and waits while others hold it. Wraps `fcntl(2)` with `F_OFD_SETLKW`.
   ///
-  /// The kernel's wait cannot be broken off from here. When the request is cancelled or its time is
-  /// over, or the loop ends, its handler is called; the lock is released as soon as it was taken
-  /// after all. Until then ``close(_:)`` of the file waits; when the loop ends it does not, and the
-  /// kernel keeps the file open, and its other locks, for that long.
+  /// The kernel's wait cannot be interrupted. If the request is cancelled or times out, or the loop
+  /// ends, the handler is called, and the lock is released as soon as the kernel grants it. Until
+  /// then a ``close(_:)`` of the file waits. The end of the loop does not wait; in that case the
+  /// kernel keeps the file and its other locks until then.
   ///
   /// - Parameters:
   ///   - kind: Shared or exclusive.
   ///   - range: As for ``tryLock(_:in:_:)``.
-  ///   - timeout: The longest to wait, more than 0; then `ETIMEDOUT` is the outcome.
+  ///   - timeout: The longest time to wait, more than 0; after it the request fails with
+  ///     `ETIMEDOUT`.
   ///   - handler: Called once, when the lock is taken. Fails as ``tryLock(_:in:_:)``; with `EAGAIN`
-  ///     if 16 requests of the loop wait already, since each takes a thread; with `ECANCELED` while
-  ///     the loop is ending.
-  /// - Returns: The request, to cancel it.
+  ///     if 16 requests of the loop are waiting, since each occupies a thread; with `ECANCELED`
+  ///     while the loop is ending.
+  /// - Returns: The request; use it to cancel.
   @discardableResult
   public func lock(
     _ kind: LockKind, in range: Range<Int64>? = nil, timeout: Duration? = nil,
@@ -108,17 +108,17 @@ extension File {
   ) throws(Errno) -> ((offset: Int64, byteCount: Int64), SharedDescriptor.Use) {
     try core.checkUse()
     guard let extent = Self.extent(of: range) else { throw .invalidArgument }
-    // Its owner may be a connection or a timer of this loop, which are gone.
+    // The lock's owner may be a connection or timer of this loop, which are gone.
     guard !core.isEnding else { throw .canceled }
     guard core.helpers.mayWaitForLock else { throw .resourceTemporarilyUnavailable }
     return (extent, try queued.lendDescriptor())
   }
 
-  /// Releases what the file has locked in a range.
+  /// Releases this file's locks in a range.
   ///
   /// - Parameters:
   ///   - range: As for ``tryLock(_:in:_:)``.
-  ///   - handler: Gets the outcome. Fails as ``tryLock(_:in:_:)``.
+  ///   - handler: Receives the result. Fails as ``tryLock(_:in:_:)``.
   public func unlock(
     in range: Range<Int64>? = nil, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
@@ -135,7 +135,7 @@ extension File {
       }, handler)
   }
 
-  /// A lock that is waited for.
+  /// A request that waits for a lock.
   @safe
   public final class LockRequest: @unchecked Sendable {
     private enum State {
@@ -156,12 +156,12 @@ extension File {
       state = .waiting(handler)
     }
 
-    /// Stops to wait: the handler gets `ECANCELED`, unless it was called before.
+    /// Stops waiting: the handler receives `ECANCELED`, if it was not called before.
     public func cancel() {
       guard !file.core.hasEnded else { return }
       file.core.checkThread()
       guard case .waiting = state else { return }
-      file.core.later { [self] in fail(.canceled) }
+      file.core.callNextTurn { [self] in fail(.canceled) }
     }
 
     fileprivate func limit(to timeout: Duration) {
@@ -184,7 +184,7 @@ extension File {
           grant.keep()
           finish(.success(()))
         } else {
-          // Nobody waits for it any more.
+          // The request is over, so the lock is not needed.
           file.core.offloadCall(.fileCall, isCleanUp: true) {
             grant.release()
           } _: { _ in
@@ -203,8 +203,7 @@ extension File {
   }
 }
 
-/// A lock that was taken, on its way to whoever waits for it. It is released if it does not get
-/// there.
+/// A lock that was taken, on its way to its request. It is released if it does not arrive.
 private final class LockGrant: Sendable {
   private let descriptor: SharedDescriptor.Use
   private let path: FilePath
@@ -221,14 +220,14 @@ private final class LockGrant: Sendable {
 
   deinit { release() }
 
-  /// It is the file's from now on.
+  /// Passes the lock to the file.
   func keep() {
     isKept.store(true, ordering: .relaxed)
   }
 
   func release() {
     guard !isKept.exchange(true, ordering: .relaxed) else { return }
-    // A failure means that there is nothing to release, and nobody to be told.
+    // After a failure there is nothing to release, and it cannot be reported.
     try? FileSystemCalls.lock(
       descriptor.descriptor, path: path, type: F_UNLCK, waits: false, offset: offset,
       byteCount: byteCount)

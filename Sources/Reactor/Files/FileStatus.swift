@@ -5,9 +5,9 @@ public import SystemPackage
 
 /// A file's metadata. Wraps `struct stat`.
 public struct FileStatus: Equatable, Sendable {
-  /// What a name stands for.
+  /// The kind of a file.
   public enum Kind: Sendable {
-    /// A file with bytes of its own.
+    /// A regular file.
     case regular
     /// A directory.
     case directory
@@ -17,18 +17,18 @@ public struct FileStatus: Equatable, Sendable {
     case other
   }
 
-  /// A moment, counted from 1970-01-01 in UTC.
+  /// A time, counted from 1970-01-01 UTC.
   public struct Time: Equatable, Sendable {
     /// Whole seconds, negative before 1970.
     public let seconds: Int64
-    /// 0..<1,000,000,000
+    /// The nanoseconds within the second, `0..<1_000_000_000`.
     public let nanoseconds: Int64
 
-    /// Names a moment.
+    /// Creates a time.
     ///
     /// - Parameters:
-    ///   - seconds: Negative before 1970.
-    ///   - nanoseconds: 0..<1,000,000,000
+    ///   - seconds: Whole seconds, negative before 1970.
+    ///   - nanoseconds: `0..<1_000_000_000`; other values trap.
     public init(seconds: Int64, nanoseconds: Int64 = 0) {
       require(
         (0..<1_000_000_000).contains(nanoseconds),
@@ -38,29 +38,29 @@ public struct FileStatus: Equatable, Sendable {
     }
   }
 
-  /// What the file is.
+  /// The kind of the file.
   public let kind: Kind
-  /// In bytes.
+  /// The size in bytes.
   public let byteCount: Int64
-  /// The bytes that the file takes on the disk: fewer than ``byteCount`` where it has holes.
+  /// The bytes that the file occupies on the disk: fewer than ``byteCount`` if it has holes.
   public let allocatedByteCount: Int64
-  /// When the content last changed.
+  /// The time of the last change of the content.
   public let modified: Time
-  /// When the content was last read, as far as the file system notes that.
+  /// The time of the last read, if the file system records it.
   public let accessed: Time
-  /// When the content or the metadata last changed.
+  /// The time of the last change of the content or the metadata.
   public let changed: Time
-  /// Who may do what.
+  /// The permission bits.
   public let permissions: FilePermissions
-  /// The number of its user.
+  /// The user ID of the owner.
   public let owner: UInt32
-  /// The number of its group.
+  /// The group ID.
   public let group: UInt32
-  /// How many names it has.
+  /// The number of hard links.
   public let linkCount: Int
-  /// The file's number in its file system.
+  /// The inode number.
   public let inode: UInt64
-  /// The number of its file system.
+  /// The device number of the file system.
   public let device: UInt64
 
   init(_ status: stat) {
@@ -72,7 +72,7 @@ public struct FileStatus: Equatable, Sendable {
       default: .other
       }
     byteCount = Int64(status.st_size)
-    // POSIX leaves the unit open; on Linux it is 512 bytes whatever the file system's blocks are.
+    // POSIX does not define the unit. On Linux it is 512 bytes for all file systems.
     allocatedByteCount = Int64(status.st_blocks) * 512
     modified = Time(status.st_mtim)
     accessed = Time(status.st_atim)

@@ -11,8 +11,8 @@ extension FileSystemCalls {
     try call(.status, path) { () throws(Errno) in try status(descriptor) }
   }
 
-  /// Whether a file still has a name: the last close of one without frees its space, which takes
-  /// time.
+  /// Whether a file still has a name. The last close of an unnamed file frees its space, which
+  /// takes time.
   static func hasName(_ descriptor: FileDescriptor) -> Bool {
     guard let status = try? status(descriptor) else { return false }
     return status.linkCount > 0
@@ -47,7 +47,7 @@ extension FileSystemCalls {
     byteCount: Int64
   ) throws(FileError) {
     try call(.advise, path, at: offset) { () throws(Errno) in
-      // Its result is the error itself.
+      // Returns the error instead of setting errno.
       let number = posix_fadvise(
         descriptor.rawValue, Int(offset), Int(byteCount), advice)
       guard number == 0 else { throw Errno(rawValue: number) }

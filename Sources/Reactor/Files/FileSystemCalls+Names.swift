@@ -5,12 +5,12 @@ internal import SystemPackage
 
 /// Calls on names.
 extension FileSystemCalls {
-  /// The metadata of what a path stands for, or of a symbolic link itself.
+  /// The metadata of a path's target, or of a symbolic link itself.
   static func status(
-    of place: Place, followingLinks: Bool
+    of anchor: PathAnchor, followingLinks: Bool
   ) throws(FileError) -> FileStatus {
-    try call(.status, place.path) { () throws(Errno) in
-      switch place {
+    try call(.status, anchor.path) { () throws(Errno) in
+      switch anchor {
       case .anywhere(let path):
         return try status(
           FileDescriptor(rawValue: AT_FDCWD), path, followingLinks: followingLinks)
@@ -26,13 +26,13 @@ extension FileSystemCalls {
     }
   }
 
-  /// - Returns: Whether something was replaced.
+  /// - Returns: Whether an existing name was replaced.
   static func rename(
-    _ place: Place, to newPlace: Place, replacing: Bool
+    _ anchor: PathAnchor, to newAnchor: PathAnchor, replacing: Bool
   ) throws(FileError) -> Bool {
-    try call(.rename, place.path, to: newPlace.path) { () throws(Errno) in
-      try place.withParent { (directory, path) throws(Errno) in
-        try newPlace.withParent { (newDirectory, newPath) throws(Errno) in
+    try call(.rename, anchor.path, to: newAnchor.path) { () throws(Errno) in
+      try anchor.withParent { (directory, path) throws(Errno) in
+        try newAnchor.withParent { (newDirectory, newPath) throws(Errno) in
           try rename(directory, path, to: newDirectory, newPath, replacing: replacing)
         }
       }
@@ -43,13 +43,13 @@ extension FileSystemCalls {
     _ directory: FileDescriptor, _ path: FilePath, to newDirectory: FileDescriptor,
     _ newPath: FilePath, replacing: Bool
   ) throws(Errno) -> Bool {
-    // The one way to know for certain whether there was something.
+    // The only reliable way to find out whether the name existed.
     do throws(Errno) {
       try LinuxFileCalls.renameExclusively(directory, path, to: newDirectory, newPath)
       return false
     } catch {
       guard replacing else { throw error }
-      // Some file systems cannot do it (EINVAL), nor could old kernels.
+      // Some file systems do not support it (EINVAL), nor do old kernels.
       guard [.fileExists, .invalidArgument, .noFunction].contains(error) else { throw error }
       let replaces = error == .fileExists ? true : try exists(newDirectory, newPath)
       try checked(
@@ -62,7 +62,7 @@ extension FileSystemCalls {
     }
   }
 
-  /// Whether a name stands for anything, a link without a goal included.
+  /// Whether a name exists, including a symbolic link without a target.
   private static func exists(
     _ directory: FileDescriptor, _ path: FilePath
   ) throws(Errno) -> Bool {
@@ -74,10 +74,10 @@ extension FileSystemCalls {
     }
   }
 
-  /// - Parameter isDirectory: Whether the name is one of an empty directory.
-  static func remove(_ place: Place, isDirectory: Bool = false) throws(FileError) {
-    try call(.remove, place.path) { () throws(Errno) in
-      try place.withParent { (directory, path) throws(Errno) in
+  /// - Parameter isDirectory: Whether to remove an empty directory.
+  static func remove(_ anchor: PathAnchor, isDirectory: Bool = false) throws(FileError) {
+    try call(.remove, anchor.path) { () throws(Errno) in
+      try anchor.withParent { (directory, path) throws(Errno) in
         _ = try checked(
           unsafe path.withPlatformString {
             unsafe unlinkat(directory.rawValue, $0, isDirectory ? AT_REMOVEDIR : 0)
@@ -87,10 +87,10 @@ extension FileSystemCalls {
   }
 
   static func createDirectory(
-    _ place: Place, permissions: FilePermissions
+    _ anchor: PathAnchor, permissions: FilePermissions
   ) throws(FileError) {
-    try call(.createDirectory, place.path) { () throws(Errno) in
-      try place.withParent { (directory, path) throws(Errno) in
+    try call(.createDirectory, anchor.path) { () throws(Errno) in
+      try anchor.withParent { (directory, path) throws(Errno) in
         _ = try checked(
           unsafe path.withPlatformString {
             unsafe mkdirat(directory.rawValue, $0, permissions.rawValue)
@@ -99,18 +99,18 @@ extension FileSystemCalls {
     }
   }
 
-  /// Gives a file a further name; of a symbolic link, the link itself.
-  static func link(_ place: Place, to newPlace: Place) throws(FileError) {
-    try call(.link, place.path, to: newPlace.path) { () throws(Errno) in
-      try place.withParent { (directory, path) throws(Errno) in
-        try newPlace.withParent { (newDirectory, newPath) throws(Errno) in
+  /// Creates a hard link, of a symbolic link to the link itself.
+  static func link(_ anchor: PathAnchor, to newAnchor: PathAnchor) throws(FileError) {
+    try call(.link, anchor.path, to: newAnchor.path) { () throws(Errno) in
+      try anchor.withParent { (directory, path) throws(Errno) in
+        try newAnchor.withParent { (newDirectory, newPath) throws(Errno) in
           try link(directory, path, to: newDirectory, newPath, flags: 0)
         }
       }
     }
   }
 
-  /// Gives a file without a name one.
+  /// Gives an unnamed file a name.
   static func link(
     _ descriptor: FileDescriptor, to name: FilePath, in directory: FileDescriptor
   ) throws(FileError) {
@@ -121,7 +121,7 @@ extension FileSystemCalls {
     }
   }
 
-  /// The name that an open descriptor has for its own process.
+  /// The path of an open descriptor in its own process.
   static func descriptorPath(_ descriptor: FileDescriptor) -> FilePath {
     FilePath("/proc/self/fd/\(descriptor.rawValue)")
   }
@@ -138,29 +138,29 @@ extension FileSystemCalls {
       })
   }
 
-  static func createSymbolicLink(_ place: Place, to goal: FilePath) throws(FileError) {
-    try call(.createSymbolicLink, place.path, to: goal) { () throws(Errno) in
-      try place.withParent { (directory, path) throws(Errno) in
+  static func createSymbolicLink(_ anchor: PathAnchor, to target: FilePath) throws(FileError) {
+    try call(.createSymbolicLink, anchor.path, to: target) { () throws(Errno) in
+      try anchor.withParent { (directory, path) throws(Errno) in
         _ = try checked(
           unsafe path.withPlatformString { path in
-            unsafe goal.withPlatformString { goal in
-              unsafe symlinkat(goal, directory.rawValue, path)
+            unsafe target.withPlatformString { target in
+              unsafe symlinkat(target, directory.rawValue, path)
             }
           })
       }
     }
   }
 
-  static func readSymbolicLink(_ place: Place) throws(FileError) -> FilePath {
-    try call(.readSymbolicLink, place.path) { () throws(Errno) in
-      try place.withParent { (directory, path) throws(Errno) in
-        // One more than the kernel allows, for the zero at the end.
-        var goal = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+  static func readSymbolicLink(_ anchor: PathAnchor) throws(FileError) -> FilePath {
+    try call(.readSymbolicLink, anchor.path) { () throws(Errno) in
+      try anchor.withParent { (directory, path) throws(Errno) in
+        // One more than the kernel's limit, for the terminating zero.
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let count = unsafe path.withPlatformString {
-          unsafe readlinkat(directory.rawValue, $0, &goal, Int(PATH_MAX))
+          unsafe readlinkat(directory.rawValue, $0, &target, Int(PATH_MAX))
         }
         _ = try checked(Int32(count))
-        return FilePath(platformString: goal)
+        return FilePath(platformString: target)
       }
     }
   }

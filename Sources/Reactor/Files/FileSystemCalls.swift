@@ -3,14 +3,14 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// The calls on names and descriptors that block, and therefore run on helper threads. The door
-/// between C's errno and `FileError` for them.
+/// Blocking calls on names and descriptors, which run on helper threads. Converts C's errno to
+/// `FileError`.
 enum FileSystemCalls {
   static func open(
-    _ place: Place, flags: Int32, permissions: FilePermissions
+    _ anchor: PathAnchor, flags: Int32, permissions: FilePermissions
   ) throws(FileError) -> FileDescriptor {
-    try call(.open, place.path) { () throws(Errno) in
-      switch place {
+    try call(.open, anchor.path) { () throws(Errno) in
+      switch anchor {
       case .anywhere(let path):
         let raw = unsafe path.withPlatformString {
           unsafe Glibc.open($0, flags | O_CLOEXEC, permissions.rawValue)
@@ -23,13 +23,13 @@ enum FileSystemCalls {
   }
 
   static func close(_ descriptor: FileDescriptor, path: FilePath?) throws(FileError) {
-    // Linux has released the number also when this fails, so it is never tried again.
+    // Linux releases the number even if the call fails, so it is never retried.
     try call(.close, path) { () throws(Errno) in
       _ = try checked(Glibc.close(descriptor.rawValue))
     }
   }
 
-  /// Closes a file's descriptors: the first error counts, whichever of them has it.
+  /// Closes a file's descriptors and throws the first error.
   static func close(
     _ descriptors: ClosingDescriptors, path: FilePath?
   ) throws(FileError) {
@@ -40,7 +40,7 @@ enum FileSystemCalls {
     }
   }
 
-  /// Runs a call again as long as a signal interrupts it, and says what failed.
+  /// Repeats a call while signals interrupt it, and describes the failure.
   static func call<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     at offset: Int64? = nil, _ body: () throws(Errno) -> Value

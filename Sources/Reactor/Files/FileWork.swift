@@ -1,9 +1,9 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// Work of several steps on files, in progress. It goes on, kept or not.
+/// A multi-step file operation in progress. It continues even if you drop this object.
 ///
-/// When its loop is cut off, it breaks off as if it was cancelled, and its handler is called before
+/// If its loop is cut off, the work stops as if it was cancelled, and its handler is called before
 /// the loop has ended.
 @safe
 public class FileWork: @unchecked Sendable {
@@ -20,9 +20,9 @@ public class FileWork: @unchecked Sendable {
     self.core = core
   }
 
-  /// Breaks the work off: its handler gets `ECANCELED`, unless nothing is left to be broken off.
+  /// Stops the work. Its handler receives `ECANCELED`, if the work can still be stopped.
   ///
-  /// The handler is called when all is as it was before, so not before a call that runs on a helper
+  /// The handler is called when the former state is restored, so not before a call on a helper
   /// thread has returned.
   public final func cancel() {
     guard !core.hasEnded else { return }
@@ -36,13 +36,13 @@ public class FileWork: @unchecked Sendable {
     if case .canceled = state { true } else { false }
   }
 
-  /// Notes the request that a cancellation stops.
+  /// Stores the request that a cancellation stops.
   final func wait(for request: RequestID?) {
     guard case .running = state else { return }
     state = .running(request)
   }
 
-  /// The work is past the point at which it can be broken off.
+  /// The work cannot be stopped from now on.
   final func commit() {
     state = .over
   }

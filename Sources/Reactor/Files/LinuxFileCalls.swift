@@ -3,16 +3,16 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// The calls on files that Swift's Glibc module does not show, since they need `_GNU_SOURCE`. Each
-/// may block.
+/// File calls that Swift's Glibc module does not import, since they need `_GNU_SOURCE`. Each may
+/// block.
 enum LinuxFileCalls {
   /// `O_TMPFILE`.
   static let temporaryFileFlag = creactor_o_tmpfile()
 
-  /// `O_PATH`: a descriptor that only names a file.
+  /// `O_PATH`: a descriptor that only refers to a path.
   static let pathFlag = creactor_o_path()
 
-  /// What ``allocate(_:_:offset:byteCount:)`` does with a range.
+  /// The effect of ``allocate(_:_:offset:byteCount:)`` on a range.
   enum Allocation: Sendable {
     case extending, keepingSize, hole, zeros
 
@@ -54,7 +54,7 @@ enum LinuxFileCalls {
     try checked(creactor_start_write_back(descriptor.rawValue, offset, byteCount))
   }
 
-  /// Wraps `fcntl(2)` with `F_OFD_SETLK` or, if it is to wait, `F_OFD_SETLKW`.
+  /// Wraps `fcntl(2)` with `F_OFD_SETLK`, or with `F_OFD_SETLKW` to wait.
   ///
   /// - Parameter type: `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
   static func lock(

@@ -1,46 +1,46 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// How a callback form is awaited. When the loop has ended, each throws `ECANCELED`, and nothing is
-/// started.
+/// Converts callback forms to async ones. After the loop's end each throws `ECANCELED` and starts
+/// nothing.
 extension LoopCore {
-  /// Awaits a call that runs to its end once it is started, whether the task is cancelled or not. A
-  /// task that is cancelled before does not start it.
+  /// Awaits a call that runs to its end once started, even if the task is cancelled. If the task is
+  /// already cancelled, the call is not started.
   nonisolated(nonsending) func outcome<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     _ start: (@escaping (Result<Value, FileError>) -> Void) -> Void
   ) async throws(FileError) -> Value {
     try checkStart(operation, path, to: otherPath)
-    let pending = Pending<Value, FileError>(on: self)
-    start { pending.finish($0) }
-    return try await pending.value(cancel: {})
+    let promise = Promise<Value, FileError>(on: self)
+    start { promise.finish($0) }
+    return try await promise.value(cancel: {})
   }
 
-  /// Awaits a request of the queue. A cancelled task gets `ECANCELED` at once, and the buffer stays
-  /// alive until the kernel is done with it.
+  /// Awaits a request of the queue. When its task is cancelled, it throws `ECANCELED` at once, and
+  /// the buffer stays alive until the kernel no longer uses it.
   nonisolated(nonsending) func outcome<Value: ~Copyable>(
     _ operation: FileError.Operation, _ path: FilePath?, at offset: Int64? = nil,
-    _ start: (Pending<Value, FileError>) -> RequestID
+    _ start: (Promise<Value, FileError>) -> RequestID
   ) async throws(FileError) -> Value {
     try checkStart(operation, path, at: offset)
-    let pending = Pending<Value, FileError>(on: self)
-    let id = start(pending)
-    return try await pending.value(cancelling: id, abandoning: true)
+    let promise = Promise<Value, FileError>(on: self)
+    let id = start(promise)
+    return try await promise.value(cancelling: id, abandoning: true)
   }
 
-  /// Awaits work that a cancelled task breaks off.
+  /// Awaits work that stops when its task is cancelled.
   nonisolated(nonsending) func workOutcome<Value: ~Copyable>(
     _ operation: FileError.Operation, _ path: FilePath?,
-    _ start: (Pending<Value, FileError>) -> FileWork
+    _ start: (Promise<Value, FileError>) -> FileWork
   ) async throws(FileError) -> Value {
     try checkUse(operation, path)
-    let pending = Pending<Value, FileError>(on: self)
-    let work = start(pending)
+    let promise = Promise<Value, FileError>(on: self)
+    let work = start(promise)
     if Task.isCancelled { work.cancel() }
-    return try await pending.value(cancel: work.cancel)
+    return try await promise.value(cancel: work.cancel)
   }
 
-  /// Awaits a call that closes something, also in a cancelled task; when the loop has ended, its
+  /// Awaits a call that closes an object, even in a cancelled task. After the loop's end its
   /// handler is called at once.
   nonisolated(nonsending) func closing(
     _ start: (@escaping CompletionQueue.SyncHandler) -> Void
@@ -50,9 +50,9 @@ extension LoopCore {
       start { result = $0 }
       return try result?.get() ?? ()
     }
-    let pending = Pending<Void, FileError>(on: self)
-    start { pending.finish($0) }
-    try await pending.value(cancel: {})
+    let promise = Promise<Void, FileError>(on: self)
+    start { promise.finish($0) }
+    try await promise.value(cancel: {})
   }
 
   /// As ``checkUse()``.
@@ -63,7 +63,7 @@ extension LoopCore {
     throw FileError(operation: operation, path: path, errno: refusal)
   }
 
-  /// As ``checkUse()``, and a task that is cancelled starts nothing either.
+  /// As ``checkUse()``; also throws in a cancelled task.
   func checkStart(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     at offset: Int64? = nil
@@ -74,8 +74,8 @@ extension LoopCore {
   }
 }
 
-extension Pending where Failure == FileError, Value: ~Copyable {
-  /// Passes on what a transfer gave back, if it succeeded.
+extension Promise where Failure == FileError, Value: ~Copyable {
+  /// Sets the result of a transfer, with the buffers if it succeeded.
   func finish(_ result: Result<Int, FileError>, _ value: consuming Value) {
     switch result {
     case .success: finish(.success(value))

@@ -3,18 +3,18 @@ internal import Glibc
 internal import PosixAIO
 package import SystemPackage
 
-/// Opens a file below a directory, and never one outside of it, whatever `..` and symbolic links in
-/// the path say.
+/// Opens a file below a directory, and never one outside of it, whatever `..` and symbolic links
+/// the path contains.
 ///
-/// Wraps `openat2(2)` with `RESOLVE_BENEATH`. Where a kernel before 5.6 or a container's filter has
-/// no openat2, the path is walked one component at a time, and symbolic links are refused with
-/// `ELOOP`, also those that stay inside.
+/// Wraps `openat2(2)` with `RESOLVE_BENEATH`. If openat2 is missing, in a kernel before 5.6 or
+/// because of a container's filter, the path is opened one component at a time, and all symbolic
+/// links are refused with `ELOOP`.
 ///
-/// While others rename and mount, openat2 says `EAGAIN` for a path with `..`, of which it cannot
-/// tell then where it leads. It is asked again, ``openRetryLimit`` times.
+/// During concurrent renames and mounts, openat2 fails with `EAGAIN` for a path with `..`, because
+/// it cannot prove where the path leads. The call is repeated up to ``openRetryLimit`` times.
 ///
-/// - Throws: `EXDEV` if the path leads outside, `EAGAIN` if it could not be walked for renames, and
-///   what `open(2)` gives.
+/// - Throws: `EXDEV` if the path leads outside, `EAGAIN` if renames prevented every attempt, and
+///   the errors of `open(2)`.
 package func openBeneath(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
@@ -29,16 +29,16 @@ package func openBeneath(
   } catch .noFunction {
     return try walkBeneath(directory, path, flags: flags, permissions: permissions)
   } catch .notPermitted {
-    // An old container filter answers EPERM for calls that it does not know.
+    // Old container filters fail with EPERM for unknown calls.
     return try walkBeneath(directory, path, flags: flags, permissions: permissions)
   }
 }
 
-/// How often a path is walked anew before its `EAGAIN` is reported. A walk takes microseconds, and
-/// fails only if a rename falls into it.
+/// How often a call is repeated before its `EAGAIN` is reported. An attempt takes microseconds, and
+/// fails only if a rename happens during it.
 let openRetryLimit = 128
 
-/// Makes a call of `openat2(2)`, and again each time that it says `EAGAIN`, up to the limit.
+/// Makes a call of `openat2(2)`, and repeats it after `EAGAIN`, up to the limit.
 func retryingAfterRenames(
   _ open: () throws(Errno) -> FileDescriptor
 ) throws(Errno) -> FileDescriptor {
@@ -52,14 +52,13 @@ func retryingAfterRenames(
   return try open()
 }
 
-/// Opens a file below a directory if that needs no waiting, because the kernel has the whole path
-/// in memory and the file system is a local one.
+/// Opens a file below a directory if that does not block, because the kernel has the whole path in
+/// memory and the file system is local.
 ///
-/// Wraps `openat2(2)` with `RESOLVE_CACHED`. A pipe without `O_NONBLOCK` waits all the same.
+/// Wraps `openat2(2)` with `RESOLVE_CACHED`. Opening a pipe without `O_NONBLOCK` still blocks.
 ///
-/// - Parameter flags: Without `O_CREAT` and `O_TRUNC`, for which it is always nil.
-/// - Returns: Nil if it may have to wait, or fails: ``openBeneath(_:_:flags:permissions:)`` then
-///   has the last word.
+/// - Parameter flags: Without `O_CREAT` and `O_TRUNC`, for which the result is always nil.
+/// - Returns: Nil if the call may block or fails; use ``openBeneath(_:_:flags:permissions:)`` then.
 package func openBeneathFromMemory(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32
 ) -> FileDescriptor? {
@@ -74,7 +73,7 @@ package func opensFromMemory(_ directory: FileDescriptor) -> Bool {
   creactor_opens_in_memory(directory.rawValue)
 }
 
-/// What ``openBeneath(_:_:flags:permissions:)`` does without openat2.
+/// The fallback of ``openBeneath(_:_:flags:permissions:)`` without openat2.
 func walkBeneath(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
@@ -95,7 +94,7 @@ func walkBeneath(
     parent, last, flags: flags | O_NOFOLLOW | O_CLOEXEC, permissions: permissions)
 }
 
-/// - Parameter name: Nil is the directory itself.
+/// - Parameter name: Nil for the directory itself.
 private func openAt(
   _ directory: FileDescriptor, _ name: FilePath.Component?, flags: Int32,
   permissions: FilePermissions

@@ -1,7 +1,7 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// Replaces a file: a temporary file is written, synced and published, and its directory synced.
+/// Replaces a file: writes, syncs and publishes a temporary file, then syncs the directory.
 @safe
 final class Replacement: FileWork, @unchecked Sendable {
   private let path: FilePath
@@ -48,11 +48,11 @@ final class Replacement: FileWork, @unchecked Sendable {
     }
   }
 
-  /// - Parameter permissions: Nil for those of a new file.
+  /// - Parameter permissions: Nil for the default permissions of a new file.
   private func makeFile(
     _ directory: Directory, _ name: FilePath.Component, _ permissions: FilePermissions?
   ) {
-    // Others must not open it before it has the permissions that it is to have.
+    // Others must not open the file before it has its final permissions.
     let first = permissions == nil ? File.defaultPermissions : .ownerReadWrite
     directory.temporaryFile(permissions: first) { [self] result in
       switch result {
@@ -98,7 +98,7 @@ final class Replacement: FileWork, @unchecked Sendable {
     step(made, .rename) { next in
       made.publish(as: name) { next($0.map { _ in }) }
     } then: {
-      // It is in place and synced: closing it has nothing to add.
+      // The file is in place and synced, so an error of closing it does not matter.
       made.file.close { _ in self.syncDirectory(directory) }
     }
   }
@@ -109,7 +109,7 @@ final class Replacement: FileWork, @unchecked Sendable {
     }
   }
 
-  /// Does one step, and goes on with the next, or gives up.
+  /// Runs one step, then continues with the next or gives up.
   private func step(
     _ made: TemporaryFile, _ operation: FileError.Operation,
     _ start: (@escaping (Result<Void, FileError>) -> Void) -> Void,
@@ -129,12 +129,12 @@ final class Replacement: FileWork, @unchecked Sendable {
     _ made: TemporaryFile, _ operation: FileError.Operation, _ errno: Errno
   ) {
     commit()
-    // The first error is the one to report.
+    // The first error is reported.
     made.discard { [self] _ in fail(operation, errno) }
   }
 
-  /// Names the file that was to be replaced, whatever the step was working on: of that nothing is
-  /// left, and no byte of it is in the file.
+  /// Reports the path of the file to be replaced, whatever path the failed step used. The temporary
+  /// file is removed.
   private func fail(_ operation: FileError.Operation, _ errno: Errno) {
     handler(.failure(FileError(operation: operation, path: path, errno: errno)))
   }

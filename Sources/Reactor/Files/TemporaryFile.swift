@@ -3,25 +3,25 @@ public import PosixAIO
 internal import Synchronization
 public import SystemPackage
 
-/// A file without a name, or with one that nobody looks for, on its way to get its own.
+/// A file without a name, or with a temporary one, until it is published.
 ///
-/// Where the file system has it (`O_TMPFILE`), the file has no name before it is published, and
-/// goes by itself with the process. Elsewhere it has a name of its own in the directory, `.tmp-`
-/// and a random number, which is removed when the file is discarded or dropped. It may be dropped
-/// at any time, also when its loop has ended; what is in progress comes to its end first.
+/// If the file system supports `O_TMPFILE`, the file has no name before it is published, and
+/// disappears with the process. Otherwise it has a temporary name in the directory, `.tmp-` and a
+/// random number, which is removed when the file is discarded or dropped. You may drop it at any
+/// time, even after its loop has ended; work in progress completes first.
 @safe
 public final class TemporaryFile: @unchecked Sendable {
   private enum State {
     case nameless
-    /// It has a name that must be removed.
+    /// It has a temporary name that must be removed.
     case named(TemporaryName)
-    /// A call is to change the name.
+    /// A call is changing the name.
     case publishing
-    /// It has its own name, or none any more.
+    /// It has been published or discarded.
     case over
   }
 
-  /// The open file, for reading and writing. It is the caller's to close, after it was published.
+  /// The open file, for reading and writing. Close it after publishing.
   public let file: File
 
   private let directory: SharedDescriptor
@@ -36,36 +36,36 @@ public final class TemporaryFile: @unchecked Sendable {
   }
 
   deinit {
-    // Dropped without `discard`. Where the loop is gone, the name removes itself here and now.
+    // Dropped without `discard`. After the loop's end, the name's deinit removes it directly.
     guard case .named(let name) = state, file.core.thread.isCurrent, !file.core.hasEnded
     else { return }
     file.core.offloadCall(isCleanUp: true, as: .remove, temporaryName) { () throws(FileError) in
       try name.remove()
     } _: { _ in
-      // What cannot be removed, nobody is left to be told of.
+      // An error cannot be reported.
     }
   }
 
-  /// Gives the file its name, in the directory in which it was made. Wraps `linkat(2)` and
+  /// Gives the file its name, in the directory where it was created. Wraps `linkat(2)` and
   /// `renameat2(2)`.
   ///
-  /// What was written is not synced by this, nor is the directory: where it has to be durable,
-  /// ``File/sync(timeout:_:)`` comes before, and ``Directory/sync(_:)`` after.
+  /// This syncs neither the file nor the directory. For durability, call ``File/sync(timeout:_:)``
+  /// before and ``Directory/sync(_:)`` after.
   ///
   /// - Parameters:
-  ///   - name: In the directory in which the file was made.
-  ///   - replacing: Whether what has the name is replaced; if not, `EEXIST` is the outcome where
-  ///     there is something.
-  ///   - handler: Gets whether something was replaced. After an error the file can be published
-  ///     under another name, or discarded. `ECANCELED` means that the loop was cut off: the file
-  ///     may have got its name, or still get it.
+  ///   - name: The name, in the directory where the file was created.
+  ///   - replacing: Whether to replace an existing file with that name. If false, the call fails
+  ///     with `EEXIST` if the name exists.
+  ///   - handler: Receives whether an existing name was replaced. After an error the file can be
+  ///     published under another name, or discarded. `ECANCELED` means that the loop was cut off:
+  ///     the file may have its name, or may still receive it.
   public func publish(
     as name: FilePath.Component, replacing: Bool = true,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
-    let goal = FilePath(root: nil, [name])
+    let target = FilePath(root: nil, [name])
     if let refusal = file.core.refusal {
-      return file.core.refuse(.rename, temporaryName, to: goal, refusal, handler)
+      return file.core.refuse(.rename, temporaryName, to: target, refusal, handler)
     }
     let former = state
     let linked: TemporaryName?
@@ -78,12 +78,12 @@ public final class TemporaryFile: @unchecked Sendable {
     state = .publishing
     file.offload(as: .rename, named: temporaryName) {
       [directory, temporaryName] (descriptor) throws(FileError) in
-      // A file without a name can be linked once only: if the rename fails, it keeps this one.
+      // An unnamed file can be linked only once: if the rename fails, it keeps this name.
       let name =
         if let linked { linked } else {
           try TemporaryName(linking: descriptor, as: temporaryName, in: directory)
         }
-      return (name, Result { () throws(FileError) in try name.rename(to: goal, replacing) })
+      return (name, Result { () throws(FileError) in try name.rename(to: target, replacing) })
     } _: { [self] result in
       switch result {
       case .success((_, .success(let replaced))):
@@ -101,9 +101,9 @@ public final class TemporaryFile: @unchecked Sendable {
 
   /// Closes the file and removes its temporary name, if it has one.
   ///
-  /// Nothing refuses it, no limit and no end of the loop; see ``File/close(_:)``.
+  /// It is never refused, neither by a limit nor by the loop's end; see ``File/close(_:)``.
   ///
-  /// - Parameter handler: Called once, when nothing is left of it.
+  /// - Parameter handler: Called once, after the file and its name are gone.
   public func discard(_ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }) {
     let core = file.core
     core.checkAccess()
@@ -118,7 +118,7 @@ public final class TemporaryFile: @unchecked Sendable {
     }
   }
 
-  /// - Returns: What there was to give back.
+  /// - Returns: The former state, with the name to remove.
   private func endUse() -> State {
     if case .publishing = state {
       trap("TemporaryFile: wait for publish before discarding")
@@ -127,28 +127,28 @@ public final class TemporaryFile: @unchecked Sendable {
     return state
   }
 
-  /// A temporary file as a helper thread made it, on its way to the loop.
+  /// A temporary file that a helper thread has created and passes to the loop.
   fileprivate struct Made: Sendable {
     let opened: File.Opened
     let path: FilePath
-    /// Nil where it has none.
+    /// Nil for an unnamed file.
     let name: TemporaryName?
   }
 }
 
-/// A temporary name in a directory. It is removed at the latest when nobody refers to it any more.
+/// A temporary name in a directory. It is removed at the latest with the last reference.
 private final class TemporaryName: Sendable {
   private let directory: SharedDescriptor
   private let path: FilePath
   private let isOver = Atomic<Bool>(false)
 
-  /// Owns a name that a file has.
+  /// Takes ownership of an existing name.
   init(_ path: FilePath, in directory: SharedDescriptor) {
     self.path = path
     self.directory = directory
   }
 
-  /// Gives a file without a name one. Wraps `linkat(2)`.
+  /// Gives an unnamed file a name. Wraps `linkat(2)`.
   convenience init(
     linking descriptor: FileDescriptor, as path: FilePath, in directory: SharedDescriptor
   ) throws(FileError) {
@@ -157,17 +157,18 @@ private final class TemporaryName: Sendable {
   }
 
   deinit {
-    // Nobody is left to be told of a failure.
+    // An error cannot be reported.
     try? remove()
   }
 
-  /// Wraps `unlinkat(2)`. Does nothing the second time.
+  /// Wraps `unlinkat(2)`. Does nothing if called again.
   func remove() throws(FileError) {
     guard !isOver.exchange(true, ordering: .relaxed) else { return }
     try FileSystemCalls.remove(.beneath(directory.descriptor, path))
   }
 
-  /// - Returns: Whether something was replaced. After a failure the name is still here.
+  /// - Returns: Whether an existing name was replaced. After a failure the temporary name still
+  ///   exists.
   func rename(to newPath: FilePath, _ replacing: Bool) throws(FileError) -> Bool {
     let replaced = try FileSystemCalls.rename(
       .beneath(directory.descriptor, path), to: .beneath(directory.descriptor, newPath),
@@ -178,12 +179,12 @@ private final class TemporaryName: Sendable {
 }
 
 extension Directory {
-  /// Makes a file without a name in this directory. Wraps `open(2)` with `O_TMPFILE`, or with
-  /// `O_EXCL` where the file system does not have that.
+  /// Creates an unnamed file in this directory. Wraps `open(2)` with `O_TMPFILE`, or with `O_EXCL`
+  /// if the file system does not support that.
   ///
   /// - Parameters:
-  ///   - permissions: The process's umask is taken off.
-  ///   - handler: Gets the file, open for reading and writing.
+  ///   - permissions: The permissions of the file, reduced by the process's umask.
+  ///   - handler: Receives the file, open for reading and writing.
   public func temporaryFile(
     permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
@@ -191,7 +192,7 @@ extension Directory {
     temporaryFile(permissions: permissions, isNamed: false, handler)
   }
 
-  /// - Parameter isNamed: Whether it has a name even where it needs none.
+  /// - Parameter isNamed: Whether to use a temporary name even if `O_TMPFILE` is supported.
   func temporaryFile(
     permissions: FilePermissions, isNamed: Bool,
     _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
@@ -222,7 +223,7 @@ extension Directory {
 
 extension FileSystemCalls {
   /// - Parameter path: For messages.
-  /// - Returns: Nil where such a file cannot be had, or could not be given a name.
+  /// - Returns: Nil if the system does not support unnamed files, or could not give them a name.
   fileprivate static func openNameless(
     _ directory: FileDescriptor, _ path: FilePath, permissions: FilePermissions
   ) throws(FileError) -> FileDescriptor? {
@@ -237,7 +238,7 @@ extension FileSystemCalls {
       }
       return nil
     }
-    // The way to its name leads through /proc.
+    // Linking the file to a name requires /proc.
     let isInProc = unsafe descriptorPath(descriptor).withPlatformString {
       unsafe access($0, F_OK) == 0
     }

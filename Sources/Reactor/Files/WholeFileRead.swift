@@ -3,19 +3,20 @@ internal import SystemPackage
 
 /// Reads a file to its end, wherever that is by then.
 ///
-/// The size that the file had is a hint: a file of `/proc` has none, and another may grow or shrink
-/// meanwhile. The end is where a read gives nothing, or fewer bytes than asked at the known size.
+/// The file's size is a hint: files of `/proc` report 0, and other files may grow or shrink
+/// meanwhile. The end is where a read returns nothing, or fewer bytes than requested at the known
+/// size.
 @safe
 final class WholeFileRead: FileWork, @unchecked Sendable {
   typealias Handler = (consuming Result<IOBuffer, FileError>) -> Void
 
-  /// What is read at a time behind the known size.
+  /// The size of a read after the known size.
   private static let pieceByteCount = 64 * 1024
 
   private let maximumByteCount: Int
   private let closesFile: Bool
   private let handler: Handler
-  /// What was read. Not there before the first read has ended.
+  /// The bytes read so far; nil until the first read has completed.
   private var whole: IOBuffer?
 
   init(
@@ -43,7 +44,7 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
     guard file.openingStatus.kind != .directory else { return fail(file, .isDirectory, at: 0) }
     guard file.openingStatus.kind == .regular else { return fail(file, .invalidArgument, at: 0) }
     guard known <= maximumByteCount else { return fail(file, .fileTooLarge, at: maximumByteCount) }
-    // One more than is expected, so that the end is seen by the same read.
+    // One more byte than expected, so that the same read finds the end.
     let byteCount =
       known == 0 ? min(Self.pieceByteCount, maximumByteCount + 1) : Int(known) + 1
     read(file, IOBuffer(capacity: byteCount), at: 0)
@@ -103,7 +104,7 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
     commit()
     guard closesFile else { return handler(result) }
     let held = Held(result)
-    // Nothing was written, so closing has nothing to tell.
+    // The file was only read, so an error of closing it does not matter.
     file.close { [self] _ in
       if let result = held.take() { handler(result) }
     }

@@ -3,18 +3,18 @@ internal import PosixAIO
 internal import Synchronization
 internal import SystemPackage
 
-/// Threads that run work in the order in which it was handed in.
+/// Threads that run work items in the order of their submission.
 ///
-/// A thread is started when work finds all others busy, up to the limit, and then waits for more
-/// until the pool goes. All signals are blocked in it. Waiting costs nothing: Dispatch, which would
-/// otherwise do this, wakes up every second for as long as the process lives.
+/// A thread is started when all others are busy, up to the limit, and then waits for more work
+/// until the pool is released. All its signals are blocked. Waiting threads cost no CPU time.
+/// Dispatch, the alternative, wakes up every second for as long as the process lives.
 @safe
 final class HelperThreads: Sendable {
   typealias Work = @Sendable () -> Void
 
   private struct Item {
     let work: Work
-    /// Of the caller's, to take it back; nil for what may not be taken back.
+    /// The caller's number, for taking the item back; nil for items that cannot be taken back.
     let number: Int?
   }
 
@@ -28,13 +28,13 @@ final class HelperThreads: Sendable {
   private let limit: Int
   private let mayWait: Bool
   private let state = Mutex(State())
-  // Posted for each work, and for each thread at the end. A semaphore is made to be used by several
-  // threads, and this one lives as long as the pool.
+  // Posted for each item, and for each thread at the end. Threads may share a semaphore, and this
+  // one lives as long as the pool.
   nonisolated(unsafe) private let wakeUps: UnsafeMutablePointer<sem_t>
 
   /// - Parameters:
   ///   - limit: The most threads.
-  ///   - mayWait: Whether work may be run by the caller, where not one thread can be had.
+  ///   - mayWait: Whether the caller may run work itself if no thread can be started.
   init(limit: Int, mayWait: Bool = true) {
     require(limit > 0, "EventLoop: offloadThreadLimit is 1 or more")
     self.limit = limit
@@ -44,16 +44,16 @@ final class HelperThreads: Sendable {
   }
 
   deinit {
-    // Every thread holds the pool, so none is left.
+    // Every thread retains the pool, so no thread is left.
     unsafe sem_destroy(wakeUps)
     unsafe wakeUps.deallocate()
   }
 
-  /// Runs `work` on a thread. Where not one thread can be had, it runs here and now, or is dropped
-  /// if the caller may not wait.
+  /// Runs `work` on a thread. If the pool has no thread and cannot start one, the caller runs it,
+  /// or it is dropped if the caller may not wait.
   ///
-  /// - Parameter number: For ``takeBack()``; nil for work that is not taken back.
-  /// - Returns: Whether it is run.
+  /// - Parameter number: For ``takeBack()``; nil for work that cannot be taken back.
+  /// - Returns: Whether the work runs.
   @discardableResult
   func run(number: Int? = nil, _ work: @escaping Work) -> Bool {
     let needsThread = state.withLock { state in
@@ -67,9 +67,9 @@ final class HelperThreads: Sendable {
     return threadFailed()
   }
 
-  /// Takes back what has not begun and has a number.
+  /// Removes the numbered items that have not started.
   ///
-  /// - Returns: The numbers.
+  /// - Returns: Their numbers.
   func takeBack() -> [Int] {
     // The work is released outside of the lock: that may close descriptors.
     let taken = state.withLock { state in
@@ -81,11 +81,11 @@ final class HelperThreads: Sendable {
       state.waiting = kept
       return taken
     }
-    // A thread that wakes up for one of them finds nothing, and waits again.
+    // A thread that wakes up for one of them finds no work, and waits again.
     return taken.compactMap(\.number)
   }
 
-  /// Lets the threads end after what they have to do.
+  /// Ends the threads after their remaining work.
   func close() {
     let threadCount = state.withLock { state in
       state.isClosed = true
@@ -96,7 +96,7 @@ final class HelperThreads: Sendable {
     }
   }
 
-  /// - Returns: Whether what was handed in is run all the same.
+  /// - Returns: Whether the submitted work still runs.
   private func threadFailed() -> Bool {
     let orphaned = state.withLock { state in
       state.threadCount -= 1
@@ -105,7 +105,7 @@ final class HelperThreads: Sendable {
       while let item = state.waiting.popFirst() { orphaned.append(item) }
       return orphaned
     }
-    // None of several, or the one whose thread this was to be.
+    // Orphaned work exists only if the failed thread was the only one.
     guard mayWait || orphaned.isEmpty else { return false }
     for item in orphaned { item.work() }
     return true
@@ -116,7 +116,7 @@ final class HelperThreads: Sendable {
       try startThread(blocksSignals: true) { [self] in serve() }
       return true
     } catch {
-      // Whatever the reason, the work waits for the other threads, or runs on this one.
+      // Whatever the reason, the work waits for other threads, or runs on this one.
       return false
     }
   }
@@ -133,7 +133,7 @@ final class HelperThreads: Sendable {
     case end
   }
 
-  /// The next work, waiting for it; nil when the thread is to end.
+  /// Waits for the next work; nil when the thread must end.
   private func nextWork() -> Work? {
     while true {
       let next: Next = state.withLock { state in
@@ -149,7 +149,7 @@ final class HelperThreads: Sendable {
       case .work(let work): return work
       case .end: return nil
       case .wait:
-        // Interrupted only by a debugger, since all signals are blocked. It may have been posted
+        // Only a debugger can interrupt it, since all signals are blocked. It may have been posted
         // for work that another thread has taken meanwhile.
         while unsafe sem_wait(wakeUps) != 0 {}
         state.withLock { $0.idleCount -= 1 }

@@ -2,35 +2,35 @@ internal import PosixAIO
 internal import Synchronization
 internal import SystemPackage
 
-/// The loop's side of the helper threads: keeps the completions, which never leave the loop's
-/// thread. What crosses threads is the work, its result, and a number.
+/// The loop's side of the helper threads. It stores the completions, which never leave the loop's
+/// thread. Only the work, its result, and a number cross threads.
 ///
-/// A result that nobody takes, because the loop has ended, goes on the helper thread. So what has
-/// to be given back, a descriptor, a lock, a name, is owned by the result itself.
+/// If the loop has ended, a result is released on the helper thread. So the result itself owns any
+/// resource that must be released: a descriptor, a lock, a name.
 @safe
 final class Helpers {
-  /// What work waits for. Each kind has threads of its own, so that none keeps another waiting.
+  /// The kinds of work. Each has threads of its own, so that none delays another.
   enum Kind: Int, CaseIterable {
-    /// The file system.
+    /// Calls to the file system.
     case fileCall
-    /// The user's own work.
+    /// The user's work.
     case offloaded
-    /// A resolver, which may take half a minute for each name.
+    /// A resolver call, which may take half a minute for each name.
     case nameLookUp
-    /// Somebody else's lock, for as long as that is held.
+    /// A wait for a file lock, as long as another holder keeps it.
     case lockWait
   }
 
-  /// The most calls of one loop that wait for a lock at a time: each takes a thread.
+  /// The most calls of one loop that wait for locks at a time. Each occupies a thread.
   static let lockWaiterLimit = 16
-  /// The most look-ups of names at a time. Further ones wait.
+  /// The most name look-ups at a time. Further ones are queued.
   static let nameLookUpLimit = 4
 
   typealias Completion<Value> = (Result<Value, Errno>) -> Void
 
   private struct Call {
     let kind: Kind
-    /// Gets nil where it has ended, or why it will not.
+    /// Receives nil if the work has ended, or the reason why it was given up.
     let complete: (Errno?) -> Void
   }
 
@@ -45,8 +45,8 @@ final class Helpers {
   private var isCanceling = false
 
   /// - Parameters:
-  ///   - threadLimit: The most threads for calls on files, and as many for offloaded work.
-  ///   - limit: The most calls that have not ended.
+  ///   - threadLimit: The most threads for file calls, and also for offloaded work.
+  ///   - limit: The most unfinished calls.
   init(
     threadLimit: Int, limit: Int, _ remote: EventLoop.Remote, _ nextTurn: NextTurnCalls,
     _ keepAlive: KeepAlive
@@ -69,14 +69,14 @@ final class Helpers {
   /// Calls whose completion was not called yet.
   var unfinishedCount: Int { pending.count }
 
-  /// Runs work on a thread of a kind, then its completion on the loop.
+  /// Runs work on a thread of the given kind, then its completion on the loop.
   ///
   /// - Parameters:
-  ///   - isCleanUp: Whether it gives something back, and is therefore run in any case: over the
-  ///     limit, and when the loop is being cut off.
-  ///   - completion: Called once, never from inside this call: with the result of `work`; with
-  ///     `EAGAIN` over the limit, or `ECANCELED` when the loop ends, and then the work was not
-  ///     started, or goes on unseen.
+  ///   - isCleanUp: Whether the work releases a resource. Such work always runs, even over the
+  ///     limit and when the loop is being cut off.
+  ///   - completion: Called once, never inside this call: with the result of `work`; with `EAGAIN`
+  ///     over the limit; or with `ECANCELED` when the loop ends. After an error the work was not
+  ///     started, or continues with its result discarded.
   func run<Value: Sendable>(
     _ kind: Kind, isCleanUp: Bool = false, _ work: @escaping @Sendable () -> Value,
     _ completion: @escaping Completion<Value>
@@ -91,9 +91,9 @@ final class Helpers {
     if kind == .lockWait { lockWaiterCount += 1 }
     pending[number] = Call(kind: kind) { reason in
       if let reason { return completion(.failure(reason)) }
-      // The work has put its result in before the loop was told.
+      // The work stores its result before it notifies the loop.
       guard let value = work.takeResult() else {
-        trap("Helpers: a result is there once")
+        trap("Helpers: a result is taken once")
       }
       completion(.success(value))
     }
@@ -104,7 +104,7 @@ final class Helpers {
     if !isRun { finishNextTurn(number, .resourceTemporarilyUnavailable) }
   }
 
-  /// Whether another wait for a lock would not be refused for their number.
+  /// Whether one more lock wait is within the limit.
   var mayWaitForLock: Bool { lockWaiterCount < Self.lockWaiterLimit }
 
   private func refusal(of kind: Kind) -> Errno? {
@@ -123,13 +123,13 @@ final class Helpers {
 
   // MARK: - The end
 
-  /// Answers those that wait for locks with `ECANCELED`. A lock that is taken after all is released
-  /// with its result.
+  /// Completes lock waits with `ECANCELED`. A lock that is taken afterwards is released with its
+  /// result.
   func giveUpLockWaits() {
     giveUp { $0.kind == .lockWait }
   }
 
-  /// Refuses work from now on, and answers with `ECANCELED` what has not begun.
+  /// Refuses new work, and completes work that has not started with `ECANCELED`.
   func beginCanceling() {
     isCanceling = true
     for pool in pools {
@@ -137,7 +137,8 @@ final class Helpers {
     }
   }
 
-  /// Answers everything with `ECANCELED`; what has begun goes on unseen.
+  /// Completes all work with `ECANCELED`. Work that has started continues with its result
+  /// discarded.
   func giveUpAll() {
     giveUp { _ in true }
   }
@@ -152,16 +153,16 @@ final class Helpers {
     nextTurn.add { [self] in finish(number, reason) }
   }
 
-  /// Lets the threads end after what they have to do.
+  /// Ends the threads after their remaining work.
   func close() {
     for pool in pools { pool.close() }
   }
 }
 
-/// Work that is done once, and its result.
+/// Work that runs once, and its result.
 ///
-/// What the work captures is released when it is done, before the loop is told: it may be the last
-/// to use a descriptor.
+/// The work's captures are released when it has run, before the loop is notified: they may hold the
+/// last reference to a descriptor.
 private final class HelperWork<Value: Sendable>: Sendable {
   private enum State {
     case work(@Sendable () -> Value)

@@ -3,8 +3,8 @@ package import SystemPackage
 
 /// Runs `body` on a new thread. Wraps `pthread_create(3)`.
 ///
-/// - Parameter blocksSignals: Whether all signals are blocked on the thread.
-/// - Throws: `EAGAIN` if no thread can be started.
+/// - Parameter blocksSignals: Whether to block all signals on the thread.
+/// - Throws: `EAGAIN` if the thread cannot be started.
 package func startThread(
   blocksSignals: Bool = false, _ body: @escaping @Sendable () -> Void
 ) throws(Errno) {
@@ -36,7 +36,7 @@ private final class ThreadBody {
 }
 
 private func threadMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  // startThread passes a body, retained for this thread.
+  // startThread passes a body that is retained for this thread.
   guard let context = unsafe context else { return nil }
   unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
   return nil

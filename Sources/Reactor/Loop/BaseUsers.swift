@@ -1,10 +1,10 @@
-/// Objects that have something to end when their loop does, as an HTTP server.
+/// Objects that must clean up when their loop ends, such as an HTTP server.
 package final class BaseUsers {
   private var ends: [ObjectIdentifier: () -> Void] = [:]
   private var haveEnded = false
 
-  /// Has `end` called when the loop ends, unless the object goes before: see ``remove(_:)``. Calls
-  /// it at once when the loop is ending already.
+  /// Calls `end` when the loop ends. ``remove(_:)`` takes the object out again. If the loop is
+  /// already ending, `end` is called at once.
   package func add(_ object: AnyObject, _ end: @escaping () -> Void) {
     if haveEnded { return end() }
     ends[ObjectIdentifier(object)] = end

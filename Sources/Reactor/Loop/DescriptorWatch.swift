@@ -3,27 +3,27 @@ internal import Glibc
 internal import PosixAIO
 public import SystemPackage
 
-/// What a descriptor is ready for.
+/// The conditions that a descriptor watch waits for and reports.
 public struct DescriptorEvents: OptionSet, Sendable {
-  /// The bits.
+  /// The bit mask.
   public let rawValue: Int
 
-  /// Makes a set of bits.
+  /// Creates a set from a bit mask.
   ///
-  /// - Parameter rawValue: The sum of those of ``readable`` and ``writable``.
+  /// - Parameter rawValue: A combination of the raw values of ``readable`` and ``writable``.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
-  /// There is something to read, or the end of it, or an error.
+  /// Data, the end of the stream, or an error can be read.
   public static let readable = DescriptorEvents(rawValue: 1)
-  /// There is room to write, or an error.
+  /// The descriptor accepts data, or has an error.
   public static let writable = DescriptorEvents(rawValue: 2)
 }
 
-/// A descriptor that a loop watches. It goes on, kept or not, until it is cancelled or its loop
-/// ends; then it calls nobody any more.
+/// Watches a descriptor for a loop. It stays active until it is cancelled or its loop ends, even if
+/// you drop every reference. After that, it makes no more calls.
 ///
-/// Cancel it before the descriptor is closed. epoll watches what is open, not its number: of a
-/// closed number that still has a duplicate somewhere, nobody could ask it to stop.
+/// Cancel it before you close the descriptor. epoll watches the open file, not the number: if a
+/// duplicate is still open, epoll keeps reporting it and it can no longer be removed.
 @safe
 public final class DescriptorWatch: @unchecked Sendable {
   private weak var event: Event?
@@ -34,14 +34,13 @@ public final class DescriptorWatch: @unchecked Sendable {
     self.thread = thread
   }
 
-  /// Whether it still watches.
+  /// Whether it is still watching.
   public var isActive: Bool {
     thread.checkAccess()
     return event?.isAdded ?? false
   }
 
-  /// Stops watching. Afterwards the callback is not called any more, also not for what has happened
-  /// in this turn already.
+  /// Stops watching. The callback is not called again, not even for events of the current turn.
   public func cancel() {
     thread.checkAccess()
     event?.remove()
@@ -49,29 +48,29 @@ public final class DescriptorWatch: @unchecked Sendable {
 }
 
 extension EventLoop {
-  /// Calls `body` on the loop each time that a descriptor is ready. Wraps `event_new`.
+  /// Calls `body` on the loop each time a descriptor becomes ready. Wraps `event_new`.
   ///
-  /// Level-triggered: as long as the descriptor is ready and nothing is done about it, `body` is
-  /// called in every turn. A watch that was cancelled is never called, and a watch of a descriptor
-  /// number that was used before is not told of its former descriptor.
+  /// The watch is level-triggered: `body` is called in every turn while the descriptor is ready. A
+  /// cancelled watch is never called, and a watch never reports events of a descriptor that used
+  /// the same number before.
   ///
   /// - Parameters:
-  ///   - descriptor: Of a socket, pipe or terminal, or of something else that epoll can watch; open
-  ///     until the watch is cancelled.
-  ///   - events: What to wait for, at least one of them.
-  ///   - body: Gets what the descriptor is ready for. The loop holds it until the watch is
-  ///     cancelled; where it captures the loop, cancel it, or the two keep each other.
-  /// - Returns: The watch, to cancel it.
+  ///   - descriptor: A socket, pipe, terminal or other descriptor that epoll supports. Keep it open
+  ///     until you cancel the watch.
+  ///   - events: The conditions to wait for, at least one.
+  ///   - body: Receives the conditions that hold. The loop retains it until the watch is cancelled.
+  ///     If it captures the loop, cancel the watch to break the reference cycle.
+  /// - Returns: The watch; use it to cancel.
   /// - Throws: `EPERM` for a regular file or a directory, which are always ready; `EBADF` if the
-  ///   descriptor is not open; `ENOSPC` or `ENOMEM` if the kernel has no room for it; `ECANCELED`
-  ///   when the loop is ending. Nothing was started.
+  ///   descriptor is not open; `ENOSPC` or `ENOMEM` if the kernel cannot add it; `ECANCELED` when
+  ///   the loop is ending. Nothing was started.
   @discardableResult
   public func watch(
     _ descriptor: FileDescriptor, for events: DescriptorEvents,
     _ body: @escaping (DescriptorEvents) -> Void
   ) throws(Errno) -> DescriptorWatch {
     try core.checkSockets()
-    require(!events.isEmpty, "EventLoop: a watch waits for something")
+    require(!events.isEmpty, "EventLoop: a watch needs at least one event")
     try checkPollable(descriptor)
     let flags =
       (events.contains(.readable) ? EV_READ : 0) | (events.contains(.writable) ? EV_WRITE : 0)
@@ -89,7 +88,7 @@ extension EventLoop {
   }
 }
 
-/// Refuses what epoll(7) would refuse. libevent would tell the standard error of that, too.
+/// Throws the error that epoll(7) would report. libevent would also print it to standard error.
 private func checkPollable(_ descriptor: FileDescriptor) throws(Errno) {
   var status = stat()
   try checked(unsafe fstat(descriptor.rawValue, &status))

@@ -4,25 +4,24 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// One event of libevent, and the only place where a pointer to a Swift object goes into libevent
-/// and comes back.
+/// A libevent event. Pointers to Swift objects pass through libevent only here.
 ///
-/// While libevent has an event of ours, the loop's registry keeps the object alive; libevent's own
-/// event exists for just as long, so that nothing of ours stays in a base that outlives the loop.
+/// The loop's registry keeps this object alive while libevent has its event. libevent's event
+/// exists for just as long, so that none of ours remains in a base that outlives the loop.
 @safe
 final class Event {
-  /// How long libevent's event lives.
+  /// How long libevent's event exists.
   enum Lifetime {
-    /// Until it fires, unless it is removed before.
+    /// Until it fires or is removed.
     case untilFired
     /// Until it is removed.
     case untilRemoved
-    /// The same, and it is not counted among what keeps a base running.
+    /// Until it is removed; it does not keep the base running.
     case uncounted
   }
 
-  /// The longest time-out that libevent is given: ten years. It adds a time-out to its clock
-  /// unchecked, and one that overflows has passed at once.
+  /// The longest timeout that is passed to libevent: ten years. libevent adds timeouts to its clock
+  /// without a check, and a timeout that overflows fires at once.
   static let longestTimeout = Duration.seconds(10 * 365 * 24 * 60 * 60)
 
   private let registry: EventRegistry
@@ -32,19 +31,19 @@ final class Event {
   private let body: (Int32) -> Void
   private var event: OpaquePointer?
 
-  /// Whether libevent has it in its count, where that is not a descriptor that somebody may talk
-  /// to: see ``EventRegistry/watchesOthers``.
-  private var isPatient = false {
+  /// Whether libevent counts the event as added or active. Events without a watched descriptor are
+  /// excluded from ``EventRegistry/watchesOthers``.
+  private var isCounted = false {
     didSet {
-      guard isPatient != oldValue, descriptor == -1 || flags & Int16(EV_SIGNAL) != 0 else { return }
-      registry.patientCount += isPatient ? 1 : -1
+      guard isCounted != oldValue, descriptor == -1 || flags & Int16(EV_SIGNAL) != 0 else { return }
+      registry.backgroundEventCount += isCounted ? 1 : -1
     }
   }
 
   /// - Parameters:
   ///   - descriptor: A descriptor, a signal number with `EV_SIGNAL`, or -1 for a timer.
   ///   - flags: `EV_READ`, `EV_WRITE`, `EV_SIGNAL`, `EV_PERSIST`.
-  ///   - body: Gets which of the flags it is called for.
+  ///   - body: Receives the flags that fired.
   init(
     in registry: EventRegistry, descriptor: Int32 = -1, flags: Int32 = 0,
     lifetime: Lifetime = .untilFired, _ body: @escaping (_ fired: Int32) -> Void
@@ -56,7 +55,7 @@ final class Event {
     self.body = body
   }
 
-  /// As above, for what does not ask why it is called.
+  /// As above, for a body that does not need the flags.
   convenience init(
     in registry: EventRegistry, descriptor: Int32 = -1, flags: Int32 = 0,
     lifetime: Lifetime = .untilFired, _ body: @escaping () -> Void
@@ -65,10 +64,10 @@ final class Event {
     }
   }
 
-  /// Whether libevent has it.
+  /// Whether libevent's event exists.
   var isAdded: Bool { unsafe event != nil }
 
-  /// Has libevent know the event, without waiting for anything yet. Wraps `event_new`.
+  /// Creates libevent's event without adding it. Wraps `event_new`.
   func prepare() {
     guard !isAdded else { return }
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -80,10 +79,9 @@ final class Event {
     registry.insert(self)
   }
 
-  /// Starts to wait, until `timeout` at the latest. Wraps `event_add`.
+  /// Adds the event, with an optional timeout. Wraps `event_add`.
   ///
-  /// - Parameter timeout: One below 0 is taken as 0, one over ``longestTimeout`` as that. nil waits
-  ///   without a limit.
+  /// - Parameter timeout: Limited to 0 … ``longestTimeout``. nil waits without a limit.
   func add(timeout: Duration? = nil) {
     prepare()
     let status: Int32
@@ -93,12 +91,11 @@ final class Event {
     } else {
       status = unsafe event_add(event, nil)
     }
-    require(status == 0, "EventLoop: the event could not be added: a bad descriptor?")
-    isPatient = true
+    require(status == 0, "EventLoop: the event could not be added; is its descriptor valid?")
+    isCounted = true
   }
 
-  /// Changes how long it waits at most, from now on; nil is for ever. Wraps `event_add` and
-  /// `event_remove_timer`.
+  /// Restarts the timeout; nil removes it. Wraps `event_add` and `event_remove_timer`.
   func setTimeout(_ timeout: Duration?) {
     if let timeout {
       add(timeout: timeout)
@@ -107,9 +104,9 @@ final class Event {
     }
   }
 
-  /// Starts to wait for a descriptor that may be a bad one. Wraps `event_add`.
+  /// Adds the event for a descriptor that may be invalid. Wraps `event_add`.
   ///
-  /// - Throws: What epoll_ctl(2) said. Nothing was added.
+  /// - Throws: The error of epoll_ctl(2). Nothing was added.
   func tryAdd() throws(Errno) {
     prepare()
     errno = 0
@@ -119,47 +116,47 @@ final class Event {
     throw reason
   }
 
-  /// Stops to wait, and stays ready to be added again. Wraps `event_del`.
+  /// Stops waiting. The event can be added again. Wraps `event_del`.
   func pause() {
     guard let event = unsafe event else { return }
     unsafe event_del(event)
-    isPatient = false
+    isCounted = false
   }
 
-  /// Stops to wait. Afterwards the body is not called again. Wraps `event_free`.
+  /// Stops waiting and frees libevent's event. The body is not called again. Wraps `event_free`.
   func remove() {
     guard let event = unsafe event else { return }
     unsafe event_free(event)
     unsafe self.event = nil
-    isPatient = false
+    isCounted = false
     registry.remove(self)
   }
 
-  /// Has the body called in this turn, behind what is active already. Wraps `event_active`.
+  /// Calls the body in this turn, after the events that are already active. Wraps `event_active`.
   func activate() {
     guard let event = unsafe event else { return }
-    // Not EV_TIMEOUT: adding a timer takes that back.
+    // Not EV_TIMEOUT: adding a timer would cancel that.
     unsafe event_active(event, EV_READ, 1)
-    isPatient = true
+    isCounted = true
   }
 
   fileprivate func fire(_ fired: Int32) {
-    if flags & Int16(EV_PERSIST) == 0 { isPatient = false }
+    if flags & Int16(EV_PERSIST) == 0 { isCounted = false }
     if lifetime == .untilFired { remove() }
     registry.performCallback { body(fired) }
   }
 }
 
 private func fired(_: Int32, _ fired: Int16, _ context: UnsafeMutableRawPointer?) {
-  // event_new was given an Event, which the registry keeps alive while it is added; this reference
-  // keeps it while its body runs.
+  // event_new received an Event, which the registry keeps alive while it exists. This reference
+  // keeps it alive while its body runs.
   guard let context = unsafe context else { return }
   unsafe Unmanaged<Event>.fromOpaque(context).takeUnretainedValue().fire(Int32(fired))
 }
 
 extension timeval {
-  /// Rounds up to a microsecond, so that a timer may be late, never early; and into the range that
-  /// libevent can add to its clock.
+  /// Rounds up to a microsecond, so that a timer may be late but never early, and limits the value
+  /// to the range that libevent can add to its clock.
   init(_ duration: Duration) {
     let (seconds, attoseconds) = min(max(duration, .zero), Event.longestTimeout).components
     let attosecondsPerMicrosecond: Int64 = 1_000_000_000_000

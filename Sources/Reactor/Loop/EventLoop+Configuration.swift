@@ -3,53 +3,58 @@ public import PosixAIO
 extension EventLoop {
   /// The limits of a loop.
   public struct Configuration: Sendable {
-    /// The limits of the file operations.
+    /// The limits of file operations.
     /// ``/PosixAIO/CompletionQueue/Configuration/completionsPerDrain`` bounds the file completions
-    /// in one turn of the loop, so that timers and calls of other threads get their share. Here it
-    /// is 64 unless set: a tenth of a millisecond with cached reads of 4 KiB.
+    /// in one turn of the loop, so that timers and calls from other threads get their share. In a
+    /// loop the default is 64, which takes a tenth of a millisecond with cached reads of 4 KiB.
     public var queue = Self.queueOfALoop
 
-    /// The same, 1 or more, while sockets or other descriptors are watched beside the loop's own,
-    /// in a borrowed base whatever its owner has added. 16 unless set.
+    /// The most file completions in one turn while sockets or other descriptors are watched, 1 or
+    /// more. In a borrowed base, any event that the base's owner has added counts as well. The
+    /// default is 16.
     public var completionsPerSharedTurn = 16
 
-    /// The reads among them that the page cache is asked for, 1 or more. 4 unless set: with 4 KiB
-    /// each that is 8 microseconds, half the round trip of a message, and takes a fifth of their
-    /// rate. Where latency does not matter, set both to what ``queue`` has.
+    /// The most reads in such a turn that are tried from the page cache, 1 or more. The default is
+    /// 4: with 4 KiB each they take 8 microseconds, half the round trip of a message, and the limit
+    /// costs a fifth of their rate. If latency does not matter, set both limits to the one in
+    /// ``queue``.
     public var cachedReadsPerSharedTurn = 4
 
-    /// The most helper threads for calls on files that POSIX AIO does not have, such as `open(2)`,
-    /// and as many for ``EventLoop/offload(_:_:)``, 1 or more. Look-ups of names have 4 of their
-    /// own, and waits for locks 16, so that none of the four keeps another waiting.
+    /// The most helper threads for file calls that POSIX AIO does not offer, such as `open(2)`, and
+    /// also the most for ``EventLoop/offload(_:_:)``, 1 or more. The default is 4. Name look-ups
+    /// have 4 threads of their own, and waits for locks 16, so that none of the four kinds delays
+    /// another.
     public var offloadThreadLimit = 4
 
-    /// The most calls for all of them that have not ended, 1 or more. Over it they are refused with
-    /// `EAGAIN`, except those that give something back, such as closing a file.
+    /// The most unfinished calls on all helper threads together, 1 or more. The default is 65 536.
+    /// Calls over the limit fail with `EAGAIN`, except those that release a resource, such as
+    /// closing a file.
     public var offloadLimit = 65_536
 
-    /// The most calls of other threads that the loop makes in one turn, 1 or more.
+    /// The most calls from other threads in one turn, 1 or more. The default is 256.
     public var callsPerTurn = 256
 
-    /// The most parts of tasks that it runs in one turn, 1 or more: what a task does from one
-    /// `await` to the next.
+    /// The most task jobs in one turn, 1 or more. A job is the part of a task from one `await` to
+    /// the next. The default is 256.
     public var jobsPerTurn = 256
 
-    /// The most calls of other threads that wait. Over it ``Remote/execute(_:)`` refuses.
+    /// The most pending calls from other threads, 1 or more. Over it ``Remote/execute(_:)`` returns
+    /// false. The default is 1 048 576.
     public var waitingCallLimit = 1 << 20
 
-    /// Whether ranges of files that are in the page cache go to sockets without a copy, by
-    /// `sendfile(2)`; true by default. That takes a kernel of 6.5 or newer, and a file that the
-    /// process owns or may write to: of others `cachestat(2)` does not tell what is cached.
-    /// ``Statistics/uncopiedFileByteCount`` tells whether it is so. What is not sent in this way is
-    /// copied; the bytes are the same.
+    /// Whether file ranges in the page cache are sent to sockets without a copy, by `sendfile(2)`.
+    /// The default is true. This requires Linux 6.5, and a file that the process owns or may write
+    /// to: for other files `cachestat(2)` does not report what is cached. Other data is copied; the
+    /// bytes are the same. ``Statistics/uncopiedFileByteCount`` shows how much was sent without a
+    /// copy.
     public var sendsFilesWithoutCopy = true
 
-    /// How long the end of a loop that is cut off waits for what cannot be cancelled, 0 or more:
-    /// calls that a helper thread has begun, tasks that have not noticed their cancellation, and
-    /// operations that the kernel has begun on regular files. 1 second by default.
+    /// How long a loop that is cut off waits for work that cannot be cancelled, 0 or more: calls
+    /// that a helper thread has started, tasks that have not noticed their cancellation, and kernel
+    /// operations on regular files. The default is 1 second.
     public var cancellationGracePeriod = Duration.seconds(1)
 
-    /// The limits as they are unless set.
+    /// Creates the default configuration.
     public init() {}
 
     private static let queueOfALoop = {

@@ -2,11 +2,11 @@ internal import PosixAIO
 internal import CLibevent
 
 extension EventLoop {
-  /// Whether one of the loop's own run calls is active.
+  /// The state of the loop's own run calls.
   enum RunState {
     case idle
     case running
-    /// ``stop()`` was called: the present run ends, or the next one at once.
+    /// ``stop()`` was called: ends the current run, or the next one at once.
     case stopping
   }
 
@@ -18,8 +18,7 @@ extension EventLoop {
     core.runState = .idle
   }
 
-  /// Waits until something happens, runs the callbacks of it, and returns. Returns at once after
-  /// ``stop()``.
+  /// Waits for events, runs their callbacks, and returns. Returns at once after ``stop()``.
   public func runOnce() {
     turn()
     core.runState = .idle
@@ -28,8 +27,8 @@ extension EventLoop {
   /// Runs until a condition holds.
   ///
   /// - Parameters:
-  ///   - condition: Asked before the first turn and after each one.
-  ///   - timeout: The longest to run, more than 0; without one, as long as it takes.
+  ///   - condition: Checked before the first turn and after each one.
+  ///   - timeout: The longest time to run, more than 0. The default is no limit.
   /// - Returns: Whether the condition holds; false after the timeout or ``stop()``.
   @discardableResult
   public func run(until condition: () -> Bool, timeout: Duration? = nil) -> Bool {
@@ -40,30 +39,30 @@ extension EventLoop {
     while !isMet, !isOver, turn() {
       isMet = condition()
     }
-    // After the last turn as well: what made the time run out may have met it.
+    // Checked after the last turn too: one turn may both reach the timeout and meet the condition.
     deadline?.cancel()
     core.runState = .idle
     return isMet
   }
 
-  /// Runs for a while, or until ``stop()``.
+  /// Runs for a time, or until ``stop()``.
   ///
   /// - Parameter duration: More than 0.
   public func run(for duration: Duration) {
     run(until: { false }, timeout: duration)
   }
 
-  /// Makes the run call that is active return after the callback that is running; before one, makes
-  /// that return at once. Wraps `event_base_loopbreak`.
+  /// Makes the active run call return after the current callback. If none is active, the next one
+  /// returns at once. Wraps `event_base_loopbreak`.
   ///
-  /// A base that C code runs is C's to stop: here only the loop's own run calls end.
+  /// It ends only the loop's own run calls. A base that C code runs must be stopped by that code.
   public func stop() {
     guard core.refusal == nil else { return }
     if core.runState == .running { unsafe event_base_loopbreak(core.base) }
     core.runState = .stopping
   }
 
-  /// - Returns: Whether to go on: false after `stop()`.
+  /// - Returns: Whether to continue; false after `stop()`.
   @discardableResult
   private func turn() -> Bool {
     moveToCurrentThread()
@@ -77,7 +76,7 @@ extension EventLoop {
     }
     core.counters.statistics.turnCount += 1
     require(
-      status >= 0, "EventLoop: the base runs already; a callback must not run it once more")
+      status >= 0, "EventLoop: the base is already running; a callback must not run it again")
     return core.runState == .running
   }
 }

@@ -4,23 +4,23 @@ extension EventLoop {
   /// Starts a task on the loop's thread, from a callback or before the loop runs.
   ///
   /// The task begins in this turn or the next, not inside this call. Between its `await`s it runs
-  /// as a callback does, so it may use everything that belongs to the loop. It keeps a borrowed
-  /// base running until it ends.
+  /// like a callback, so it may use everything that belongs to the loop. It keeps a borrowed base
+  /// running until it ends.
   ///
-  /// The loop's end cancels the task and waits for it, ``Configuration/cancellationGracePeriod`` at
-  /// most. A task that has not ended by then is not run any further, which a line on standard error
-  /// tells, and whoever awaits it waits for ever. A task that captures the loop keeps it: close the
-  /// loop then.
+  /// The loop's end cancels the task and waits for it, at most
+  /// ``Configuration/cancellationGracePeriod``. A task that has not ended by then does not run any
+  /// further: a line on standard error reports it, and an `await` of its value never returns. A
+  /// task that captures the loop keeps the loop alive; close the loop in that case.
   ///
-  /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to that
-  /// actor, which does not get the thread while the loop has it. Such a body traps at once; write
+  /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to the
+  /// main actor, which cannot run while the loop has the thread. Such a body traps at once. Write
   /// `{ @Sendable in … }` there, which belongs to no actor, or use the static
   /// ``run(configuration:_:)``.
   ///
-  /// - Parameter body: Runs on the loop's thread, and so do its child tasks, and the actors that it
-  ///   calls unless they have an executor of their own; what it captures need not be `Sendable`. A
-  ///   closure of an actor runs on that actor.
-  /// - Returns: The task, to cancel it or to await its end from anywhere.
+  /// - Parameter body: Runs on the loop's thread, like its child tasks, and the actors that it
+  ///   calls if they have no executor of their own. Its captures need not be `Sendable`. A closure
+  ///   of an actor runs on that actor.
+  /// - Returns: The task. Cancel it or await it from anywhere.
   @discardableResult
   public func startTask<Value: Sendable>(
     _ body: @escaping @isolated(any) () async -> Value
@@ -32,8 +32,8 @@ extension EventLoop {
     return task
   }
 
-  /// As ``startTask(_:)->Task<Value,Never>``, for a task that can fail. Whoever awaits its value
-  /// gets the error.
+  /// As ``startTask(_:)->Task<Value,Never>``, for a task that can fail. Awaiting its value throws
+  /// the error.
   public func startTask<Value: Sendable>(
     _ body: @escaping @isolated(any) () async throws -> Value
   ) -> Task<Value, any Error> {
@@ -48,14 +48,14 @@ extension EventLoop {
 
   /// Runs the loop until `body` has returned, for programs without an `async main`.
   ///
-  /// ``stop()`` cancels the task, and the loop runs on until that returns. Other tasks of the loop
-  /// are left as they are: they go on when the loop is run again, or is closed. Traps inside a
-  /// callback of the loop.
+  /// ``stop()`` cancels the task, and the loop runs until the task returns. Other tasks of the loop
+  /// are not affected: they continue when the loop is run again, or closed. Traps inside a callback
+  /// of the loop.
   ///
   /// - Parameter body: Runs as a task on the loop's thread; see
   ///   ``startTask(_:)->Task<Value,Never>``.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: The error that `body` throws.
   @discardableResult
   public func run<Value: Sendable, Failure: Error>(
     _ body: @escaping @isolated(any) (EventLoop) async throws(Failure) -> Value
@@ -77,12 +77,12 @@ extension EventLoop {
     }
   }
 
-  /// Makes a loop, runs it until `body` has returned, and closes it: see ``close()``.
+  /// Creates a loop, runs it until `body` has returned, and closes it; see ``close()``.
   ///
-  /// Other tasks that are left then go on while they use files, and are cancelled when they wait
+  /// Other tasks that are left then continue while they use files, and are cancelled when they wait
   /// for anything else. They have ``Configuration/cancellationGracePeriod`` to end; a line on
-  /// standard error tells of those that have not. Await a task's value in `body` to let it end by
-  /// itself.
+  /// standard error reports those that have not ended. To let a task end by itself, await its value
+  /// in `body`.
   ///
   /// ```swift
   /// let text = try EventLoop.run { loop in
@@ -94,22 +94,22 @@ extension EventLoop {
   /// - Parameters:
   ///   - configuration: The limits of the loop.
   ///   - body: Runs as a task on the loop's thread.
-  /// - Returns: What `body` returns.
-  /// - Throws: What ``init(configuration:)`` and `body` throw.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: The errors of ``init(configuration:)`` and of `body`.
   @discardableResult
   public static func run<Value: Sendable>(
     configuration: Configuration = Configuration(),
     _ body: @escaping @isolated(any) @Sendable (EventLoop) async throws -> Value
   ) throws -> Value {
-    // Sendable, or a closure at the top level of a program would belong to the main actor.
+    // Sendable, so that a closure at the top level of a program does not belong to the main actor.
     let loop = try EventLoop(configuration: configuration)
-    // Other tasks may be left, which hold the loop.
+    // Remaining tasks may retain the loop.
     defer { loop.close() }
     return try loop.run(body)
   }
 
-  /// Traps for what would wait for ever: the main actor's queue is not served while a loop has the
-  /// main thread, and on another thread the body could not use the loop.
+  /// Traps on bodies that would never run: the main actor's queue is not served while a loop has
+  /// the main thread, and on another thread the body could not use the loop.
   private func checkIsolation(_ actor: (any Actor)?) {
     require(
       actor !== MainActor.shared,
@@ -120,11 +120,10 @@ extension EventLoop {
   }
 }
 
-/// What a task of a loop runs.
+/// The body of a loop task.
 ///
-/// Sendable, although the body captures what belongs to the loop's thread: the body is made on that
-/// thread, and the executor runs it, and every part of it, on that thread. The task that carries it
-/// there does not look inside.
+/// Sendable although the body captures objects of the loop's thread: the body is created on that
+/// thread, and the executor runs all its jobs there. The task that carries it does not access it.
 private final class TaskBody<Value: Sendable>: @unchecked Sendable {
   let number: Int
   private let tasks: LoopTasks

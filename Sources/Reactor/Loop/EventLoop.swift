@@ -4,71 +4,72 @@ public import SystemPackage
 /// An event loop for sockets, timers, signals and files on one thread. Wraps libevent's
 /// `event_base`.
 ///
-/// The loop belongs to the thread that makes it, until another one runs it or calls
-/// ``moveToCurrentThread()``. Callbacks run on that thread, and never from inside the call that
-/// started the work.
+/// The loop belongs to the thread that creates it, until another thread runs it or calls
+/// ``moveToCurrentThread()``. Callbacks run on that thread, and never inside the call that started
+/// the work.
 ///
-/// **Threads and tasks.** A loop and what belongs to it, such as a ``File`` or a ``Connection``,
-/// are `Sendable`: any task or actor may keep them and pass them on. They are used on the loop's
-/// thread, and trap elsewhere; only ``remote``, ``executor`` and ``configuration`` are for any
-/// thread. Tasks of ``startTask(_:)->Task<Value,Never>`` run on that thread, and with them their
-/// child tasks, the functions that they call, and the actors that have no executor of their own. An
-/// actor that other tasks call, too, is a ``LoopActor``.
+/// **Threads and tasks.** A loop and the objects that belong to it, such as a ``File`` or a
+/// ``Connection``, are `Sendable`: any task or actor may store them and pass them on. They must be
+/// used on the loop's thread, and trap elsewhere; only ``remote``, ``executor`` and
+/// ``configuration`` may be used on any thread. Tasks of ``startTask(_:)->Task<Value,Never>`` run
+/// on the loop's thread. So do their child tasks, the functions that they call, and actors without
+/// an executor of their own. Make an actor a ``LoopActor`` if other tasks call it too.
 ///
-/// Files go through the loop's ``queue``, whose descriptor is an ordinary read event of the base.
+/// Files use the loop's ``queue``, whose descriptor is an ordinary read event of the base.
 ///
-/// **Its end.** A loop ends by ``close()``, by ``shutDown(within:)``, or with the last reference to
-/// it. What belongs to it, such as a ``File``, does not keep it; handlers and tasks that capture it
-/// do. Whatever was accepted is answered once before the loop has ended: with its own result, or
-/// with `ECANCELED`. When the last reference goes while work is in progress, the handlers are
-/// called by then, on the thread that lets go of it: at once, or when the callback of the loop that
-/// is running has returned. That takes ``Configuration/cancellationGracePeriod`` at most. Where it
-/// goes on another thread, a loop over a borrowed base ends when its own thread runs that next.
+/// **The end of a loop.** A loop ends by ``close()``, by ``shutDown(within:)``, or with the last
+/// reference to it. Objects that belong to it, such as a ``File``, do not keep it alive; handlers
+/// and tasks that capture it do. Every accepted operation completes once before the loop has ended:
+/// with its own result, or with `ECANCELED`. If the last reference goes while work is in progress,
+/// the remaining handlers are called on the thread that releases it: at once, or when the loop's
+/// current callback has returned. This takes at most ``Configuration/cancellationGracePeriod``. If
+/// a loop over a borrowed base loses its last reference on another thread, it ends when its own
+/// thread next runs the base.
 ///
-/// **Refusals.** No call that takes a completion handler throws. One that the loop does not accept
-/// starts nothing and fails like any other: its handler is called in the next turn, never from
-/// inside the call, with `EBADF` for what was closed, `EAGAIN` over a limit, `EINVAL` for an
-/// argument that is out of range, and `ECANCELED` while the loop is being cut off. A buffer comes
-/// back with the error. So every handler is called once, however its call ends. Calls without a
-/// handler, such as ``Connection/write(_:)-(RawSpan)``, throw their errno instead.
+/// **Refusals.** No call that takes a completion handler throws. A call that the loop does not
+/// accept starts nothing and fails like any other: its handler is called in the next turn, never
+/// inside the call. The error is `EBADF` if the object is closed, `EAGAIN` over a limit, `EINVAL`
+/// for an argument out of range, and `ECANCELED` while the loop is being cut off. A buffer is
+/// returned with the error. So every handler is called exactly once. Calls without a handler, such
+/// as ``Connection/write(_:)-(RawSpan)``, throw their errno instead.
 ///
-/// A loop that has ended has no next turn: the handler is called at once, before the call returns,
-/// with `ECANCELED`. What gives something back still does so, such as ``File/close(_:)``, and
-/// reports its own result. A handler that repeats its call after every error never gets done then:
-/// let it stop at `ECANCELED`.
+/// A loop that has ended has no next turn: the handler is called with `ECANCELED` before the call
+/// returns. Calls that release a resource, such as ``File/close(_:)``, still do so and report their
+/// own result. A handler that retries after every error would then recurse without end; do not
+/// retry after `ECANCELED`.
 ///
-/// **Misuse.** A violated requirement is a bug of the caller, and traps with a sentence, in release
-/// builds too. Use on another thread is one, and use in a fork's child. Closing, cancelling and
-/// stopping twice are none.
+/// **Misuse.** A violated requirement is a bug in the caller, and traps with a sentence, in release
+/// builds too. Use on another thread or in a forked child is misuse. Closing, cancelling or
+/// stopping twice is harmless.
 @safe
 public final class EventLoop: Sendable {
   package let core: LoopCore
 
-  /// Makes a loop with an event base and a completion queue of its own.
+  /// Creates a loop with an event base and a completion queue of its own.
   ///
-  /// - Parameter configuration: The limits; those that are out of their range trap.
-  /// - Throws: What ``/PosixAIO/CompletionQueue/init(configuration:)`` throws; `EMFILE` or its like
-  ///   for the descriptors of the base. Nothing stays behind.
+  /// - Parameter configuration: The limits; a value out of range traps.
+  /// - Throws: The errors of ``/PosixAIO/CompletionQueue/init(configuration:)``; `EMFILE` or a
+  ///   similar error if the base cannot get descriptors. Nothing was created.
   public convenience init(configuration: Configuration = Configuration()) throws(Errno) {
     self.init(try unsafe LoopCore(base: nil, configuration))
     core.setHandle(self)
   }
 
-  /// Makes a loop of an event base that somebody else made, and runs.
+  /// Creates a loop over an event base that other code created and runs.
   ///
-  /// The loop adds events of its own, and takes them out when it ends; it neither frees the base
-  /// nor makes its loop return. It works by whoever runs the base: ``run()`` or C's
-  /// `event_base_dispatch`, on the thread that makes this loop, or else that calls
-  /// ``moveToCurrentThread()`` first.
+  /// The loop adds its events to the base, and removes them when it ends. It neither frees the base
+  /// nor stops it. Its work happens while the base runs, by ``run()`` or C's `event_base_dispatch`.
+  /// Run the base on the thread that creates this loop, or call ``moveToCurrentThread()`` on
+  /// another one first.
   ///
-  /// What is in progress keeps `event_base_dispatch` from returning: file operations, offloaded
-  /// work, tasks, timers and watches. Calls that wait in ``remote`` do not: a base that is to wait
-  /// for them needs an event that stays.
+  /// Work in progress keeps `event_base_dispatch` from returning: file operations, offloaded work,
+  /// tasks, timers and watches. Pending calls in ``remote`` do not keep the base running; add a
+  /// persistent event if you need that.
   ///
   /// - Parameters:
-  ///   - base: libevent's `event_base`. It outlives the loop.
+  ///   - base: libevent's `event_base`. It must outlive the loop.
   ///   - configuration: The limits.
-  /// - Throws: As ``init(configuration:)``. The base is as it was.
+  /// - Throws: As ``init(configuration:)``. The base is unchanged.
   @unsafe
   public convenience init(
     borrowing base: OpaquePointer, configuration: Configuration = Configuration()
@@ -77,7 +78,7 @@ public final class EventLoop: Sendable {
     core.setHandle(self)
   }
 
-  /// Another reference to a loop, for code that gets one as an argument.
+  /// Another reference to a loop, for code that receives one as an argument.
   init(_ core: LoopCore) {
     self.core = core
   }
@@ -86,60 +87,59 @@ public final class EventLoop: Sendable {
     core.handleIsGoing()
   }
 
-  /// Reaches the loop from other threads.
+  /// Passes calls to the loop from other threads.
   public var remote: Remote { core.remote }
 
   /// Runs tasks and actors on the loop's thread.
   public var executor: Executor { core.executor }
 
-  /// The limits with which the loop was made.
+  /// The limits that the loop was created with.
   public var configuration: Configuration { core.configuration }
 
-  /// Makes the calling thread the loop's, before it runs a borrowed base that another thread gave
-  /// a loop. No other thread uses the loop any more.
+  /// Makes the calling thread the loop's. Call it before this thread runs a borrowed base of
+  /// another thread's loop. After that, no other thread may use the loop.
   ///
-  /// The queue's signal is blocked in the calling thread until the loop's end on it, or until
-  /// ``leaveCurrentThread()``. A thread cannot change the mask of another one: call
-  /// ``leaveCurrentThread()`` on the former thread before, or it keeps the signal blocked.
+  /// The calling thread's signal mask blocks the queue's signal until the loop ends there, or until
+  /// ``leaveCurrentThread()``. A thread cannot change another thread's mask: call
+  /// ``leaveCurrentThread()`` on the former thread first, or the signal stays blocked there.
   public func moveToCurrentThread() {
     core.moveToCurrentThread()
   }
 
-  /// Gives the calling thread the signal mask back that it had, before another thread takes the
-  /// loop over with ``moveToCurrentThread()``.
+  /// Restores the calling thread's signal mask, before another thread takes the loop over with
+  /// ``moveToCurrentThread()``.
   ///
-  /// The loop goes on to work here too, by the signal's handler, until then.
+  /// Until then the loop still works on this thread, by the signal's handler.
   public func leaveCurrentThread() {
     core.checkThread()
     core.queue.leaveCurrentThread()
   }
 
-  /// Calls `body` in the next turn of the loop, after everything else of the present one: after a
-  /// look at all descriptors and timers.
+  /// Calls `body` in the next turn of the loop, after all descriptors and timers were checked once.
   ///
-  /// The call is work of the loop: it is made before the loop has ended, however that ends.
+  /// The call is made before the loop has ended, however the loop ends.
   ///
-  /// - Parameter body: Called once, on the loop's thread, and never from inside this call. Calls
-  ///   are made in the order in which they were asked for.
-  /// - Returns: Whether the loop will make the call; false while it is being cut off and after its
-  ///   end, when `body` is dropped.
+  /// - Parameter body: Called once, on the loop's thread, never inside this call. Calls are made in
+  ///   the order of their `nextTurn` calls.
+  /// - Returns: Whether `body` will be called. False while the loop is being cut off and after its
+  ///   end; `body` is dropped then.
   @discardableResult
   public func nextTurn(_ body: @escaping () -> Void) -> Bool {
     guard core.refusal == nil, !core.refusesWork else { return false }
-    core.later(body)
+    core.callNextTurn(body)
     return true
   }
 
-  /// Runs blocking work on a helper thread, then `completion` on the loop.
+  /// Runs blocking work on a helper thread, then calls `completion` on the loop.
   ///
-  /// At most ``Configuration/offloadThreadLimit`` threads do so at a time; further work waits its
-  /// turn. Calls on files have threads of their own.
+  /// At most ``Configuration/offloadThreadLimit`` threads run such work at a time; further work is
+  /// queued. File calls have threads of their own.
   ///
   /// - Parameters:
-  ///   - work: Runs on another thread, where signals are blocked.
-  ///   - completion: Called once, on the loop's thread, with the work's result; with `EAGAIN` over
+  ///   - work: Runs on another thread, with all signals blocked.
+  ///   - completion: Called once, on the loop's thread: with the work's result; with `EAGAIN` over
   ///     ``Configuration/offloadLimit``, when nothing was started; or with `ECANCELED` when the
-  ///     loop is cut off, when the work was not started, or goes on unseen.
+  ///     loop is cut off, when the work was not started or continues with its result discarded.
   public func offload<Value: Sendable>(
     _ work: @escaping @Sendable () -> Value,
     _ completion: @escaping (Result<Value, Errno>) -> Void
@@ -148,71 +148,72 @@ public final class EventLoop: Sendable {
     core.helpers.run(.offloaded, work, completion)
   }
 
-  /// Runs blocking work on a helper thread, and waits for it; see ``offload(_:_:)``.
+  /// Runs blocking work on a helper thread and awaits its result; see ``offload(_:_:)``.
   ///
-  /// - Parameter work: Runs on another thread, where signals are blocked. Once it has begun it goes
-  ///   on to its end, also when the task is cancelled.
-  /// - Returns: What `work` returns.
-  /// - Throws: What `work` throws. `ECANCELED` in a task that is cancelled before, `EAGAIN` over
-  ///   ``Configuration/offloadLimit``: nothing was started. `ECANCELED` when the loop is cut off.
+  /// - Parameter work: Runs on another thread, with all signals blocked. Work that has started runs
+  ///   to its end, even if the task is cancelled.
+  /// - Returns: The value that `work` returns.
+  /// - Throws: The error that `work` throws. `ECANCELED` if the task was already cancelled,
+  ///   `EAGAIN` over ``Configuration/offloadLimit``: nothing was started. `ECANCELED` when the loop
+  ///   is cut off.
   nonisolated(nonsending) public func offload<Value: Sendable>(
     _ work: @escaping @Sendable () throws -> Value
   ) async throws -> Value {
     try core.checkUse()
     guard !Task.isCancelled else { throw Errno.canceled }
-    let pending = Pending<Result<Value, any Error>, Errno>(on: core)
-    offload({ Result { try work() } }, pending.finish)
-    return try await pending.value(cancel: {}).get()
+    let promise = Promise<Result<Value, any Error>, Errno>(on: core)
+    offload({ Result { try work() } }, promise.finish)
+    return try await promise.value(cancel: {}).get()
   }
 
   // MARK: - Ends
 
-  /// Finishes what is in progress, and gives everything back.
+  /// Completes the work in progress and releases all resources.
   ///
-  /// In this order:
+  /// The steps are:
   ///
-  /// 1. Timers, signal and descriptor watches are cancelled, and those that are made from now on
-  ///    call nobody. Listeners and connections are closed; those who wait for them, for a
-  ///    connection attempt or for a lock get `ECANCELED`. From now on none of these can be started,
-  ///    and ``remote`` refuses.
-  /// 2. File operations, offloaded work, calls of the next turn and of other threads come to their
-  ///    own results, and so does what their handlers start. Tasks go on with them. Cancel first
-  ///    what might wait for ever, such as a read from a pipe; who starts new work again and again
-  ///    keeps the loop from closing, which ``shutDown(within:)`` bounds.
-  /// 3. Tasks that are left wait for something other than the loop, or do without it. They are
+  /// 1. Timers and signal and descriptor watches are cancelled, and new ones make no calls.
+  ///    Listeners and connections are closed; operations that wait for them, for a connection
+  ///    attempt or for a lock complete with `ECANCELED`. From now on none of these can be started,
+  ///    and ``remote`` refuses calls.
+  /// 2. File operations, offloaded work, and calls of the next turn and of other threads complete
+  ///    with their own results, and so does the work that their handlers start. Tasks continue
+  ///    meanwhile. Cancel operations that may block indefinitely first, such as a read from a pipe.
+  ///    Handlers that keep starting new work keep the loop from closing; ``shutDown(within:)`` has
+  ///    a limit for that.
+  /// 3. Remaining tasks wait for something other than the loop, or do not use it. They are
   ///    cancelled, and have ``Configuration/cancellationGracePeriod`` to end.
-  /// 4. The loop's events are taken out of the base, which is freed if it is the loop's own.
+  /// 4. The loop's events are removed from the base. The base is freed if the loop created it.
   ///
-  /// Close connections before that are to send what they hold. Afterwards the loop is only good for
-  /// ``remote``, which refuses; its files can be closed still. Closing breaks the circles of
-  /// callbacks that capture the loop.
+  /// If connections have output to send, close them first. After this call the loop offers only
+  /// ``remote``, which refuses calls; its files can still be closed. Closing breaks the reference
+  /// cycles of callbacks that capture the loop.
   ///
-  /// Does nothing when the loop has ended before. Traps inside a callback of the loop.
+  /// Does nothing if the loop has already ended. Traps inside a callback of the loop.
   public func close() {
     guard !core.hasEnded else { return }
     checkEnd("EventLoop: a callback must not close its loop; stop() it first")
     core.finish()
   }
 
-  /// Closes the loop in good order, and within a time.
+  /// Shuts the loop down gracefully, within a time limit.
   ///
-  /// Listeners are closed at once. Then the loop runs until its connections have closed and
-  /// everything else that it has accepted has ended, or until the time is over, or ``stop()``. What
-  /// is left is cut off: connections are closed, tasks cancelled, and the rest is answered with
-  /// `ECANCELED`. What runs on helper threads, and tasks, get
-  /// ``Configuration/cancellationGracePeriod`` more. At last the loop is closed.
+  /// Listeners are closed at once. Then the loop runs until its connections have closed and all
+  /// other accepted work has completed, until the time is over, or until ``stop()``. Remaining work
+  /// is cut off: connections are closed, tasks are cancelled, and other operations complete with
+  /// `ECANCELED`. Helper threads and tasks get ``Configuration/cancellationGracePeriod`` more.
+  /// Finally the loop is closed.
   ///
-  /// It cannot know which connections are idle: whoever keeps them open for a next request closes
-  /// them.
+  /// The loop cannot know which connections are idle. Code that keeps idle connections open must
+  /// close them.
   ///
   /// Traps inside a callback of the loop.
   ///
-  /// - Parameter timeout: The longest to wait for what is in progress, 0 or more.
-  /// - Returns: Whether everything ended by itself, with its own result; true when the loop has
-  ///   ended before, since nothing was left to end.
+  /// - Parameter timeout: The longest time to wait for work in progress, 0 or more.
+  /// - Returns: Whether all work completed with its own result. True if the loop had already ended.
   @discardableResult
   public func shutDown(within timeout: Duration) -> Bool {
-    require(timeout >= .zero, "EventLoop: a time is 0 or more")
+    require(timeout >= .zero, "EventLoop: a timeout is 0 or more")
     guard !core.hasEnded else { return true }
     checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
     core.sockets.closeListeners()
@@ -227,7 +228,7 @@ public final class EventLoop: Sendable {
   private func checkEnd(_ advice: @autoclosure () -> String) {
     core.checkThread()
     require(core.runState != .running && !core.registry.isInCallback, advice())
-    // A stop that no run has seen is for none any more.
+    // Clears a stop that no run has consumed.
     core.runState = .idle
   }
 }

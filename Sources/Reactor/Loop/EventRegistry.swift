@@ -3,18 +3,18 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// The event base, and the events of the loop that are added to it.
+/// The event base, and the loop's events in it.
 @safe
 final class EventRegistry {
   /// Nil once the loop has ended.
   private(set) var base: OpaquePointer?
 
-  /// Whether the base is the caller's, who frees it.
+  /// Whether the base belongs to the caller, which frees it.
   let isBorrowed: Bool
 
-  /// How many events of ours libevent counts that nobody awaits to the microsecond: timers,
-  /// signals, work of the next turn.
-  var patientCount = 0
+  /// The loop's events that libevent counts and that are not latency-critical: timers, signals, and
+  /// work of the next turn.
+  var backgroundEventCount = 0
 
   private var events: [ObjectIdentifier: Event] = [:]
   private var ownEvents: Set<ObjectIdentifier> = []
@@ -22,9 +22,8 @@ final class EventRegistry {
   private var callbackDepth = 0
   private var afterCallbacks: (() -> Void)?
 
-  /// - Parameter base: The caller's, or nil for one of our own. Wraps `event_base_new`, not with a
-  ///   precise timer: libevent would pay for it with a system call in every turn, whether there is
-  ///   a timer or not.
+  /// - Parameter base: The caller's base, or nil to create one. Wraps `event_base_new`, without a
+  ///   precise timer: that would cost libevent a system call in every turn, even without timers.
   init(borrowing base: OpaquePointer?) throws(Errno) {
     isBorrowed = unsafe base != nil
     if unsafe base == nil { try Self.checkThatABaseCanBeMade() }
@@ -33,12 +32,12 @@ final class EventRegistry {
     guard unsafe self.base != nil else { throw errno == 0 ? .noMemory : .ofLastCall }
   }
 
-  /// As many pipes as have the descriptors that a base opens: an epoll, a pipe for signals, and an
-  /// eventfd if libevent knows of threads.
+  /// Pipes with as many descriptors as a base opens: an epoll descriptor, a pipe for signals, and
+  /// an eventfd if libevent's thread support is on.
   private static let pipesForABase = 2
 
-  /// Throws EMFILE or ENFILE where `event_base_new` would end the process: libevent takes it for
-  /// fatal that it gets no descriptors for its signals.
+  /// Throws EMFILE or ENFILE where `event_base_new` would end the process: libevent treats missing
+  /// descriptors for its signals as fatal.
   private static func checkThatABaseCanBeMade() throws(Errno) {
     var reserved: [Int32] = []
     defer { for number in reserved { Glibc.close(number) } }
@@ -49,10 +48,10 @@ final class EventRegistry {
     }
   }
 
-  /// Whether somebody's descriptor is watched beside the loop's own: a socket of ours, a watch, or
-  /// anything that others have added to the base. Wraps `event_base_get_num_events`.
+  /// Whether descriptors besides the loop's own are watched: a socket, a watch, or any event that
+  /// other code has added to the base. Wraps `event_base_get_num_events`.
   var watchesOthers: Bool {
-    unsafe event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ADDED)) > patientCount
+    unsafe event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ADDED)) > backgroundEventCount
   }
 
   func insert(_ event: Event) {
@@ -60,16 +59,16 @@ final class EventRegistry {
   }
 
   func remove(_ event: Event) {
-    // What the event's body captures is released after the access: that may run user code.
+    // The event's captures are released after the access: their release may run user code.
     _ = events.removeValue(forKey: ObjectIdentifier(event))
   }
 
-  /// Says that what is added now is the loop's own, and what comes later the user's.
+  /// Marks all present events as the loop's own. Events that are added later belong to the user.
   func seal() {
     ownEvents = Set(events.keys)
   }
 
-  /// Takes the user's timers and watches out of the base.
+  /// Removes the user's timers and watches from the base.
   func removeUsersEvents() {
     // Removing one may release the last reference to another.
     for event in Array(events.values) where !ownEvents.contains(ObjectIdentifier(event)) {
@@ -77,14 +76,14 @@ final class EventRegistry {
     }
   }
 
-  /// Takes all events out of the base.
+  /// Removes all events from the base.
   func removeAll() {
     for event in Array(events.values) {
       event.remove()
     }
   }
 
-  /// As ``removeAll()``, and frees the base if it is ours. Wraps `event_base_free`.
+  /// As ``removeAll()``, and frees the base if the loop created it. Wraps `event_base_free`.
   func close() {
     removeAll()
     if !isBorrowed { unsafe event_base_free(base) }
@@ -96,7 +95,7 @@ final class EventRegistry {
   /// Whether one of the loop's callbacks is running.
   var isInCallback: Bool { callbackDepth > 0 }
 
-  /// Makes a call that may run user code.
+  /// Calls code that may run user code.
   func performCallback<Value>(_ body: () -> Value) -> Value {
     callbackDepth += 1
     let value = body()
@@ -105,7 +104,7 @@ final class EventRegistry {
     return value
   }
 
-  /// Has `body` called when no callback of the loop is running any more.
+  /// Calls `body` when no callback of the loop is running any more.
   func afterCallbacks(_ body: @escaping () -> Void) {
     afterCallbacks = body
   }

@@ -1,22 +1,22 @@
 internal import PosixAIO
 
-/// Parts of tasks that are ready to run on the loop's thread, in order.
+/// Task jobs that are ready to run on the loop's thread, in order.
 ///
-/// Sendable, although it is used on the loop's thread only: the executor, which threads share,
-/// looks first on which it is.
+/// Sendable although only the loop's thread uses it: the executor, which threads share, checks the
+/// thread first.
 @safe
 final class JobQueue: @unchecked Sendable {
   typealias Job = EventLoop.Executor.Job
 
-  /// The most operations that are noted, also where requests never end: a cancellation waits for no
-  /// more of them.
-  private static let freshLimit = 1024
+  /// The most suspended tasks that wait for the end of a drain. At the limit they are resumed, so
+  /// that a cancellation is not delayed further even if drains always stop at their limit.
+  private static let drainWaiterLimit = 1024
 
   private let hotStorage = UncheckedBox(HotState())
 
   @safe
   private struct HotState {
-    /// What runs them; nil when the loop has ended.
+    /// Runs the jobs; nil when the loop has ended.
     var work: TurnEvent?
     var loopTaskExecutor: UnownedTaskExecutor?
     var isServed = false
@@ -24,7 +24,7 @@ final class JobQueue: @unchecked Sendable {
     var jobs: [Job] = []
     var next = 0
     var takenCount: UInt64 = 0
-    var fresh: [Awaited] = []
+    var drainWaiters: [SuspendedTask] = []
   }
 
   private var hot: HotState {
@@ -32,18 +32,18 @@ final class JobQueue: @unchecked Sendable {
     unsafeMutableAddress { unsafe hotStorage.address }
   }
 
-  /// Jobs handed out so far.
+  /// Jobs taken so far.
   var takenCount: UInt64 { hot.takenCount }
 
   var count: Int { hot.jobs.count - hot.next }
 
-  /// Whether none is handed out any more.
+  /// Whether jobs are no longer taken.
   var isSuspended: Bool {
     get { hot.isSuspended }
     set { hot.isSuspended = newValue }
   }
 
-  /// What runs the loop's own tasks.
+  /// The executor of the loop's own tasks.
   var loopTaskExecutor: UnownedTaskExecutor? { unsafe hot.loopTaskExecutor }
 
   func open(_ work: TurnEvent, _ loopTaskExecutor: UnownedTaskExecutor) {
@@ -75,28 +75,28 @@ final class JobQueue: @unchecked Sendable {
     if count > 0 { hot.work?.runNextTurn() }
   }
 
-  /// Until ``endService()``, jobs are run without being asked for.
+  /// Until ``endService()``, the caller runs jobs itself, so that no event is activated for them.
   func beginService() {
     hot.isServed = true
   }
 
-  /// - Parameter isOver: Whether all requests had their turn; until they have, those that are new
-  ///   are likely to end without a task that can be cancelled.
+  /// - Parameter isOver: Whether the drain processed all requests. Otherwise the new ones will
+  ///   probably complete soon, without the cost of a cancellation handler.
   func endService(isOver: Bool) {
-    if isOver || hot.fresh.count >= Self.freshLimit {
-      // None is added meanwhile: tasks that go on are run later.
-      for operation in hot.fresh {
-        operation.drainEnded()
+    if isOver || hot.drainWaiters.count >= Self.drainWaiterLimit {
+      // None is added during the loop: resumed tasks are only enqueued.
+      for operation in hot.drainWaiters {
+        operation.drainDidEnd()
       }
-      hot.fresh.removeAll(keepingCapacity: true)
+      hot.drainWaiters.removeAll(keepingCapacity: true)
     }
     hot.isServed = false
     if count > 0 { hot.work?.runThisTurn() }
   }
 
-  /// Has an operation told of the end of the next service.
-  func noteFresh(_ operation: Awaited) {
-    hot.fresh.append(operation)
+  /// Resumes a task at the end of the drain that processes the remaining requests.
+  func resumeAfterDrain(_ operation: SuspendedTask) {
+    hot.drainWaiters.append(operation)
   }
 
   func close() -> [Job] {

@@ -1,4 +1,4 @@
-/// An actor whose methods run on a loop's thread, whoever calls them.
+/// An actor whose methods run on a loop's thread, whichever task calls them.
 ///
 /// ```swift
 /// actor Journal: LoopActor {
@@ -13,20 +13,21 @@
 /// }
 /// ```
 ///
-/// So it may keep and use everything of the loop, such as a ``File`` or a ``FileWriter``. An
-/// `await` of a call on the same loop costs no change of threads. Calls from other tasks come by
+/// It may store and use all objects of the loop, such as a ``File`` or a ``FileWriter``. Awaiting a
+/// call on the same loop does not switch threads. Calls from other tasks arrive by
 /// ``EventLoop/remote``.
 ///
-/// An actor without an executor of its own does, too, as long as only tasks of the loop call it.
+/// An actor without an executor of its own also runs on the loop, if only tasks of the loop call
+/// it.
 ///
-/// Where a task that is not the loop's calls the actor, child tasks that a method starts, and
-/// `nonisolated async` functions that it calls, are not on the loop's thread;
-/// `nonisolated(nonsending)` functions are.
+/// If a task of another executor calls the actor, the method's child tasks and the `nonisolated
+/// async` functions that it calls do not run on the loop's thread; `nonisolated(nonsending)`
+/// functions do.
 ///
-/// After the loop's end the actor runs on a thread of its own, where calls to what belonged to the
-/// loop throw `ECANCELED`; see ``EventLoop/Executor``.
+/// After the loop's end the actor runs on a thread of its own, where calls to objects of the loop
+/// throw `ECANCELED`; see ``EventLoop/Executor``.
 public protocol LoopActor: Actor {
-  /// The loop. It stays the same for the actor's life: a `let`.
+  /// The loop. It must stay the same for the actor's life: use a `let`.
   nonisolated var loop: EventLoop { get }
 }
 

@@ -2,25 +2,25 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// How a loop ends: the one way, whoever asks for it. docs/design.md has the page.
+/// The end of a loop, the same for all its causes. docs/design.md describes it.
 ///
-/// The end does not run libevent. What is left when sockets, timers and watches are gone comes from
-/// two descriptors, the queue's and the door's for other threads. So it works while a base of
-/// somebody else's is running, and from `deinit`.
+/// The end does not run libevent. When sockets, timers and watches are gone, all remaining events
+/// come from two descriptors: the queue's, and the one for other threads. So it works inside a
+/// running borrowed base, and from `deinit`.
 extension LoopCore {
-  /// Calls that are made after the grace period, in rounds, each for what the one before started.
+  /// Rounds of calls after the grace period. Each makes the calls that the previous one started.
   private static let lastRoundLimit = 1000
 
-  /// Parts of tasks that are run in one round.
+  /// Task jobs in one round.
   private static let jobsPerRound = 1024
 
-  /// Rounds in which only tasks go on before `close()` takes it that they wait for nothing of the
+  /// Rounds with task jobs alone, after which `close()` assumes that the tasks do not wait for the
   /// loop.
   private static let roundsOfTasksAlone = 64
 
   // MARK: - The ways to end
 
-  /// Has everything come to its own end but what waits for others. See ``EventLoop/close()``.
+  /// Completes all work that does not depend on outside events. See ``EventLoop/close()``.
   func finish() {
     thread.whileBusy { finishHere() }
   }
@@ -45,7 +45,7 @@ extension LoopCore {
     dismantle(waitingAtMost: grace)
   }
 
-  /// Answers everything with `ECANCELED` that has no result yet, and ends the loop.
+  /// Completes all remaining work with `ECANCELED`, and ends the loop.
   func cancel() {
     thread.whileBusy { cancelHere() }
   }
@@ -67,22 +67,22 @@ extension LoopCore {
     dismantle(waitingAtMost: max(.zero, grace - (SuspendingClock.now - start)))
   }
 
-  /// The last reference of a user is gone: ends the loop, if it has not ended.
+  /// Called when the last user reference goes: ends the loop if it has not ended.
   func handleIsGoing() {
-    // What a fork's child took out of its copy of the base, its parent would miss.
+    // A forked child shares the base's epoll descriptor: removing events would affect the parent.
     guard isOpen, thread.isOfThisProcess else { return }
     if !thread.isCurrent {
-      // Whoever runs a borrowed base needs no reference, and may be doing so.
+      // A thread that runs a borrowed base needs no reference, and may be running it.
       if registry.isBorrowed {
         remote.add(
           .internalBody { core in if core.isOpen, !core.isReferenced { core.handleIsGoing() } })
         return
       }
-      // Whoever runs a base of ours has a reference, so nobody does.
+      // Running a base of our own requires a reference, so no thread runs it.
       moveToCurrentThread()
     }
     guard registry.isInCallback else { return cancel() }
-    // It ends when the outermost callback returns; that keeps the core until then.
+    // The loop ends when the outermost callback returns; the closure keeps the core until then.
     registry.afterCallbacks { [self] in
       if case .open = phase, !isReferenced { cancel() }
     }
@@ -91,7 +91,7 @@ extension LoopCore {
   func moveToCurrentThread() {
     require(
       thread.isOfThisProcess,
-      "EventLoop: a fork's child shares its parent's descriptors; make a loop of its own there")
+      "EventLoop: a forked child shares its parent's descriptors; create a new loop there")
     require(!hasEnded, "EventLoop: used after its end")
     guard !thread.isCurrent else { return }
     thread.moveHere()
@@ -100,8 +100,8 @@ extension LoopCore {
 
   // MARK: - Steps
 
-  /// Timers and watches call nobody any more. Who waits on a socket or for a lock is answered in
-  /// the next round.
+  /// Stops timers and watches. Operations that wait for a socket or a lock complete in the next
+  /// round.
   private func cutWhatWaitsForOthers() {
     registry.removeUsersEvents()
     dependents.end()
@@ -109,9 +109,9 @@ extension LoopCore {
     helpers.giveUpLockWaits()
   }
 
-  /// Does what is owed until a condition holds.
+  /// Does pending work until a condition holds.
   ///
-  /// - Returns: Whether it holds; false when the time is over before.
+  /// - Returns: Whether it holds; false if the time is over first.
   @discardableResult
   private func settle(within timeout: Duration? = nil, _ isDone: () -> Bool) -> Bool {
     let start = SuspendingClock.now
@@ -123,8 +123,7 @@ extension LoopCore {
     return true
   }
 
-  /// Answers what is left, and makes the calls that are owed, without waiting for anything. Tasks
-  /// are not run any more.
+  /// Completes the remaining work and makes its calls, without waiting. Tasks do not run any more.
   private func settleAtOnce() {
     executor.suspend()
     helpers.giveUpAll()
@@ -132,7 +131,7 @@ extension LoopCore {
       if makeRound() == 0 { return }
     }
     trap(
-      "EventLoop: handlers start new work whenever they are refused, so the loop cannot end")
+      "EventLoop: handlers keep starting new work after ECANCELED, so the loop cannot end")
   }
 
   /// - Returns: The number of calls made.
@@ -149,28 +148,28 @@ extension LoopCore {
     var sources = [queue.descriptor.rawValue, remote.descriptor].map {
       pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
     }
-    // Interrupted by a signal, the next round looks again.
+    // If a signal interrupts the wait, the next round checks again.
     _ = unsafe poll(&sources, nfds_t(sources.count), timeout?.wholeMilliseconds ?? -1)
   }
 
-  /// Takes everything of the loop out of the base, and gives it back.
+  /// Removes the loop's events from the base and releases all resources.
   private func dismantle(waitingAtMost timeout: Duration) {
-    // Before their descriptors are closed. What the events capture is released.
+    // Before the descriptors are closed. This releases the events' captures.
     registry.removeAll()
     queue.beginEnd()
     queue.retire(waitingAtMost: timeout)
-    // Asked for by what was released.
+    // The release of captures may have started new work.
     if !obligations.isEmpty { settleAtOnce() }
     phase = .ended
     helpers.close()
     registry.close()
-    // Last: from here on another thread runs what is left of actors.
+    // Last: from here on another thread runs the remaining actor jobs.
     executor.close(remoteCalls.close())
   }
 }
 
 extension Duration {
-  /// Rounded up to a millisecond, 0 or more, and no more than poll(2) takes.
+  /// Rounded up to a millisecond, between 0 and the maximum of poll(2).
   fileprivate var wholeMilliseconds: Int32 {
     let milliseconds = self / .milliseconds(1)
     guard milliseconds < Double(Int32.max) else { return .max }

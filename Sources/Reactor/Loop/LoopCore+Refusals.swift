@@ -1,10 +1,10 @@
 internal import PosixAIO
 package import SystemPackage
 
-/// The one door for calls that cannot be accepted. ``EventLoop`` says what users see of it.
+/// Reports calls that cannot be accepted. ``EventLoop`` describes the rules for users.
 extension LoopCore {
-  /// Why the loop takes no call from its users any more: `ECANCELED` after its end. Traps on any
-  /// thread but the loop's before that.
+  /// The reason why the loop accepts no calls from users: `ECANCELED` after its end. Before that it
+  /// traps on any thread but the loop's.
   package var refusal: Errno? {
     if hasEnded { return .canceled }
     checkThread()
@@ -12,12 +12,12 @@ extension LoopCore {
   }
 
   /// Reports the failure of a call that was not started, in the next turn. After the loop's end
-  /// there is none, and the report is made at once.
+  /// there is no next turn, and `report` is called at once.
   package func complete(_ report: @escaping () -> Void) {
-    if hasEnded { report() } else { later(report) }
+    if hasEnded { report() } else { callNextTurn(report) }
   }
 
-  /// As ``complete(_:)``, for a call on files.
+  /// As ``complete(_:)``, for a file call.
   func refuse<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     at offset: Int64? = nil, _ errno: Errno,
@@ -28,7 +28,7 @@ extension LoopCore {
     complete { handler(.failure(error)) }
   }
 
-  /// As ``complete(_:)``, for a read or write: the buffer goes back with the error.
+  /// As ``complete(_:)``, for a read or write: the buffer is returned with the error.
   func refuse(
     _ operation: FileError.Operation, _ path: FilePath, at offset: Int64?, _ errno: Errno,
     _ buffer: consuming IOBuffer, _ handler: @escaping CompletionQueue.TransferHandler

@@ -4,20 +4,20 @@ internal import Synchronization
 package import PosixAIO
 package import SystemPackage
 
-/// What an ``EventLoop`` consists of.
+/// The parts of an ``EventLoop``.
 ///
-/// Everything that belongs to a loop refers to its core, and nothing to the loop itself. So only
-/// its users keep a loop, and it ends with the last of their references, whatever is in progress.
+/// Objects that belong to a loop refer to its core, not to the loop itself. So only users keep a
+/// loop alive, and it ends with their last reference, whatever is in progress.
 ///
-/// Sendable: what is public of it, and of whatever refers to it, checks the thread before it looks
-/// at stored state.
+/// Sendable: the public API of the core, and of the objects that refer to it, checks the thread
+/// before it accesses stored state.
 @safe
 package final class LoopCore: @unchecked Sendable {
   package let queue: CompletionQueue
   let configuration: EventLoop.Configuration
   let remote: EventLoop.Remote
   let executor: EventLoop.Executor
-  /// The executor's.
+  /// The same as the executor's.
   let thread: LoopThread
   let loopTaskExecutor: EventLoop.LoopTaskExecutor
   let registry: EventRegistry
@@ -31,33 +31,33 @@ package final class LoopCore: @unchecked Sendable {
   let keepAlive: KeepAlive
   let counters = EventLoop.Counters()
   let chunks = ChunkPool()
-  /// Whether files go to sockets without a copy where they can.
+  /// Whether files are sent to sockets without a copy where possible.
   var sendsFilesWithoutCopy: Bool
-  // Tests put others in the place of these.
+  // Replaced by tests.
   var fileCalls = FileCalls.live
   var cacheDoubts = CacheDoubts.shared
   package let dependents = BaseUsers()
-  /// For what writes by `writev(2)`: the HTTP server.
+  /// The state of the loop's own run calls.
   var runState = EventLoop.RunState.idle
 
-  /// How far its end has come. Written by `LoopCore+End.swift` alone, on the loop's thread.
+  /// The progress of the loop's end. Written only by `LoopCore+End.swift`, on the loop's thread.
   var phase = Phase.open {
     didSet { reachedPhase.store(phase.rawValue, ordering: .releasing) }
   }
-  // Also asked by what goes on after the end, or is dropped, on another thread.
+  // A copy for other threads, which may release objects after the end.
   private let reachedPhase = Atomic(Phase.open.rawValue)
   enum Phase: UInt8 {
     case open
-    /// Everything accepted, and what that starts, comes to its own end.
+    /// Accepted work, and the work that it starts, completes by itself.
     case finishing
-    /// New work is refused, and the rest cut off.
+    /// New work is refused, and the rest is cut off.
     case canceling
     case ended
   }
 
   private weak var handle: EventLoop?
 
-  /// - Parameter base: The caller's, or nil for one of its own.
+  /// - Parameter base: The caller's base, or nil to create one.
   init(base: OpaquePointer?, _ configuration: EventLoop.Configuration) throws(Errno) {
     configuration.check()
     self.configuration = configuration
@@ -89,13 +89,13 @@ package final class LoopCore: @unchecked Sendable {
 
   // MARK: - The loop
 
-  /// The loop as its users see it. When they have none any more, another one, which does not keep
-  /// anything.
+  /// The loop that users see. If they have no reference any more, a new one, which does not keep
+  /// the loop from ending.
   package var loop: EventLoop {
     checkAccess()
     if let handle { return handle }
     let loop = EventLoop(self)
-    // In the callback in which the last one went, this one keeps the loop.
+    // If the last reference went in the current callback, this one keeps the loop.
     if case .open = phase { handle = loop }
     return loop
   }
@@ -110,43 +110,43 @@ package final class LoopCore: @unchecked Sendable {
   /// libevent's `event_base`.
   package var base: OpaquePointer {
     guard let base = unsafe registry.base else {
-      trap("EventLoop: the base goes with the loop")
+      trap("EventLoop: the loop has ended, and its base is gone")
     }
     return unsafe base
   }
 
   // MARK: - Checks
 
-  /// Traps on any thread but the loop's, and when the loop has ended.
+  /// Traps on any thread but the loop's, and after the loop's end.
   package func checkThread() {
     require(
       thread.isCurrent,
       """
-      EventLoop: used off its thread, after its end or in a fork's child. Other tasks call a \
+      EventLoop: used off its thread, after its end or in a forked child. Other tasks call a \
       LoopActor, or await withTaskExecutorPreference(loop.executor) { … }; other threads call \
       loop.remote.execute { … }
       """)
   }
 
-  /// Traps on any thread but the loop's, unless the loop has ended: for what may be asked then,
-  /// too, since nothing changes it any more.
+  /// Traps on any thread but the loop's, if the loop has not ended. For state that may still be
+  /// read after the end, when it no longer changes.
   package func checkAccess() {
     thread.checkAccess()
   }
 
-  /// As ``checkThread()``, for what a user may still ask for when the loop has ended.
+  /// As ``checkThread()``, for calls that users may still make after the loop's end.
   ///
-  /// - Throws: `ECANCELED` then.
+  /// - Throws: `ECANCELED` after the end.
   package func checkUse() throws(Errno) {
     if let refusal { throw refusal }
   }
 
-  /// Whether sockets and timers have no future: the loop is ending, or has ended.
+  /// Whether new sockets and timers are refused: the loop is ending, or has ended.
   package var isEnding: Bool {
     if case .open = phase { false } else { true }
   }
 
-  /// As ``checkUse()``, for what has no future when the loop is ending.
+  /// As ``checkUse()``, for calls that are refused while the loop is ending.
   ///
   /// - Throws: `ECANCELED` then.
   func checkSockets() throws(Errno) {
@@ -154,7 +154,7 @@ package final class LoopCore: @unchecked Sendable {
     if isEnding { throw .canceled }
   }
 
-  /// Whether the loop has ended, or is being cut off and takes nothing new.
+  /// Whether the loop has ended, or is being cut off and accepts no new work.
   var refusesWork: Bool {
     switch phase {
     case .open, .finishing: false
@@ -169,23 +169,23 @@ package final class LoopCore: @unchecked Sendable {
   /// As ``phase``, on any thread.
   var isOpen: Bool { reachedPhase.load(ordering: .acquiring) == Phase.open.rawValue }
 
-  /// Does what changes something that belongs to a loop that has ended: one thread at a time.
+  /// Changes an object of a loop that has ended, on one thread at a time.
   func afterEnd<Value: ~Copyable>(_ body: () -> Value) -> Value {
     lateUse.withLock { _ in body() }
   }
   private let lateUse = Mutex<Void>(())
 
-  /// Makes a call that may run user code, for events of ``dependents``: the loop does not end in
-  /// its middle.
+  /// Calls code that may run user code, for events of ``dependents``: the loop does not end during
+  /// the call.
   package func performCallback<Value>(_ body: () -> Value) -> Value {
     registry.performCallback(body)
   }
 
   // MARK: - Calls of the next turn
 
-  /// Calls `body` in the next turn of the loop: what has a result at once does not give it from
-  /// inside the call that asks.
-  package func later(_ body: @escaping () -> Void) {
+  /// Calls `body` in the next turn of the loop. Results that are available at once use it, so that
+  /// no handler runs inside the call that started the work.
+  package func callNextTurn(_ body: @escaping () -> Void) {
     nextTurn.add(body)
   }
 
@@ -194,11 +194,10 @@ package final class LoopCore: @unchecked Sendable {
   /// Runs a call that may block on a helper thread, then its completion on the loop.
   ///
   /// - Parameters:
-  ///   - isCleanUp: Whether it gives something back, and is made in any case: after the loop's end
-  ///     at once.
-  ///   - completion: Never called from inside this call while the loop lives. `EAGAIN` over the
-  ///     limit of calls, and `ECANCELED` at the loop's end and after it, are reported as those of
-  ///     `operation`.
+  ///   - isCleanUp: Whether the call releases a resource. Such a call is always made, after the
+  ///     loop's end at once.
+  ///   - completion: Never called inside this call while the loop lives. `EAGAIN` over the limit of
+  ///     calls, and `ECANCELED` at and after the loop's end, are reported as errors of `operation`.
   func offloadCall<Value: Sendable>(
     _ kind: Helpers.Kind = .fileCall, isCleanUp: Bool = false,
     as operation: FileError.Operation = .helperCall, _ path: FilePath? = nil,
@@ -242,16 +241,16 @@ package final class LoopCore: @unchecked Sendable {
     budget: @escaping (LoopCore) -> Int,
     _ work: @escaping (_ core: LoopCore, _ budget: Int) -> Int
   ) -> TurnEvent {
-    // Its events go with the core.
+    // The core owns the event, so that the event does not outlive it.
     TurnEvent(in: registry, budget: { [unowned self] in budget(self) }, counters) {
       [unowned self] budget in work(self, budget)
     }
   }
 
-  /// Runs work when a descriptor of the loop's own is readable.
+  /// Runs work when one of the loop's own descriptors is readable.
   ///
   /// A descriptor that wakes the loop does not keep a borrowed base running, and libevent does not
-  /// count its event as something that happened. So the work is an event of its own.
+  /// count its event as activity. So the work has an event of its own.
   func watchDescriptor(
     _ descriptor: Int32, _ work: TurnEvent, _ note: @escaping (LoopCore) -> Void = { _ in }
   ) {
@@ -266,6 +265,6 @@ package final class LoopCore: @unchecked Sendable {
 }
 
 extension FileError.Operation {
-  /// Handing a call to the loop's helper threads.
+  /// Submitting a call to the loop's helper threads.
   static let helperCall = FileError.Operation("call on a helper thread")
 }

@@ -1,10 +1,10 @@
 internal import PosixAIO
 
 extension EventLoop {
-  /// Runs tasks and actors on a loop's thread, beside its callbacks.
+  /// Runs tasks and actors on a loop's thread, between its callbacks.
   ///
-  /// As a task executor it is for tasks that say so; child tasks inherit it. As a serial executor
-  /// it pins an actor:
+  /// As a task executor it runs tasks that prefer it; child tasks inherit the preference. As a
+  /// serial executor it pins an actor:
   ///
   /// ```swift
   /// actor Session {
@@ -14,24 +14,24 @@ extension EventLoop {
   /// }
   /// ```
   ///
-  /// A task that becomes ready on the loop's thread waits there, and is run in the same turn:
-  /// no lock, no system call. From other threads it comes through ``EventLoop/remote``.
+  /// A task that becomes ready on the loop's thread is queued there and runs in the same turn,
+  /// without a lock or a system call. From other threads it arrives by ``EventLoop/remote``.
   ///
-  /// **After the loop's end** an actor that is pinned to it, and a task that prefers it, still run:
-  /// one part at a time, on a thread of their own. What they capture is `Sendable` or the actor's
-  /// own, and a task that is dropped would never tell those who wait for it. Calls that they make
-  /// to what belonged to the loop throw `ECANCELED`. Tasks of
-  /// ``EventLoop/startTask(_:)->Task<Value,Never>`` are not run there: the loop's end waits for
+  /// **After the loop's end** an actor that is pinned to the loop, and a task that prefers it,
+  /// still run: one job at a time, on a thread of their own. Their captures are `Sendable` or the
+  /// actor's own, and dropping a task would suspend the tasks that await it without end. Their
+  /// calls to objects of the loop throw `ECANCELED`. Tasks of
+  /// ``EventLoop/startTask(_:)->Task<Value,Never>`` do not run there: the loop's end waits for
   /// them.
   public final class Executor: SerialExecutor, TaskExecutor {
     /// A part of a task, from one `await` to the next.
     struct Job: Sendable {
       enum Kind {
-        /// Of an actor that is pinned to the loop.
+        /// From an actor that is pinned to the loop.
         case actor
-        /// Of a task that prefers the executor.
+        /// From a task that prefers the executor.
         case task
-        /// Of a task of the loop, which captures what belongs to the loop's thread.
+        /// From a task of the loop, which captures objects of the loop's thread.
         case loopTask
       }
 
@@ -40,11 +40,11 @@ extension EventLoop {
     }
 
     let thread: LoopThread
-    /// The thread that runs what becomes ready after the loop's end. It is not the loop's.
+    /// The thread that runs jobs after the loop's end. It is not the loop's thread.
     private let lateThread = LoopThread()
     private let remote: Remote
     private let jobs = JobQueue()
-    /// A thread that is started when it is needed: not before the loop has ended.
+    /// Its thread is started with the first job, which is after the loop's end.
     private let lateJobs = HelperThreads(limit: 1)
 
     init(thread: LoopThread, remote: Remote) {
@@ -57,27 +57,28 @@ extension EventLoop {
       lateJobs.close()
     }
 
-    /// For the runtime: has a part of an actor run on the loop's thread. Never runs it itself.
+    /// For the runtime: enqueues an actor's job on the loop's thread. Never runs it inside the
+    /// call.
     ///
-    /// - Parameter job: Moves in.
+    /// - Parameter job: Consumed.
     public func enqueue(_ job: consuming ExecutorJob) {
       enqueue(Job(job: UnownedJob(job), kind: .actor))
     }
 
-    /// For the runtime: has a part of a task run on the loop's thread. Never runs it itself.
+    /// For the runtime: enqueues a task's job on the loop's thread. Never runs it inside the call.
     ///
-    /// The runtime is to know that the task is on no actor: otherwise each call of an asynchronous
-    /// function that belongs to none would have the task queue up again. The attribute is the only
-    /// way to tell apart what the two protocols call by the same name.
+    /// The runtime must know that the task is on no actor. Otherwise each call of a nonisolated
+    /// async function would enqueue the task again. Both protocols call their requirement
+    /// `enqueue(_:)`; only this attribute can tell them apart.
     ///
-    /// - Parameter job: Moves in.
+    /// - Parameter job: Consumed.
     @_implements(TaskExecutor,enqueue(_:))
     public func enqueueTask(_ job: consuming ExecutorJob) {
       enqueue(Job(job: UnownedJob(job), kind: .task))
     }
 
-    /// For the runtime: whether the calling thread is the loop's, or after its end the one that
-    /// runs what is left.
+    /// For the runtime: whether the calling thread is the loop's, or after its end the thread that
+    /// runs the remaining jobs.
     public func isIsolatingCurrentContext() -> Bool? { thread.isCurrent || lateThread.isCurrent }
 
     /// For the runtime: traps on any thread but the loop's.
@@ -90,27 +91,27 @@ extension EventLoop {
 
     // MARK: - For the loop
 
-    /// Parts of tasks run so far.
+    /// Jobs run so far.
     var jobCount: UInt64 { jobs.takenCount }
 
-    /// Whether a part of a task is ready to run.
+    /// Whether a job is ready to run.
     var hasReadyJobs: Bool { jobs.count > 0 }
 
-    /// Has `work` call ``run(limit:)``.
+    /// Lets `work` call ``run(limit:)`` when jobs are ready.
     ///
-    /// - Parameter loopTasks: What runs the loop's own tasks; it outlives them.
+    /// - Parameter loopTasks: The executor of the loop's own tasks; it outlives them.
     func open(_ work: TurnEvent, _ loopTasks: LoopTaskExecutor) {
       unsafe jobs.open(work, loopTasks.asUnownedTaskExecutor())
     }
 
-    /// Takes what another thread passed on.
+    /// Enqueues a job that another thread passed to the loop.
     func enqueueHere(_ job: Job) {
       if !jobs.append(job) { runLate(job) }
     }
 
-    /// Runs what is ready, and what becomes ready meanwhile.
+    /// Runs the ready jobs, and those that become ready meanwhile.
     ///
-    /// - Returns: The number of parts of tasks that were run, at most `limit`.
+    /// - Returns: The number of jobs that ran, at most `limit`.
     func run(limit: Int) -> Int {
       var count = 0
       while count < limit, let job = jobs.popFirst() {
@@ -121,7 +122,7 @@ extension EventLoop {
       return count
     }
 
-    /// Runs what is ready now, without what becomes ready meanwhile.
+    /// Runs the jobs that are ready now, and not those that become ready meanwhile.
     func runReady() {
       for _ in 0..<jobs.count {
         guard let job = jobs.popFirst() else { return }
@@ -129,10 +130,9 @@ extension EventLoop {
       }
     }
 
-    /// Calls `body`, which calls ``runReady()`` again and again: nothing else is asked to run what
-    /// becomes ready meanwhile.
+    /// Calls `body`, which calls ``runReady()`` repeatedly, so that no event is activated for jobs.
     ///
-    /// - Parameter isOver: Whether `body` did all that there was to do.
+    /// - Parameter isOver: Whether `body` processed all requests.
     func servingJobs<Value>(_ body: () -> Value, isOver: () -> Bool) -> Value {
       jobs.beginService()
       let value = body()
@@ -140,23 +140,24 @@ extension EventLoop {
       return value
     }
 
-    /// Has ``Awaited/drainEnded()`` called when the drain ends that hands its request over.
-    func noteFresh(_ operation: Awaited) {
-      jobs.noteFresh(operation)
+    /// Calls ``SuspendedTask/drainDidEnd()`` at the end of the drain that submits the task's
+    /// request.
+    func resumeAfterDrain(_ operation: SuspendedTask) {
+      jobs.resumeAfterDrain(operation)
     }
 
-    /// For a cancellation: has `body` called on the loop, if that has not ended.
+    /// Calls `body` on the loop if the loop has not ended. For cancellations.
     func call(_ body: @escaping @Sendable (LoopCore) -> Void) {
       remote.add(.internalBody(body))
     }
 
-    /// Runs no part of a task any more: what is ready stays for ``close(_:)``.
+    /// Stops running jobs. Ready jobs remain for ``close(_:)``.
     func suspend() {
       jobs.isSuspended = true
     }
 
-    /// Leaves what is ready, and `others` after it, to a thread of its own, and so what becomes
-    /// ready from now on. The loop's thread is not the loop's any more.
+    /// Passes the ready jobs, then `others`, and all later jobs to a thread of their own. The
+    /// loop's thread is no longer the loop's.
     func close(_ others: [Job]) {
       thread.leave()
       for job in jobs.close() + others {
@@ -183,7 +184,7 @@ extension EventLoop {
     }
 
     private func runLate(_ job: Job) {
-      // Its captures belong to the thread that was the loop's. `LoopTasks` has told of it.
+      // Its captures belong to the former loop's thread. `LoopTasks` has reported the task.
       if case .loopTask = job.kind { return }
       lateJobs.run { [self] in
         lateThread.moveHere()
@@ -192,8 +193,8 @@ extension EventLoop {
     }
   }
 
-  /// What the tasks of ``EventLoop/startTask(_:)->Task<Value,Never>`` prefer: as the loop's
-  /// executor, but it never runs them on another thread than the loop's.
+  /// The executor that tasks of ``EventLoop/startTask(_:)->Task<Value,Never>`` prefer. Like the
+  /// loop's executor, but it never runs them on another thread than the loop's.
   final class LoopTaskExecutor: TaskExecutor {
     private let executor: Executor
 

@@ -1,7 +1,7 @@
 internal import PosixAIO
 internal import Glibc
 
-/// The tasks that ``EventLoop/startTask(_:)->Task<Value,Never>`` started and that have not ended.
+/// The unfinished tasks of ``EventLoop/startTask(_:)->Task<Value,Never>``.
 @safe
 final class LoopTasks {
   private let keepAlive: KeepAlive
@@ -15,7 +15,7 @@ final class LoopTasks {
   /// Tasks that have not ended.
   private(set) var count = 0
 
-  /// Whether tasks that begin are cancelled at once: the loop is ending.
+  /// Whether new tasks are cancelled at once, because the loop is ending.
   private(set) var isCanceling = false
 
   func begin() -> Int {
@@ -25,7 +25,7 @@ final class LoopTasks {
     return nextNumber
   }
 
-  /// A task has begun that `cancel` cancels, and may end inside of no call to here.
+  /// Registers how to cancel a task that was started. The task cannot end inside this call.
   func began(_ number: Int, cancel: @escaping () -> Void) {
     cancels[number] = cancel
     if isCanceling { cancel() }
@@ -40,24 +40,26 @@ final class LoopTasks {
     withExtendedLifetime(cancel) {}
   }
 
-  /// Cancels all tasks, and those that begin from now on.
+  /// Cancels all tasks, present and future.
   func cancelAll() {
     isCanceling = true
     for cancel in Array(cancels.values) { cancel() }
   }
 
-  /// Gives up those that are left, which will not be run any further, and says so.
+  /// Abandons the remaining tasks, which do not run any further, and reports them on standard
+  /// error.
   ///
-  /// - Parameter executor: What they prefer. It stays for ever, since they may still become ready.
+  /// - Parameter executor: The executor that they prefer. It is never freed, since they may still
+  ///   become ready.
   func giveUp(after grace: Duration, _ executor: EventLoop.LoopTaskExecutor) {
     guard count > 0 else { return }
     _ = unsafe Unmanaged.passRetained(executor)
     let line = """
-      EventLoop: \(count) of its tasks had not ended \(grace) after they were cancelled, and are \
-      not run any further.
+      EventLoop: \(count) of its tasks did not end within \(grace) of their cancellation, \
+      and will not run any further.
 
       """
-    // Nothing is left to be done where this fails.
+    // A failed write cannot be handled here.
     _ = unsafe write(STDERR_FILENO, line, line.utf8.count)
     count = 0
     cancels = [:]

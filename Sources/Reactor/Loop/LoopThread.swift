@@ -2,18 +2,18 @@ internal import Glibc
 internal import PosixAIO
 internal import Synchronization
 
-/// The thread that a loop belongs to. Any thread may ask whether it is the one.
+/// The thread that a loop belongs to. Any thread may check whether it is that thread.
 final class LoopThread: Sendable {
   private let owner = Atomic(pthread_self())
   private let forkGeneration = ForkGeneration.current
   // Written on the loop's thread.
   private let isBusy = Atomic(false)
 
-  /// False in the child of a process that forked: what the two share, they share by mistake.
+  /// False in a forked child, which must not use the descriptors that it shares with its parent.
   var isOfThisProcess: Bool { forkGeneration == .current }
 
-  /// Whether the calling thread is the loop's. Without an order: a thread reads what it wrote
-  /// itself, or something else that is not itself.
+  /// Whether the calling thread is the loop's. Relaxed ordering suffices: a thread reads either its
+  /// own write or a value that differs from its own ID.
   var isCurrent: Bool { owner.load(ordering: .relaxed) == pthread_self() && isOfThisProcess }
 
   /// Keeps other threads from taking the loop over while `body` runs or ends it.
@@ -24,7 +24,7 @@ final class LoopThread: Sendable {
     return body()
   }
 
-  /// Makes the calling thread the loop's. Traps while another one runs the loop.
+  /// Makes the calling thread the loop's. Traps while another thread runs the loop.
   func moveHere() {
     require(
       isCurrent || !isBusy.load(ordering: .acquiring),
@@ -32,13 +32,13 @@ final class LoopThread: Sendable {
     owner.store(pthread_self(), ordering: .relaxed)
   }
 
-  /// Makes it no thread's any more: the loop has ended.
+  /// Detaches the loop from all threads when it has ended.
   func leave() {
     owner.store(0, ordering: .releasing)
   }
 
-  /// Traps on any thread but the loop's, as long as the loop has not ended: for what may be asked
-  /// then, too, since nothing changes it any more.
+  /// Traps on any thread but the loop's, if the loop has not ended. For state that may still be
+  /// read after the end, when it no longer changes.
   @inline(__always)
   func checkAccess() {
     if !isCurrent { checkEnd() }
@@ -48,7 +48,7 @@ final class LoopThread: Sendable {
     require(
       owner.load(ordering: .acquiring) == 0,
       """
-      EventLoop: what belongs to a loop is used on its thread only. Other tasks call a LoopActor, \
+      EventLoop: an object of the loop was used off its thread. Other tasks call a LoopActor, \
       or await withTaskExecutorPreference(loop.executor) { … }; other threads call \
       loop.remote.execute { … }
       """)

@@ -1,5 +1,5 @@
-/// A call that is to be made: in a structure, since a closure that is the element of an array gets
-/// another closure around it.
+/// A pending call. It is a structure, because a closure stored in an array directly gets a second
+/// closure around it.
 package struct DueCall {
   package let body: () -> Void
 
@@ -10,14 +10,14 @@ package struct DueCall {
 
 /// The calls that a loop makes in its next turn, in order.
 ///
-/// By a zero timer, since libevent runs what is activated within the same turn: two connections
-/// that keep each other busy would keep timers from theirs.
+/// They use a zero timer. libevent runs activated events within the same turn, so two connections
+/// that keep each other busy would starve timers.
 @safe
 final class NextTurnCalls {
   private var calls: [DueCall] = []
   private var running: [DueCall] = []
   private var runningIndex = 0
-  // The registry holds the event, which holds this object while it is called.
+  // The registry retains the event, whose closure retains this object while it is called.
   private let turn: Event
 
   init(_ registry: EventRegistry) {
@@ -27,7 +27,8 @@ final class NextTurnCalls {
     link.calls = self
   }
 
-  /// Breaks the circle of a property whose closure needs the object that it is a property of.
+  /// Breaks the initialization cycle: the property's closure needs the object that owns the
+  /// property.
   private final class Link {
     weak var calls: NextTurnCalls?
   }
@@ -40,18 +41,18 @@ final class NextTurnCalls {
     if calls.count == 1 { turn.add(timeout: .zero) }
   }
 
-  /// Makes the calls that are due, and not those that are added meanwhile.
+  /// Makes the pending calls, but not those that are added meanwhile.
   ///
-  /// - Returns: How many.
+  /// - Returns: The number of calls made.
   func run() -> Int {
-    // A call may run the loop by another run call.
+    // A call may run the loop again by another run call.
     guard runningIndex == running.count, !calls.isEmpty else { return 0 }
     swap(&calls, &running)
     runningIndex = 0
     let count = running.count
     while runningIndex < running.count {
       let call = running[runningIndex]
-      // What it captures is released outside of this array's accesses: that may run user code.
+      // Captures are released outside of accesses to this array: their release may run user code.
       running[runningIndex] = DueCall {}
       runningIndex += 1
       call.body()

@@ -1,27 +1,27 @@
 internal import PosixAIO
 
-/// What a loop has accepted and not answered yet: its one registry.
+/// Everything that a loop has accepted and not completed: its only registry.
 ///
-/// Whatever accepts work enters it under one ``Kind``, and leaves it when its handler is called or
-/// its task goes on. What takes several steps (a reader, a writer, a pump, the replacement of a
-/// file) always has one of its steps in here. So a loop without obligations owes nobody an answer.
-/// Closing it, shutting it down and dropping it ask here and nowhere else.
+/// Code that accepts work counts it under one ``Kind``, until its handler is called or its task
+/// resumes. Multi-step operations (a reader, a writer, a pump, a file replacement) always have one
+/// step counted here. So a loop without obligations has nothing left to complete. Closing, shutting
+/// down and dropping the loop check this registry and nothing else.
 ///
-/// Each source counts its own, where it accepts and answers; here they are put together.
+/// Each source counts its own work where it accepts and completes it; this structure adds them up.
 @safe
 struct Obligations {
   enum Kind: CaseIterable {
     /// Reads, writes, syncs and closes of the completion queue.
     case fileRequest
-    /// Writers that wait until the queue takes more.
+    /// Writers that wait until the queue accepts more.
     case queueWaiter
-    /// Work on helper threads: calls on files and names, offloaded work, look-ups, locks.
+    /// Work on helper threads: file and name calls, offloaded work, look-ups, locks.
     case helperCall
-    /// Calls of the next turn; results that are ready are delivered by them, too.
+    /// Calls of the next turn, including those that report results that are ready.
     case nextTurnCall
-    /// Calls and parts of tasks that other threads have passed on.
+    /// Calls and jobs that other threads passed to the loop.
     case remoteCall
-    /// Connections, listeners and connection attempts, with everything that waits for them.
+    /// Connections, listeners and connection attempts, with all operations that wait for them.
     case socket
     /// Tasks that ``EventLoop/startTask(_:)->Task<Value,Never>`` started.
     case task
@@ -47,7 +47,7 @@ struct Obligations {
     }
   }
 
-  /// Whether nobody is owed an answer.
+  /// Whether the loop has nothing left to complete.
   var isEmpty: Bool { Kind.allCases.allSatisfy { count(of: $0) == 0 } }
 
   /// Whether only tasks are left, which may wait for something other than the loop.

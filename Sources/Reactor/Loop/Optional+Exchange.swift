@@ -1,8 +1,8 @@
 extension Optional {
-  /// Puts another value in the place of the present one, which the caller releases.
+  /// Stores a new value and returns the former one, which the caller releases.
   ///
-  /// For handlers: what they capture may run code of a user's when it is released, which must not
-  /// find the place in the middle of an access.
+  /// For handlers: releasing their captures may run user code, which must not find this variable in
+  /// the middle of an access.
   package mutating func exchange(for new: consuming Wrapped?) -> Wrapped? {
     let former = take()
     self = new

@@ -3,26 +3,27 @@ internal import Synchronization
 internal import SystemPackage
 
 extension EventLoop {
-  /// The loop's only door for other threads.
+  /// Passes calls from other threads to the loop; the only way to do so.
   ///
-  /// It does not keep the loop. When the loop has ended, it refuses.
+  /// It does not keep the loop alive. When the loop has ended, it refuses calls.
   public final class Remote: Sendable {
-    /// What another thread wants of the loop.
+    /// A call from another thread.
     enum Call: Sendable {
       case body(@Sendable (EventLoop) -> Void)
-      /// Of the loop's own: a result of a helper thread, a cancellation.
+      /// An internal call: a result of a helper thread, or a cancellation.
       case internalBody(@Sendable (LoopCore) -> Void)
       case job(Executor.Job)
     }
 
     private struct Door {
       var calls: [Call] = []
-      /// Whether calls of users are refused: the loop is ending.
+      /// Whether user calls are refused, because the loop is ending.
       var refusesBodies = false
       let wakeUp: WakeUp
     }
 
-    /// Nil when the loop has ended. The descriptor goes with it, whoever still holds the remote.
+    /// Nil when the loop has ended. The descriptor is closed then, even if the remote is still
+    /// referenced.
     private let door: Mutex<Door?>
 
     private let thread: LoopThread
@@ -39,21 +40,21 @@ extension EventLoop {
       door = Mutex(Door(wakeUp: wakeUp))
     }
 
-    /// Has the loop call `body` on its thread, after what was passed on before it.
+    /// Calls `body` on the loop's thread, after all calls that were accepted before.
     ///
-    /// May be called from any thread, also from the loop's, and never calls `body` itself. What was
-    /// accepted is called before the loop has ended, or dropped with a child that forked.
+    /// May be called on any thread, including the loop's, and never calls `body` inside the call.
+    /// Accepted calls are made before the loop has ended. In a forked child they are dropped.
     ///
-    /// - Parameter body: Gets the loop, on its thread.
-    /// - Returns: Whether the loop will get to it if it runs; false when it is being cut off or has
-    ///   ended, in a fork's child, or when ``Configuration/waitingCallLimit`` calls wait already.
-    ///   Then `body` is dropped.
+    /// - Parameter body: Receives the loop, on its thread.
+    /// - Returns: Whether the call was accepted; it is made if the loop runs. False if the loop is
+    ///   ending or has ended, in a forked child, or if ``Configuration/waitingCallLimit`` calls are
+    ///   pending. Then `body` is dropped.
     @discardableResult
     public func execute(_ body: @escaping @Sendable (EventLoop) -> Void) -> Bool {
       add(.body(body), limit: waitingLimit)
     }
 
-    /// As ``execute(_:)``, for what is limited elsewhere and must arrive.
+    /// As ``execute(_:)``, for internal calls, which are limited elsewhere and must arrive.
     @discardableResult
     func add(_ call: Call, limit: Int = .max) -> Bool {
       guard thread.isOfThisProcess else { return false }
@@ -66,10 +67,10 @@ extension EventLoop {
       }
     }
 
-    /// Calls that were passed on and not taken.
+    /// Calls that were accepted and not taken.
     var count: Int { door.withLock { $0?.calls.count ?? 0 } }
 
-    /// Hands out all calls that wait.
+    /// Takes all pending calls.
     func takeCalls() -> [Call] {
       door.withLock { door in
         defer { door?.calls = [] }
@@ -78,26 +79,26 @@ extension EventLoop {
       }
     }
 
-    /// Refuses calls of users from now on.
+    /// Refuses user calls from now on.
     func refuseBodies() {
       door.withLock { $0?.refusesBodies = true }
     }
 
-    /// Refuses everything from now on.
+    /// Refuses all calls from now on.
     ///
-    /// - Returns: What was not taken yet.
+    /// - Returns: The calls that were not taken.
     func close() -> [Call] {
       door.withLock { $0.take() }?.calls ?? []
     }
   }
 
-  /// The loop's side of the door: what was passed on, in its order.
+  /// The loop's side of the remote: accepted calls, in order.
   final class RemoteCalls {
     private let remote: Remote
     private var calls: [Remote.Call] = []
     private var next = 0
 
-    /// Does what is over the limit.
+    /// Runs the calls over the limit in the next turn.
     var work: TurnEvent?
 
     init(_ remote: Remote) {
@@ -106,7 +107,7 @@ extension EventLoop {
 
     private var isEmpty: Bool { next == calls.count }
 
-    /// Calls that were passed on and not made yet.
+    /// Calls that were accepted and not made yet.
     var count: Int { calls.count - next + remote.count }
 
     /// - Returns: The number of calls made, at most `limit`.
@@ -126,7 +127,7 @@ extension EventLoop {
         }
       }
       if isEmpty {
-        // What they capture goes when they were made, and outside of the array's accesses.
+        // Captures are released after all calls were made, outside of accesses to the array.
         let made = calls
         (calls, next) = ([], 0)
         withExtendedLifetime(made) {}
@@ -138,7 +139,7 @@ extension EventLoop {
 
     /// Refuses calls from now on.
     ///
-    /// - Returns: The jobs that were not passed on yet.
+    /// - Returns: The jobs that were not passed to the executor.
     func close() -> [Executor.Job] {
       let left = remote.close()
       work = nil

@@ -1,23 +1,23 @@
 internal import CLibevent
 internal import Glibc
 
-/// A POSIX signal that a loop can wait for.
+/// A POSIX signal that a loop can watch.
 public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
   /// The signal's number.
   public let rawValue: Int32
 
-  /// Names a signal by its number.
+  /// Creates a signal from its number.
   ///
-  /// - Parameter rawValue: One that can be caught: not that of `SIGKILL` or `SIGSTOP`.
+  /// - Parameter rawValue: A signal that can be caught, so not `SIGKILL` or `SIGSTOP`.
   public init(rawValue: Int32) {
     self.rawValue = rawValue
   }
 
   /// `SIGINT`: the terminal's interrupt key.
   public static let interrupt = POSIXSignal(rawValue: SIGINT)
-  /// `SIGTERM`: a polite request to end.
+  /// `SIGTERM`: a request to terminate.
   public static let terminate = POSIXSignal(rawValue: SIGTERM)
-  /// `SIGHUP`: the terminal is gone, or by custom: open the log files anew.
+  /// `SIGHUP`: the terminal was closed; by convention daemons reopen their log files.
   public static let hangUp = POSIXSignal(rawValue: SIGHUP)
   /// `SIGUSR1`.
   public static let user1 = POSIXSignal(rawValue: SIGUSR1)
@@ -25,20 +25,21 @@ public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
   public static let user2 = POSIXSignal(rawValue: SIGUSR2)
 }
 
-/// A signal that a loop watches. It goes on, kept or not, until it is cancelled or its loop ends;
-/// then it calls nobody any more, and the signal has its former disposition.
+/// Watches a signal for a loop. It stays active until it is cancelled or its loop ends, even if you
+/// drop every reference. After that, it makes no more calls, and the signal has its former
+/// disposition.
 @safe
 public final class SignalWatch: @unchecked Sendable {
   private weak var event: Event?
   private let thread: LoopThread
 
-  /// - Parameter event: Nil for one that watches nothing, since its loop is ending.
+  /// - Parameter event: Nil for a watch that does nothing, because its loop is ending.
   fileprivate init(_ event: Event?, on thread: LoopThread) {
     self.event = event
     self.thread = thread
   }
 
-  /// Stops watching; the signal gets its former disposition back.
+  /// Stops watching, and restores the signal's former disposition.
   public func cancel() {
     thread.checkAccess()
     event?.remove()
@@ -46,18 +47,18 @@ public final class SignalWatch: @unchecked Sendable {
 }
 
 extension EventLoop {
-  /// Calls `body` on the loop each time that the process gets `signal`. Wraps `evsignal_new`.
+  /// Calls `body` on the loop each time the process receives `signal`. Wraps `evsignal_new`.
   ///
-  /// One loop of the process can watch signals at a time: libevent sends them all to one base.
+  /// Only one loop of a process can watch signals at a time: libevent sends them all to one base.
   ///
-  /// The loop holds `body` until the watch is cancelled; where that captures the loop, cancel it or
-  /// close the loop, or the two keep each other.
+  /// The loop retains `body` until the watch is cancelled. If it captures the loop, cancel the
+  /// watch or close the loop to break the reference cycle.
   ///
   /// - Parameters:
-  ///   - signal: One that can be caught.
-  ///   - body: Called in a turn of the loop, where the signal's handler is long done.
-  ///     The kernel merges standard signals that come before that.
-  /// - Returns: The watch, to cancel it.
+  ///   - signal: A signal that can be caught.
+  ///   - body: Called in a turn of the loop, after the signal's handler has returned. The kernel
+  ///     merges standard signals that arrive before that.
+  /// - Returns: The watch; use it to cancel.
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     core.checkAccess()

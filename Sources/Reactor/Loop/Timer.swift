@@ -2,21 +2,21 @@ internal import CLibevent
 internal import PosixAIO
 
 extension EventLoop {
-  /// A timer of a loop. It runs, kept or not, until it is cancelled or its loop ends; then it calls
-  /// nobody any more.
+  /// A timer of a loop. It stays active until it is cancelled or its loop ends, even if you drop
+  /// every reference. After that, it makes no more calls.
   @safe
   public final class Timer: @unchecked Sendable {
-    /// What the clock can add to any time of its own, and go on to add to.
+    /// Short enough that the clock can add it to its current time more than once.
     private static let longestDelay = Duration.seconds(Int64.max)
 
-    // libevent's event holds it, and nothing else: so the body goes when the timer will not call it
-    // any more, whoever keeps the timer.
+    // Only libevent's event retains it. So the body is released when the timer will not fire again,
+    // even if the timer is still referenced.
     private weak var firing: Firing?
     private let thread: LoopThread
 
     /// - Parameters:
-    ///   - interval: Nil for one that fires once.
-    ///   - body: Not called where the loop is ending.
+    ///   - interval: Nil for a timer that fires once.
+    ///   - body: Not called if the loop is ending.
     fileprivate init(
       on core: LoopCore, delay: Duration, interval: Duration?, _ body: @escaping () -> Void
     ) {
@@ -41,7 +41,7 @@ extension EventLoop {
       firing?.cancel()
     }
 
-    /// What a timer does, for as long as it waits.
+    /// The state of a timer while it waits.
     @safe
     private final class Firing {
       private let registry: EventRegistry
@@ -49,7 +49,7 @@ extension EventLoop {
       private let interval: Duration?
       private let body: () -> Void
       private var due: SuspendingClock.Instant
-      // The registry holds it while it is added, and it holds this object.
+      // The registry retains the event while it exists, and the event retains this object.
       private weak var event: Event?
       private var isCanceled = false
 
@@ -77,8 +77,8 @@ extension EventLoop {
         self.event = event
       }
 
-      /// libevent's clock ticks every few milliseconds, so it may call a little early, and years
-      /// too early where the delay is longer than ``Event/longestTimeout``.
+      /// libevent's clock ticks every few milliseconds, so it may fire slightly early, and years
+      /// too early if the delay is longer than ``Event/longestTimeout``.
       private func fire() {
         let now = SuspendingClock.now
         guard due <= now else { return wait(due - now) }
@@ -93,13 +93,13 @@ extension EventLoop {
     }
   }
 
-  /// Calls `body` once, after `delay` at the earliest, by the monotonic clock; some milliseconds
-  /// later as a rule.
+  /// Calls `body` once, not before `delay` on the monotonic clock, and usually some milliseconds
+  /// after.
   ///
   /// - Parameters:
-  ///   - delay: 0 or more. `.seconds(.max)` is never.
-  ///   - body: Never called from inside this call, and not at all once the loop is ending.
-  /// - Returns: The timer, to cancel it.
+  ///   - delay: 0 or more. A timer with `.seconds(.max)` never fires.
+  ///   - body: Never called inside this call, and not at all once the loop is ending.
+  /// - Returns: The timer; use it to cancel.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> Timer {
     core.checkAccess()
@@ -107,13 +107,13 @@ extension EventLoop {
     return core.schedule(after: delay, body)
   }
 
-  /// Calls `body` again and again until the timer is cancelled. The loop holds `body` until then;
-  /// where that captures the loop, cancel the timer or close the loop, or the two keep each other.
+  /// Calls `body` repeatedly until the timer is cancelled. The loop retains `body` until then. If
+  /// it captures the loop, cancel the timer or close the loop to break the reference cycle.
   ///
   /// - Parameters:
-  ///   - interval: More than 0. Calls that the loop was too late for are left out.
+  ///   - interval: More than 0. Calls that the loop missed are skipped.
   ///   - body: Called for the first time after one interval.
-  /// - Returns: The timer, to cancel it.
+  /// - Returns: The timer; use it to cancel.
   @discardableResult
   public func schedule(every interval: Duration, _ body: @escaping () -> Void) -> Timer {
     core.checkAccess()

@@ -3,11 +3,11 @@ internal import PosixAIO
 
 /// Work that the loop does in the current turn, or in the next one, without a system call.
 ///
-/// libevent runs what a callback activates within the same turn. Work without an end would starve
-/// timers and sockets, so each turn has a budget. Work over the budget asks for the next turn with
-/// a zero timer, which runs after a look at all descriptors and brings a new budget. libevent does
-/// not say when a turn begins. A budget that lasts for several turns does no harm, since the timer
-/// is due immediately.
+/// libevent runs events that a callback activates within the same turn. Endless work would starve
+/// timers and sockets, so each turn has a budget. Work over the budget waits for the next turn with
+/// a zero timer, which runs after all descriptors were checked and brings a new budget. libevent
+/// does not report when a turn begins. A budget that lasts for several turns does no harm, since
+/// the timer is due immediately.
 @safe
 final class TurnEvent {
   private enum State {
@@ -22,13 +22,13 @@ final class TurnEvent {
   private let body: (Int) -> Int
   private var left: Int
   private var state = State.idle
-  // The registry holds it, and it holds this object.
+  // The registry retains the event, and the event retains this object.
   private weak var event: Event?
 
   /// - Parameters:
-  ///   - budget: How much may be done before the loop looks at everything else, 1 or more; asked
-  ///     before the work is done.
-  ///   - body: Gets how much it may do, 1 or more, and returns how much it did.
+  ///   - budget: How much work may be done before the loop checks all other events, 1 or more;
+  ///     evaluated before each run.
+  ///   - body: Receives the remaining budget, 1 or more, and returns how much work it did.
   init(
     in registry: EventRegistry, budget: @escaping () -> Int, _ counters: EventLoop.Counters,
     _ body: @escaping (_ budget: Int) -> Int
@@ -65,7 +65,7 @@ final class TurnEvent {
     }
     state = .idle
     left = min(left, budget())
-    // Used up since the work was asked for.
+    // Used up since the work was requested.
     guard left > 0 else { return runNextTurn() }
     let done = body(left)
     left -= min(left, max(1, done))

@@ -19,7 +19,7 @@ final class WakeUp: Sendable {
   /// Makes the descriptor readable.
   func signal() {
     var one: UInt64 = 1
-    // Fails only when the counter is full, and then the descriptor is readable.
+    // Fails only if the counter is full; then the descriptor is readable already.
     _ = unsafe write(descriptor, &one, MemoryLayout<UInt64>.size)
   }
 

@@ -14,7 +14,7 @@ extension Connection {
     configuration: Configuration = Configuration()
   ) async throws(SocketError) -> Connection {
     try checkAwaitable(loop.core, .connect, "\(host):\(port)")
-    let pending = Pending<Connection, SocketError>(on: loop.core)
+    let pending = Promise<Connection, SocketError>(on: loop.core)
     let attempt = connect(
       to: host, port: port, on: loop, timeout: timeout, configuration: configuration
     ) { pending.finish($0) }
@@ -28,7 +28,7 @@ extension Connection {
     configuration: Configuration = Configuration()
   ) async throws(SocketError) -> Connection {
     try checkAwaitable(loop.core, .connect, "\(address)")
-    let pending = Pending<Connection, SocketError>(on: loop.core)
+    let pending = Promise<Connection, SocketError>(on: loop.core)
     let attempt = connect(
       to: address, on: loop, timeout: timeout, configuration: configuration
     ) { pending.finish($0) }
@@ -113,7 +113,7 @@ extension Connection {
   nonisolated(nonsending) public func close() async -> CloseReason {
     checkThread()
     if let endReason { return endReason }
-    let pending = Pending<CloseReason, Never>(on: core)
+    let pending = Promise<CloseReason, Never>(on: core)
     closers.append(pending)
     endGracefully(.local)
     return await pending.value {}
@@ -245,7 +245,7 @@ extension Connection {
     _ operation: SocketError.Operation, cancel: @escaping () -> Void,
     until start: (_ resume: @escaping () -> Void) -> Void
   ) async throws(SocketError) {
-    let pending = Pending<Void, SocketError>(on: core)
+    let pending = Promise<Void, SocketError>(on: core)
     var isWaiting = true
     start {
       guard isWaiting else { return }

@@ -196,7 +196,7 @@ public final class Connection: @unchecked Sendable {
   /// wait until everything is sent.
   var writers: [(memoryByteCount: Int?, resume: () -> Void)] = []
   /// Those who wait for the end of the connection.
-  var closers: [Pending<CloseReason, Never>] = []
+  var closers: [Promise<CloseReason, Never>] = []
   /// The bytes that were sent when ``onProgress`` was last called.
   var reportedByteCount: Int64 = 0
   /// Why a range could not be sent, until it is told.

@@ -52,7 +52,7 @@ extension Listener {
 final class Incoming {
   private let listener: Listener
   private var ready: [Connection] = []
-  private var waiting: Pending<Connection?, SocketError>?
+  private var waiting: Promise<Connection?, SocketError>?
 
   init(_ listener: Listener) {
     require(
@@ -94,7 +94,7 @@ final class Incoming {
       return connection
     }
     guard listener.isOpen else { return nil }
-    let pending = Pending<Connection?, SocketError>(on: listener.core)
+    let pending = Promise<Connection?, SocketError>(on: listener.core)
     waiting = pending
     return try await pending.value { [self] in
       guard waiting === pending else { return }

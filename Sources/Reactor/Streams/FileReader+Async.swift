@@ -5,7 +5,7 @@ extension FileReader {
   /// Waits for the next chunk; see ``next(_:)``. A cancelled task cancels the reader.
   nonisolated(nonsending) public func next() async throws(FileError) -> IOBuffer? {
     try file.core.checkUse(.read, file.path)
-    let pending = Pending<IOBuffer?, FileError>(on: file.core)
+    let pending = Promise<IOBuffer?, FileError>(on: file.core)
     if Task.isCancelled { cancel() }
     next { pending.finish($0) }
     return try await pending.value(cancel: cancel)
@@ -19,7 +19,7 @@ extension LineReader {
     if Task.isCancelled { cancel() }
     // Most lines are there: they need not wait for a turn of the loop.
     if let result = nextAtHand() { return try result.get() }
-    let pending = Pending<[UInt8]?, FileError>(on: core)
+    let pending = Promise<[UInt8]?, FileError>(on: core)
     next { pending.finish($0) }
     return try await pending.value(cancel: cancel)
   }

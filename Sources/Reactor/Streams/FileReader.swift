@@ -130,7 +130,7 @@ public final class FileReader: @unchecked Sendable {
     case (.reading, .reading): isThere = false
     default: isThere = true
     }
-    if isThere { file.core.later { [self] in deliver() } }
+    if isThere { file.core.callNextTurn { [self] in deliver() } }
   }
 
   /// Gives back a chunk that is not needed any more, whose memory is used for another one, of this
@@ -149,7 +149,7 @@ public final class FileReader: @unchecked Sendable {
     guard case .reading = state else { return }
     state = .failed(error(.canceled, at: nextOffset))
     dropChunks()
-    if waiting != nil { file.core.later { [self] in deliver() } }
+    if waiting != nil { file.core.callNextTurn { [self] in deliver() } }
   }
 
   // MARK: - Reading

@@ -28,7 +28,7 @@ extension FileWriter {
   /// Waits until everything that was accepted before is written; see ``flush(durably:_:)``.
   nonisolated(nonsending) public func flush(durably: Bool = false) async throws(FileError) {
     try core.checkUse(durably ? .dataSync : .write, file.path)
-    let pending = Pending<Void, FileError>(on: core)
+    let pending = Promise<Void, FileError>(on: core)
     flush(durably: durably) { pending.finish($0) }
     try await pending.value(cancel: {})
   }
@@ -54,7 +54,7 @@ extension FileWriter {
     try core.checkUse(.write, file.path)
     // Somebody else may take the room before the task goes on.
     while isOpen, !hasRoom(for: byteCount) {
-      let pending = Pending<Void, FileError>(on: core)
+      let pending = Promise<Void, FileError>(on: core)
       guard !Task.isCancelled else {
         throw FileError(operation: .write, path: file.path, errno: .canceled)
       }
@@ -91,7 +91,7 @@ extension File {
     configuration: FileReader.Configuration = FileReader.Configuration()
   ) async throws(PumpError) -> Int64 {
     try checkPump()
-    let pending = Pending<Int64, PumpError>(on: core)
+    let pending = Promise<Int64, PumpError>(on: core)
     let pump = send(range, to: connection, configuration: configuration) { pending.finish($0) }
     if Task.isCancelled { pump.cancel() }
     return try await pending.value(cancel: pump.cancel)
@@ -107,7 +107,7 @@ extension File {
     durably: Bool = false, configuration: FileWriter.Configuration = FileWriter.Configuration()
   ) async throws(PumpError) -> Int64 {
     try checkPump()
-    let pending = Pending<Int64, PumpError>(on: core)
+    let pending = Promise<Int64, PumpError>(on: core)
     let pump = receive(
       from: connection, byteCount: byteCount, at: offset, durably: durably,
       configuration: configuration

@@ -16,7 +16,7 @@ extension FileWriter {
       return core.refuse(durably ? .dataSync : .write, currentFile.path, refusal, handler)
     }
     flushes.append(Flush(goal: acceptedByteCount, isDurable: durably, handler: handler))
-    core.later { [self] in callFlushes() }
+    core.callNextTurn { [self] in callFlushes() }
   }
 
   /// Writes what was accepted and closes the file. Nothing is accepted from now on. After the end

@@ -25,7 +25,7 @@ extension FileWriter {
   ) -> RoomWaiter {
     let waiter = RoomWaiter(byteCount, handler)
     roomWaiters.append(waiter)
-    core.later { [self] in callRoomWaiters() }
+    core.callNextTurn { [self] in callRoomWaiters() }
     return waiter
   }
 

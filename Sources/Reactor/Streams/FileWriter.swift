@@ -205,7 +205,7 @@ public final class FileWriter: @unchecked Sendable {
     acceptedByteCount += Int64(byteCount)
     guard case .idle = activity, byteCount > 0 else { return }
     activity = .scheduled
-    core.later { [self] in
+    core.callNextTurn { [self] in
       activity = .idle
       writeNext()
     }

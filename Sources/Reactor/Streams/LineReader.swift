@@ -72,7 +72,7 @@ public final class LineReader: @unchecked Sendable {
       return core.complete { handler(.failure(error)) }
     }
     if let result = nextAtHand() {
-      core.later { handler(result) }
+      core.callNextTurn { handler(result) }
     } else {
       readOn(handler)
     }

@@ -37,7 +37,7 @@ final class OutgoingPump: PumpWay {
     let core = file.core
     guard !core.hasEnded else { return }
     core.checkThread()
-    core.later { [self] in
+    core.callNextTurn { [self] in
       if let outgoing { connection.cancel(outgoing) }
     }
   }

@@ -97,7 +97,7 @@ final class ServerConnection {
   func proceedLater() {
     if isProceeding || isProceedingLater { return }
     isProceedingLater = true
-    core.later { [self] in
+    core.callNextTurn { [self] in
       isProceedingLater = false
       proceed()
     }
@@ -169,27 +169,11 @@ final class ServerConnection {
   /// Responds to an invalid request and closes the connection.
   private func refuse(_ error: RequestError) {
     guard let server else { return }
-    let line = connection.withUnreadBytes { Self.firstLine($0) }
+    let line = connection.withUnreadBytes { RequestError.firstLine($0) }
     let terms = Exchange.Terms(method: nil, minorVersion: 1, keepsAlive: false)
     let exchange = Exchange(nil, nil, refusedLine: line, terms, self)
     phase = .exchange(exchange)
     server.refuse(exchange, error)
-  }
-
-  private static let longestLoggedLine = 2048
-
-  private static func firstLine(_ bytes: RawSpan) -> String {
-    let shown = Span<UInt8>(_bytes: bytes).extracting(first: longestLoggedLine)
-    var line: [UInt8] = []
-    for index in shown.indices {
-      let byte = shown[index]
-      if byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n") {
-        if line.isEmpty { continue }
-        break
-      }
-      line.append(byte)
-    }
-    return String(decoding: line, as: UTF8.self)
   }
 
   /// The response is written; its request body may be unread.
@@ -223,7 +207,9 @@ final class ServerConnection {
   func responseWritten(_ exchange: Exchange) {
     unsent.append(exchange)
     // Its bytes may have been sent before its end was known. Then no progress reports it.
-    if exchange.end <= connection.sentByteCount { core.later { [self] in outputProgressed() } }
+    if exchange.end <= connection.sentByteCount {
+      core.callNextTurn { [self] in outputProgressed() }
+    }
     looks.wantSoon()
     if isProceeding { return }
     if exchange.endsConnection {
@@ -242,7 +228,7 @@ final class ServerConnection {
   private func closeGracefully() {
     // No more of the body is read. The loop reports that to its current and later readers.
     if case .exchange(let exchange) = phase, let body = exchange.body, !body.isThrough {
-      core.later { body.connectionClosed(.local) }
+      core.callNextTurn { body.connectionClosed(.local) }
     }
     phase = .over
     // The time limits for the client bound this, as long as a server checks them.
@@ -361,7 +347,7 @@ final class ServerConnection {
   /// Closes the connection after sending the bytes that the socket accepts immediately.
   func abortLater() {
     // The output of this turn may not be sent yet; that happens at the end of the turn.
-    core.later { [self] in abort() }
+    core.callNextTurn { [self] in abort() }
   }
 
   /// The server has ended: sends the remaining output, then lingers until the client closes.

@@ -33,7 +33,7 @@ extension HTTPServer.RequestBody {
   /// call and later reads throw ``Failure/connectionClosed(_:)`` with
   /// ``/Reactor/Connection/CloseReason/local``.
   nonisolated(nonsending) public func next() async throws(Failure) -> [UInt8]? {
-    let pending = Pending<[UInt8]?, Failure>(on: core)
+    let pending = Promise<[UInt8]?, Failure>(on: core)
     next { pending.finish($0) }
     return try await pending.value { [self] in giveUp() }
   }
@@ -41,7 +41,7 @@ extension HTTPServer.RequestBody {
   /// Waits for the whole body; see ``readAll(upTo:_:)``.
   nonisolated(nonsending) public func readAll(upTo limit: Int) async throws(Failure) -> [UInt8] {
     require(limit >= 0, "RequestBody: the limit of readAll is 0 or more")
-    let pending = Pending<[UInt8], Failure>(on: core)
+    let pending = Promise<[UInt8], Failure>(on: core)
     readAll(upTo: limit) { pending.finish($0) }
     return try await pending.value { [self] in giveUp() }
   }
@@ -53,7 +53,7 @@ extension HTTPServer.RequestBody {
     to file: File, at offset: Int64 = 0, durably: Bool = false,
     configuration: FileWriter.Configuration = FileWriter.Configuration()
   ) async throws(PumpError) -> Int64 {
-    let pending = Pending<Int64, PumpError>(on: core)
+    let pending = Promise<Int64, PumpError>(on: core)
     let pump = write(to: file, at: offset, durably: durably, configuration: configuration) {
       pending.finish($0)
     }

@@ -255,7 +255,7 @@ public final class HTTPServer {
 
   private func closeWhenIdle() {
     guard case .draining = state, responsesInProgress == 0 else { return }
-    core.later { [weak self] in
+    core.callNextTurn { [weak self] in
       // A request may have arrived in the meantime, or another `shutDown` may have finished first.
       guard let self, responsesInProgress == 0, case .draining(let whenIdle) = state else {
         return

@@ -37,7 +37,7 @@ import Testing
       let respond = { writer.send(.ok, body: request.target.utf8) }
       switch request.path {
       case "/partly": request.body.next { _ in respond() }
-      case "/later": request.body.core.later { request.body.core.later(respond) }
+      case "/later": request.body.core.callNextTurn { request.body.core.callNextTurn(respond) }
       default: respond()
       }
     }

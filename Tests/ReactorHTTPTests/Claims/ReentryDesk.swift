@@ -84,7 +84,7 @@ final class ReentryDesk {
     writer.onConnectionLost { self.act(nil) }
     act(response)
     if roll(10) > 0 { act(response) }
-    core.later { self.act(response) }
+    core.callNextTurn { self.act(response) }
   }
 
   private let core: LoopCore
@@ -102,7 +102,7 @@ final class ReentryDesk {
       }
     }
     // The rest must be done at some time, or the connection would wait forever.
-    if let response, !isDone(response) { core.later { self.respond(response) } }
+    if let response, !isDone(response) { core.callNextTurn { self.respond(response) } }
   }
 
   private func isDone(_ response: Response) -> Bool {
@@ -195,7 +195,7 @@ final class ReentryDesk {
         response.state = .streaming(left: isKnown ? length : nil)
         writer.start(
           roll(9) == 0 ? .notModified : .ok, contentLength: isKnown ? Int64(length) : nil)
-        core.later { self.respond(response) }
+        core.callNextTurn { self.respond(response) }
       }
     case .streaming(let left):
       if left == 0 || left == nil && roll(4) == 0 || roll(40) == 0 {
@@ -203,7 +203,7 @@ final class ReentryDesk {
         return writer.end()
       }
       write(response, writer, left)
-      if roll(2) == 0 { core.later { self.respond(response) } }
+      if roll(2) == 0 { core.callNextTurn { self.respond(response) } }
     }
   }
 

@@ -1,29 +1,29 @@
 package import PosixAIO
 
-/// One operation of a loop that a task awaits: turns a callback form into an asynchronous one.
+/// The result of a loop operation that a task awaits: turns a callback form into an async one.
 ///
 /// ```swift
-/// let pending = Pending<Socket, ConnectError>(on: loop)
-/// let attempt = Attempt(…) { result in pending.finish(result) }
-/// return try await pending.value { attempt.cancel() }
+/// let promise = Promise<Socket, ConnectError>(on: loop)
+/// let attempt = Attempt(…) { result in promise.finish(result) }
+/// return try await promise.value { attempt.cancel() }
 /// ```
 ///
-/// One object for each operation, and nothing else that is allocated: it holds the result, which
-/// may be one that cannot be copied.
+/// This object is the only allocation of an operation. It holds the result, which may be
+/// noncopyable.
 @safe
-package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @unchecked Sendable {
+package final class Promise<Value: ~Copyable, Failure: Error>: SuspendedTask, @unchecked Sendable {
   private var result: Result<Value, Failure>?
 
-  /// Passes the result on. To be called once, on the loop's thread.
+  /// Sets the result. Call it once, on the loop's thread.
   package func finish(_ result: consuming Result<Value, Failure>) {
     self.result = consume result
     finished()
   }
 
-  /// Waits for the result. A cancelled task cancels the request, and gets its result then.
+  /// Waits for the result. Cancelling the task cancels the request, which then completes as usual.
   ///
   /// - Parameters:
-  ///   - id: The operation.
+  ///   - id: The request.
   ///   - abandoning: As for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``.
   nonisolated(nonsending) package func value(
     cancelling id: RequestID, abandoning: Bool
@@ -34,8 +34,8 @@ package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @uncheck
 
   /// Waits for the result.
   ///
-  /// - Parameter cancel: Called on the loop's thread, in a later turn, when the task is cancelled;
-  ///   the result may be there by then.
+  /// - Parameter cancel: Called on the loop's thread, in another turn, when the task is cancelled.
+  ///   The result may be set by then.
   nonisolated(nonsending) package func value(
     cancel: @escaping () -> Void
   ) async throws(Failure) -> Value {
@@ -45,17 +45,18 @@ package final class Pending<Value: ~Copyable, Failure: Error>: Awaited, @uncheck
 
   private func take() throws(Failure) -> Value {
     guard let result = result.take() else {
-      trap("Pending: a result is awaited once")
+      trap("Promise: a result is awaited once")
     }
     return try result.get()
   }
 }
 
-/// A read or write that a task awaits. A class of its own, since a generic one asks the runtime for
-/// its layout when it goes, which takes as long as half the rest.
+/// The result of a read or write that a task awaits. It has a class of its own: a generic class
+/// looks up its layout in the runtime when it is released, which takes half as long as everything
+/// else.
 @safe
-package final class PendingTransfer: Awaited, @unchecked Sendable {
-  // Unchecked as in `Awaited`.
+package final class TransferPromise: SuspendedTask, @unchecked Sendable {
+  // Unchecked as in `SuspendedTask`.
   @exclusivity(unchecked) private var outcome: Outcome?
 
   private struct Outcome: ~Copyable {
@@ -63,33 +64,33 @@ package final class PendingTransfer: Awaited, @unchecked Sendable {
     let buffer: IOBuffer
   }
 
-  /// Passes the outcome on. To be called once, on the loop's thread.
+  /// Sets the outcome. Call it once, on the loop's thread.
   package func finish(_ result: Result<Int, FileError>, _ buffer: consuming IOBuffer) {
     unsafe outcome = Outcome(result: result, buffer: buffer)
     finished()
   }
 
-  /// As ``Pending/value(cancelling:abandoning:)``.
+  /// As ``Promise/value(cancelling:abandoning:)``.
   ///
-  /// - Returns: The buffer. When the transfer has failed it is gone.
+  /// - Returns: The buffer. If the transfer fails, the buffer is released.
   nonisolated(nonsending) package func buffer(
     cancelling id: RequestID, abandoning: Bool
   ) async throws(FileError) -> IOBuffer {
     await end(cancelling: id, abandoning: abandoning)
     guard let outcome = unsafe outcome.take() else {
-      trap("PendingTransfer: an outcome is awaited once")
+      trap("TransferPromise: an outcome is awaited once")
     }
     _ = try outcome.result.get()
     return outcome.buffer
   }
 }
 
-/// The end of an operation, which a task awaits and a callback brings about.
+/// A task that is suspended until a callback reports the end of an operation.
 ///
-/// Sendable: all of it happens on the loop's thread, where the task runs that awaits it. Only the
-/// cancellation comes from elsewhere, and that goes through the loop's door.
+/// Sendable: all accesses happen on the loop's thread, where the awaiting task runs. Only
+/// cancellation comes from other threads, and that uses the loop's remote.
 @safe
-package class Awaited: @unchecked Sendable {
+package class SuspendedTask: @unchecked Sendable {
   @safe
   private enum State {
     case running
@@ -98,7 +99,7 @@ package class Awaited: @unchecked Sendable {
   }
 
   private let executor: EventLoop.Executor
-  // Unchecked for the reason that `UncheckedBox` is, without its allocation.
+  // Unchecked for the same reason as `UncheckedBox`, without its allocation.
   @exclusivity(unchecked) private var state = State.running
 
   package init(on core: LoopCore) {
@@ -106,8 +107,8 @@ package class Awaited: @unchecked Sendable {
     executor = core.executor
   }
 
-  /// Lets the task go on that waits for the drain in which the operation could have ended.
-  final func drainEnded() {
+  /// Resumes the task after the drain in which the operation could have completed.
+  final func drainDidEnd() {
     guard case .awaited(let continuation) = unsafe state else { return }
     unsafe state = .running
     unsafe continuation.resume()
@@ -119,18 +120,18 @@ package class Awaited: @unchecked Sendable {
     switch former {
     case .running: break
     case .awaited(let continuation): unsafe continuation.resume()
-    case .finished: trap("Awaited: an operation ends once")
+    case .finished: trap("SuspendedTask: an operation ends once")
     }
   }
 
-  /// Waits first without being able to be cancelled, for the drain that hands the request over.
-  /// What the page cache has is there by then, and is spared the runtime's locks.
+  /// First waits without a cancellation handler, until the end of the drain that submits the
+  /// request. Cached data is there by then, without the runtime's locks for a handler.
   nonisolated(nonsending) fileprivate final func end(
     cancelling id: RequestID, abandoning: Bool
   ) async {
     await unsafe withUnsafeContinuation { continuation in
       unsafe wait(continuation)
-      executor.noteFresh(self)
+      executor.resumeAfterDrain(self)
     }
     if case .finished = unsafe state { return }
     await withTaskCancellationHandler {
@@ -141,7 +142,7 @@ package class Awaited: @unchecked Sendable {
   }
 
   nonisolated(nonsending) fileprivate final func end(cancel: @escaping () -> Void) async {
-    // On the loop's thread here, and there again.
+    // Used on the loop's thread only, both here and in the handler.
     nonisolated(unsafe) let cancel = cancel
     await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { unsafe wait($0) }
@@ -150,10 +151,10 @@ package class Awaited: @unchecked Sendable {
     }
   }
 
-  /// An unsafe continuation, since a checked one allocates: it is resumed once, because the
-  /// operation ends once.
+  /// An unsafe continuation, since a checked one allocates. It is resumed once, because the
+  /// operation completes once.
   private func wait(_ continuation: UnsafeContinuation<Void, Never>) {
-    // The task may have queued up on its way, and the operation may have ended meanwhile.
+    // The task may have been enqueued in between, and the operation may have completed meanwhile.
     if case .finished = unsafe state { return unsafe continuation.resume() }
     unsafe state = .awaited(continuation)
   }

@@ -2,11 +2,11 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// A path, and where it begins.
-enum Place: Sendable {
+/// A path, and the directory that it is relative to.
+enum PathAnchor: Sendable {
   /// Absolute, or relative to the process's working directory.
   case anywhere(FilePath)
-  /// Relative to a directory, which it cannot lead out of.
+  /// Relative to a directory, and confined to it.
   case beneath(FileDescriptor, FilePath)
 
   var path: FilePath {
@@ -15,11 +15,11 @@ enum Place: Sendable {
     }
   }
 
-  /// Calls `body` with a directory and a path in it that the kernel's `…at` calls may be given: the
-  /// last component is the caller's, and what is before it cannot lead out.
+  /// Calls `body` with a directory and a path in it, for the kernel's `…at` calls. The last
+  /// component is the caller's; the path before it was checked not to lead outside.
   ///
-  /// - Throws: `EXDEV` if the path leads outside, `EINVAL` for the directory itself, and what
-  ///   `openat2(2)` and the body give.
+  /// - Throws: `EXDEV` if the path leads outside, `EINVAL` for the directory itself, and the errors
+  ///   of `openat2(2)` and of `body`.
   func withParent<Value>(
     _ body: (FileDescriptor, FilePath) throws(Errno) -> Value
   ) throws(Errno) -> Value {
