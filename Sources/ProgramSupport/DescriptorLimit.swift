@@ -1,9 +1,10 @@
 internal import Glibc
 
-/// Has more descriptors than the usual limit, which is there for programs that use select(2). Where
-/// the system does not grant them, fewer clients are served at a time. Wraps `setrlimit(2)`.
+/// Raises the limit of open descriptors above its default, which exists for programs that use
+/// select(2). If the system refuses, the program serves fewer clients at a time. Wraps
+/// `setrlimit(2)`.
 ///
-/// - Parameter count: As many as are needed; nil is as many as there may be.
+/// - Parameter count: The number of descriptors needed; nil raises the limit as far as possible.
 public func raiseDescriptorLimit(to count: Int? = nil) {
   var limit = rlimit()
   guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
@@ -12,7 +13,7 @@ public func raiseDescriptorLimit(to count: Int? = nil) {
   _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
-/// How many descriptors the process may have; 0 if that cannot be found out. Wraps `getrlimit(2)`.
+/// The number of descriptors that the process may have; 0 if unknown. Wraps `getrlimit(2)`.
 public var descriptorLimit: Int {
   var limit = rlimit()
   guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }

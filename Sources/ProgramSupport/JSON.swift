@@ -1,21 +1,21 @@
 /// A JSON value, written as one line.
 public enum JSON: CustomStringConvertible, Sendable {
-  /// Members in the order in which they are written.
+  /// An object's members, written in this order.
   case object([(String, JSON)])
-  /// Elements.
+  /// An array's elements.
   case array([JSON])
-  /// A text.
+  /// A string.
   case string(String)
-  /// A whole number.
+  /// An integer.
   case integer(Int)
-  /// Any number; `null` is written for one that is not finite.
+  /// A number; written as `null` if it is not finite.
   case number(Double)
-  /// A truth value.
+  /// A Boolean.
   case bool(Bool)
-  /// Nothing.
+  /// The null value.
   case null
 
-  /// The line.
+  /// The value as one line of JSON.
   public var description: String {
     switch self {
     case .object(let members):
@@ -23,7 +23,7 @@ public enum JSON: CustomStringConvertible, Sendable {
     case .array(let elements): "[" + elements.map(\.description).joined(separator: ",") + "]"
     case .string(let text): Self.quoted(text)
     case .integer(let integer): "\(integer)"
-    // JSON has no word for what is not finite.
+    // JSON cannot represent numbers that are not finite.
     case .number(let number): number.isFinite ? "\(number)" : "null"
     case .bool(let bool): "\(bool)"
     case .null: "null"

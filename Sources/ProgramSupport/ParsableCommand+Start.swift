@@ -1,8 +1,8 @@
 public import ArgumentParser
 
 extension ParsableCommand {
-  /// As `ParsableCommand.main()`, with one line behind the program's name instead of a page for
-  /// whatever keeps it from running.
+  /// As `ParsableCommand.main()`, but an error prints only one line, after the program's name,
+  /// instead of a page.
   public static func start() {
     do {
       var command = try parse()
@@ -11,19 +11,19 @@ extension ParsableCommand {
       let code = exitCode(for: error)
       guard !code.isSuccess else { exit(withError: error) }
       let text = message(for: error)
-      // None where the program has said by itself what was wrong.
+      // Empty if the program has already reported the error.
       if !text.isEmpty { StandardError.write(line: "\(_commandName): \(text)") }
       exit(withError: code)
     }
   }
 }
 
-/// Why a program does not start, in one line.
+/// The reason that a program does not start, in one line.
 public struct StartFailure: Error, CustomStringConvertible {
-  /// The line.
+  /// The reason, in one line.
   public let description: String
 
-  /// - Parameter description: What could not be done, and why.
+  /// - Parameter description: The failed step and its cause.
   public init(_ description: String) {
     self.description = description
   }

@@ -3,19 +3,20 @@
   public import ReactorHTTP
 
   extension HTTPRequest {
-    /// The head of a request, as swift-http-types has it.
+    /// Converts a request's head for swift-http-types.
     ///
     /// - Parameters:
-    ///   - request: Its fields come along but for `Host`, which is the authority there.
-    ///   - scheme: What the client used, which the server does not know: "http", or "https" behind
-    ///     something that ends TLS.
-    /// - Returns: Nil where the method or a field's name is none there, which has stricter rules
-    ///   for some.
+    ///   - request: The request. All its fields are converted except `Host`, which becomes the
+    ///     authority.
+    ///   - scheme: The scheme that the client used, which the server does not know: "http", or
+    ///     "https" if a proxy in front of it ends TLS.
+    /// - Returns: Nil if swift-http-types, whose rules are stricter, rejects the method or a
+    ///   field's name.
     public init?(_ request: HTTPServer.Request, scheme: String = "http") {
       guard let method = Method(request.method), var fields = HTTPFields(request.headers) else {
         return nil
       }
-      // There a host is a part of the target, and not of the fields.
+      // swift-http-types has the host as part of the target, not as a field.
       if let host = HTTPField.Name("Host") { fields[host] = nil }
       self.init(
         method: method, scheme: scheme, authority: request.authority,
@@ -24,37 +25,37 @@
   }
 
   extension HTTPRequest.Method {
-    /// The same method; nil where it is none there.
+    /// Converts a method; nil if swift-http-types rejects it.
     public init?(_ method: HTTPMethod) {
       self.init(rawValue: method.name)
     }
   }
 
   extension HTTPMethod {
-    /// The same method.
+    /// Converts a method.
     public init(_ method: HTTPRequest.Method) {
       self.init(method.rawValue)
     }
   }
 
   extension HTTPResponse.Status {
-    /// The same status.
+    /// Converts a status.
     public init(_ status: HTTPStatus) {
       self.init(code: status.code, reasonPhrase: status.reason)
     }
   }
 
   extension HTTPStatus {
-    /// The same status.
+    /// Converts a status.
     ///
-    /// - Parameter status: Its code is `100...999`; another one traps.
+    /// - Parameter status: The status. Its code must be in `100...999`; otherwise it traps.
     public init(_ status: HTTPResponse.Status) {
       self.init(status.code, status.reasonPhrase)
     }
   }
 
   extension HTTPFields {
-    /// The same fields, in order; nil where a name is none there.
+    /// Converts the fields, in order; nil if swift-http-types rejects a name.
     public init?(_ fields: HeaderFields) {
       self.init()
       for field in fields {
@@ -65,7 +66,7 @@
   }
 
   extension HeaderFields {
-    /// The same fields, in order.
+    /// Converts the fields, in order.
     public init(_ fields: HTTPFields) {
       self.init()
       for field in fields { add(field.name.rawName, field.value) }
@@ -78,19 +79,19 @@
     ///
     /// - Parameters:
     ///   - response: Its fields without `Content-Length` and `Transfer-Encoding`.
-    ///   - body: Copied.
+    ///   - body: The bytes, which are copied.
     public func send(
       _ response: HTTPResponse, body: some Collection<UInt8> = EmptyCollection<UInt8>()
     ) {
       send(HTTPStatus(response.status), headers: HeaderFields(response.headerFields), body: body)
     }
 
-    /// Begins a response; see
+    /// Starts a response; see
     /// ``/ReactorHTTP/HTTPServer/ResponseWriter/start(_:headers:contentLength:)``.
     ///
     /// - Parameters:
     ///   - response: Its fields without `Content-Length` and `Transfer-Encoding`.
-    ///   - contentLength: The bytes that will be written, 0 or more, or nil.
+    ///   - contentLength: The number of bytes that will be written, 0 or more, or nil if unknown.
     public func start(_ response: HTTPResponse, contentLength: Int64?) {
       start(
         HTTPStatus(response.status), headers: HeaderFields(response.headerFields),

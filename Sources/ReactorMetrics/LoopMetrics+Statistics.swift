@@ -3,14 +3,14 @@
   internal import PosixAIO
   internal import Reactor
 
-  /// All statistics of one moment.
+  /// All statistics at one moment.
   struct Snapshot {
     let queue: CompletionQueue.Statistics
     let loop: EventLoop.Statistics
   }
 
-  /// Makes metrics that have their dimensions in common.
-  struct Maker {
+  /// Makes metrics with shared dimensions.
+  struct MetricMaker {
     let factory: any MetricsFactory
     let dimensions: [(String, String)]
 
@@ -28,8 +28,8 @@
     }
   }
 
-  /// A statistic that grows, and the value that was exported last.
-  struct Growing {
+  /// A growing statistic, exported as a counter, and its last exported value.
+  struct ExportedCounter {
     private let counter: Counter
     private let value: (Snapshot) -> UInt64
     private var exported: UInt64 = 0
@@ -46,7 +46,7 @@
       exported = value
     }
 
-    static func all(_ maker: Maker) -> [Growing] {
+    static func all(_ maker: MetricMaker) -> [ExportedCounter] {
       let statistics: [(String, (Snapshot) -> UInt64)] = [
         ("queue.completed", \.queue.completedCount),
         ("queue.transferred_bytes", \.queue.transferredByteCount),
@@ -65,12 +65,12 @@
         ("loop.uncopied_file_bytes", \.loop.uncopiedFileByteCount),
         ("loop.copied_file_bytes", \.loop.copiedFileByteCount),
       ]
-      return statistics.map { label, value in Growing(maker.counter(label), value) }
+      return statistics.map { label, value in ExportedCounter(maker.counter(label), value) }
     }
   }
 
-  /// A statistic that goes up and down.
-  struct Moving {
+  /// A statistic that goes up and down, exported as a meter.
+  struct ExportedMeter {
     private let meter: Meter
     private let value: (Snapshot) -> Double
 
@@ -78,35 +78,35 @@
       meter.set(value(snapshot))
     }
 
-    static func all(_ maker: Maker) -> [Moving] {
+    static func all(_ maker: MetricMaker) -> [ExportedMeter] {
       let statistics: [(String, (Snapshot) -> Int)] = [
         ("queue.in_flight", \.queue.inFlightCount),
         ("queue.waiting", \.queue.waitingCount),
         ("queue.held_bytes", \.queue.heldByteCount),
       ]
       return statistics.map { label, value in
-        Moving(meter: maker.meter(label)) { Double(value($0)) }
+        ExportedMeter(meter: maker.meter(label)) { Double(value($0)) }
       } + percentiles(maker, "loop.timer_lag_seconds", \.loop.timerLags)
         + percentiles(maker, "loop.busy_turn_seconds", \.loop.busyTurnTimes)
     }
 
     private static func percentiles(
-      _ maker: Maker, _ label: String, _ histogram: @escaping (Snapshot) -> DurationHistogram
-    ) -> [Moving] {
+      _ maker: MetricMaker, _ label: String, _ histogram: @escaping (Snapshot) -> DurationHistogram
+    ) -> [ExportedMeter] {
       [0.5, 0.99].map { fraction in
-        Moving(meter: maker.meter(label, [("quantile", "\(fraction)")])) { snapshot in
+        ExportedMeter(meter: maker.meter(label, [("quantile", "\(fraction)")])) { snapshot in
           histogram(snapshot).percentile(fraction) / .seconds(1)
         }
       }
     }
   }
 
-  /// The times of operations, by their kind.
+  /// Records the times of operations by kind.
   final class OperationTimes: CompletionQueueObserver {
-    private let maker: Maker
+    private let maker: MetricMaker
     private var timers: [String: (waiting: CoreMetrics.Timer, service: CoreMetrics.Timer)] = [:]
 
-    init(_ maker: Maker) {
+    init(_ maker: MetricMaker) {
       self.maker = maker
     }
 

@@ -5,7 +5,7 @@ internal import PosixAIO
   public import ServiceLifecycle
   internal import Synchronization
 
-  /// Runs an event loop as a service of swift-service-lifecycle, on a thread of its own.
+  /// Runs an event loop as a service of swift-service-lifecycle, on its own thread.
   ///
   /// ```swift
   /// let service = EventLoopService { loop in
@@ -17,60 +17,58 @@ internal import PosixAIO
   /// try await group.run()
   /// ```
   ///
-  /// On graceful shutdown the loop takes in no further clients, and what is under way has
-  /// ``shutDownTimeout`` to end, as ``EventLoop/shutDown(within:)`` says. When the task is
-  /// cancelled it has no time. The service ends early if the loop is stopped by
-  /// ``EventLoop/stop()``.
+  /// On graceful shutdown the loop accepts no more clients, and work in progress has
+  /// ``shutDownTimeout`` to end; see ``EventLoop/shutDown(within:)``. If the task is cancelled, it
+  /// has no time. The service ends early if ``EventLoop/stop()`` stops the loop.
   public struct EventLoopService: Service {
-    /// Something to do on the loop's thread.
+    /// Work to do on the loop's thread.
     public typealias Handler = @Sendable (EventLoop) throws -> Void
 
-    /// The longest that a graceful shutdown takes.
+    /// How long a graceful shutdown waits for work in progress.
     public let shutDownTimeout: Duration
 
     private let configuration: EventLoop.Configuration
     private let start: Handler
     private let willShutDown: @Sendable (EventLoop) -> Void
 
-    /// Describes a service; nothing is started.
+    /// Creates a service. It starts nothing yet.
     ///
     /// - Parameters:
-    ///   - configuration: The limits of the loop.
-    ///   - shutDownTimeout: The longest that a graceful shutdown waits for what is under way, 0 or
-    ///     more.
-    ///   - willShutDown: Called on the loop's thread when the loop is about to shut down: closes
-    ///     what the loop cannot know to be idle, and HTTP servers.
-    ///   - start: Called on the loop's thread before the loop runs. What it throws ends the
-    ///     service.
+    ///   - configuration: The configuration of the loop.
+    ///   - shutDownTimeout: How long a graceful shutdown waits for work in progress, 0 or more.
+    ///   - willShutDown: Called on the loop's thread before the loop shuts down. Use it to close
+    ///     idle connections, which the loop cannot recognize, and HTTP servers.
+    ///   - start: Called on the loop's thread before the loop runs. An error that it throws ends
+    ///     the service.
     public init(
       configuration: EventLoop.Configuration = .init(), shutDownTimeout: Duration = .seconds(10),
       willShutDown: @escaping @Sendable (EventLoop) -> Void = { _ in }, start: @escaping Handler
     ) {
-      require(shutDownTimeout >= .zero, "EventLoopService: a time is 0 or more")
+      require(shutDownTimeout >= .zero, "EventLoopService: shutDownTimeout must be 0 or more")
       self.configuration = configuration
       self.shutDownTimeout = shutDownTimeout
       self.willShutDown = willShutDown
       self.start = start
     }
 
-    /// Runs the loop until the service is to shut down.
+    /// Runs the loop until the service shuts down.
     ///
-    /// - Throws: What ``EventLoop/init(configuration:)`` and the start handler throw; `EAGAIN` if
-    ///   there is no thread to be had.
+    /// - Throws: The errors of ``EventLoop/init(configuration:)`` and of the start handler;
+    ///   `EAGAIN` if no thread can be started.
     public func run() async throws {
-      let switchboard = Switchboard()
+      let stopRequest = StopRequest()
       try await withTaskCancellationHandler {
         try await withGracefulShutdownHandler {
-          try await onThreadOfItsOwn { try serve(switchboard) }
+          try await onNewThread { try serve(stopRequest) }
         } onGracefulShutdown: {
-          switchboard.ask(for: .shutDown)
+          stopRequest.raise(.shutDown)
         }
       } onCancel: {
-        switchboard.ask(for: .end)
+        stopRequest.raise(.end)
       }
     }
 
-    private func serve(_ switchboard: Switchboard) throws {
+    private func serve(_ stopRequest: StopRequest) throws {
       let loop = try EventLoop(configuration: configuration)
       do {
         try start(loop)
@@ -78,43 +76,43 @@ internal import PosixAIO
         loop.shutDown(within: .zero)
         throw error
       }
-      if switchboard.connect(to: loop.remote) { loop.run() }
+      if stopRequest.connect(to: loop.remote) { loop.run() }
       willShutDown(loop)
-      loop.shutDown(within: switchboard.isToEnd ? .zero : shutDownTimeout)
+      loop.shutDown(within: stopRequest.isToEnd ? .zero : shutDownTimeout)
     }
   }
 
-  /// Carries the wishes of the service's task to the thread of the loop.
-  private final class Switchboard: Sendable {
-    enum Wish {
+  /// Passes stop requests from the service's task to the loop's thread.
+  private final class StopRequest: Sendable {
+    enum Urgency {
       case shutDown
-      /// At once.
+      /// Shuts down without waiting.
       case end
     }
 
     private struct State {
-      var wish: Wish?
+      var urgency: Urgency?
       var remote: EventLoop.Remote?
     }
 
     private let state = Mutex(State())
 
-    var isToEnd: Bool { state.withLock { $0.wish == .end } }
+    var isToEnd: Bool { state.withLock { $0.urgency == .end } }
 
-    /// Stops the loop's present run, be it the shutdown's, or has it not begin.
-    func ask(for wish: Wish) {
+    /// Stops the loop's current run, or its shutdown, or keeps it from starting.
+    func raise(_ urgency: Urgency) {
       let remote = state.withLock { state in
-        if state.wish != .end { state.wish = wish }
+        if state.urgency != .end { state.urgency = urgency }
         return state.remote
       }
       remote?.execute { loop in loop.stop() }
     }
 
-    /// - Returns: Whether nobody has asked for anything yet.
+    /// - Returns: Whether no stop was requested yet.
     func connect(to remote: EventLoop.Remote) -> Bool {
       state.withLock { state in
         state.remote = remote
-        return state.wish == nil
+        return state.urgency == nil
       }
     }
   }

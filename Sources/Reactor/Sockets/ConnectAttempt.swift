@@ -2,26 +2,27 @@ internal import PosixAIO
 internal import CLibevent
 internal import SystemPackage
 
-/// An attempt to connect, in progress: cancels it. It goes on, kept or not; when its loop ends, its
-/// handler gets `ECANCELED`.
+/// A connection attempt in progress. It continues even if you drop this handle. When its loop ends,
+/// its handler gets `ECANCELED`.
 ///
-/// Tries the addresses of a host in turns of their families, each when the one before has failed or
-/// ``attemptDelay`` has passed; the first that answers is the connection (after RFC 8305).
+/// Tries a host's addresses with alternating families. The next address is tried when the previous
+/// one fails or ``attemptDelay`` has passed; the first to accept becomes the connection (after RFC
+/// 8305).
 @safe
 public final class ConnectAttempt: @unchecked Sendable {
-  /// How long an address may take before the next one is tried beside it.
+  /// How long to wait for an address before also trying the next one.
   public static let attemptDelay = Duration.milliseconds(250)
 
   typealias Handler = (Result<Connection, SocketError>) -> Void
 
   private enum State {
     case resolving
-    /// Sockets that wait for their peers, by number.
+    /// Connecting sockets, by descriptor.
     case connecting([Int32: Try])
     case done
   }
 
-  /// One socket that connects.
+  /// One connecting socket.
   private struct Try {
     let address: SocketAddress
     let event: Event
@@ -44,7 +45,7 @@ public final class ConnectAttempt: @unchecked Sendable {
     _ handler: @escaping Handler
   ) {
     configuration.check()
-    require(timeout > .zero, "Connection: the time-out of a connect is more than 0")
+    require(timeout > .zero, "Connection: a connect timeout must be more than 0")
     let refusal = core.refusal
     self.core = core
     self.configuration = configuration
@@ -53,7 +54,7 @@ public final class ConnectAttempt: @unchecked Sendable {
     sockets = core.sockets
     guard refusal == nil else {
       state = .done
-      core.complete { [self] in tell(.failure(SocketError(.connect, peer, .canceled))) }
+      core.complete { [self] in report(.failure(SocketError(.connect, peer, .canceled))) }
       return
     }
     state = .resolving
@@ -61,18 +62,18 @@ public final class ConnectAttempt: @unchecked Sendable {
     self.timeout = core.schedule(after: timeout) { [self] in
       finish(.failure(timedOut))
     }
-    // Nothing becomes of it any more.
+    // A loop that is ending starts nothing.
     if core.isEnding { cancel() }
   }
 
-  /// Gives up. The handler gets `ECANCELED`, unless it has its result already.
+  /// Cancels the attempt. The handler gets `ECANCELED` if it has no result yet.
   public func cancel() {
     guard !core.hasEnded else { return }
     core.checkThread()
     if case .done = state { return }
     let canceled = SocketError(.connect, peer, .canceled)
     close(keeping: nil)
-    sockets.callLater { [self] in tell(.failure(canceled)) }
+    sockets.nextTurn { [self] in report(.failure(canceled)) }
   }
 
   /// Looks the host up on a helper thread, then connects.
@@ -83,7 +84,7 @@ public final class ConnectAttempt: @unchecked Sendable {
     } _: { [self] outcome in
       guard case .resolving = state else { return }
       switch outcome {
-      case .success(.success(let addresses)): connect(addresses.withFamiliesInTurns())
+      case .success(.success(let addresses)): connect(addresses.alternatingFamilies())
       case .success(.failure(let failure)):
         finish(.failure(SocketError(.resolve, peer, failure.reason)))
       case .failure(let errno): finish(.failure(SocketError(.resolve, peer, errno)))
@@ -91,11 +92,11 @@ public final class ConnectAttempt: @unchecked Sendable {
     }
   }
 
-  /// Tries the addresses, from the next turn on.
+  /// Starts trying the addresses in the next turn.
   func connect(_ addresses: [SocketAddress]) {
     guard case .resolving = state else { return }
     untried = addresses
-    sockets.callLater { [self] in
+    sockets.nextTurn { [self] in
       guard case .resolving = state else { return }
       state = .connecting([:])
       tryNext()
@@ -104,13 +105,13 @@ public final class ConnectAttempt: @unchecked Sendable {
 
   private var timedOut: SocketError { SocketError(.connect, peer, .timedOut) }
 
-  /// Begins with the next address that can be begun with.
+  /// Starts connecting to the next address, skipping those that fail at once.
   private func tryNext() {
     nextTry?.cancel()
     while case .connecting(let tries) = state {
       guard !untried.isEmpty else {
         guard tries.isEmpty else { return }
-        // Without an address there was no error either.
+        // With no address to try, there is no error to report.
         let noAddress = SocketError(.connect, peer, .addressNotAvailable)
         return finish(.failure(lastError ?? noAddress))
       }
@@ -137,7 +138,7 @@ public final class ConnectAttempt: @unchecked Sendable {
       throw error
     }
     let event = Event(in: core.registry, descriptor: socket, flags: EV_WRITE) { [self] in
-      answered(socket)
+      connectFinished(socket)
     }
     event.add()
     guard case .connecting(var tries) = state else { return }
@@ -145,7 +146,7 @@ public final class ConnectAttempt: @unchecked Sendable {
     state = .connecting(tries)
   }
 
-  private func answered(_ socket: Int32) {
+  private func connectFinished(_ socket: Int32) {
     guard case .connecting(var tries) = state, let known = tries[socket] else { return }
     guard let error = SocketCalls.pendingError(of: socket) else {
       return succeed(socket, known.address)
@@ -159,14 +160,14 @@ public final class ConnectAttempt: @unchecked Sendable {
 
   private func succeed(_ socket: Int32, _ address: SocketAddress) {
     close(keeping: socket)
-    tell(
+    report(
       .success(
         Connection(socket, peerAddress: address, on: core, configuration, listener: nil)))
   }
 
   private func finish(_ result: Result<Connection, SocketError>) {
     close(keeping: nil)
-    tell(result)
+    report(result)
   }
 
   private func close(keeping winner: Int32?) {
@@ -182,7 +183,7 @@ public final class ConnectAttempt: @unchecked Sendable {
     sockets.remove(self)
   }
 
-  private func tell(_ result: Result<Connection, SocketError>) {
+  private func report(_ result: Result<Connection, SocketError>) {
     let handler = handler
     self.handler = nil
     handler?(result)

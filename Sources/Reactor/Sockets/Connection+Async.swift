@@ -1,14 +1,14 @@
 public import PosixAIO
 internal import SystemPackage
 
-// For tasks on the loop's thread. A task reads when it wants to: as long as nobody asks, bytes
-// arrive up to the high-water mark, and then the peer is held up.
+// For tasks on the loop's thread. A task reads when it wants to: between reads, bytes arrive up to
+// the high-water mark, and then the peer is held up.
 //
-// After ``Connection/close()`` or ``Connection/abort(resetting:)`` of this side what waits gets
-// ECANCELED, after a time-out ETIMEDOUT, after an error its errno.
+// Waiting calls get ECANCELED after this side's ``Connection/close()`` or
+// ``Connection/abort(resetting:)``, ETIMEDOUT after a timeout, and the errno after an error.
 extension Connection {
-  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. A cancelled task
-  /// gets `ECANCELED`.
+  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. Throws `ECANCELED`
+  /// in a cancelled task.
   nonisolated(nonsending) public static func connect(
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -21,8 +21,8 @@ extension Connection {
     return try await pending.value { attempt.cancel() }
   }
 
-  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. A cancelled task gets
-  /// `ECANCELED`.
+  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. Throws `ECANCELED` in
+  /// a cancelled task.
   nonisolated(nonsending) public static func connect(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -35,17 +35,19 @@ extension Connection {
     return try await pending.value { attempt.cancel() }
   }
 
-  /// Waits for bytes, and takes those that are there.
+  /// Waits for bytes and takes those that have arrived.
   ///
-  /// Not with ``onReceive``, and by one task at a time.
+  /// Use it without ``onReceive``, from one task at a time; otherwise it traps.
   ///
-  /// - Parameter byteCount: The most bytes to take, 1 or more; all unless set.
-  /// - Returns: 1 byte or more; nil behind the end of input.
-  /// - Throws: Why there will be none. What arrived before an error comes first.
+  /// - Parameter byteCount: The most bytes to take, 1 or more. The default takes all.
+  /// - Returns: 1 byte or more; nil at the end of input.
+  /// - Throws: Why no more bytes will come, as a ``SocketError``: `ECANCELED` when the task is
+  ///   cancelled or this side has closed, `ETIMEDOUT` after a timeout, or the connection's errno.
+  ///   Bytes that arrived before an error are returned first.
   nonisolated(nonsending) public func read(
     atMost byteCount: Int = .max
   ) async throws(SocketError) -> [UInt8]? {
-    require(byteCount > 0, "Connection: a read takes 1 byte or more")
+    require(byteCount > 0, "Connection: a read must take 1 byte or more")
     try await waitForInput()
     var bytes: [UInt8]?
     try takeInput(atMost: byteCount) { input in
@@ -54,11 +56,11 @@ extension Connection {
     return bytes
   }
 
-  /// Waits for bytes, and puts those that are there behind the valid ones of a buffer.
+  /// Waits for bytes and appends those that have arrived to a buffer's valid bytes.
   ///
-  /// - Parameter buffer: Moves in, with room for 1 byte or more; comes back.
-  /// - Returns: The buffer, as it was behind the end of input.
-  /// - Throws: As ``read(atMost:)``. The buffer is gone.
+  /// - Parameter buffer: Moves in and comes back. It needs room for 1 byte or more.
+  /// - Returns: The buffer, unchanged at the end of input.
+  /// - Throws: As ``read(atMost:)``. The buffer is lost.
   nonisolated(nonsending) public func read(
     into buffer: consuming IOBuffer
   ) async throws(SocketError) -> IOBuffer {
@@ -69,14 +71,14 @@ extension Connection {
     return buffer
   }
 
-  /// Sends bytes, and waits if a lot is waiting: until ``isCongested`` ends.
+  /// Sends bytes. If the connection is congested, waits until ``isCongested`` is false.
   ///
-  /// A cancelled task does not wait, and gets `ECANCELED`; the bytes are sent all the same, unless
-  /// it was cancelled before.
+  /// If the task is cancelled before the call, nothing is sent and `ECANCELED` is thrown. If it is
+  /// cancelled while it waits, `ECANCELED` is thrown and the bytes are still sent.
   ///
   /// - Parameter bytes: Copied.
-  /// - Throws: As the callback form, `EPIPE` or `ENOBUFS`, and then nothing of it is sent; or what
-  ///   ended the connection.
+  /// - Throws: `EPIPE` or `ENOBUFS` as the callback form, when none of the bytes are sent; or the
+  ///   reason that ended the connection.
   nonisolated(nonsending) public func write(
     _ bytes: some Collection<UInt8>
   ) async throws(SocketError) {
@@ -90,7 +92,7 @@ extension Connection {
   ) async throws(SocketError) {
     var buffer: IOBuffer? = consume buffer
     try await start(.write) { () throws(Errno) in
-      // Given two lines above.
+      // Set two lines above.
       guard let bytes = buffer.take() else { return }
       try write(bytes)
     }
@@ -99,16 +101,16 @@ extension Connection {
 
   /// Waits until the kernel has everything that was written.
   ///
-  /// - Throws: What ended the connection before.
+  /// - Throws: The reason if the connection ended first; `ECANCELED` in a cancelled task.
   nonisolated(nonsending) public func flush() async throws(SocketError) {
     try await waitForOutput(inMemory: nil)
   }
 
-  /// Sends what is waiting and closes, as the callback form, and waits for that. A cancellation
-  /// does not shorten it; ``Configuration/closeTimeout`` and ``Configuration/lingerTimeout`` bound
-  /// it.
+  /// Sends the waiting output, closes and waits for that; see the callback form. Cancelling the
+  /// task does not shorten it; ``Configuration/closeTimeout`` and ``Configuration/lingerTimeout``
+  /// limit it.
   ///
-  /// - Returns: Why the connection is closed.
+  /// - Returns: Why the connection closed.
   @discardableResult
   nonisolated(nonsending) public func close() async -> CloseReason {
     checkThread()
@@ -119,14 +121,14 @@ extension Connection {
     return await pending.value {}
   }
 
-  /// The bytes that arrive, as they arrive, up to the end of input. By one task at a time.
+  /// The bytes as they arrive, up to the end of input. For one task at a time.
   public var chunks: Chunks { Chunks(connection: self) }
 
   /// The bytes of a connection.
   public struct Chunks: AsyncSequence, Sendable {
     let connection: Connection
 
-    /// Begins to read.
+    /// Starts reading.
     public func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
 
     /// Reads from a connection.
@@ -174,7 +176,8 @@ extension Connection {
     }
   }
 
-  /// Why there is nothing to wait for; nil when there is, or when both sides have ended.
+  /// The error for a call that can no longer wait; nil when the connection is open or both sides
+  /// have ended.
   private var endErrno: Errno? {
     switch state {
     case .open, .closed(.endOfInput): nil
@@ -191,7 +194,7 @@ extension Connection {
       onReceiveHandler == nil, "Connection: bytes go to onReceive or to a reader, not to both")
     require(reader == nil, "Connection: one task reads at a time")
     guard !Task.isCancelled else { throw error(.read, .canceled) }
-    guard isInUse, input == .open, stream.inputByteCount == 0 else { return }
+    guard isInUse, input == .open, socket.inputByteCount == 0 else { return }
     try await wait(.read) { [self] in
       reader = nil
       updateTimeouts()
@@ -201,7 +204,7 @@ extension Connection {
     }
   }
 
-  /// Takes what is there, if it is not the end of input.
+  /// Takes the bytes that have arrived; does nothing at the end of input.
   private func takeInput(
     atMost byteCount: Int, _ take: (RawSpan) -> Void
   ) throws(SocketError) {
@@ -211,13 +214,13 @@ extension Connection {
       return leftInput.removeFirst(count)
     }
     if let endErrno { throw error(.read, endErrno) }
-    guard stream.inputByteCount > 0 else {
+    guard socket.inputByteCount > 0 else {
       if isInUse, input == .ended { noteEndOfInput() }
       return
     }
-    let count = min(byteCount, stream.inputByteCount)
-    stream.withInput { take($0.extracting(first: count)) }
-    stream.takeInput(count)
+    let count = min(byteCount, socket.inputByteCount)
+    socket.withInput { take($0.extracting(first: count)) }
+    socket.takeInput(count)
     updateReading()
   }
 
@@ -232,15 +235,15 @@ extension Connection {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
     if isInUse, !hasSent(downTo: byteCount) {
-      // A writer that was cancelled stays until its time comes, and is not resumed then.
+      // A cancelled writer stays in the list until it is due, and is not resumed then.
       try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
     }
-    // Sent, or the connection has ended before.
+    // Either the output is sent, or the connection has ended.
     if let endErrno { throw error(.write, endErrno) }
     if output == .broken { throw error(.write, .brokenPipe) }
   }
 
-  /// Waits until what `start` is given is called, or the task is cancelled.
+  /// Waits until the closure passed to `start` is called, or the task is cancelled.
   nonisolated(nonsending) private func wait(
     _ operation: SocketError.Operation, cancel: @escaping () -> Void,
     until start: (_ resume: @escaping () -> Void) -> Void

@@ -1,44 +1,45 @@
 internal import SystemPackage
 
 extension Connection {
-  /// Sends what is waiting, ends this side, and closes when the peer has ended, too, or has sent
-  /// nothing for ``Configuration/lingerTimeout``. What arrives meanwhile is forgotten.
+  /// Sends the waiting output, ends this side, and closes when the peer has ended its side too, or
+  /// has sent nothing for ``Configuration/lingerTimeout``. Input that arrives meanwhile is
+  /// discarded.
   ///
-  /// The reason is ``CloseReason/local`` when the kernel took everything;
-  /// ``CloseReason/timedOut(_:)`` when the peer did not take it in
-  /// ``Configuration/closeTimeout``, or ``CloseReason/failed(_:)``. Does nothing the second time.
+  /// The reason is ``CloseReason/local`` when the kernel took everything,
+  /// ``CloseReason/timedOut(_:)`` when the peer did not take it within
+  /// ``Configuration/closeTimeout``, or ``CloseReason/failed(_:)``. A second call does nothing.
   public func close() {
     checkThread()
     endGracefully(.local)
   }
 
-  /// As ``close()``, but what is waiting may take as long as the caller lets it.
+  /// As ``close()``, but with no limit on how long sending takes.
   package func closeWhenSent() {
     checkThread()
     endGracefully(.local, isTimed: false)
   }
 
-  /// Has the socket take now what it can, without anybody being told before the next turn.
+  /// Sends what the socket takes now. Handlers are called in the next turn, not from here.
   package func sendNow() {
-    stream.sendQuietly()
+    socket.sendQuietly()
   }
 
-  /// Closes at once; what was not sent is dropped. The kernel goes on to send what it has taken.
+  /// Closes at once and drops unsent output. The kernel still sends what it has already taken.
   ///
-  /// - Parameter resetting: Has the kernel drop that, too, and tell a TCP peer by a reset, which
-  ///   that sees as `ECONNRESET`.
+  /// - Parameter resetting: Whether the kernel drops that too and resets a TCP connection. The peer
+  ///   then sees `ECONNRESET`.
   public func abort(resetting: Bool = false) {
     checkThread()
     if case .closed = state { return }
-    if resetting { SocketCalls.resetOnClose(stream.descriptor) }
-    finish(.local, isTellingLater: true)
+    if resetting { SocketCalls.resetOnClose(socket.descriptor) }
+    finish(.local, reportsNextTurn: true)
   }
 
   func endGracefully(_ reason: CloseReason, isTimed: Bool = true) {
     guard isInUse else { return }
-    if output == .broken { return finish(.failed(.ioError), isTellingLater: true) }
-    // Both sides have ended, and it was about to close by itself.
-    let reason = input == .told && output == .ended ? .endOfInput : reason
+    if output == .broken { return finish(.failed(.ioError), reportsNextTurn: true) }
+    // Both sides have ended, and the connection was about to close by itself.
+    let reason = input == .reported && output == .ended ? .endOfInput : reason
     let timer =
       isTimed
       ? core.schedule(after: configuration.closeTimeout) { [self] in finish(.timedOut(.output)) }
@@ -46,27 +47,28 @@ extension Connection {
     state = .closing(reason, timer)
     if output == .open { output = .ending }
     updateTimeouts()
-    // Later: input may be in use by a receive handler, and nobody is called from in here.
-    sockets.callLater { [self] in
-      // Everything may be sent already.
+    // In the next turn: a receive handler may be using the input, and no handler may be called
+    // inside this call.
+    sockets.nextTurn { [self] in
+      // Sending may already have finished and closed it.
       if case .closed = state { return }
-      stream.takeInput(stream.inputByteCount)
+      socket.takeInput(socket.inputByteCount)
       updateReading()
       outputMoved()
       cancelWaiting()
     }
   }
 
-  /// Everything was sent, and this side is shut down.
+  /// Waits for the peer's end after all output is sent and this side is shut down.
   func linger(_ reason: CloseReason) {
     guard input == .open, configuration.lingerTimeout > .zero else { return finish(reason) }
     let timer = core.schedule(after: configuration.closeTimeout) { [self] in finish(reason) }
     state = .lingering(reason, timer)
-    stream.setTimeouts(input: configuration.lingerTimeout, output: nil)
+    socket.setTimeouts(input: configuration.lingerTimeout, output: nil)
   }
 
-  /// Closes the socket, and tells it: now, or in the next turn where the caller is the user.
-  func finish(_ reason: CloseReason, isTellingLater: Bool = false) {
+  /// Closes the socket and reports it: now, or in the next turn when the caller is user code.
+  func finish(_ reason: CloseReason, reportsNextTurn: Bool = false) {
     switch state {
     case .closed: return
     case .closing(_, let timer): timer?.cancel()
@@ -74,33 +76,33 @@ extension Connection {
     case .open: keepLeftInput(reason)
     }
     state = .closed(reason)
-    stream.close()
+    socket.close()
     dropHandlers()
-    if isTellingLater {
-      sockets.callLater { [self] in tellClosed(reason) }
+    if reportsNextTurn {
+      sockets.nextTurn { [self] in reportClosed(reason) }
     } else {
-      tellClosed(reason)
+      reportClosed(reason)
     }
   }
 
-  /// A reader may come for what arrived before the peer vanished.
+  /// Keeps the input for a reader that comes after the peer has gone away.
   private func keepLeftInput(_ reason: CloseReason) {
     guard onReceiveHandler == nil, reason != .local else { return }
-    leftInput = stream.withInput { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+    leftInput = socket.withInput { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
   }
 
-  private func tellClosed(_ reason: CloseReason) {
+  private func reportClosed(_ reason: CloseReason) {
     sockets.remove(self)
-    stream.dropInput()
-    tellOwners()
+    socket.dropInput()
+    reportSettled()
     let handler = onCloseHandler
-    letGo()
+    releaseHandlers()
     cancelWaiting()
     resumeClosers(reason)
     handler?(self, reason)
   }
 
-  /// Lets whoever waits see for themselves that there is nothing to wait for.
+  /// Resumes the waiting reader and writers, which then find the connection closed.
   private func cancelWaiting() {
     let waiting = (reader.map { [$0] } ?? []) + writers.map(\.resume)
     reader = nil
@@ -114,7 +116,7 @@ extension Connection {
     for pending in waiting { pending.finish(.success(reason)) }
   }
 
-  /// Gives back all handlers but the one that is still to be called.
+  /// Releases all handlers except ``onClose``, which is still to be called.
   private func dropHandlers() {
     onReceive = nil
     onInput = nil
@@ -124,8 +126,8 @@ extension Connection {
     onOutputFailure = nil
   }
 
-  /// Gives back the handlers, which may hold the connection, and its place with the listener.
-  private func letGo() {
+  /// Releases all handlers, which may hold the connection, and its slot in the listener's limit.
+  private func releaseHandlers() {
     dropHandlers()
     onClose = nil
     let listener = listener
@@ -136,6 +138,6 @@ extension Connection {
 
 extension Connection: OpenSocket {
   package func loopIsEnding() {
-    finish(.local, isTellingLater: true)
+    finish(.local, reportsNextTurn: true)
   }
 }

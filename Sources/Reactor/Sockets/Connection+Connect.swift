@@ -1,16 +1,16 @@
 extension Connection {
-  /// Connects to a host, whose addresses are looked up on a helper thread. Wraps `getaddrinfo(3)`
-  /// and `connect(2)`.
+  /// Connects to a host. A helper thread looks up its addresses. Wraps `getaddrinfo(3)` and
+  /// `connect(2)`.
   ///
   /// - Parameters:
-  ///   - host: A name, or a numeric address.
+  ///   - host: A host name or a numeric address.
   ///   - port: 1 or more.
-  ///   - loop: Whose thread this is.
-  ///   - timeout: The longest that all of it may take, more than 0.
-  ///   - configuration: What the connection is made with.
-  ///   - handler: Called once: with the connection, with the failure of the last address, or with
+  ///   - loop: The loop to use. Call on its thread.
+  ///   - timeout: The limit for the look-up and all attempts together, more than 0.
+  ///   - configuration: The configuration of the connection.
+  ///   - handler: Called once: with the connection, with the error of the last address, or with
   ///     `ETIMEDOUT`.
-  /// - Returns: With which to give up.
+  /// - Returns: A handle that cancels the attempt.
   @discardableResult
   public static func connect(
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
@@ -27,7 +27,7 @@ extension Connection {
     return attempt
   }
 
-  /// Connects to an address. As ``connect(to:port:on:timeout:configuration:_:)``.
+  /// Connects to an address; see ``connect(to:port:on:timeout:configuration:_:)``.
   @discardableResult
   public static func connect(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),

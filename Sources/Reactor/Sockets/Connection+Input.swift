@@ -2,7 +2,7 @@ internal import PosixAIO
 internal import SystemPackage
 
 extension Connection {
-  /// Stops calling ``onReceive`` and ``onEndOfInput``. Bytes go on to arrive up to
+  /// Stops calling ``onReceive`` and ``onEndOfInput``. Bytes still arrive up to
   /// ``Configuration/inputHighWaterByteCount``; then the peer is held up.
   public func pauseReceiving() {
     checkThread()
@@ -11,42 +11,43 @@ extension Connection {
     updateTimeouts()
   }
 
-  /// Ends a pause: what has arrived is shown in the loop's next turn. Without a pause it shows
-  /// again what the receive handler has left.
+  /// Ends a pause: the handler gets the bytes that have arrived in the loop's next turn. Without a
+  /// pause, the handler gets its unconsumed bytes again.
   public func resumeReceiving() {
     checkThread()
     guard isInUse else { return }
     holdsInputBack = false
-    deliverLater()
+    deliverNextTurn()
   }
 
-  /// The bytes that have arrived and were not consumed.
+  /// The number of bytes that have arrived and are not consumed.
   public var unreadByteCount: Int {
     checkThread()
     return inputByteCount
   }
 
-  /// As ``unreadByteCount``, for whoever is on the loop's thread for certain.
-  package var inputByteCount: Int { stream.inputByteCount }
+  /// As ``unreadByteCount``, without the thread check.
+  package var inputByteCount: Int { socket.inputByteCount }
 
-  /// Shows the bytes that have arrived and were not consumed, in one piece, not copied. They stay.
+  /// Calls `body` with the unconsumed bytes in one contiguous span, not copied. They are not
+  /// consumed.
   ///
-  /// - Parameter body: Gets the bytes, which it may use until it returns.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
+  /// - Parameter body: Gets the bytes, valid until it returns.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: The error that `body` throws.
   public func withUnreadBytes<Result, Failure: Error>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     checkThread()
-    return try stream.withInput(body)
+    return try socket.withInput(body)
   }
 
-  /// Calls the handlers in the next turn for what is there.
-  func deliverLater() {
+  /// Calls the handlers in the next turn for input that has already arrived.
+  func deliverNextTurn() {
     guard isInUse else { return }
     updateTimeouts()
-    guard onReceiveHandler != nil, stream.inputByteCount > 0 || input == .ended else { return }
-    sockets.callLater { [self] in deliver() }
+    guard onReceiveHandler != nil, socket.inputByteCount > 0 || input == .ended else { return }
+    sockets.nextTurn { [self] in deliver() }
   }
 
   func deliver() {
@@ -58,25 +59,25 @@ extension Connection {
       updateTimeouts()
       reader()
     } else if !holdsInputBack, let handler = onReceiveHandler {
-      if stream.inputByteCount > 0 { show(to: handler) }
-      tellEndOfInput()
+      if socket.inputByteCount > 0 { show(to: handler) }
+      reportEndOfInput()
     }
     updateReading()
   }
 
   private func show(to handler: ReceiveHandler) {
-    let byteCount = stream.inputByteCount
+    let byteCount = socket.inputByteCount
     let formerCount = writeCount
-    let consumed = stream.withInput { handler(self, $0) }
+    let consumed = socket.withInput { handler(self, $0) }
     require(
       (0...byteCount).contains(consumed),
-      "Connection: a receive handler returns how many of the shown bytes it has consumed")
-    stream.takeInput(consumed)
+      "Connection: a receive handler must return how many of its bytes it consumed")
+    socket.takeInput(consumed)
     if consumed > 0, writeCount == formerCount { owesResponses = true }
   }
 
-  /// The handler may have closed, paused, or left itself out.
-  private func tellEndOfInput() {
+  /// The receive handler may have closed or paused the connection, or removed itself.
+  private func reportEndOfInput() {
     guard isInUse, input == .ended, !holdsInputBack, onReceiveHandler != nil else { return }
     if let handler = onEndOfInputHandler {
       noteEndOfInput()
@@ -89,37 +90,38 @@ extension Connection {
     }
   }
 
-  /// Closes at the first ``Configuration/halfClosedTimeout`` in which nothing was written.
+  /// Closes after the first ``Configuration/halfClosedTimeout`` without a write and with nothing
+  /// left to send.
   private func closeWhenNothingIsWritten(since formerCount: Int) {
     _ = core.schedule(after: configuration.halfClosedTimeout) { [weak self] in
       guard let self, isInUse else { return }
-      if writeCount == formerCount, stream.isOutputEmpty { return endGracefully(.endOfInput) }
+      if writeCount == formerCount, socket.isOutputEmpty { return endGracefully(.endOfInput) }
       closeWhenNothingIsWritten(since: writeCount)
     }
   }
 
-  /// Somebody was told of the end of input. When this side has ended too, that was all.
+  /// Notes that the end of input was reported. If this side has ended too, the connection closes.
   func noteEndOfInput() {
-    input = .told
+    input = .reported
     guard output == .ended else { return }
-    // Later: whoever is being told goes first.
-    sockets.callLater { [self] in
+    // In the next turn, so that the handler being told runs first.
+    sockets.nextTurn { [self] in
       if isInUse { finish(.endOfInput) }
     }
   }
 
-  /// Reads while there is room. A connection that closes, reads and forgets; what is unread then is
-  /// dropped a little later.
+  /// Reads while there is room. A closing connection reads too, and discards; input unread at that
+  /// time is dropped in the next turn.
   func updateReading() {
     if case .closed = state { return }
-    stream.isReading =
-      input == .open && stream.inputByteCount < configuration.inputHighWaterByteCount
+    socket.isReading =
+      input == .open && socket.inputByteCount < configuration.inputHighWaterByteCount
   }
 }
 
-extension Connection: SocketStreamOwner {
+extension Connection: BufferedSocketOwner {
   func bytesArrived() {
-    guard isInUse else { return stream.takeInput(stream.inputByteCount) }
+    guard isInUse else { return socket.takeInput(socket.inputByteCount) }
     deliver()
   }
 
@@ -132,14 +134,14 @@ extension Connection: SocketStreamOwner {
     }
   }
 
-  func streamTimedOut(_ direction: Direction) {
+  func socketTimedOut(_ direction: Direction) {
     if case .lingering(let reason, _) = state { return finish(reason) }
     finish(.timedOut(direction))
   }
 
-  func streamFailed(_ errno: Errno) {
+  func socketFailed(_ errno: Errno) {
     switch state {
-    // The peer has everything, or will not take it: we were about to close.
+    // The peer has everything or takes no more, and the connection was about to close.
     case .lingering(let reason, _): finish(reason)
     case .open, .closing: finish(.failed(errno))
     case .closed: break

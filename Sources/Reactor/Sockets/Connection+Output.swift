@@ -2,18 +2,18 @@ public import PosixAIO
 public import SystemPackage
 
 extension Connection {
-  /// Sends a copy of bytes, in the order of the calls, as the peer takes them. Wraps `send(2)` and
+  /// Sends a copy of the bytes as the peer takes them, in call order. Wraps `send(2)` and
   /// `sendmsg(2)`, both with `MSG_NOSIGNAL`.
   ///
-  /// - Parameter bytes: Any number of them, 0 included.
-  /// - Throws: `EPIPE` when the connection is closed or closing, or its output shut down;
-  ///   `ECANCELED` when the loop's end has closed it; `ENOBUFS` over
-  ///   ``Configuration/outputLimitByteCount``. Then nothing of it is sent.
+  /// - Parameter bytes: The bytes; may be empty.
+  /// - Throws: `EPIPE` when the connection is closed or closing, or its output is shut down;
+  ///   `ECANCELED` when its loop's end closed it; `ENOBUFS` above
+  ///   ``Configuration/outputLimitByteCount``. None of the bytes are sent then.
   public func write(_ bytes: RawSpan) throws(Errno) {
     try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in try unsafe write(copying: bytes) }
   }
 
-  /// As ``write(_:)-(RawSpan)``. Sends the bytes that the collection gives, whatever its `count`
+  /// As ``write(_:)-(RawSpan)``. Sends the bytes that the collection yields, whatever its `count`
   /// says.
   public func write(_ bytes: some Collection<UInt8>) throws(Errno) {
     let written = bytes.withContiguousStorageIfAvailable { bytes in
@@ -29,39 +29,40 @@ extension Connection {
     try unsafe write(copy.span.bytes)
   }
 
-  /// Sends a buffer's valid bytes. 4 KiB or more are not copied: their memory is freed when it was
-  /// sent, or when the connection is closed. Wraps `send(2)` and `sendmsg(2)`.
+  /// Sends a buffer's valid bytes. 4 KiB or more are not copied; their memory is freed once sent or
+  /// when the connection closes. Wraps `send(2)` and `sendmsg(2)`.
   ///
   /// - Parameter buffer: Moves in.
   /// - Throws: As ``write(_:)-(RawSpan)``.
   public func write(_ buffer: consuming IOBuffer) throws(Errno) {
     try checkWrite(buffer.count)
-    stream.write(buffer)
+    socket.write(buffer)
     noteWrite()
   }
 
-  /// What became of a buffer that a connection has given back.
+  /// The outcome of a write that returns its buffer.
   public enum WriteOutcome: Equatable, Sendable {
-    /// The kernel has taken all its bytes.
+    /// The kernel took all its bytes.
     case sent
-    /// The connection was closed before that. Some of the bytes may have been sent.
+    /// The connection closed first. Some of the bytes may have been sent.
     case connectionClosed
-    /// Nothing was sent: `EPIPE`, `ECANCELED` or `ENOBUFS`, as ``write(_:)-(RawSpan)`` throws them.
+    /// Nothing was sent: `EPIPE`, `ECANCELED` or `ENOBUFS`, for the reasons that
+    /// ``write(_:)-(RawSpan)`` throws them.
     case refused(Errno)
   }
 
-  /// Gets back a buffer, as it was written.
+  /// Called with the outcome and the unchanged buffer.
   public typealias BufferHandler = (_ outcome: WriteOutcome, _ buffer: consuming IOBuffer) -> Void
 
-  /// Sends a buffer's valid bytes, in the order of the calls, and gives the buffer back. It is
-  /// never copied, whatever its size. Wraps `send(2)` and `sendmsg(2)`.
+  /// Sends a buffer's valid bytes in call order and returns the buffer. The bytes are never copied,
+  /// whatever their number. Wraps `send(2)` and `sendmsg(2)`.
   ///
   /// - Parameters:
-  ///   - buffer: Moves in; comes back unchanged, as soon as the kernel has its bytes. It may be
+  ///   - buffer: Moves in and comes back unchanged as soon as the kernel has its bytes. It may be
   ///     empty.
-  ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
-  ///     writes that were not refused. When the connection is closed first, also by the end of its
-  ///     loop, it comes before ``onClose``. A refusal comes in the next turn; see ``EventLoop``.
+  ///   - whenSent: Called once, from the loop and never inside this call. Accepted writes complete
+  ///     in call order. If the connection closes first, also by its loop's end, this is called
+  ///     before ``onClose``. A refusal is reported in the next turn; see ``EventLoop``.
   public func write(
     _ buffer: consuming IOBuffer, _ whenSent: @escaping BufferHandler
   ) {
@@ -69,53 +70,55 @@ extension Connection {
       let held = Held(buffer)
       return core.complete { whenSent(.refused(reason), held.take() ?? IOBuffer(capacity: 0)) }
     }
-    stream.write(buffer, whenSent)
+    socket.write(buffer, whenSent)
     noteWrite()
   }
 
-  /// The bytes of all writes that the kernel has taken.
-  package var sentByteCount: Int64 { stream.sentByteCount }
+  /// The number of written bytes that the kernel has taken.
+  package var sentByteCount: Int64 { socket.sentByteCount }
 
-  /// Of those, what the peer's kernel has taken, too. Wraps `SIOCOUTQ`.
+  /// Of those, the bytes that the peer's kernel has acknowledged. Wraps `SIOCOUTQ`.
   package var acknowledgedByteCount: Int64 {
-    sentByteCount - Int64(SocketCalls.unacknowledgedByteCount(of: stream.descriptor))
+    sentByteCount - Int64(SocketCalls.unacknowledgedByteCount(of: socket.descriptor))
   }
 
-  /// Sends a range of a file, in the order of the calls. What is in the page cache is not copied,
-  /// unless it is small, and the loop does not wait for the disk: see
-  /// ``EventLoop/Configuration/sendsFilesWithoutCopy``. Wraps `preadv2(2)` with `RWF_NOWAIT` for up
-  /// to 16 KiB, else `sendfile(2)`, and the operation of `aio_read(3)` for what is not cached.
+  /// Sends a range of a file, in call order. Bytes in the page cache are not copied unless the
+  /// range is small, and the loop does not wait for the disk: see
+  /// ``EventLoop/Configuration/sendsFilesWithoutCopy``. Wraps `preadv2(2)` with `RWF_NOWAIT` up to
+  /// 16 KiB, otherwise `sendfile(2)`, and the operation of `aio_read(3)` for bytes that are not
+  /// cached.
   ///
-  /// The file may be closed or dropped at once; it ends when the range was sent. The bytes are
-  /// those that are in the file at a moment between this call and the completion: a program that
-  /// changes them in place meanwhile may change what the peer gets, even after the completion.
+  /// You may close or drop the file at once; it stays open until the range is sent. Each byte sent
+  /// is one that the file holds at some moment between this call and the completion. If a program
+  /// changes the range in place, it may change what the peer gets, even after the completion.
   ///
-  /// A range counts in ``pendingByteCount``, and neither for ``isCongested`` nor for the limit: it
-  /// takes no memory of the connection's. Only a small one is copied at once, and counts then, if
-  /// no more than ``Configuration/outputLowWaterByteCount`` waits with it.
+  /// A range counts towards ``pendingByteCount``, but not towards ``isCongested`` or the limit,
+  /// since it uses none of the connection's memory. The exception is a small range: it is copied at
+  /// once, and then counts, if no more than ``Configuration/outputLowWaterByteCount`` waits
+  /// together with it.
   ///
-  /// When the file is closed, cannot be read or has become shorter than the range, nothing more can
-  /// be sent, since it would be in the wrong place: what was written after the range stays unsent,
-  /// further writes throw `EPIPE`, and ``close()->()`` closes at once, with `EIO` as the reason.
-  /// Close or abort the connection then, so that the peer sees that it did not get everything.
+  /// If the file is closed or unreadable, or has become shorter than the range, nothing more can be
+  /// sent, since it would be out of place: output written after the range stays unsent, further
+  /// writes throw `EPIPE`, and ``close()->()`` closes at once with `EIO` as the reason. Then close
+  /// or abort the connection, so that the peer sees that it did not get everything.
   ///
   /// - Parameters:
-  ///   - file: Of the same loop, open for reading.
-  ///   - range: In bytes from the file's start, 0 or more. It may be empty.
-  ///   - configuration: How far to read ahead what is not in the page cache.
-  ///   - whenSent: Called once, from the loop and never from inside this call, in the order of the
+  ///   - file: A file of the same loop, open for reading.
+  ///   - range: The range in bytes from the file's start, 0 or more. It may be empty.
+  ///   - configuration: How far to read ahead bytes that are not in the page cache.
+  ///   - whenSent: Called once, from the loop and never inside this call, in the order of the
   ///     writes: with the number of bytes when the kernel has taken all of them. A failure says how
   ///     many it took before: ``PumpError/Reason/endOfFile``, ``PumpError/Reason/file(_:)``, or
-  ///     ``PumpError/Reason/connection(_:)`` when the connection is closed first, also by the end
-  ///     of its loop; that comes before ``onClose``. A connection that takes no more output fails
-  ///     in the same way in the next turn; see ``EventLoop``.
+  ///     ``PumpError/Reason/connection(_:)`` if the connection closes first, also by its loop's
+  ///     end; that is reported before ``onClose``. If the connection accepts no more output, the
+  ///     same failure is reported in the next turn; see ``EventLoop``.
   public func write(
     _ file: File, _ range: Range<Int64>,
     configuration: FileReader.Configuration = FileReader.Configuration(),
     _ whenSent: Pump.Handler? = nil
   ) {
     guard acceptsRange(of: file, whenSent) else { return }
-    let copying = stream.copy(
+    let copying = socket.copy(
       range, of: file, memoryLimit: self.configuration.outputLowWaterByteCount, whenSent)
     if case .done = copying { return noteWrite() }
     let outgoing = OutgoingRange(file, range, mayEndEarlier: false, configuration, whenSent)
@@ -123,74 +126,75 @@ extension Connection {
     write(outgoing)
   }
 
-  /// Whether a range of a file can become part of the output now; otherwise its owner is told.
+  /// Whether a file range can be added to the output now. Otherwise reports the failure to its
+  /// handler.
   func acceptsRange(of file: File, _ whenSent: Pump.Handler?) -> Bool {
     let refusal = refusal(ofBytes: 0)
     require(file.core === core, "Connection: a file of another loop cannot be sent")
     guard refusal != nil else { return true }
     guard let whenSent else { return false }
     core.complete { [self] in
-      // Without a reason it is about to close, or its output was ended, from this side.
+      // Without a close reason, this side is closing or has shut its output down.
       whenSent(.failure(PumpError(.connection(endReason ?? .local), byteCountDone: 0)))
     }
     return false
   }
 
-  /// Makes a range part of the output, after ``acceptsRange(of:_:)``.
+  /// Adds a range to the output, after ``acceptsRange(of:_:)``.
   func write(_ range: OutgoingRange) {
-    stream.write(range)
+    socket.write(range)
     noteWrite()
   }
 
-  /// Sends nothing more of a range. Its owner is told before this returns.
+  /// Stops sending a range. Calls its handler before it returns.
   func cancel(_ range: OutgoingRange) {
-    stream.remove(range, .canceled)
+    socket.remove(range, .canceled)
     outputMoved()
   }
 
-  /// The bytes that were written and that the kernel has not taken, those of files' ranges among
-  /// them; when the connection is closed, those that it never will have.
+  /// The number of written bytes that the kernel has not taken, file ranges included. After the
+  /// connection closes, the bytes that were never sent.
   public var pendingByteCount: Int {
     checkThread()
     return unsentByteCount
   }
 
-  /// As ``pendingByteCount``, for whoever is on the loop's thread for certain.
-  package var unsentByteCount: Int { stream.outputByteCount }
+  /// As ``pendingByteCount``, without the thread check.
+  package var unsentByteCount: Int { socket.outputByteCount }
 
-  /// Ends this side when everything was sent; the peer sees the end of its input. Input goes on.
-  /// When the peer has ended, too, the connection closes. Wraps `shutdown(2)`.
+  /// Ends this side when everything is sent; the peer then sees the end of its input. Input
+  /// continues. If the peer has ended too, the connection closes. Wraps `shutdown(2)`.
   ///
-  /// Does nothing when this side has ended already.
+  /// Does nothing if this side has already ended.
   public func shutdownOutput() {
     checkThread()
     guard isInUse, output == .open else { return }
     output = .ending
-    if stream.isOutputEmpty { sockets.callLater { [self] in outputMoved() } }
+    if socket.isOutputEmpty { sockets.nextTurn { [self] in outputMoved() } }
   }
 
-  /// As ``write(_:)-(RawSpan)``, for a writer who will most likely write so many bytes more, which
-  /// then lie in the same memory.
+  /// As ``write(_:)-(RawSpan)``, for a writer that will probably write `followingByteCount` more
+  /// bytes, which then share one block of memory.
   package func write(_ bytes: RawSpan, followingByteCount: Int) throws(Errno) {
     try checkWrite(bytes.byteCount)
     unsafe bytes.withUnsafeBytes {
-      unsafe stream.write($0, followingByteCount: followingByteCount)
+      unsafe socket.write($0, followingByteCount: followingByteCount)
     }
     noteWrite()
   }
 
   private func write(copying bytes: UnsafeRawBufferPointer) throws(Errno) {
     try checkWrite(bytes.count)
-    unsafe stream.write(bytes)
+    unsafe socket.write(bytes)
     noteWrite()
   }
 
-  /// For a closure of the standard library, which does not throw an `Errno`.
+  /// For a standard library closure, which cannot throw an `Errno`.
   private func outcome(ofCopying bytes: UnsafeRawBufferPointer) -> Result<Void, Errno> {
     Result { () throws(Errno) in try unsafe write(copying: bytes) }
   }
 
-  /// Whether a write would be taken.
+  /// Whether a write would be accepted.
   package var acceptsBytes: Bool { isInUse && output == .open }
 
   private func checkWrite(_ byteCount: Int) throws(Errno) {
@@ -203,25 +207,26 @@ extension Connection {
     return byteCount <= room ? nil : .noBufferSpace
   }
 
-  /// How many more bytes may wait.
-  private var room: Int { configuration.outputLimitByteCount - stream.outputMemoryByteCount }
+  /// The number of bytes that may still be written.
+  private var room: Int { configuration.outputLimitByteCount - socket.outputMemoryByteCount }
 
   private func noteWrite() {
     writeCount += 1
     outputIsReady()
-    if stream.outputMemoryByteCount > configuration.outputHighWaterByteCount {
+    if socket.outputMemoryByteCount > configuration.outputHighWaterByteCount {
       hasTooMuchOutput = true
     }
   }
 
-  /// Whether so much was sent that no more bytes than that wait in memory; nil asks for all.
+  /// Whether no more than `memoryByteCount` bytes wait in memory; nil requires that all output is
+  /// sent.
   func hasSent(downTo memoryByteCount: Int?) -> Bool {
-    memoryByteCount.map { stream.outputMemoryByteCount <= $0 } ?? stream.isOutputEmpty
+    memoryByteCount.map { socket.outputMemoryByteCount <= $0 } ?? socket.isOutputEmpty
   }
 
-  /// The bytes that come next are there.
+  /// Sends the next bytes, which are ready, at the end of this turn.
   func outputIsReady() {
-    if stream.beginSending() { sockets.sendLater(stream) }
+    if socket.beginSending() { sockets.sendAtEndOfTurn(socket) }
   }
 
   func outputBroke(_ reason: PumpError.Reason) {
@@ -230,16 +235,16 @@ extension Connection {
   }
 
   func outputMoved() {
-    tellOwners()
+    reportSettled()
     if let reason = brokenReason.take() { onOutputFailure?(reason) }
-    if stream.sentByteCount > reportedByteCount {
-      reportedByteCount = stream.sentByteCount
+    if socket.sentByteCount > reportedByteCount {
+      reportedByteCount = socket.sentByteCount
       onProgress?()
     }
-    // Either may have closed it.
+    // Either call may have closed the connection.
     if case .closed = state { return }
     if output == .broken, !isInUse { return finish(.failed(.ioError)) }
-    if stream.isOutputEmpty { outputSent() }
+    if socket.isOutputEmpty { outputSent() }
     resumeWriters()
     guard isInUse, hasTooMuchOutput, hasSent(downTo: configuration.outputLowWaterByteCount) else {
       return
@@ -248,17 +253,17 @@ extension Connection {
     onDrainedHandler?(self)
   }
 
-  /// One by one, since each owner may do anything to the connection.
-  func tellOwners() {
-    while let settled = stream.nextSettled() { settled.tell(endReason) }
+  /// One at a time, since each handler may do anything to the connection.
+  func reportSettled() {
+    while let settled = socket.nextSettled() { settled.report(endReason) }
   }
 
-  /// The kernel has everything.
+  /// The kernel has taken everything.
   private func outputSent() {
     if output == .ending {
-      SocketCalls.shutdownOutput(of: stream.descriptor)
+      SocketCalls.shutdownOutput(of: socket.descriptor)
       output = .ended
-      if isInUse, input == .told { finish(.endOfInput) }
+      if isInUse, input == .reported { finish(.endOfInput) }
     }
     if case .closing(let reason, let timer) = state {
       timer?.cancel()

@@ -1,12 +1,13 @@
 internal import SystemPackage
 
-/// Connections and listeners that are open for the time of a call. For a task on the loop's thread.
+/// Connections and listeners that are open for the duration of a call. For a task on the loop's
+/// thread.
 extension Connection {
   /// Connects to a host, calls `body`, and closes the connection on every path; see
   /// ``connect(to:port:on:timeout:configuration:_:)`` and ``closeAfter(_:)``.
   ///
-  /// - Returns: What `body` returns.
-  /// - Throws: A ``SocketError`` of connecting, when `body` was not called; or as
+  /// - Returns: The value that `body` returns.
+  /// - Throws: The ``SocketError`` of connecting, and then `body` was not called; or as
   ///   ``closeAfter(_:)``.
   @discardableResult
   nonisolated(nonsending) public static func withConnection<Value: ~Copyable>(
@@ -19,7 +20,8 @@ extension Connection {
     ).closeAfter(body)
   }
 
-  /// Connects to an address; as ``withConnection(to:port:on:timeout:configuration:_:)``.
+  /// Connects to an address, calls `body` and closes the connection on every path; as
+  /// ``withConnection(to:port:on:timeout:configuration:_:)``.
   @discardableResult
   nonisolated(nonsending) public static func withConnection<Value: ~Copyable>(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
@@ -30,14 +32,15 @@ extension Connection {
       .closeAfter(body)
   }
 
-  /// Calls `body`, and closes the connection on every path: for a client that was accepted.
+  /// Calls `body` and closes the connection on every path. Use it for an accepted client.
   ///
-  /// After `body` has returned, what is waiting is sent; see ``close()->()``. When it throws, the
-  /// connection is aborted, since what was written may be half of something.
+  /// After `body` returns, the waiting output is sent; see ``close()->()``. If it throws, the
+  /// connection is aborted, since the output may be incomplete.
   ///
   /// - Parameter body: Gets the connection.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws; or else, as a ``SocketError``, why not everything was sent.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: The error that `body` throws; or else a ``SocketError`` that says why not everything
+  ///   was sent.
   @discardableResult
   nonisolated(nonsending) public func closeAfter<Value: ~Copyable>(
     _ body: nonisolated(nonsending) (Connection) async throws -> Value
@@ -59,15 +62,16 @@ extension Connection {
 
 extension Listener {
   /// Listens on an address, calls `body`, and closes the listener on every path; see
-  /// ``init(on:_:configuration:)`` and ``close()``. Connections go on.
+  /// ``init(on:_:configuration:)`` and ``close()``. Connections stay open.
   ///
   /// - Parameters:
   ///   - loop: The loop to use.
-  ///   - address: One of this machine's, or all of them; port 0 takes a free one.
-  ///   - configuration: The limits; those that are out of their range trap.
+  ///   - address: One address of this machine, or all of them. Port 0 picks a free port.
+  ///   - configuration: The limits. Values out of range trap.
   ///   - body: Gets the listener.
-  /// - Returns: What `body` returns.
-  /// - Throws: As ``init(on:_:configuration:)``, when `body` was not called; or what `body` throws.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: As ``init(on:_:configuration:)``, and then `body` was not called; or the error that
+  ///   `body` throws.
   @discardableResult
   nonisolated(nonsending) public static func withListener<Value: ~Copyable>(
     on loop: EventLoop, _ address: SocketAddress, configuration: Configuration = Configuration(),

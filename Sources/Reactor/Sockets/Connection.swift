@@ -1,7 +1,7 @@
 internal import PosixAIO
 public import SystemPackage
 
-/// A stream of bytes to and from a peer, over TCP or a Unix socket.
+/// A connection to a peer, over TCP or a Unix socket.
 ///
 /// ```swift
 /// listener.onConnection = { connection in
@@ -12,63 +12,63 @@ public import SystemPackage
 /// }
 /// ```
 ///
-/// Handlers run on the loop's thread, and never from inside the call that caused them. They get the
-/// connection, so that they need not hold it; those that do are let go when it has closed. They
-/// may do anything to it.
+/// Handlers run on the loop's thread, and never inside the call that caused them. Each gets the
+/// connection as an argument, so it need not capture it. Handlers that do are released when the
+/// connection closes. A handler may call anything on the connection.
 ///
-/// **Lifetime.** A connection with a handler lives as long as it is open, kept or not. It is closed
-/// by ``close()->()``, ``abort(resetting:)``, the peer, an error or a time-out, and then
-/// ``onClose`` is called once, as the last of its handlers. One without handlers that is dropped,
-/// as by a task that forgets it, is closed by the loop about a minute later at the latest;
-/// ``closeAfter(_:)`` closes it in time. A connection ends with its loop, if that ends first: what
-/// it has not sent is dropped, and ``onClose`` gets ``CloseReason/local``.
+/// **Lifetime.** A connection with a handler stays open even if you drop every reference.
+/// ``close()->()``, ``abort(resetting:)``, the peer, an error or a timeout closes it, and then
+/// ``onClose`` is called once, as the last of its handlers. If you drop a connection without
+/// handlers, for example from a task that forgets it, the loop closes it within about a minute; use
+/// ``closeAfter(_:)`` to close it in time. The end of the loop also ends its connections: unsent
+/// output is dropped, and ``onClose`` gets ``CloseReason/local``.
 ///
-/// **SIGPIPE.** A connection never raises it, and never changes what the process does about it:
-/// everything is sent with `MSG_NOSIGNAL`, or with the signal blocked. A peer that is gone shows as
+/// **SIGPIPE.** A connection never raises it and never changes the process's disposition for it: it
+/// sends with `MSG_NOSIGNAL` or with the signal blocked. A peer that has gone away shows as
 /// ``CloseReason/failed(_:)`` with `EPIPE` or `ECONNRESET`.
 ///
-/// Wraps two events of libevent, `recv(2)`, `send(2)`, `sendmsg(2)` and `sendfile(2)`.
+/// Wraps two libevent events, `recv(2)`, `send(2)`, `sendmsg(2)` and `sendfile(2)`.
 @safe
 public final class Connection: @unchecked Sendable {
-  /// Looks at the bytes that have arrived and were not consumed, all of them in one piece.
+  /// Handles all unconsumed input, passed as one contiguous span.
   ///
   /// - Parameters:
-  ///   - connection: Whose bytes these are.
-  ///   - bytes: The memory of the input buffer, not copied; gone when the handler returns.
-  /// - Returns: How many bytes, from the first, are consumed: 0 to `bytes.byteCount`. The rest is
-  ///   shown again, when more has come behind it.
+  ///   - connection: The connection that received the bytes.
+  ///   - bytes: The input buffer's memory, not a copy; valid until the handler returns.
+  /// - Returns: The number of bytes consumed from the front: 0 to `bytes.byteCount`. The rest is
+  ///   passed again together with the bytes that arrive next.
   public typealias ReceiveHandler = (_ connection: Connection, _ bytes: RawSpan) -> Int
 
   enum State {
     case open
-    /// Sends what is waiting, and forgets what comes. The timer bounds it, or the owner.
+    /// Sends the waiting output and discards input. The timer, or the owner, limits how long.
     case closing(CloseReason, EventLoop.Timer?)
-    /// Everything was sent and the peer told. Forgets what comes until the peer ends too.
+    /// All output was sent and this side shut down. Discards input until the peer ends its side.
     case lingering(CloseReason, EventLoop.Timer)
     case closed(CloseReason)
   }
 
   enum Input {
     case open
-    /// The peer has ended its side, but nobody was told.
+    /// The peer has ended its side, but this was not reported yet.
     case ended
-    /// Somebody was told.
-    case told
+    /// The end of input was reported.
+    case reported
   }
 
   enum Output {
     case open
-    /// To be shut down when everything was sent.
+    /// Shuts down when all output is sent.
     case ending
     case ended
-    /// A file that was to be sent has failed: nothing can be sent in its place.
+    /// Sending a file failed, so nothing after it can be sent.
     case broken
   }
 
-  /// The address of the other side, also when it is gone.
+  /// The peer's address, also after it has gone away.
   public let peerAddress: SocketAddress
 
-  /// What the connection was made with.
+  /// The configuration that the connection was created with.
   public let configuration: Configuration
 
   let core: LoopCore
@@ -77,15 +77,15 @@ public final class Connection: @unchecked Sendable {
   public var loop: EventLoop { core.loop }
 
   let sockets: OpenSockets
-  let stream: SocketStream
+  let socket: BufferedSocket
   var listener: Listener?
 
   var state = State.open
   var input = Input.open
   var output = Output.open
 
-  /// Whether more output waits than the high-water mark, or did and the low-water mark was not
-  /// reached since. Somebody who writes a lot pauses then, until ``onDrained``.
+  /// Whether the waiting output exceeded the high-water mark and has not yet fallen to the
+  /// low-water mark. Then pause writing until ``onDrained``.
   public var isCongested: Bool {
     core.checkAccess()
     return hasTooMuchOutput
@@ -99,9 +99,9 @@ public final class Connection: @unchecked Sendable {
   }
   var holdsInputBack = false
 
-  /// Called when bytes have arrived. Until it is set they wait, and so does the end of input.
+  /// Called when bytes have arrived. Until you set it, bytes and the end of input wait.
   ///
-  /// This and the other handlers are dropped when they are set after the loop's end.
+  /// This and the other handlers are dropped if you set them after the loop's end.
   public var onReceive: ReceiveHandler? {
     get {
       core.checkAccess()
@@ -110,19 +110,19 @@ public final class Connection: @unchecked Sendable {
     set {
       guard mayHaveHandlers else { return }
       _ = onReceiveHandler.exchange(for: newValue)
-      deliverLater()
+      deliverNextTurn()
     }
   }
   private(set) var onReceiveHandler: ReceiveHandler?
 
-  /// Called once when the peer has ended its side, after ``onReceive`` was shown the last bytes.
-  /// What that has left stays in ``withUnreadBytes(_:)``. The connection can still send.
+  /// Called once when the peer ends its side, after ``onReceive`` got the last bytes. Bytes that
+  /// the handler left unconsumed stay in ``withUnreadBytes(_:)``. The connection can still send.
   ///
-  /// Without it the connection closes by itself, so that a peer that half-closes gets its
-  /// responses: when the receive handler has written something in each call that consumed bytes,
-  /// as soon as that is sent. Otherwise responses may still be due, and writes are accepted until
-  /// none came, and everything was sent, for ``Configuration/halfClosedTimeout``. A paused
-  /// connection is not closed.
+  /// Without this handler the connection closes by itself, but lets a half-closing peer get its
+  /// responses. If the receive handler wrote something in each call that consumed bytes, the
+  /// connection closes as soon as that output is sent. Otherwise responses may still be due: the
+  /// connection accepts writes until ``Configuration/halfClosedTimeout`` passes without a write and
+  /// with everything sent. A paused connection does not close.
   public var onEndOfInput: ((Connection) -> Void)? {
     get {
       core.checkAccess()
@@ -135,7 +135,7 @@ public final class Connection: @unchecked Sendable {
   }
   private(set) var onEndOfInputHandler: ((Connection) -> Void)?
 
-  /// Called when a congested connection has come down to the low-water mark.
+  /// Called when a congested connection's output falls to the low-water mark.
   public var onDrained: ((Connection) -> Void)? {
     get {
       core.checkAccess()
@@ -148,8 +148,8 @@ public final class Connection: @unchecked Sendable {
   }
   private(set) var onDrainedHandler: ((Connection) -> Void)?
 
-  /// Called when the kernel has taken bytes, whatever waits: from the loop, when everything is up
-  /// to date, and never from inside a write or behind ``onClose``. ``sentByteCount`` has grown.
+  /// Called when the kernel has taken bytes, even if more is waiting. Called by the loop after all
+  /// state is updated, never inside a write or after ``onClose``. ``sentByteCount`` has grown.
   package var onProgress: (() -> Void)? {
     get { onProgressHandler }
     set {
@@ -158,8 +158,8 @@ public final class Connection: @unchecked Sendable {
   }
   private(set) var onProgressHandler: (() -> Void)?
 
-  /// Called once when a range of a file could not be sent, so that nothing more can be: from the
-  /// loop, after its own handler.
+  /// Called once when a file range cannot be sent, so no later output can be either. Called by the
+  /// loop, after the range's own handler.
   package var onOutputFailure: ((PumpError.Reason) -> Void)? {
     get { onOutputFailureHandler }
     set {
@@ -181,8 +181,8 @@ public final class Connection: @unchecked Sendable {
   }
   private(set) var onCloseHandler: ((Connection, CloseReason) -> Void)?
 
-  /// In place of ``onReceive``: called when something has arrived or the input has ended, again and
-  /// again, whatever is left of it.
+  /// Replaces ``onReceive``: called each time bytes arrive or the input ends, however much is left
+  /// unconsumed.
   package var onInput: (() -> Void)? {
     get { onInputHandler }
     set {
@@ -190,34 +190,34 @@ public final class Connection: @unchecked Sendable {
     }
   }
   private(set) var onInputHandler: (() -> Void)?
-  /// A reader that waits for bytes, the end of input or the end of the connection.
+  /// A reader waiting for bytes, the end of input or the end of the connection.
   var reader: (() -> Void)?
-  /// Writers that wait until so many bytes, or fewer, are waiting in memory; nil is for those who
-  /// wait until everything is sent.
+  /// Writers waiting for the output in memory to fall to `memoryByteCount`; nil waits until
+  /// everything is sent.
   var writers: [(memoryByteCount: Int?, resume: () -> Void)] = []
-  /// Those who wait for the end of the connection.
+  /// Tasks waiting for the connection to close.
   var closers: [Promise<CloseReason, Never>] = []
-  /// The bytes that were sent when ``onProgress`` was last called.
+  /// ``sentByteCount`` at the last call of ``onProgress``.
   var reportedByteCount: Int64 = 0
-  /// Why a range could not be sent, until it is told.
+  /// Why a range could not be sent, until that is reported.
   var brokenReason: PumpError.Reason?
-  /// The writes that were accepted.
+  /// The number of accepted writes.
   var writeCount = 0
-  /// Whether the receive handler has consumed bytes and written nothing in the same call, so that
-  /// responses to them may still come.
+  /// Whether the receive handler has consumed bytes without writing in the same call, so responses
+  /// to them may still come.
   var owesResponses = false
-  /// What arrived and was not read before the connection closed.
+  /// Input that was not read before the connection closed.
   var leftInput: [UInt8] = []
 
-  /// Takes over a connected stream socket, such as one of a `socketpair(2)`, and makes it
+  /// Takes over a connected stream socket, for example one of a `socketpair(2)`, and makes it
   /// non-blocking.
   ///
   /// - Parameters:
-  ///   - descriptor: Of the socket, which the connection closes.
-  ///   - loop: Whose thread this is.
-  ///   - configuration: The limits; those that are out of their range trap.
-  /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)` or `setsockopt(2)`. Then
-  ///   the descriptor is still the caller's. `ECANCELED` when the loop is ending.
+  ///   - descriptor: The socket. The connection closes it.
+  ///   - loop: The loop to use. Call on its thread.
+  ///   - configuration: The limits. Values out of range trap.
+  /// - Throws: `ENOTSOCK`, `ENOTCONN` or another error of `getpeername(2)`, `fcntl(2)` or
+  ///   `setsockopt(2)`; `ECANCELED` when the loop is ending. The descriptor remains yours.
   public convenience init(
     adopting descriptor: FileDescriptor, on loop: EventLoop,
     configuration: Configuration = Configuration()
@@ -229,11 +229,11 @@ public final class Connection: @unchecked Sendable {
       listener: nil)
   }
 
-  /// Takes over a connected socket that has its options.
+  /// Takes over a connected socket whose options are already set.
   ///
-  /// - Parameter isShared: Whether somebody else may have it, too, and change it.
+  /// - Parameter isShared: Whether other code may hold the socket too, and change its flags.
   init(
-    _ socket: Int32, isShared: Bool = false, peerAddress: SocketAddress, on core: LoopCore,
+    _ descriptor: Int32, isShared: Bool = false, peerAddress: SocketAddress, on core: LoopCore,
     _ configuration: Configuration, listener: Listener?
   ) {
     configuration.check()
@@ -242,17 +242,17 @@ public final class Connection: @unchecked Sendable {
     self.peerAddress = peerAddress
     self.listener = listener
     sockets = core.sockets
-    stream = SocketStream(
-      socket, in: core.registry, sockets.blocks,
+    socket = BufferedSocket(
+      descriptor, in: core.registry, sockets.blocks,
       .init(inputByteCount: configuration.inputHighWaterByteCount, isShared: isShared))
-    stream.owner = self
+    socket.owner = self
     sockets.insert(self)
     core.searchForDrops()
     updateTimeouts()
     updateReading()
   }
 
-  /// Whether it was not closed yet, nor asked to.
+  /// Whether the connection is open: neither closed nor closing.
   public var isOpen: Bool {
     core.checkAccess()
     return isInUse
@@ -262,33 +262,33 @@ public final class Connection: @unchecked Sendable {
     if case .open = state { true } else { false }
   }
 
-  /// Why it was closed; nil as long as it is not, for instance while it sends the rest.
+  /// Why the connection closed; nil until then, also while it sends the last output.
   public var closeReason: CloseReason? {
     core.checkAccess()
     return endReason
   }
 
-  /// As ``closeReason``, for whoever is on the loop's thread for certain.
+  /// As ``closeReason``, without the thread check.
   package var endReason: CloseReason? {
     if case .closed(let reason) = state { reason } else { nil }
   }
 
-  /// Traps off the loop's thread. A connection outlives its loop closed, and does nothing.
+  /// Traps off the loop's thread. After the loop's end the connection is closed and does nothing.
   func checkThread() {
     core.checkAccess()
   }
 
-  /// Whether handlers are kept: not any more when the loop has ended.
+  /// Whether handlers are stored: not after the loop's end.
   private var mayHaveHandlers: Bool {
     core.checkAccess()
     return !core.hasEnded
   }
 
-  /// Time runs for input only while somebody wants it: who is busy with a request does not read the
-  /// next one, and its peer need not send it.
+  /// The input timeout runs only while a read is wanted: while a request is processed, the peer
+  /// need not send the next one.
   func updateTimeouts() {
     let wantsInput = isInUse && (onReceiveHandler != nil && !holdsInputBack || reader != nil)
-    stream.setTimeouts(
+    socket.setTimeouts(
       input: wantsInput ? configuration.inputTimeout : nil, output: configuration.outputTimeout)
   }
 }

@@ -1,15 +1,15 @@
-/// When a loop looks for connections that were dropped without having been closed.
+/// The schedule on which a loop looks for connections that were dropped without being closed.
 ///
-/// A connection with handlers lives as long as it is open. One without, that nobody waits on and
-/// nobody refers to, can never be used or closed again, and would stay for as long as its peer
-/// does. Dropping it leaves no trace, so the loop looks: ``firstDelay`` after a connection was
-/// made, and then less and less often, down to ``longestDelay``, while some connections have no
-/// handlers. Connections with handlers, such as those of a server of callbacks, cause one look a
-/// second at most, and none while no connection is made.
+/// A connection with handlers stays open until it is closed. One without handlers, waiters or
+/// references can never be used or closed again, and would otherwise stay open as long as its peer
+/// does. Dropping the last reference gives no notice, so the loop looks: ``firstDelay`` after a
+/// connection is made, then at doubling delays up to ``longestDelay``, while some connections have
+/// no handlers. Connections with handlers, such as those of a callback server, cause at most one
+/// look a second, and none while no connection is made.
 struct DropSearch {
-  /// How soon a dropped connection is found if it was just made.
+  /// The delay before the first look after a connection is made.
   static let firstDelay = Duration.seconds(1)
-  /// The longest time between two looks.
+  /// The longest delay between two looks.
   static let longestDelay = Duration.seconds(64)
 
   fileprivate var timer: EventLoop.Timer?
@@ -17,36 +17,37 @@ struct DropSearch {
 }
 
 extension LoopCore {
-  /// A connection was made: looks for dropped ones in ``DropSearch/firstDelay``.
+  /// Schedules a look ``DropSearch/firstDelay`` after a connection was made.
   func searchForDrops() {
     if sockets.dropSearch.timer != nil {
       guard sockets.dropSearch.delay > DropSearch.firstDelay else { return }
       sockets.dropSearch.timer?.cancel()
     }
     sockets.dropSearch.delay = DropSearch.firstDelay
-    searchLater()
+    scheduleSearch()
   }
 
-  private func searchLater() {
-    // The timer goes with the loop.
+  private func scheduleSearch() {
+    // The timer ends with the loop.
     sockets.dropSearch.timer = schedule(after: sockets.dropSearch.delay) { [unowned self] in
       sockets.dropSearch.timer = nil
       for connection in sockets.droppedConnections() { connection.close() }
       guard sockets.hasConnectionsWithoutHandlers else { return }
       sockets.dropSearch.delay = min(sockets.dropSearch.delay * 2, DropSearch.longestDelay)
-      searchLater()
+      scheduleSearch()
     }
   }
 }
 
 extension Connection {
-  /// Whether nobody is told of anything that happens to it.
+  /// Whether no handler is set.
   var hasNoHandlers: Bool {
     onReceiveHandler == nil && onInputHandler == nil && onEndOfInputHandler == nil
       && onDrainedHandler == nil && onProgressHandler == nil && onCloseHandler == nil
   }
 
-  /// Whether it is open, and only somebody with a reference could do anything about it.
+  /// Whether it is open with no handler and no waiting task, so only code that holds a reference
+  /// can act on it.
   var isUnattended: Bool {
     isInUse && hasNoHandlers && reader == nil && writers.isEmpty && closers.isEmpty
   }

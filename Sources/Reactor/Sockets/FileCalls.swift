@@ -1,33 +1,34 @@
 internal import CReactor
 internal import Glibc
 
-/// The calls by which a range of a file gets to a socket. A test overrides them, to make them fail
-/// or lie.
+/// The system calls that send a file range to a socket. A test overrides them to inject failures
+/// and wrong results.
 ///
-/// Sendable: it has no state. A test's subclass that has some stays on the test's thread.
+/// Sendable because it has no state. A test's subclass with state stays on the test's thread.
 @safe
 class FileCalls: @unchecked Sendable {
-  /// Straight to the kernel.
+  /// Calls the kernel.
   static let live = FileCalls()
 
-  /// Sends bytes from the page cache. Wraps `sendfile(2)`, without SIGPIPE.
+  /// Sends bytes from a file. Wraps `sendfile(2)`, without SIGPIPE.
   ///
-  /// - Returns: The bytes that the socket took, 0 at the file's end; -1 for a failure, which sets
-  ///   `errno`.
+  /// - Returns: The number of bytes that the socket took, 0 at the file's end; -1 on failure, with
+  ///   `errno` set.
   func send(_ byteCount: Int, of file: Int32, at offset: Int64, to socket: Int32) -> Int {
     creactor_send_file(socket, file, offset, byteCount)
   }
 
-  /// How many pages of a range of 1 byte or more are not in the page cache. Wraps `cachestat(2)`.
+  /// The number of pages of a non-empty range that are not in the page cache. Wraps `cachestat(2)`.
   ///
-  /// - Returns: -1 for a failure, which sets `errno`.
+  /// - Returns: The number of pages; -1 on failure, with `errno` set.
   func missingPageCount(of file: Int32, _ range: Range<Int64>) -> Int64 {
     creactor_missing_pages(file, range.lowerBound, range.upperBound - range.lowerBound)
   }
 
-  /// Fills memory from the page cache, without waiting. Wraps `preadv2(2)` with `RWF_NOWAIT`.
+  /// Fills memory from the page cache without waiting for the disk. Wraps `preadv2(2)` with
+  /// `RWF_NOWAIT`.
   ///
-  /// - Returns: The bytes read; -1 for a failure, which sets `errno`.
+  /// - Returns: The number of bytes read; -1 on failure, with `errno` set.
   func readCached(
     _ file: Int32, into memory: UnsafeMutableRawBufferPointer, at offset: Int64
   ) -> Int {
@@ -35,9 +36,9 @@ class FileCalls: @unchecked Sendable {
     return unsafe creactor_read_cached(file, base, memory.count, offset)
   }
 
-  /// The file's size by now. Wraps `fstat(2)`.
+  /// The file's current size. Wraps `fstat(2)`.
   ///
-  /// - Returns: -1 for a failure.
+  /// - Returns: -1 on failure.
   func byteCount(of file: Int32) -> Int64 {
     creactor_file_size(file)
   }

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import PosixAIO
 
-/// What has arrived at a socket and was not taken, in one piece.
+/// The received bytes that are not consumed yet, in one contiguous piece.
 ///
-/// A read goes into a block that is large enough for all that may come in a turn. As a rule it is
-/// all taken by the time the next socket is read, which gets the same block; what is left of a read
-/// moves to memory of its own size. So a connection that has nothing unread has no memory, and
-/// bytes are read by one system call, without asking before how many there are.
+/// A read goes into a block large enough for everything that may arrive in a turn. Usually the
+/// handler consumes all of it before the next socket is read, which then uses the same block;
+/// unconsumed bytes move to memory of their own size. So a connection without unread input holds no
+/// memory, and one system call reads the bytes without first asking how many there are.
 @safe
 struct InputBuffer: ~Copyable {
   private let blocks: InputBlocks
@@ -20,29 +20,29 @@ struct InputBuffer: ~Copyable {
 
   deinit { unsafe blocks.put(memory) }
 
-  /// Shows so many bytes of it.
+  /// Calls `body` with the first `byteCount` bytes.
   func withBytes<Result, Failure: Error>(
     first byteCount: Int, _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try body(unsafe UnsafeRawBufferPointer(rebasing: memory[start..<start + byteCount]).bytes)
   }
 
-  /// Nobody may be looking at the bytes.
+  /// Consumes bytes from the front. Must not be called while they are in use.
   mutating func take(_ byteCount: Int) {
     start += byteCount
     count -= byteCount
     if count == 0 { unsafe move(to: UnsafeMutableRawBufferPointer(start: nil, count: 0)) }
   }
 
-  /// Adds what a socket has. Wraps `recv(2)`.
+  /// Adds the bytes that a socket has received. Wraps `recv(2)`.
   ///
   /// - Parameter limit: The most bytes to add, 1 or more.
-  /// - Returns: As `recv(2)`, which sets `errno`.
+  /// - Returns: The result of `recv(2)`, which sets `errno`.
   mutating func receive(from socket: Int32, limit: Int) -> Int {
-    require(limit > 0, "Connection: nothing is read where there is no room")
+    require(limit > 0, "Connection: a read needs room for input")
     let limit = min(limit, InputBlocks.byteCount)
     if unsafe memory.count - start - count < limit {
-      // Twice as much, so that what arrives piece by piece is not moved for each of them.
+      // Doubled, so that bytes that arrive piece by piece are not moved for each piece.
       unsafe move(to: blocks.take(byteCount: max(InputBlocks.byteCount, 2 * count)))
     }
     let room = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[(start + count)...])
@@ -51,7 +51,7 @@ struct InputBuffer: ~Copyable {
     return received
   }
 
-  /// Gives a block back that holds little.
+  /// Moves few remaining bytes to memory of their size and returns the block.
   mutating func shrink() {
     guard count > 0, unsafe memory.count == InputBlocks.byteCount,
       count <= InputBlocks.byteCount / 4
@@ -72,18 +72,18 @@ struct InputBuffer: ~Copyable {
   }
 }
 
-/// The memory into which the sockets of a loop are read.
+/// The memory into which a loop reads its sockets.
 @safe
 final class InputBlocks {
-  /// What may be read from a socket in one turn of the loop.
+  /// The most bytes read from a socket in one turn of the loop.
   static let byteCount = 64 * 1024
 
-  /// One block is enough where each is given back before the next is needed.
+  /// One spare block is enough, since each is returned before the next is needed.
   private var free: UnsafeMutableRawBufferPointer?
 
   deinit { unsafe free?.deallocate() }
 
-  /// - Parameter byteCount: As much as a block has, or more.
+  /// - Parameter byteCount: The size of a block, or more.
   func take(byteCount: Int) -> UnsafeMutableRawBufferPointer {
     if byteCount == Self.byteCount, let block = unsafe free.take() { return unsafe block }
     return .allocate(byteCount: byteCount, alignment: IOBuffer.pageAlignment)

@@ -2,11 +2,12 @@ internal import PosixAIO
 internal import SystemPackage
 
 extension Listener {
-  /// The clients, as they come, until the listener is closed.
+  /// The accepted clients in order, until the listener closes.
   ///
-  /// One task takes them, instead of ``onConnection``. It is given each with what has arrived so
-  /// far; while it does not ask, ``Connections/readyLimit`` are accepted and further ones wait in
-  /// the kernel's queue. When it ends, those that it did not take are cut.
+  /// Use it from one task, instead of ``onConnection``. Input that arrives before the task takes a
+  /// client waits in that connection. While the task does not ask, up to ``Connections/readyLimit``
+  /// clients are accepted; further ones wait in the kernel's queue. When the iteration ends,
+  /// clients that it did not take are aborted.
   ///
   /// ```swift
   /// for try await connection in listener.connections {
@@ -15,25 +16,25 @@ extension Listener {
   /// ```
   public var connections: Connections { Connections(listener: self) }
 
-  /// The clients of a listener.
+  /// The accepted clients of a listener.
   public struct Connections: AsyncSequence, Sendable {
-    /// The most connections that are accepted before somebody asks for them.
+    /// The most connections accepted before the task asks for them.
     public static let readyLimit = 64
 
     let listener: Listener
 
-    /// Begins to accept. Traps when somebody else gets the clients already.
+    /// Starts accepting. Traps if another consumer already gets the clients.
     public func makeAsyncIterator() -> Iterator { Iterator(incoming: Incoming(listener)) }
 
-    /// Takes clients in.
+    /// Takes the clients one by one.
     public struct Iterator: AsyncIteratorProtocol {
       let incoming: Incoming
 
-      /// Waits for a client.
+      /// Waits for the next client.
       ///
-      /// - Returns: Nil when the listener is closed.
-      /// - Throws: `ECANCELED` when the task is cancelled. That the kernel would not accept is told
-      ///   to ``Listener/onError`` and ends nothing.
+      /// - Returns: The client; nil when the listener is closed.
+      /// - Throws: `ECANCELED` when the task is cancelled. Errors of accepting go to
+      ///   ``Listener/onError`` and do not end the iteration.
       public mutating func next(
         isolation actor: isolated (any Actor)?
       ) async throws(SocketError) -> Connection? {
@@ -48,7 +49,7 @@ extension Listener {
   }
 }
 
-/// What a listener has accepted, and who waits for it.
+/// A listener's accepted connections and the task that waits for one.
 final class Incoming {
   private let listener: Listener
   private var ready: [Connection] = []
@@ -57,9 +58,9 @@ final class Incoming {
   init(_ listener: Listener) {
     require(
       listener.onConnection == nil,
-      "Listener: clients go to onConnection or to one task, not to several")
+      "Listener: clients go either to onConnection or to one task")
     self.listener = listener
-    // Weak, since the last task may let go of it on another thread.
+    // Weak, since the last reference may be dropped on another thread.
     listener.onConnection = { [weak self] connection in
       if let self { arrived(connection) } else { connection.abort() }
     }
@@ -71,7 +72,7 @@ final class Incoming {
     if core.thread.isCurrent {
       Self.stop(listener, ready)
     } else {
-      // A loop that has ended has closed them.
+      // A loop that has ended has already closed them.
       core.remote.add(.internalBody { [listener, ready] _ in Self.stop(listener, ready) })
     }
   }
@@ -85,7 +86,7 @@ final class Incoming {
 
   nonisolated(nonsending) func next() async throws(SocketError) -> Connection? {
     listener.core.checkAccess()
-    require(waiting == nil, "Listener: one task takes the clients")
+    require(waiting == nil, "Listener: only one task may take the clients")
     let canceled = SocketError(.accept, "\(listener.address)", .canceled)
     guard !Task.isCancelled else { throw canceled }
     if !ready.isEmpty {

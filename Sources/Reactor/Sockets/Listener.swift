@@ -11,58 +11,60 @@ public import SystemPackage
 /// print("listening on \(listener.address)")
 /// ```
 ///
-/// It listens, kept or not, until ``close()`` or the end of its loop, which closes it. Its
-/// connections outlive it.
+/// It listens until ``close()`` or the end of its loop, even if you drop every reference. Its
+/// connections stay open after it closes.
 @safe
 public final class Listener: @unchecked Sendable {
-  /// The limits and choices of a listener.
+  /// The configuration of a listener.
   public struct Configuration: Sendable {
-    /// The clients that the kernel holds until they are accepted, as in `listen(2)`; the kernel's
-    /// `somaxconn` bounds it too. 1 or more; 128 unless set.
+    /// The most clients that wait in the kernel's queue, as in `listen(2)`; the kernel's
+    /// `somaxconn` limits it too. 1 or more; the default is 128.
     public var backlog = 128
 
-    /// The connections of this listener that may be open at a time. At so many accepting rests, and
-    /// further clients wait in the kernel's queue until one closes. 1 or more; 10,000 unless set.
+    /// The most open connections of this listener. At this limit accepting pauses, and further
+    /// clients wait in the kernel's queue until a connection closes. 1 or more; the default is
+    /// 10,000.
     public var connectionLimit = 10_000
 
-    /// Whether the port of a listener that has just gone can be taken at once (`SO_REUSEADDR`).
-    /// True unless set.
+    /// Whether the port of a listener that closed recently can be reused at once (`SO_REUSEADDR`).
+    /// The default is true.
     public var reusesAddress = true
 
-    /// Whether several listeners, of several loops, may share the port; the kernel spreads clients
-    /// over them (`SO_REUSEPORT`). Each of them must ask for it. False unless set.
+    /// Whether several listeners, for example of several loops, share the port; the kernel
+    /// distributes the clients (`SO_REUSEPORT`). Each of them must set it. The default is false.
     public var reusesPort = false
 
-    /// Whether a listener on an IPv6 address leaves IPv4 alone (`IPV6_V6ONLY`). Nil, the value
-    /// unless set, is the system's choice.
+    /// Whether a listener on an IPv6 address refuses IPv4 (`IPV6_V6ONLY`). Nil, the default, leaves
+    /// the choice to the system.
     public var isIPv6Only: Bool?
 
-    /// How long accepting rests after it failed: a process that has used up its descriptors would
-    /// otherwise be told of the same waiting client for ever. 100 ms unless set.
+    /// How long accepting pauses after an error. Without the pause, a process out of descriptors
+    /// would get the same waiting client's error again and again. More than 0; the default is 100
+    /// ms.
     public var retryDelay = Duration.milliseconds(100)
 
-    /// What its connections are made with.
+    /// The configuration of accepted connections.
     public var connection = Connection.Configuration()
 
-    /// The limits as they are unless set.
+    /// Creates the default configuration.
     public init() {}
 
     func check() {
       require(
         backlog > 0 && connectionLimit > 0,
-        "Listener.Configuration: backlog and connectionLimit are 1 or more")
-      require(retryDelay > .zero, "Listener.Configuration: retryDelay is more than 0")
+        "Listener.Configuration: backlog and connectionLimit must be 1 or more")
+      require(retryDelay > .zero, "Listener.Configuration: retryDelay must be more than 0")
       connection.check()
     }
   }
 
-  /// The most clients that are accepted in one turn of the loop, so that a crowd of them does not
-  /// hold up everything else. Those that were lost before they were accepted count too.
+  /// The most clients accepted in one turn of the loop, so that many at once do not delay
+  /// everything else. Clients lost before they were accepted count too.
   static let acceptsPerTurn = 64
 
   private enum State {
     case open
-    /// Rests until the timer has run.
+    /// Paused after an error until the timer fires.
     case failed(EventLoop.Timer)
     case closed
   }
@@ -72,13 +74,13 @@ public final class Listener: @unchecked Sendable {
   /// The loop that runs it.
   public var loop: EventLoop { core.loop }
 
-  /// The address in use, with the real port.
+  /// The bound address, with the actual port.
   public let address: SocketAddress
 
-  /// What the listener was made with.
+  /// The configuration that the listener was created with.
   public let configuration: Configuration
 
-  /// The connections that it has accepted and that are not closed.
+  /// The number of accepted connections that are not closed.
   public var connectionCount: Int {
     core.checkAccess()
     return openCount
@@ -92,8 +94,8 @@ public final class Listener: @unchecked Sendable {
   }
   private var isResting = false
 
-  /// Gets each client. Until it is set, clients wait in the kernel's queue. A handler that is set
-  /// when the loop has ended is dropped.
+  /// Called with each accepted client. Until you set it, clients wait in the kernel's queue. A
+  /// handler set after the loop's end is dropped.
   public var onConnection: ((Connection) -> Void)? {
     get {
       core.checkAccess()
@@ -108,8 +110,8 @@ public final class Listener: @unchecked Sendable {
   }
   private var onConnectionHandler: ((Connection) -> Void)?
 
-  /// Told when the kernel would not accept, most likely `EMFILE`: too many open files. Accepting
-  /// goes on after ``Configuration/retryDelay``.
+  /// Called when accepting fails, most likely with `EMFILE`: too many open files. Accepting
+  /// continues after ``Configuration/retryDelay``.
   public var onError: ((SocketError) -> Void)? {
     get {
       core.checkAccess()
@@ -126,21 +128,21 @@ public final class Listener: @unchecked Sendable {
   private let socket: Int32
   private let sockets: OpenSockets
   private let file: SocketFile?
-  /// Nil once closed.
+  /// Nil after closing.
   private var readable: Event?
   private var state = State.open
   private var isAccepting = false
   private var acceptsThisTurn = 0
 
-  /// Listens on an address. Clients are accepted from the moment that ``onConnection`` is set.
-  /// Wraps `socket(2)`, `bind(2)` and `listen(2)`.
+  /// Listens on an address. Clients are accepted once ``onConnection`` is set. Wraps `socket(2)`,
+  /// `bind(2)` and `listen(2)`.
   ///
   /// - Parameters:
-  ///   - loop: Whose thread this is.
-  ///   - address: One of this machine's, or all of them; port 0 takes a free one.
-  ///   - configuration: The limits; those that are out of their range trap.
-  /// - Throws: What `socket(2)`, `bind(2)` or `listen(2)` gives, most often `EADDRINUSE`,
-  ///   `EADDRNOTAVAIL` or `EACCES`; `ECANCELED` when the loop is ending. Nothing was started.
+  ///   - loop: The loop to use. Call on its thread.
+  ///   - address: One address of this machine, or all of them. Port 0 picks a free port.
+  ///   - configuration: The limits. Values out of range trap.
+  /// - Throws: An error of `socket(2)`, `bind(2)` or `listen(2)`, most often `EADDRINUSE`,
+  ///   `EADDRNOTAVAIL` or `EACCES`; `ECANCELED` when the loop is ending. Nothing was started then.
   public init(
     on loop: EventLoop, _ address: SocketAddress, configuration: Configuration = Configuration()
   ) throws(Errno) {
@@ -164,7 +166,7 @@ public final class Listener: @unchecked Sendable {
 
   deinit { tearDown() }
 
-  /// Leaves further clients in the kernel's queue.
+  /// Stops accepting; clients wait in the kernel's queue.
   public func pause() {
     guard isOpen else { return }
     core.checkThread()
@@ -172,7 +174,7 @@ public final class Listener: @unchecked Sendable {
     update()
   }
 
-  /// Goes on after ``pause()``.
+  /// Continues accepting after ``pause()``.
   public func resume() {
     guard isOpen else { return }
     core.checkThread()
@@ -180,8 +182,9 @@ public final class Listener: @unchecked Sendable {
     update()
   }
 
-  /// Stops listening, and removes the file of a Unix address, if it is still this listener's.
-  /// Clients in the kernel's queue are refused; connections go on. Wraps `close(2)`.
+  /// Stops listening, and removes the file of a Unix address if it is still this listener's.
+  /// Clients in the kernel's queue are refused; accepted connections stay open. A second call does
+  /// nothing. Wraps `close(2)`.
   public func close() {
     guard !core.hasEnded else { return }
     core.checkThread()
@@ -191,16 +194,16 @@ public final class Listener: @unchecked Sendable {
     ended()
   }
 
-  /// Whether ``close()`` was not called yet.
+  /// Whether the listener is open.
   public var isOpen: Bool {
     core.checkAccess()
     return if case .closed = state { false } else { true }
   }
 
-  /// Called when the listener has closed, for the task that waits for clients.
+  /// Called when the listener closes, for the task that waits for clients.
   var onEnd: (() -> Void)?
 
-  /// Whether the task that takes the clients has room for more of them.
+  /// Whether the task that takes the clients has room for more.
   var hasRoom = true {
     didSet { if hasRoom != oldValue { update() } }
   }
@@ -217,7 +220,7 @@ public final class Listener: @unchecked Sendable {
     if case .closed = state { return }
     if case .failed(let timer) = state { timer.cancel() }
     state = .closed
-    // Before the close: the number may be another socket's then.
+    // Removed before closing, since another socket may get the descriptor afterwards.
     readable?.remove()
     readable = nil
     isAccepting = false
@@ -225,7 +228,7 @@ public final class Listener: @unchecked Sendable {
     file?.remove()
   }
 
-  /// Accepts or rests, as everything together says.
+  /// Starts or pauses accepting according to the state and the limits.
   private func update() {
     guard case .open = state else { return setAccepting(false) }
     setAccepting(
@@ -240,8 +243,7 @@ public final class Listener: @unchecked Sendable {
     if accepts { readable.add() } else { readable.pause() }
   }
 
-  /// Accepts the clients that wait, until something says to rest. Its handler may do that, or close
-  /// the listener.
+  /// Accepts waiting clients until accepting pauses. The handler may pause or close the listener.
   private func acceptWaiting() {
     while isAccepting {
       do throws(Errno) {
@@ -258,7 +260,7 @@ public final class Listener: @unchecked Sendable {
   }
 
   private func accepted(_ client: Int32, _ peerAddress: SocketAddress?) {
-    // On Linux the socket has its options from the listening one.
+    // On Linux an accepted socket inherits its options from the listening one.
     let connection = Connection(
       client, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
       configuration.connection, listener: self)
@@ -271,7 +273,7 @@ public final class Listener: @unchecked Sendable {
   private func countAccept() {
     acceptsThisTurn += 1
     guard acceptsThisTurn == 1 else { return }
-    sockets.callLater { [self] in
+    sockets.nextTurn { [self] in
       acceptsThisTurn = 0
       update()
     }

@@ -2,16 +2,17 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// Finding the addresses of a name.
+/// Looks up the addresses of a host name.
 package enum NameLookup {
-  /// Why there are none: `getaddrinfo(3)`'s code, or the system's reason behind `EAI_SYSTEM`.
+  /// Why the look-up failed: the code of `getaddrinfo(3)`, or the system's error for `EAI_SYSTEM`.
   package struct Failure: Error {
     package let reason: SocketError.Reason
   }
 
-  /// The addresses of a host, in the resolver's order. May block for many seconds.
+  /// Returns the addresses of a host, in the resolver's order. May block for many seconds.
   ///
-  /// - Parameter isPassive: For listening: no host means all of this machine's addresses.
+  /// - Parameter isPassive: Whether the addresses are for listening: an empty host then means all
+  ///   addresses of this machine.
   package static func addresses(
     of host: String, port: UInt16, isPassive: Bool = false
   ) throws(Failure) -> [SocketAddress] {
@@ -42,9 +43,9 @@ package enum NameLookup {
 }
 
 extension Array where Element == SocketAddress {
-  /// The families in turns, beginning with the first address's: a family that does not get through
-  /// costs one try, not all of its addresses (RFC 8305, 4).
-  func withFamiliesInTurns() -> [SocketAddress] {
+  /// Alternates the families, starting with the first address's, so that an unreachable family
+  /// costs one attempt instead of all of its addresses (RFC 8305, 4).
+  func alternatingFamilies() -> [SocketAddress] {
     guard let first else { return self }
     var preferred = filter { $0.family == first.family }[...]
     var others = filter { $0.family != first.family }[...]

@@ -1,6 +1,6 @@
-/// What is open in a loop, kept alive by it, and ends with it.
+/// An open socket that its loop keeps alive and closes at its end.
 package protocol OpenSocket: AnyObject {
-  /// The loop ends: close now, and tell those who wait in the next turn.
+  /// The loop is ending: closes now and reports it in the next turn.
   func loopIsEnding()
 }
 
@@ -8,35 +8,36 @@ package protocol OpenSocket: AnyObject {
 @safe
 final class OpenSockets {
   private var connections: [ObjectIdentifier: Connection] = [:]
-  /// The listeners and the attempts.
+  /// Listeners and connection attempts.
   private var others: [ObjectIdentifier: any OpenSocket] = [:]
   var dropSearch = DropSearch()
-  private let nextTurn: NextTurnCalls
-  let blocks = SocketStream.Blocks()
+  private let nextTurnCalls: NextTurnCalls
+  let blocks = BufferedSocket.Blocks()
 
-  /// Streams that have something to send.
+  /// Sockets with output to send.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
-  private var unsent: [SocketStream] = []
-  /// Those of the turn that is being sent.
+  private var unsent: [BufferedSocket] = []
+  /// The sockets of the turn that is being sent.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
-  private var due: [SocketStream] = []
+  private var due: [BufferedSocket] = []
   private var isSending = false
-  // The registry holds it, and it holds this object only while it is called.
+  // The registry holds the event, and the event holds this object only during its call.
   private let sending: Event
 
   init(_ registry: EventRegistry, _ nextTurn: NextTurnCalls) {
-    self.nextTurn = nextTurn
+    nextTurnCalls = nextTurn
     let send = SendTurn()
     sending = Event(in: registry, lifetime: .untilRemoved) { send.body?() }
     sending.prepare()
     send.body = { [unowned self] in sendAll() }
   }
 
-  /// Breaks the circle of a property whose closure needs the object that it is a property of.
+  /// Breaks an initialization cycle: the event's closure needs the object that has the event as a
+  /// property.
   private final class SendTurn {
     var body: (() -> Void)?
   }
@@ -63,10 +64,10 @@ final class OpenSockets {
 
   var hasConnectionsWithoutHandlers: Bool { connections.values.contains { $0.hasNoHandlers } }
 
-  /// The connections that nothing refers to but this table, and that nothing will be done about.
+  /// Connections that only this table refers to and that nothing waits on.
   func droppedConnections() -> [Connection] {
     var dropped: [Connection] = []
-    // By their keys: a copy of the table, also one for a moment, would refer to all of them.
+    // By key: even a temporary copy of the table would add a reference to each.
     for id in Array(connections.keys) {
       guard let index = connections.index(forKey: id), connections.values[index].isUnattended,
         isKnownUniquelyReferenced(&connections.values[index])
@@ -76,36 +77,36 @@ final class OpenSockets {
     return dropped
   }
 
-  /// Takes in no further clients.
+  /// Closes all listeners.
   func closeListeners() {
     for socket in Array(others.values) { (socket as? Listener)?.close() }
   }
 
-  /// Has the loop make a call in its next turn, in order: handlers never run from inside the call
-  /// that caused them.
-  func callLater(_ call: @escaping () -> Void) {
-    nextTurn.add(call)
+  /// Makes a call in the loop's next turn, in order: handlers never run inside the call that caused
+  /// them.
+  func nextTurn(_ call: @escaping () -> Void) {
+    nextTurnCalls.add(call)
   }
 
-  /// Has a stream send what it holds at the end of this turn, when everybody has written to it: one
-  /// system call for all that was written, and none to ask whether the socket takes it.
-  func sendLater(_ stream: SocketStream) {
-    unsent.append(stream)
+  /// Sends a socket's output at the end of this turn, after all writes of the turn: one system call
+  /// for everything written, and none to ask whether the socket is writable.
+  func sendAtEndOfTurn(_ socket: BufferedSocket) {
+    unsent.append(socket)
     guard unsent.count == 1 else { return }
-    // Whoever writes when a send has ended, waits for the next turn, as the others do.
+    // Writes during this turn's sending wait for the next turn, as all others do.
     if isSending { sending.add(timeout: .zero) } else { sending.activate() }
   }
 
   private func sendAll() {
     isSending = true
     defer { isSending = false }
-    // Both keep their memory: there is something to send in each turn of a busy loop.
+    // Both arrays keep their memory, since a busy loop sends in every turn.
     swap(&unsent, &due)
-    for stream in due { stream.send() }
+    for socket in due { socket.send() }
     due.removeAll(keepingCapacity: true)
   }
 
-  /// Closes what is open. Whoever waits for it is told in the next turn.
+  /// Closes everything. Waiters are told in the next turn.
   func cutAll() {
     unsent = []
     for connection in Array(connections.values) { connection.loopIsEnding() }

@@ -1,22 +1,22 @@
 internal import PosixAIO
 
-/// The memory that the sockets of a loop send copied bytes from.
+/// The memory from which a loop's sockets send copied bytes.
 ///
-/// Blocks have a size of a power of two. Those that were sent are kept for the next write of any
-/// socket: between a write and the end of its turn, each socket that is written to has one.
+/// Block sizes are powers of two. A sent block is kept for the next write of any socket; each
+/// socket holds one between a write and the end of its turn.
 @safe
 final class OutputBlocks {
   /// The smallest block, in bytes.
   static let smallestByteCount = 1024
 
-  /// The largest block, in bytes. More is spread over several, so that memory is freed as it is
+  /// The largest block, in bytes. More bytes use several blocks, so that memory is freed as it is
   /// sent.
   static let largestByteCount = 64 * 1024
 
-  /// The most bytes that a loop keeps for later writes.
+  /// The most bytes that a loop keeps in spare blocks.
   static let spareByteLimit = 256 * 1024
 
-  /// By size: the smallest first, those of each next place twice as large.
+  /// Spare blocks by size, smallest first; each index doubles the size.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
@@ -28,9 +28,9 @@ final class OutputBlocks {
     unsafe spares.joined().forEach { unsafe $0.deallocate() }
   }
 
-  /// Lends a block for bytes that are to be written.
+  /// Returns a block for bytes to be written.
   ///
-  /// - Parameter byteCount: 1 or more. The block may have less room, down to the largest size.
+  /// - Parameter byteCount: 1 or more. The block has at most the largest size.
   func take(forAtMost byteCount: Int) -> OutputBuffer.Piece {
     let place = Self.place(of: min(byteCount, Self.largestByteCount))
     let size = Self.smallestByteCount << place
@@ -43,7 +43,7 @@ final class OutputBlocks {
       block: UnsafeMutableRawBufferPointer(start: memory, count: size))
   }
 
-  /// Keeps the memory of a piece or frees it.
+  /// Keeps the memory of a piece for reuse, or frees it.
   func put(_ piece: OutputBuffer.Piece) {
     let size = piece.byteCapacity
     guard piece.isBlock, spareByteCount + size <= Self.spareByteLimit,
@@ -53,7 +53,7 @@ final class OutputBlocks {
     spareByteCount += size
   }
 
-  /// The first place whose blocks have so many bytes, at most the largest size.
+  /// The index of the smallest blocks with room for `byteCount`, which is at most the largest size.
   private static func place(of byteCount: Int) -> Int {
     Int.bitWidth - max(0, (byteCount - 1) / smallestByteCount).leadingZeroBitCount
   }

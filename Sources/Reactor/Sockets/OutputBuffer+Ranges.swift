@@ -3,18 +3,18 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// Ranges of files among what is in memory.
+/// Sending file ranges between bytes in memory.
 extension OutputBuffer {
-  /// What comes behind the bytes that were gathered.
+  /// What follows the bytes that were gathered.
   private enum Next {
-    /// More of what is in memory, or nothing.
+    /// More bytes in memory, or nothing.
     case more
     case file(OutgoingRange, byteCount: Int)
-    case later
+    case waiting
     case failed(OutgoingRange, PumpError.Reason)
   }
 
-  /// What one call has sent.
+  /// The result of one send call.
   private struct Batch {
     var pieceCount = 0
     var byteCount = 0
@@ -23,8 +23,8 @@ extension OutputBuffer {
     var next = Next.more
   }
 
-  /// As ``send(to:isShared:)``. Several calls may be needed, and no more is sent than by one of
-  /// them at most, so that other sockets have their turn.
+  /// As ``send(to:isShared:)``. May need several calls, which together send no more than one call's
+  /// limit, so that other sockets get their turn.
   mutating func sendWithRanges(to socket: Int32, _ isShared: Bool) -> Progress {
     // sendfile(2) has no MSG_DONTWAIT.
     let isCopying = isShared && !SocketCalls.isNonBlocking(socket)
@@ -37,7 +37,7 @@ extension OutputBuffer {
     return isEmpty ? .all : .some
   }
 
-  /// - Returns: Nil where there may be more to send at once.
+  /// - Returns: Nil when more may be sent at once.
   private mutating func sendBatch(
     to socket: Int32, _ isCopying: Bool, _ room: inout Int
   ) -> Progress? {
@@ -48,7 +48,7 @@ extension OutputBuffer {
     guard batch.sentByteCount == batch.byteCount else { return .some }
     switch batch.next {
     case .more: return nil
-    case .later: return .waitsForFile
+    case .waiting: return .waitsForFile
     case .failed(let range, let reason):
       remove(range, reason)
       return .broken(reason)
@@ -71,8 +71,8 @@ extension OutputBuffer {
     }
   }
 
-  /// Sends what is in memory, up to where something else has to be done. That is found out before,
-  /// so that what is sent waits for a file's bytes only where they follow at once.
+  /// Sends the bytes in memory, up to the next bytes that are not. The next step is found first, so
+  /// that the kernel holds back these bytes (`MSG_MORE`) only when file bytes follow at once.
   private func sendMemory(to socket: Int32, _ isCopying: Bool, _ room: Int) -> Batch {
     let most = min(Self.pieceCountPerSend, earlier.count - firstEarlier + 1)
     return unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: most) { vectors in
@@ -105,7 +105,7 @@ extension OutputBuffer {
     }
   }
 
-  /// - Returns: A piece's next bytes; nil where they are not in memory, and `next` says so.
+  /// - Returns: A piece's next bytes; nil when they are not in memory, and then `next` says why.
   private func bytes(
     of piece: Piece, _ isCopying: Bool, _ room: Int, _ next: inout Next
   ) -> UnsafeRawBufferPointer? {
@@ -114,7 +114,7 @@ extension OutputBuffer {
     case .bytes: return unsafe range.bytes(atMost: room)
     case .ended: return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     case .file(let byteCount): next = .file(range, byteCount: min(byteCount, room))
-    case .later: next = .later
+    case .waiting: next = .waiting
     case .failed(let reason): next = .failed(range, reason)
     }
     return nil

@@ -3,15 +3,15 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// Bytes that were written to a socket and that the kernel has not taken, in order.
+/// Bytes written to a socket that the kernel has not taken, in order.
 ///
-/// Copied bytes collect in blocks. A large `IOBuffer` is taken over as it is, and its memory is
-/// freed once it is sent; one of whatever size is given back, where its owner wants it. One system
-/// call sends all of it, up to a limit. A buffer without bytes has no memory: the loop keeps a few
-/// blocks for the next write of any socket.
+/// Copied bytes collect in blocks. A large `IOBuffer` is adopted without a copy and freed once
+/// sent; one that its owner wants back is lent, whatever its size. One system call sends all of it,
+/// up to a limit. An empty buffer has no memory: the loop keeps a few blocks for the next write of
+/// any socket.
 @safe
 struct OutputBuffer: ~Copyable {
-  /// The smallest buffer whose memory is taken over, in bytes. Copying fewer costs less.
+  /// The size from which a buffer is adopted instead of copied, in bytes.
   static let smallestAdoptedByteCount = 4096
 
   /// The most bytes per system call.
@@ -20,26 +20,26 @@ struct OutputBuffer: ~Copyable {
   /// The most pieces per system call, far below the kernel's `IOV_MAX` of 1024.
   static let pieceCountPerSend = 64
 
-  /// How many sent pieces may stay in the list before it is compacted.
+  /// The number of sent pieces at which the list may be compacted.
   private static let compactionThreshold = 64
 
-  /// The room for pieces that an empty list may keep.
+  /// The most capacity that an empty list keeps.
   private static let sparePieceLimit = 8
 
   private let blocks: OutputBlocks
-  /// The newest piece, and the one that small writes are added to. Alone as a rule, so that writing
-  /// and sending touch no list.
+  /// The newest piece, to which small writes are added. Usually the only one, so that writing and
+  /// sending touch no list.
   var last: Piece?
-  /// The pieces before that, from `firstEarlier` on.
+  /// The earlier pieces, from `firstEarlier` on.
   var earlier: [Piece] = []
   var firstEarlier = 0
-  /// What is in memory: all but ranges of files.
+  /// The unsent bytes in memory, without file ranges.
   private(set) var memoryByteCount = 0
-  /// How many ranges of files there are.
+  /// The number of file ranges.
   var rangeCount = 0
-  /// What the kernel has taken, all in all.
+  /// The total that the kernel has taken.
   var sentByteCount: Int64 = 0
-  /// Lent buffers and ranges that are done with, in order. Their owners are told between changes of
+  /// Lent buffers and ranges that are finished, in order. Their owners are told between changes of
   /// state.
   private var settled = FIFO<Settled>()
 
@@ -48,14 +48,14 @@ struct OutputBuffer: ~Copyable {
   }
 
   deinit {
-    // Nobody is told: the loop has gone without its end, as in a fork's child.
+    // No handler is called: the loop went away without its end, as in a forked child.
     var dropped = settled
     while let piece = dropped.popFirst() { piece.drop() }
     for piece in earlier[firstEarlier...] { blocks.put(piece) }
     if let last { blocks.put(last) }
   }
 
-  /// What was not sent; of a range that may end earlier, as far as is known.
+  /// The unsent bytes; for a range that may end early, as far as is known.
   var byteCount: Int {
     guard rangeCount > 0 else { return memoryByteCount }
     var count = memoryByteCount
@@ -64,14 +64,14 @@ struct OutputBuffer: ~Copyable {
     return count
   }
 
-  /// Whether there is nothing to send, not even an empty buffer or range.
+  /// Whether nothing is left to send, not even an empty buffer or range.
   var isEmpty: Bool { last == nil }
 
   // MARK: Writing
 
   /// Adds a copy of bytes.
   ///
-  /// - Parameter followingByteCount: How many more are likely to be copied after them: one block
+  /// - Parameter followingByteCount: The number of bytes likely to be copied after these: one block
   ///   then has room for all.
   mutating func append(_ bytes: UnsafeRawBufferPointer, followingByteCount: Int = 0) {
     var copied = 0
@@ -83,12 +83,12 @@ struct OutputBuffer: ~Copyable {
     memoryByteCount += bytes.count
   }
 
-  /// Adds bytes that are read into the buffer's own memory.
+  /// Reads bytes directly into the buffer's memory.
   ///
   /// - Parameters:
   ///   - byteCount: 1 or more, at most ``OutputBlocks/largestByteCount``.
-  ///   - read: Fills memory of so many bytes, and returns how many it has got, or -1.
-  /// - Returns: What `read` returns. Nothing was added unless it got all of them.
+  ///   - read: Fills memory of `byteCount` bytes, and returns how many it read, or -1.
+  /// - Returns: The result of `read`. Nothing is added unless it read all of them.
   mutating func append(
     _ byteCount: Int, reading read: (UnsafeMutableRawBufferPointer) -> Int
   ) -> Int {
@@ -107,12 +107,12 @@ struct OutputBuffer: ~Copyable {
     return count
   }
 
-  /// Has somebody told when everything that was written before is sent.
+  /// Adds a mark that is reported when everything written before it is sent.
   mutating func append(_ mark: Mark) {
     append(Piece(mark), 0)
   }
 
-  /// Adds the valid bytes of a buffer, not copied unless they are few.
+  /// Adds a buffer's valid bytes, copied only if they are few.
   mutating func append(_ buffer: consuming IOBuffer) {
     let count = buffer.count
     guard count >= Self.smallestAdoptedByteCount else {
@@ -121,14 +121,14 @@ struct OutputBuffer: ~Copyable {
     append(Piece(buffer), count)
   }
 
-  /// Adds a buffer that is given back when it is sent, or never will be: see ``nextSettled()``.
+  /// Adds a buffer that is returned by ``nextSettled()`` when it is sent or never will be.
   mutating func append(_ buffer: consuming IOBuffer, _ handler: @escaping Connection.BufferHandler)
   {
     let count = buffer.count
     append(Piece(buffer, handler), count)
   }
 
-  /// Adds a range of a file, of which somebody is told by ``nextSettled()``.
+  /// Adds a file range, whose end ``nextSettled()`` reports.
   mutating func append(_ range: OutgoingRange) {
     append(Piece(range), 0)
     rangeCount += 1
@@ -140,39 +140,39 @@ struct OutputBuffer: ~Copyable {
     memoryByteCount += count
   }
 
-  /// Takes the last piece out if it has room, or makes one.
+  /// Returns the last piece if it has room, or a new one.
   private mutating func pieceWithRoom(forAtMost byteCount: Int) -> Piece {
     guard let last else { return blocks.take(forAtMost: byteCount) }
     guard last.room == 0 else { return last }
     earlier.append(last)
-    // Twice as much as the one before, so that many small writes make few pieces.
+    // Twice the previous size, so that many small writes make few pieces.
     return blocks.take(forAtMost: max(byteCount, last.isBlock ? 2 * last.byteCapacity : 0))
   }
 
   // MARK: Sending
 
-  /// How far a send has come.
+  /// The result of a send.
   enum Progress {
-    /// There is nothing left.
+    /// Everything was sent.
     case all
-    /// The rest is for when the socket takes more, or for the next turn.
+    /// The rest waits until the socket is writable.
     case some
-    /// The bytes that come next are being read.
+    /// The next bytes are being read from a file.
     case waitsForFile
-    /// What comes next cannot be sent, and so nothing behind it.
+    /// The next bytes cannot be sent, so nothing after them can.
     case broken(PumpError.Reason)
     case failed(Errno)
   }
 
-  /// Gives a socket as much as it takes at once, up to a limit. Wraps `send(2)` where there is one
-  /// piece, which costs less than `sendmsg(2)`.
+  /// Sends as much as the socket takes, up to a limit. A single piece goes by `send(2)`, which
+  /// costs less than `sendmsg(2)`.
   ///
-  /// - Parameter isShared: Whether somebody else may have made the socket block.
+  /// - Parameter isShared: Whether other code may have made the socket blocking.
   mutating func send(to socket: Int32, isShared: Bool) -> Progress {
     guard rangeCount == 0 else { return sendWithRanges(to: socket, isShared) }
     guard let last else { return .all }
     guard memoryByteCount > 0 else {
-      // Not an empty send, which would report a dead peer for bytes that nobody wrote.
+      // No empty send, which would report a dead peer without any bytes to send.
       removeFirst(0)
       return .all
     }
@@ -195,7 +195,7 @@ struct OutputBuffer: ~Copyable {
 
   private func send(_ piece: Piece, to socket: Int32) -> Int {
     let bytes = unsafe piece.unsent(atMost: Self.byteCountPerSend)
-    // MSG_DONTWAIT, since whoever shares an adopted socket may have made it block.
+    // MSG_DONTWAIT, since other holders of an adopted socket may have made it blocking.
     let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
     return unsafe Glibc.send(socket, bytes.baseAddress, bytes.count, flags)
   }
@@ -221,7 +221,7 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
-  /// As ``removeFirst(_:)`` of everything, for the usual case of a single block.
+  /// As ``removeFirst(_:)`` of everything, for the common case of a single block.
   private mutating func forgetBlock(_ block: Piece) {
     sentByteCount += Int64(memoryByteCount)
     memoryByteCount = 0
@@ -229,7 +229,7 @@ struct OutputBuffer: ~Copyable {
     blocks.put(block)
   }
 
-  /// Forgets what was sent, and what is empty behind it.
+  /// Removes sent bytes, and empty pieces after them.
   mutating func removeFirst(_ count: Int) {
     sentByteCount += Int64(count)
     var sent = count
@@ -238,7 +238,8 @@ struct OutputBuffer: ~Copyable {
       memoryByteCount -= removed.fromMemory
       sent -= removed.all
       guard earlier[firstEarlier].isSpent else { return compact() }
-      // Were it left here, what its owner's handler holds would be released in here.
+      // Left in place, whatever its owner's handler captures would be released during this change
+      // of state.
       var piece = Piece.none
       swap(&piece, &earlier[firstEarlier])
       firstEarlier += 1
@@ -262,7 +263,8 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
-  /// The list keeps room for a head and what follows it, so that the next ones allocate none.
+  /// The list keeps capacity for a few pieces, so that the next response head and body allocate
+  /// none.
   private mutating func forgetEarlier() {
     firstEarlier = 0
     if earlier.capacity <= Self.sparePieceLimit {
@@ -272,7 +274,7 @@ struct OutputBuffer: ~Copyable {
     }
   }
 
-  /// Drops the sent pieces from the list when they are the greater part of it.
+  /// Drops sent pieces when they are at least half of the list.
   private mutating func compact() {
     guard firstEarlier >= Self.compactionThreshold, 2 * firstEarlier >= earlier.count else {
       return
@@ -281,7 +283,7 @@ struct OutputBuffer: ~Copyable {
     firstEarlier = 0
   }
 
-  /// Takes a range out, whose owner is to be told why.
+  /// Removes a range, and reports the reason to its owner.
   mutating func remove(_ range: OutgoingRange, _ reason: PumpError.Reason) {
     if last?.range === range {
       last = firstEarlier < earlier.count ? earlier.removeLast() : nil
@@ -293,7 +295,7 @@ struct OutputBuffer: ~Copyable {
     finish(Piece(range), .stopped(reason))
   }
 
-  /// Forgets everything that was not sent, since the connection is closed.
+  /// Drops all unsent output, since the connection is closed.
   mutating func removeAll() {
     for piece in earlier[firstEarlier...] { finish(piece, .connectionClosed) }
     (earlier, firstEarlier) = ([], 0)
@@ -304,15 +306,15 @@ struct OutputBuffer: ~Copyable {
 
   // MARK: Telling
 
-  /// Whether somebody is to be told of a piece.
+  /// Whether a finished piece is still to be reported.
   var hasSettled: Bool { !settled.isEmpty }
 
-  /// The next piece whose owner is to be told, in the order of the writes.
+  /// The next finished piece to report, in the order of the writes.
   mutating func nextSettled() -> Settled? { settled.popFirst() }
 }
 
 extension FixedWidthInteger {
-  /// Adds a number of 0 or more, up to the largest there is: a range may end at the last place.
+  /// Adds a non-negative number, saturating: a range may end at `.max`.
   package mutating func add(_ other: Self) {
     let (sum, overflows) = addingReportingOverflow(other)
     self = overflows ? .max : sum

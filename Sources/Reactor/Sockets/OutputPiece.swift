@@ -1,18 +1,18 @@
 internal import PosixAIO
 
 extension OutputBuffer {
-  /// Bytes to send, in memory as a rule.
+  /// Bytes to send, usually in memory.
   @safe
   struct Piece {
-    /// Whose the bytes are, and what becomes of the memory.
+    /// The owner of the bytes, which decides how their memory is released.
     enum Kind {
-      /// A block of the loop's. Small writes are added to it.
+      /// A block of the loop. Small writes are added to it.
       case block
-      /// Taken over from an `IOBuffer`, and freed when its bytes are sent.
+      /// Adopted from an `IOBuffer`, and freed when its bytes are sent.
       case adopted
-      /// The same, but given back.
+      /// Adopted from an `IOBuffer`, and returned to its owner.
       case lent(Connection.BufferHandler)
-      /// Has no memory of its own.
+      /// A file range, which holds its own memory.
       case range(OutgoingRange)
       /// Has no bytes.
       case mark(Mark)
@@ -30,14 +30,14 @@ extension OutputBuffer {
 
     /// Takes over a buffer.
     ///
-    /// - Parameter handler: Gets it back; without one its memory is freed.
+    /// - Parameter handler: Gets the buffer back. Nil frees its memory.
     init(_ buffer: consuming IOBuffer, _ handler: Connection.BufferHandler? = nil) {
       unsent = 0..<buffer.count
       kind = handler.map { .lent($0) } ?? .adopted
       unsafe memory = buffer.relinquish()
     }
 
-    /// In place of one that was sent.
+    /// Replaces a piece that was sent.
     static var none: Piece {
       unsafe Piece(block: UnsafeMutableRawBufferPointer(start: nil, count: 0))
     }
@@ -55,7 +55,7 @@ extension OutputBuffer {
     }
 
     var range: OutgoingRange? { if case .range(let range) = kind { range } else { nil } }
-    /// Whether everything of it was sent.
+    /// Whether all of it was sent.
     var isSpent: Bool {
       if case .range(let range) = kind { range.isSpent } else { unsent.isEmpty }
     }
@@ -67,18 +67,18 @@ extension OutputBuffer {
       unsafe UnsafeRawBufferPointer(rebasing: memory[unsent].prefix(byteCount))
     }
 
-    /// Memory for so many more bytes, for which there is room.
+    /// Memory for `byteCount` more bytes, for which there must be room.
     func memoryToFill(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
       unsafe UnsafeMutableRawBufferPointer(
         rebasing: memory[unsent.upperBound..<unsent.upperBound + byteCount])
     }
 
-    /// So many bytes were put there.
+    /// Notes that `byteCount` bytes were written there.
     mutating func noteFilled(_ byteCount: Int) {
       unsent = unsent.lowerBound..<unsent.upperBound + byteCount
     }
 
-    /// - Returns: How many bytes had room.
+    /// - Returns: The number of bytes appended.
     mutating func append(_ bytes: UnsafeRawBufferPointer) -> Int {
       let count = min(room, bytes.count)
       let free = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[unsent.upperBound...])
@@ -87,7 +87,7 @@ extension OutputBuffer {
       return count
     }
 
-    /// - Returns: How many bytes it had of these, and how many of its own memory they are.
+    /// - Returns: The bytes removed, and how many of them were in the piece's own memory.
     mutating func removeFirst(_ byteCount: Int) -> (all: Int, fromMemory: Int) {
       if case .range(let range) = kind { return (range.removeFirst(byteCount), 0) }
       let count = min(byteCount, unsent.count)
@@ -95,29 +95,29 @@ extension OutputBuffer {
       return (count, count)
     }
 
-    /// The memory, which nobody uses any more.
+    /// The memory. The piece must not be used afterwards.
     var emptied: UnsafeMutableRawBufferPointer { unsafe memory }
 
-    /// The buffer as it was taken over. Nobody uses the piece any more.
+    /// The buffer as it was adopted. The piece must not be used afterwards.
     var buffer: IOBuffer { unsafe IOBuffer(adopting: memory, count: unsent.upperBound) }
   }
 
-  /// Whom to tell when the bytes before are sent: of a file's range that was copied into blocks.
+  /// Reports when the bytes before it are sent: for a file range that was copied into blocks.
   struct Mark {
     /// The bytes of the range.
     let byteCount: Int
-    /// Where they end in what the socket sends.
+    /// Their end in the total that the socket sends.
     let end: Int64
     let handler: Pump.Handler
 
-    func tell(_ reason: PumpError.Reason?, sentByteCount: Int64) {
+    func report(_ reason: PumpError.Reason?, sentByteCount: Int64) {
       guard let reason else { return handler(.success(Int64(byteCount))) }
       let missing = min(max(0, end - sentByteCount), Int64(byteCount))
       handler(.failure(PumpError(reason, byteCountDone: Int64(byteCount) - missing)))
     }
   }
 
-  /// A piece that is done with, and whose owner is to be told.
+  /// A finished piece whose owner is to be told.
   struct Settled {
     private let piece: Piece
     private let end: End
@@ -126,11 +126,11 @@ extension OutputBuffer {
     enum End {
       case sent
       case connectionClosed
-      /// Of a range.
+      /// A range stopped for this reason.
       case stopped(PumpError.Reason)
     }
 
-    /// - Parameter sentByteCount: What the kernel had taken by then, all in all.
+    /// - Parameter sentByteCount: The total that the kernel had taken by then.
     init(_ piece: Piece, _ end: End, _ sentByteCount: Int64) {
       self.piece = piece
       self.end = end
@@ -138,10 +138,10 @@ extension OutputBuffer {
       piece.range?.stop()
     }
 
-    /// Tells the owner. To be called once.
+    /// Tells the owner. Call it once.
     ///
-    /// - Parameter closeReason: Why the connection is closed, if it is.
-    func tell(_ closeReason: Connection.CloseReason?) {
+    /// - Parameter closeReason: Why the connection closed; nil while it is open.
+    func report(_ closeReason: Connection.CloseReason?) {
       switch piece.kind {
       case .block, .adopted: break
       case .lent(let handler):
@@ -150,8 +150,8 @@ extension OutputBuffer {
         } else {
           handler(.connectionClosed, piece.buffer)
         }
-      case .range(let range): range.tell(reason(closeReason))
-      case .mark(let mark): mark.tell(reason(closeReason), sentByteCount: sentByteCount)
+      case .range(let range): range.report(reason(closeReason))
+      case .mark(let mark): mark.report(reason(closeReason), sentByteCount: sentByteCount)
       }
     }
 
@@ -163,7 +163,7 @@ extension OutputBuffer {
       }
     }
 
-    /// Frees a buffer, and tells nobody.
+    /// Frees a lent buffer without calling its handler.
     func drop() {
       if case .lent = piece.kind { unsafe piece.emptied.deallocate() }
     }

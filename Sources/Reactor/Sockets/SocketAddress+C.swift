@@ -2,22 +2,22 @@ internal import CLibevent
 internal import Glibc
 internal import SystemPackage
 
-// To C's socket addresses and back: the only place that knows how they lie in memory.
+// Converts to and from C's socket addresses.
 extension SocketAddress {
-  /// Calls `body` with the address as the socket calls take it.
+  /// Calls `body` with the address in the form that socket calls take.
   func withCAddress<Result>(
     _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Result
   ) throws(Errno) -> Result {
     var address = sockaddr_storage()
     let byteCount = fill(&address)
     return try unsafe withUnsafePointer(to: &address) { storage throws(Errno) in
-      // Any socket address may be seen as sockaddr; that is how the socket calls are defined.
+      // Any socket address may be accessed as sockaddr; the socket calls are defined that way.
       let plain = unsafe UnsafeRawPointer(storage).assumingMemoryBound(to: sockaddr.self)
       return try unsafe body(plain, socklen_t(byteCount))
     }
   }
 
-  /// An address that a socket call has given; nil for a family that is not ours.
+  /// Converts an address from a socket call; nil for an unsupported address family.
   init?(_ address: UnsafePointer<sockaddr>, byteCount: socklen_t) {
     let memory = unsafe UnsafeRawPointer(address)
     switch Int32(unsafe address.pointee.sa_family) {
@@ -41,7 +41,7 @@ extension SocketAddress {
 
   static let pathOffset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 0
 
-  /// - Returns: The number of bytes that are the address.
+  /// - Returns: The length of the address in bytes.
   private func fill(_ storage: inout sockaddr_storage) -> Int {
     unsafe withUnsafeMutableBytes(of: &storage) { memory in
       switch self.storage {
@@ -61,7 +61,7 @@ extension SocketAddress {
         unsafe memory.storeBytes(of: address, as: sockaddr_in6.self)
         return MemoryLayout<sockaddr_in6>.size
       case .path(let path):
-        // The NUL behind it counts; the storage was zero.
+        // The final NUL counts; the storage was zeroed.
         let name = unsafe path.withPlatformString {
           unsafe Array(UnsafeRawBufferPointer(start: $0, count: path.length))
         }
@@ -87,7 +87,7 @@ extension SocketAddress.Storage {
     } else if bytes[0] == 0 {
       self = .abstract(Array(bytes.dropFirst()))
     } else {
-      // Some calls count the NUL behind a path, some do not.
+      // Some calls count the NUL after a path, some do not.
       let name = bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
       self = .path(FilePath(platformString: name))
     }

@@ -3,8 +3,8 @@ internal import Glibc
 internal import SystemPackage
 
 extension SocketAddress: CustomStringConvertible {
-  /// As in a URL: "127.0.0.1:80", "[::1]:80"; for Unix addresses "unix:/run/x", "unix:@abstract"
-  /// and "unix:".
+  /// The address as in a URL: "127.0.0.1:80", "[::1]:80"; for Unix addresses "unix:/run/x",
+  /// "unix:@abstract" and "unix:".
   public var description: String {
     switch storage {
     case .ipv4(_, let port): "\(host):\(port)"
@@ -13,7 +13,7 @@ extension SocketAddress: CustomStringConvertible {
     }
   }
 
-  /// The numeric address, without the port; of a Unix address what stands behind "unix:". Wraps
+  /// The numeric address without the port; for a Unix address, the part after "unix:". Wraps
   /// `inet_ntop(3)`.
   public var host: String {
     switch storage {
@@ -29,7 +29,7 @@ extension SocketAddress: CustomStringConvertible {
   private static func text(_ family: Int32, _ address: [some BitwiseCopyable]) -> String {
     var characters = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     let written = unsafe inet_ntop(family, address, &characters, socklen_t(characters.count))
-    // Only an unknown family or a buffer that is too small fails.
+    // inet_ntop fails only for an unknown family or too small a buffer.
     require(unsafe written != nil, "SocketAddress: an address has no text")
     return String(
       decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

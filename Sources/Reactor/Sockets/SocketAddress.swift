@@ -1,18 +1,18 @@
 internal import PosixAIO
 public import SystemPackage
 
-/// Where a socket listens, or what it is connected to: an IPv4 or IPv6 address with a port, or a
-/// Unix address. Wraps `sockaddr`.
+/// The address of a socket or its peer: IPv4 or IPv6 with a port, or a Unix address. Wraps
+/// `sockaddr`.
 public struct SocketAddress: Hashable, Sendable {
   enum Storage: Hashable {
-    /// In the order of the network.
+    /// In network byte order.
     case ipv4(UInt32, port: UInt16)
-    /// The halves as the memory has them.
+    /// The two halves in memory order.
     case ipv6(UInt64, UInt64, scope: UInt32, port: UInt16)
     case path(FilePath)
-    /// The bytes behind the NUL that marks an abstract name.
+    /// The bytes after the NUL that marks an abstract name.
     case abstract([UInt8])
-    /// A Unix socket that was never bound, such as most clients'.
+    /// An unbound Unix socket, such as most clients'.
     case unnamed
   }
 
@@ -22,22 +22,22 @@ public struct SocketAddress: Hashable, Sendable {
     self.storage = storage
   }
 
-  /// An address given by numbers. Names are looked up by
-  /// ``Connection/connect(to:port:on:timeout:configuration:_:)``.
+  /// Creates a numeric address. ``Connection/connect(to:port:on:timeout:configuration:_:)`` looks
+  /// up names.
   ///
   /// - Parameters:
   ///   - host: "127.0.0.1", "::1", or "fe80::1%eth0" with the interface of a link-local address.
-  ///   - port: 0 lets a listener take a free one.
-  /// - Returns: Nil when `host` is no address. Wraps `inet_pton(3)`.
+  ///   - port: The port; 0 lets a listener pick a free one.
+  /// - Returns: Nil when `host` is not a numeric address. Wraps `inet_pton(3)`.
   public init?(host: String, port: UInt16) {
     guard let storage = Storage(host: host, port: port) else { return nil }
     self.storage = storage
   }
 
-  /// An address as ``description`` prints it: "127.0.0.1:80", "[::1]:80", "unix:/run/x",
+  /// Parses an address as ``description`` prints it: "127.0.0.1:80", "[::1]:80", "unix:/run/x",
   /// "unix:@abstract".
   ///
-  /// - Parameter text: The address. For anything else the result is nil.
+  /// - Parameter text: The address. Any other text gives nil.
   public init?(_ text: String) {
     guard let storage = Storage(text) else { return nil }
     self.storage = storage
@@ -45,43 +45,43 @@ public struct SocketAddress: Hashable, Sendable {
 
   /// The address of a socket file.
   ///
-  /// - Parameter path: 1 to ``maximumPathByteCount`` bytes; a longer one traps.
+  /// - Parameter path: The path, 1 to ``maximumPathByteCount`` bytes; otherwise it traps.
   public static func unix(_ path: FilePath) -> SocketAddress {
     require(
       !path.isEmpty && path.length <= maximumPathByteCount,
-      "SocketAddress: the path of a Unix socket has 1 to 107 bytes")
+      "SocketAddress: the path of a Unix socket must have 1 to 107 bytes")
     return SocketAddress(.path(path))
   }
 
-  /// A Unix address without a file, which goes with its socket. See `unix(7)`.
+  /// An abstract Unix address, which has no file and disappears with its socket. See `unix(7)`.
   ///
-  /// - Parameter name: 1 to ``maximumPathByteCount`` bytes; a longer one traps.
+  /// - Parameter name: The name, 1 to ``maximumPathByteCount`` bytes; otherwise it traps.
   public static func abstract(_ name: String) -> SocketAddress {
     let name = Array(name.utf8)
     require(
       !name.isEmpty && name.count <= maximumPathByteCount,
-      "SocketAddress: the name of an abstract Unix socket has 1 to 107 bytes")
+      "SocketAddress: the name of an abstract Unix socket must have 1 to 107 bytes")
     return SocketAddress(.abstract(name))
   }
 
-  /// This machine alone, by IPv4: 127.0.0.1.
+  /// The IPv4 loopback address: 127.0.0.1.
   ///
-  /// - Parameter port: 0 lets a listener take a free one.
+  /// - Parameter port: The port; 0 lets a listener pick a free one.
   public static func loopback(port: UInt16) -> SocketAddress {
     SocketAddress(.ipv4(UInt32(0x7F00_0001).bigEndian, port: port))
   }
 
-  /// All of this machine's addresses: "::", which takes IPv4 too, unless the listener is told not
-  /// to.
+  /// All addresses of this machine: "::". It includes IPv4, unless the listener sets
+  /// ``Listener/Configuration/isIPv6Only`` or the system does.
   ///
-  /// - Parameter port: 0 lets a listener take a free one.
+  /// - Parameter port: The port; 0 lets a listener pick a free one.
   public static func any(port: UInt16) -> SocketAddress {
     SocketAddress(.ipv6(0, 0, scope: 0, port: port))
   }
 
-  /// All of this machine's IPv4 addresses: "0.0.0.0".
+  /// All IPv4 addresses of this machine: "0.0.0.0".
   ///
-  /// - Parameter port: 0 lets a listener take a free one.
+  /// - Parameter port: The port; 0 lets a listener pick a free one.
   public static func anyIPv4(port: UInt16) -> SocketAddress {
     SocketAddress(.ipv4(0, port: port))
   }
@@ -89,13 +89,13 @@ public struct SocketAddress: Hashable, Sendable {
   /// The most bytes of a Unix socket's path or name: `sun_path` without its NUL.
   public static let maximumPathByteCount = 107
 
-  /// What kinds of addresses there are.
+  /// The kind of an address.
   public enum Family: Sendable {
     /// `AF_INET`.
     case ipv4
     /// `AF_INET6`.
     case ipv6
-    /// `AF_UNIX`, with a file, with an abstract name or without any.
+    /// `AF_UNIX`, with a file, an abstract name or no name.
     case unix
   }
 
@@ -116,7 +116,7 @@ public struct SocketAddress: Hashable, Sendable {
     }
   }
 
-  /// The file of a Unix address that has one.
+  /// The path of a Unix address with a file; otherwise nil.
   public var path: FilePath? {
     if case .path(let path) = storage { path } else { nil }
   }

@@ -4,36 +4,36 @@ internal import Glibc
 internal import PosixAIO
 package import SystemPackage
 
-/// The socket calls of libc: the one place from which the reactor makes, binds and connects
-/// sockets.
+/// The socket calls of libc. The reactor makes, binds and connects sockets only here.
 package enum SocketCalls {
-  /// How a listening socket is made.
+  /// The options of a listening socket.
   package struct ListenOptions: Sendable {
     package var backlog = 128
-    /// Answers at once after a restart, while old connections still time out.
+    /// Allows binding right after a restart, while old connections still time out.
     package var reusesAddress = true
     package var reusesPort = false
-    /// Nil is the system's choice.
+    /// Nil leaves it to the system.
     package var isIPv6Only: Bool?
     package var tcp = TCPOptions()
 
     package init() {}
   }
 
-  /// What a listening socket passes on to the sockets that it accepts, on Linux.
+  /// Options that accepted sockets inherit from the listening one on Linux.
   package struct TCPOptions: Sendable {
-    /// Without it a small answer behind another one waits 40 ms for the peer's acknowledgement.
+    /// Without it, a small response sent after another can wait 40 ms for the peer's
+    /// acknowledgement.
     package var sendsAtOnce = true
     /// Nil sends no probes. One second or more.
     package var keepAliveIdleTime: Duration?
 
-    /// The longest that the kernel takes (MAX_TCP_KEEPIDLE).
+    /// The longest time that the kernel accepts (MAX_TCP_KEEPIDLE).
     fileprivate static let longestIdleTime = Duration.seconds(32_767)
 
     package init() {}
   }
 
-  /// Makes a socket that listens. Wraps `socket(2)`, `bind(2)` and `listen(2)`.
+  /// Makes a listening socket.
   package static func listen(
     on address: SocketAddress, _ options: ListenOptions
   ) throws(Errno) -> Int32 {
@@ -58,7 +58,7 @@ package enum SocketCalls {
     return socket
   }
 
-  /// Makes a stream socket that does not block and is closed on exec.
+  /// Makes a non-blocking, close-on-exec stream socket.
   static func open(_ family: SocketAddress.Family) throws(Errno) -> Int32 {
     let domain =
       switch family {
@@ -70,9 +70,9 @@ package enum SocketCalls {
     return try checked(socket(domain, Int32(flags), 0))
   }
 
-  /// Begins to connect. Wraps `connect(2)`.
+  /// Starts connecting. Wraps `connect(2)`.
   ///
-  /// - Returns: Whether it is done already.
+  /// - Returns: Whether the socket is already connected.
   static func connect(_ socket: Int32, to address: SocketAddress) throws(Errno) -> Bool {
     do throws(Errno) {
       try unsafe address.withCAddress { address, byteCount throws(Errno) in
@@ -82,16 +82,15 @@ package enum SocketCalls {
     } catch .nowInProgress {
       return false
     } catch .interrupted {
-      // It goes on all the same (connect(2)).
+      // The attempt continues (connect(2)).
       return false
     }
   }
 
-  /// Takes a waiting client, with a socket that does not block and is closed on exec. Wraps
-  /// `accept4(2)`.
+  /// Accepts a waiting client on a non-blocking, close-on-exec socket. Wraps `accept4(2)`.
   ///
-  /// - Returns: The socket, and the address of the other side if it is of a known family.
-  /// - Throws: Its error; ``isOfOneClient(_:)`` tells those apart that are not the listener's.
+  /// - Returns: The socket, and the peer's address if its family is supported.
+  /// - Throws: The call's error. ``isOfOneClient(_:)`` says whether it concerns only that client.
   static func accept(from socket: Int32) throws(Errno) -> (Int32, SocketAddress?) {
     var storage = sockaddr_storage()
     var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -102,8 +101,8 @@ package enum SocketCalls {
     }
   }
 
-  /// Whether a failed accept has only lost that client: it went away before it was taken, or its
-  /// network did. The kernel has taken it off the queue; accept(2) says to go on.
+  /// Whether a failed accept lost only that client: it or its network went away before it was
+  /// accepted. The kernel has removed it from the queue; accept(2) says to retry.
   static func isOfOneClient(_ error: Errno) -> Bool {
     switch error.rawValue {
     case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENONET,
@@ -113,7 +112,7 @@ package enum SocketCalls {
     }
   }
 
-  /// Takes the outcome of a connect that was in progress, or nil for success. Wraps `SO_ERROR`.
+  /// Returns the error of a finished connect, or nil for success. Wraps `SO_ERROR`.
   static func pendingError(of socket: Int32) -> Errno? {
     var code: Int32 = 0
     var byteCount = socklen_t(MemoryLayout<Int32>.size)
@@ -123,7 +122,7 @@ package enum SocketCalls {
     return code == 0 ? nil : Errno(rawValue: code)
   }
 
-  /// Sets what is of TCP only; does nothing to a Unix socket.
+  /// Sets the TCP options; does nothing to a Unix socket.
   static func apply(
     _ options: TCPOptions, to socket: Int32, _ family: SocketAddress.Family
   ) throws(Errno) {
@@ -136,9 +135,9 @@ package enum SocketCalls {
     }
   }
 
-  /// Readies a connected socket that somebody else has made.
+  /// Prepares a connected socket that other code made: sets its options and makes it non-blocking.
   ///
-  /// - Returns: The address of the other side.
+  /// - Returns: The peer's address.
   static func adopt(_ socket: Int32, _ options: TCPOptions) throws(Errno) -> SocketAddress {
     let address = try peerAddress(of: socket)
     try apply(options, to: socket, address.family)
@@ -157,33 +156,33 @@ package enum SocketCalls {
     try unsafe address { unsafe getsockname(socket, $0, $1) }
   }
 
-  /// The address of the other side. Wraps `getpeername(2)`.
+  /// The peer's address. Wraps `getpeername(2)`.
   static func peerAddress(of socket: Int32) throws(Errno) -> SocketAddress {
     try unsafe address { unsafe getpeername(socket, $0, $1) }
   }
 
-  /// What the kernel holds of what was sent; 0 where it does not tell. Wraps `SIOCOUTQ`.
+  /// The sent bytes that the peer has not acknowledged; 0 if unknown. Wraps `SIOCOUTQ`.
   static func unacknowledgedByteCount(of socket: Int32) -> Int {
     var count: Int32 = 0
     return unsafe ioctl(socket, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
   }
 
-  /// Says that no more is to come. Wraps `shutdown(2)`.
+  /// Ends the output. Wraps `shutdown(2)`.
   ///
-  /// An error means that the connection is gone, which reading will report.
+  /// An error means that the connection is gone, which the next read reports.
   static func shutdownOutput(of socket: Int32) {
     _ = shutdown(socket, Int32(SHUT_WR))
   }
 
-  /// Has `close` drop what is unsent, and reset the connection. Wraps `SO_LINGER`.
+  /// Makes `close` drop unsent bytes and reset the connection. Wraps `SO_LINGER`.
   static func resetOnClose(_ socket: Int32) {
     var option = linger(l_onoff: 1, l_linger: 0)
-    // Fails for what is no socket only; then there is nothing to reset.
+    // Fails only if it is not a socket; then there is nothing to reset.
     unsafe setsockopt(
       socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
   }
 
-  /// Wraps `close(2)`. Linux has released the number also when this fails.
+  /// Wraps `close(2)`. Linux releases the descriptor even if the call fails.
   package static func close(_ socket: Int32) {
     _ = Glibc.close(socket)
   }

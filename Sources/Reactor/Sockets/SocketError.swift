@@ -1,47 +1,47 @@
 public import SystemPackage
 
-/// What went wrong with a socket, in full: which operation, with whom, and why.
+/// An error of a socket, with the operation, the peer and the reason.
 public struct SocketError: Error, Equatable, Sendable {
-  /// What was asked for.
+  /// The operation that failed.
   public struct Operation: Equatable, Sendable, CustomStringConvertible {
     /// The operation's name.
     public let description: String
 
     init(_ name: String) { description = name }
 
-    /// Finding the addresses of a name.
+    /// Looking up a host name.
     public static let resolve = Operation("resolve")
     /// Connecting.
     public static let connect = Operation("connect")
-    /// Taking in a client.
+    /// Accepting a client.
     public static let accept = Operation("accept")
     /// Receiving bytes.
     public static let read = Operation("read")
     /// Sending bytes.
     public static let write = Operation("write")
-    /// Sending the rest, and closing.
+    /// Sending the remaining output and closing.
     public static let close = Operation("close")
   }
 
-  /// The reason.
+  /// Why the operation failed.
   public enum Reason: Equatable, Sendable {
-    /// The kernel's. `ETIMEDOUT` after a time-out, `ECANCELED` after a cancellation.
+    /// An error of the system. `ETIMEDOUT` after a timeout, `ECANCELED` after a cancellation.
     case system(Errno)
 
-    /// The resolver's: `getaddrinfo(3)`'s code, such as `EAI_NONAME`, and its text.
+    /// An error of the resolver: `getaddrinfo(3)`'s code, such as `EAI_NONAME`, and its text.
     case resolver(code: Int32, String)
   }
 
-  /// What failed.
+  /// The operation.
   public let operation: Operation
 
-  /// Host and port, or address, of the other side.
+  /// The peer: host and port, or address. When accepting, the listener's address.
   public let peer: String
 
-  /// Why.
+  /// The reason.
   public let reason: Reason
 
-  /// The kernel's reason, if it is the kernel's.
+  /// The system's error; nil for an error of the resolver.
   public var errno: Errno? {
     if case .system(let errno) = reason { errno } else { nil }
   }

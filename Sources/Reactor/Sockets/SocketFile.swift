@@ -1,13 +1,14 @@
 internal import Glibc
 internal import SystemPackage
 
-/// The file that a Unix socket was bound to, so that nobody else's is removed in its place.
+/// The file that a Unix socket is bound to, identified so that another socket's file is not
+/// removed.
 struct SocketFile {
   private let path: FilePath
   private let device: dev_t
   private let number: ino_t
 
-  /// Nil when the file is gone already.
+  /// Nil if the file is already gone.
   init?(_ path: FilePath) {
     guard let status = Self.status(path) else { return nil }
     self.path = path
@@ -15,8 +16,8 @@ struct SocketFile {
     number = status.st_ino
   }
 
-  /// Wraps `unlink(2)`. A failure means that the file is gone, or may not be removed; it is
-  /// harmless and stays.
+  /// Removes the file if it is still the same one. Wraps `unlink(2)`. A failure is ignored: the
+  /// file is gone, or may not be removed and stays.
   func remove() {
     guard let status = Self.status(path), status.st_dev == device, status.st_ino == number else {
       return

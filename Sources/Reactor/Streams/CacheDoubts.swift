@@ -1,26 +1,25 @@
 internal import PosixAIO
 internal import Synchronization
 
-/// Which ranges of files are in the page cache as far as `cachestat(2)` knows, and perhaps not read
-/// yet.
+/// Ranges of files that `cachestat(2)` reports as cached, but that may not have been read yet.
 ///
-/// That counts a page from the moment at which its read begins, and `sendfile(2)` would wait for
-/// the read. So a range in which pages were missing is doubted, together with what the kernel may
-/// read ahead behind it, until its bytes were read. A doubt ends after a minute in any case: a disk
-/// that takes longer has failed. Shared by all loops of the process, and kept by file rather than
-/// by descriptor, since the next client opens the file anew.
+/// `cachestat(2)` counts a page as soon as its read begins, and `sendfile(2)` would wait for that
+/// read. So a range with missing pages is doubted, together with the kernel's possible read-ahead
+/// after it, until its bytes have been read. A doubt ends after a minute in any case: a disk that
+/// takes longer has failed. All loops of the process share the doubts. They are kept by file
+/// instead of by descriptor, since the next client opens the file again.
 @safe
 final class CacheDoubts: Sendable {
-  /// Of the process.
+  /// The instance of the process.
   static let shared = CacheDoubts()
 
-  /// How long a doubt lasts at most.
+  /// The longest time that a doubt lasts.
   static let longestDuration = Duration.seconds(60)
 
-  /// The most files that are doubted; of more, those doubted first are forgotten.
+  /// The most doubted files. Above this limit the oldest doubts are dropped.
   static let fileLimit = 1024
 
-  /// What makes a file the same one, however it was opened.
+  /// Identifies a file, however it was opened.
   struct FileID: Hashable {
     let device: UInt64
     let inode: UInt64
@@ -32,12 +31,12 @@ final class CacheDoubts: Sendable {
   }
 
   private let doubts = Mutex<[FileID: Doubt]>([:])
-  /// As many as there are, to be asked without a lock: as a rule none.
+  /// The number of doubts, to be read without the lock: usually zero.
   private let count = Atomic<Int>(0)
 
   init() {}
 
-  /// Pages of the range were missing, or the kernel may be reading them ahead.
+  /// Doubts a range whose pages were missing or may be being read ahead.
   func add(_ range: Range<Int64>, of file: FileID) {
     let now = SuspendingClock.now
     doubts.withLock { doubts in
@@ -48,7 +47,7 @@ final class CacheDoubts: Sendable {
     }
   }
 
-  /// The range's bytes were read: they are there.
+  /// Ends the doubt of a range whose bytes were read.
   func remove(_ range: Range<Int64>, of file: FileID) {
     guard count.load(ordering: .acquiring) > 0 else { return }
     doubts.withLock { doubts in
@@ -58,7 +57,7 @@ final class CacheDoubts: Sendable {
     }
   }
 
-  /// Whether a part of the range is doubted.
+  /// Whether any part of the range is doubted.
   func contains(_ range: Range<Int64>, of file: FileID) -> Bool {
     guard count.load(ordering: .acquiring) > 0 else { return false }
     return doubts.withLock { doubts in
@@ -72,7 +71,7 @@ final class CacheDoubts: Sendable {
     }
   }
 
-  /// Forgets all, for tests.
+  /// Removes all doubts, for tests.
   func removeAll() {
     doubts.withLock { doubts in
       doubts = [:]
@@ -80,7 +79,7 @@ final class CacheDoubts: Sendable {
     }
   }
 
-  /// Makes room for one more.
+  /// Drops expired doubts, and the oldest one if that frees no slot.
   private func forget(_ doubts: inout [FileID: Doubt], _ now: SuspendingClock.Instant) {
     doubts = doubts.filter { now - $0.value.time <= Self.longestDuration }
     guard doubts.count >= Self.fileLimit else { return }
@@ -88,8 +87,8 @@ final class CacheDoubts: Sendable {
   }
 }
 
-/// Disjoint ranges in order, not many: where there would be more, the closest ones are taken for
-/// one with what is between them.
+/// A short list of disjoint ranges in order. Above the limit, the two closest ranges are joined
+/// together with the gap between them.
 struct RangeList: Equatable {
   /// The most ranges.
   static let limit = 32
@@ -105,7 +104,7 @@ struct RangeList: Equatable {
   mutating func insert(_ range: Range<Int64>) {
     guard !range.isEmpty else { return }
     var (lower, upper) = (range.lowerBound, range.upperBound)
-    // Those that it touches become one with it.
+    // Ranges that it touches are merged with it.
     ranges.removeAll { other in
       guard other.lowerBound <= upper, lower <= other.upperBound else { return false }
       (lower, upper) = (min(lower, other.lowerBound), max(upper, other.upperBound))
@@ -121,8 +120,8 @@ struct RangeList: Equatable {
     ranges = ranges.flatMap { other -> [Range<Int64>] in
       guard other.overlaps(range) else { return [other] }
       let before = other.lowerBound..<max(other.lowerBound, range.lowerBound)
-      let behind = min(other.upperBound, range.upperBound)..<other.upperBound
-      return [before, behind].filter { !$0.isEmpty }
+      let after = min(other.upperBound, range.upperBound)..<other.upperBound
+      return [before, after].filter { !$0.isEmpty }
     }
     if ranges.count > Self.limit { joinClosest() }
   }

@@ -1,10 +1,10 @@
 internal import PosixAIO
 
-/// Bytes on their way to a file, collected in chunks.
+/// Bytes waiting to be written to a file, collected in chunks.
 @safe
 struct ChunkList: ~Copyable {
   private var sealed: [Held<IOBuffer>] = []
-  /// Takes further bytes.
+  /// The chunk that takes further bytes.
   private var open: IOBuffer?
   private var spare: IOBuffer?
 
@@ -28,7 +28,7 @@ struct ChunkList: ~Copyable {
     sealed.append(Held(buffer))
   }
 
-  /// What comes from now on goes to another chunk.
+  /// Makes further bytes go to a new chunk.
   mutating func seal() {
     if let chunk = open.take() { sealed.append(Held(chunk)) }
   }
@@ -42,7 +42,7 @@ struct ChunkList: ~Copyable {
     sealed.insert(Held(buffer), at: 0)
   }
 
-  /// Keeps the memory of a chunk for another one.
+  /// Keeps a chunk's memory for reuse.
   mutating func recycle(_ buffer: consuming IOBuffer, chunkByteCount: Int) {
     guard buffer.capacity == chunkByteCount else { return }
     buffer.removeAll()

@@ -1,41 +1,41 @@
 internal import PosixAIO
 
-/// A loop's memory for chunks: what one reader has done with, the next one gets.
+/// A loop's pool of chunk memory: a reader reuses memory that another has finished with.
 ///
-/// Memory that begins at a page, as direct reads want it, is dear to allocate: malloc cuts it out
-/// of twice as much. A server of small files would do that for each of them.
+/// Page-aligned memory, which direct reads need, is expensive to allocate: malloc cuts it out of
+/// twice as much. A server of small files would pay that for each file.
 @safe
 final class ChunkPool {
-  /// The most bytes that wait here for a use.
+  /// The most bytes that the pool keeps.
   static let byteLimit = 4 * 1024 * 1024
 
-  /// By size: the first are of a page, those of each next place twice as large.
+  /// Spare memory by size: one page first; each index doubles the size.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
   private var spares = unsafe [[UnsafeMutableRawPointer]](repeating: [], count: placeCount)
-  /// What waits here for a use.
+  /// The bytes that the pool holds.
   private(set) var byteCount = 0
 
   deinit {
     unsafe spares.joined().forEach { unsafe $0.deallocate() }
   }
 
-  /// An empty buffer for at least so many bytes. What is too large to be kept is as large as it has
-  /// to be.
+  /// Returns an empty buffer for at least `byteCount` bytes. A buffer too large for the pool gets
+  /// exactly that capacity.
   func take(_ byteCount: Int) -> IOBuffer {
     guard byteCount <= Self.byteLimit else { return IOBuffer(capacity: byteCount) }
     let place = Self.place(of: byteCount)
     let capacity = IOBuffer.pageAlignment << place
     guard let memory = unsafe spares[place].popLast() else { return IOBuffer(capacity: capacity) }
     self.byteCount -= capacity
-    // It was an IOBuffer's of this capacity, and is nobody's since.
+    // The memory came from an IOBuffer of this capacity, and the pool is its only owner.
     return unsafe IOBuffer(
       adopting: UnsafeMutableRawBufferPointer(start: memory, count: capacity), count: 0)
   }
 
-  /// Keeps a buffer's memory, if there is a use for it, and room. Larger memory makes room for
-  /// smaller, which would otherwise stay out for as long as nobody asks for the larger.
+  /// Keeps a buffer's memory if the pool can use it. When the pool is full, the largest spare is
+  /// dropped in favour of a smaller one.
   func give(_ buffer: consuming IOBuffer) {
     let capacity = buffer.capacity
     guard capacity <= Self.byteLimit else { return }
@@ -52,7 +52,7 @@ final class ChunkPool {
     byteCount += capacity
   }
 
-  /// - Returns: Whether there was one.
+  /// - Returns: Whether one was dropped.
   private func dropLargest(above place: Int) -> Bool {
     let largest = unsafe spares.lastIndex { unsafe !$0.isEmpty }
     guard let largest, largest > place, let memory = unsafe spares[largest].popLast() else {
@@ -65,8 +65,8 @@ final class ChunkPool {
 
   private static let placeCount = place(of: byteLimit) + 1
 
-  /// The first place of which the memory is large enough: it has the size of the next power of two,
-  /// and of a page at least, so that chunks of different sizes have use of the same memory.
+  /// The index of the smallest memory that is large enough. Its size is a power of two and at least
+  /// a page, so that chunks of different sizes share memory.
   private static func place(of byteCount: Int) -> Int {
     let lastPage = (byteCount - 1) / IOBuffer.pageAlignment
     return Int.bitWidth - max(0, lastPage).leadingZeroBitCount

@@ -2,7 +2,7 @@ public import PosixAIO
 internal import SystemPackage
 
 extension FileReader {
-  /// Waits for the next chunk; see ``next(_:)``. A cancelled task cancels the reader.
+  /// Waits for the next chunk; see ``next(_:)``. Cancelling the task cancels the reader.
   nonisolated(nonsending) public func next() async throws(FileError) -> IOBuffer? {
     try file.core.checkUse(.read, file.path)
     let pending = Promise<IOBuffer?, FileError>(on: file.core)
@@ -13,12 +13,12 @@ extension FileReader {
 }
 
 extension LineReader {
-  /// Waits for the next line; see ``next(_:)``. A cancelled task cancels the reader.
+  /// Waits for the next line; see ``next(_:)``. Cancelling the task cancels the reader.
   nonisolated(nonsending) public func next() async throws(FileError) -> [UInt8]? {
     try core.checkUse(.read, path)
     if Task.isCancelled { cancel() }
-    // Most lines are there: they need not wait for a turn of the loop.
-    if let result = nextAtHand() { return try result.get() }
+    // Most lines are already buffered and need not wait for a turn of the loop.
+    if let result = nextIfBuffered() { return try result.get() }
     let pending = Promise<[UInt8]?, FileError>(on: core)
     next { pending.finish($0) }
     return try await pending.value(cancel: cancel)
@@ -28,7 +28,7 @@ extension LineReader {
 /// A piece of a file.
 @safe
 public final class FileChunk {
-  /// Where it begins, in bytes from the file's start.
+  /// The chunk's start, in bytes from the file's start.
   public let offset: Int64
 
   private var buffer: IOBuffer
@@ -38,23 +38,23 @@ public final class FileChunk {
     self.offset = offset
   }
 
-  /// The number of bytes, 1 or more, until it is taken.
+  /// The number of bytes: 1 or more; 0 after ``take()``.
   public var byteCount: Int { buffer.count }
 
-  /// Shows the bytes, which are not copied.
+  /// Calls `body` with the bytes, which are not copied.
   ///
-  /// - Parameter body: Gets the bytes, which it may use until it returns.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
+  /// - Parameter body: Gets the bytes, valid until it returns.
+  /// - Returns: The value that `body` returns.
+  /// - Throws: The error that `body` throws.
   public func withBytes<Failure: Error, Result: ~Copyable>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try buffer.withBytes(body)
   }
 
-  /// Gives the bytes away, to be sent or written without a copy. Afterwards the chunk is empty.
+  /// Moves the bytes out, to be sent or written without a copy. The chunk is empty afterwards.
   ///
-  /// - Returns: The bytes; none the second time.
+  /// - Returns: The bytes; an empty buffer the second time.
   public func take() -> IOBuffer {
     var taken = IOBuffer(capacity: 0)
     swap(&taken, &buffer)
@@ -62,7 +62,7 @@ public final class FileChunk {
   }
 }
 
-/// A file, chunk by chunk; see ``File/chunks(_:configuration:)``.
+/// The chunks of a file; see ``File/chunks(_:configuration:)``.
 public struct FileChunks: AsyncSequence, Sendable {
   fileprivate let file: File
   fileprivate let range: Range<Int64>?
@@ -73,8 +73,8 @@ public struct FileChunks: AsyncSequence, Sendable {
     fileprivate let reader: FileReader
     fileprivate var last: FileChunk?
 
-    /// The next chunk, nil at the end. The memory of the one before is used again if nobody has
-    /// kept that.
+    /// The next chunk; nil at the end. Reuses the memory of the previous chunk if you kept no
+    /// reference to it.
     ///
     /// - Throws: As ``FileReader/next(_:)``.
     public mutating func next(
@@ -106,7 +106,7 @@ public struct FileChunks: AsyncSequence, Sendable {
   }
 }
 
-/// A file, line by line; see ``File/lines(at:configuration:)``.
+/// The lines of a file; see ``File/lines(at:configuration:)``.
 public struct FileLines: AsyncSequence, Sendable {
   fileprivate let file: File
   fileprivate let offset: Int64
@@ -116,7 +116,7 @@ public struct FileLines: AsyncSequence, Sendable {
   public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
     fileprivate let reader: LineReader
 
-    /// The next line, nil at the end.
+    /// The next line; nil at the end.
     ///
     /// - Throws: As ``LineReader/next(_:)``.
     public mutating func next(
@@ -143,8 +143,8 @@ extension File {
   /// A cancelled task gets `ECANCELED`.
   ///
   /// - Parameters:
-  ///   - range: In bytes from the file's start; nil is all of it.
-  ///   - configuration: The sizes.
+  ///   - range: The range in bytes from the file's start; nil reads all of it.
+  ///   - configuration: The sizes of the reader.
   public func chunks(
     _ range: Range<Int64>? = nil,
     configuration: FileReader.Configuration = FileReader.Configuration()
@@ -152,14 +152,14 @@ extension File {
     FileChunks(file: self, range: range, configuration: configuration)
   }
 
-  /// The file's lines, without their ends: `for try await line in file.lines()`.
+  /// The file's lines without their line ends: `for try await line in file.lines()`.
   ///
-  /// What is not UTF-8 becomes replacement characters; ``LineReader`` gives the bytes as they are.
-  /// A cancelled task gets `ECANCELED`.
+  /// Invalid UTF-8 becomes replacement characters; ``LineReader`` gives the bytes unchanged. A
+  /// cancelled task gets `ECANCELED`.
   ///
   /// - Parameters:
-  ///   - offset: Where the first line begins, in bytes from the file's start.
-  ///   - configuration: The limits.
+  ///   - offset: The start of the first line, in bytes from the file's start, 0 or more.
+  ///   - configuration: The limits of the reader.
   public func lines(
     at offset: Int64 = 0, configuration: LineReader.Configuration = LineReader.Configuration()
   ) -> FileLines {

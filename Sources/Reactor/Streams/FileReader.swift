@@ -1,7 +1,7 @@
 public import PosixAIO
 internal import SystemPackage
 
-/// Reads a file from front to back, ahead of whoever uses it.
+/// Reads a file sequentially, ahead of its user.
 ///
 /// ```swift
 /// let reader = FileReader(file)
@@ -14,41 +14,42 @@ internal import SystemPackage
 /// }
 /// ```
 ///
-/// Chunks come in order and without gaps. As long as ``next(_:)`` is called, up to
-/// ``Configuration/chunkCount`` chunks are in memory or on their way; then the reader waits, so a
-/// slow user holds no more than that. The file stays open. Dropped while nobody waits, the reader
-/// frees what it has; whoever waits when the loop is cut off gets `ECANCELED`.
+/// Chunks come in order without gaps. While ``next(_:)`` is called, up to
+/// ``Configuration/chunkCount`` chunks are in memory or being read; then the reader waits, so a
+/// slow user holds no more than that. The file stays open. If you drop the reader while nothing
+/// waits for a chunk, it frees its chunks. A waiting handler gets `ECANCELED` when the loop is cut
+/// off.
 ///
-/// The end is where the file ends by then: one that grows is read further, one that is truncated
-/// ends earlier, and nothing is delivered that is not in it.
+/// The reader ends at the file's end at that time: it reads on in a file that grows, and ends
+/// earlier in one that is truncated. It delivers only bytes that the file holds.
 @safe
 public final class FileReader: @unchecked Sendable {
   /// The sizes of a reader.
   public struct Configuration: Sendable {
-    /// The bytes of one chunk, 1 or more; 128 KiB unless set: a chunk of 8 KiB costs four times as
-    /// much per byte, one of 1 MiB hardly less. Only the last may be shorter, and those
-    /// around a place where the file changed meanwhile. Its memory is as large as the next power of
-    /// two, and a page at least.
+    /// The bytes of a chunk, 1 or more; the default is 128 KiB. Per byte, 8 KiB chunks cost four
+    /// times as much, and 1 MiB chunks hardly less. Only the last chunk may be shorter, and those
+    /// around a place where the file changed meanwhile. A chunk's memory is rounded up to a power
+    /// of two, at least a page.
     public var chunkByteCount = 128 * 1024
 
-    /// The most chunks that are read ahead, 1 or more; 2 unless set. The kernel reads ahead from
-    /// the disk by itself, so more brings little.
+    /// The most chunks read ahead, 1 or more; the default is 2. The kernel also reads ahead from
+    /// the disk, so more chunks gain little.
     public var chunkCount = 2
 
-    /// The sizes as they are unless set.
+    /// Creates the default configuration.
     public init() {}
 
     func check() {
       require(
         chunkByteCount > 0 && chunkCount > 0,
-        "FileReader.Configuration: chunks have 1 byte or more, and there is 1 or more of them")
+        "FileReader.Configuration: chunkByteCount and chunkCount must be 1 or more")
     }
   }
 
-  /// Gets the next chunk, nil at the end, or why there is none.
+  /// Called with the next chunk, nil at the end, or an error.
   public typealias Handler = (consuming Result<IOBuffer?, FileError>) -> Void
 
-  /// One read on its way, or its outcome.
+  /// A read in progress, or its result.
   private final class Chunk {
     enum State {
       case reading(RequestID?)
@@ -72,13 +73,14 @@ public final class FileReader: @unchecked Sendable {
     case failed(FileError)
   }
 
-  /// What is read where the end is expected, to see whether it is there.
+  /// The bytes to read at the expected end, to check for more.
   private static let probeByteCount = 4096
 
   /// The file that is read.
   public let file: File
 
-  /// Where the next chunk begins, in bytes from the file's start: all before it was delivered.
+  /// The start of the next chunk, in bytes from the file's start: all bytes before it were
+  /// delivered.
   public var offset: Int64 {
     file.core.checkAccess()
     return nextOffset
@@ -87,24 +89,25 @@ public final class FileReader: @unchecked Sendable {
   private var nextOffset: Int64
   private let configuration: Configuration
   private let end: Int64
-  /// Where the file ends as far as is known. Behind it is read one piece at a time.
+  /// The file's end as far as is known. After it, one piece is read at a time.
   private var knownEnd: Int64
   private var readOffset: Int64
   private var state = State.reading
   private var chunks: [Chunk] = []
   private var waiting: Handler?
 
-  /// Makes a reader, which starts to read with the first ``next(_:)``.
+  /// Creates a reader. It starts reading at the first ``next(_:)``.
   ///
   /// - Parameters:
-  ///   - file: Open for reading.
-  ///   - range: In bytes from the file's start; nil is all of it. A range may end behind the file.
-  ///   - configuration: The sizes.
+  ///   - file: The file, open for reading.
+  ///   - range: The range in bytes from the file's start; nil reads all of it. It may extend beyond
+  ///     the file's end.
+  ///   - configuration: The sizes of the reader.
   public init(
     _ file: File, _ range: Range<Int64>? = nil, configuration: Configuration = Configuration()
   ) {
     configuration.check()
-    require((range?.lowerBound ?? 0) >= 0, "FileReader: a place in a file is 0 or more")
+    require((range?.lowerBound ?? 0) >= 0, "FileReader: an offset must be 0 or more")
     self.file = file
     self.configuration = configuration
     nextOffset = range?.lowerBound ?? 0
@@ -113,36 +116,38 @@ public final class FileReader: @unchecked Sendable {
     knownEnd = min(end, file.openingStatus.byteCount)
   }
 
-  /// Asks for the next chunk.
+  /// Requests the next chunk. Ask for one at a time; a second request while one waits traps.
   ///
-  /// - Parameter handler: Called once, in a later turn or this one, and never from inside this
-  ///   call while the loop lives. After the end and after an error it gets the same again, and
-  ///   `ECANCELED` when the loop has ended.
+  /// - Parameter handler: Called once, and never inside this call while the loop lives; possibly
+  ///   later in the same turn. After the end or an error, further calls give the same result, and
+  ///   `ECANCELED` after the loop's end.
   public func next(_ handler: @escaping Handler) {
     if let refusal = file.core.refusal {
       return file.core.complete { [self] in handler(.failure(error(refusal, at: nextOffset))) }
     }
-    require(waiting == nil, "FileReader: wait for the chunk before asking for the next")
+    require(waiting == nil, "FileReader: wait for a chunk before requesting the next")
     waiting = handler
     readAhead()
-    let isThere: Bool
+    let isReady: Bool
     switch (state, chunks.first?.state) {
-    case (.reading, .reading): isThere = false
-    default: isThere = true
+    case (.reading, .reading): isReady = false
+    default: isReady = true
     }
-    if isThere { file.core.callNextTurn { [self] in deliver() } }
+    if isReady { file.core.callNextTurn { [self] in deliver() } }
   }
 
-  /// Gives back a chunk that is not needed any more, whose memory is used for another one, of this
-  /// reader or of another one of the loop.
+  /// Returns a chunk that is no longer needed. Its memory is reused for a chunk of this reader or
+  /// of another reader of the loop.
   ///
-  /// - Parameter buffer: Moves in. It is freed where the loop has enough of such, or is gone.
+  /// - Parameter buffer: Moves in. It is freed if the pool is full, and when this is not called on
+  ///   the loop's thread.
   public func recycle(_ buffer: consuming IOBuffer) {
     guard file.core.thread.isCurrent else { return }
     file.core.chunks.give(buffer)
   }
 
-  /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
+  /// Stops reading. A waiting handler gets `ECANCELED`, and so does every later ``next(_:)``. Does
+  /// nothing after the end or an error.
   public func cancel() {
     guard !file.core.hasEnded else { return }
     file.core.checkThread()
@@ -166,13 +171,13 @@ public final class FileReader: @unchecked Sendable {
     if chunks.isEmpty, readOffset >= end { state = .ended }
   }
 
-  /// What is read behind the known end ends here.
+  /// The end of the next read beyond the known end.
   private var probeEnd: Int64 {
     let (sum, overflows) = readOffset.addingReportingOverflow(Int64(Self.probeByteCount))
     return overflows ? .max : sum
   }
 
-  /// - Returns: False where the queue has no room, and what is under way makes some.
+  /// - Returns: False if the queue has no room; reads in progress then make some.
   private func read(_ byteCount: Int) -> Bool {
     let buffer = file.core.chunks.take(byteCount)
     guard chunks.isEmpty || file.core.queue.hasRoom(forBytes: buffer.capacity) else {
@@ -192,7 +197,7 @@ public final class FileReader: @unchecked Sendable {
   private func finish(
     _ chunk: Chunk, _ result: Result<Int, FileError>, _ buffer: consuming IOBuffer
   ) {
-    // It may have been dropped meanwhile.
+    // The chunk may have been dropped meanwhile.
     let isFirst = chunks.first === chunk
     switch result {
     case .success(let byteCount):
@@ -206,12 +211,12 @@ public final class FileReader: @unchecked Sendable {
     }
   }
 
-  /// Gives the first chunk to whoever waits, if both are there.
+  /// Gives the first chunk to the waiting handler, if both exist.
   private func deliver() {
     guard let handler = waiting else { return }
     switch state {
-    case .ended: answer(handler, .success(nil))
-    case .failed(let error): answer(handler, .failure(error))
+    case .ended: complete(handler, .success(nil))
+    case .failed(let error): complete(handler, .failure(error))
     case .reading:
       guard let chunk = chunks.first else { return }
       switch chunk.state {
@@ -219,7 +224,7 @@ public final class FileReader: @unchecked Sendable {
       case .failed(let error):
         state = .failed(error)
         dropChunks()
-        answer(handler, .failure(error))
+        complete(handler, .failure(error))
       case .read(let buffer, let byteCount):
         give(buffer.take(), byteCount, of: chunk, to: handler)
       }
@@ -233,14 +238,14 @@ public final class FileReader: @unchecked Sendable {
     account(for: chunk, byteCount)
     if byteCount == 0 {
       state = .ended
-      answer(handler, .success(nil))
+      complete(handler, .success(nil))
     } else {
       readAhead()
-      answer(handler, .success(buffer))
+      complete(handler, .success(buffer))
     }
   }
 
-  private func answer(
+  private func complete(
     _ handler: Handler, _ result: consuming Result<IOBuffer?, FileError>
   ) {
     waiting = nil
@@ -250,13 +255,13 @@ public final class FileReader: @unchecked Sendable {
   private func account(for chunk: Chunk, _ byteCount: Int) {
     nextOffset = chunk.offset + Int64(byteCount)
     if byteCount < chunk.byteCount {
-      // It has become shorter, or is one that gives a little at a time: what was read ahead may not
-      // be what comes next.
+      // The file became shorter, or returns little at a time: the bytes read ahead may not be the
+      // ones that come next.
       dropChunks()
       readOffset = nextOffset
       knownEnd = nextOffset
     } else if chunk.offset >= knownEnd {
-      // It goes on where the end was thought to be.
+      // The file continues beyond its expected end.
       knownEnd = end
     }
   }

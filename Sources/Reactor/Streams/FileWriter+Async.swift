@@ -2,11 +2,12 @@ public import PosixAIO
 public import SystemPackage
 
 extension FileWriter {
-  /// Accepts a copy of bytes, and waits for room before if there is none.
+  /// Accepts a copy of bytes. Waits for room first if there is none.
   ///
-  /// - Parameter bytes: Copied. More than the buffer holds are accepted when that is empty.
+  /// - Parameter bytes: The bytes to copy. More bytes than the buffer holds are accepted once it is
+  ///   empty.
   /// - Throws: The writer's error; `EBADF` after ``close(durably:_:)``; `ECANCELED` in a cancelled
-  ///   task that has to wait. Then none of the bytes were accepted.
+  ///   task that has to wait. None of the bytes were accepted then.
   nonisolated(nonsending) public func write(
     _ bytes: some Collection<UInt8>
   ) async throws(FileError) {
@@ -14,10 +15,10 @@ extension FileWriter {
     try accept(bytes)
   }
 
-  /// Accepts a buffer's valid bytes, and waits for room before if there is none; see
+  /// Accepts a buffer's valid bytes. Waits for room first if there is none; see
   /// ``write(_:)-(IOBuffer)``.
   ///
-  /// - Throws: As for other bytes. The buffer is gone then.
+  /// - Throws: As for other bytes. The buffer is lost then.
   nonisolated(nonsending) public func write(
     _ buffer: consuming IOBuffer
   ) async throws(FileError) {
@@ -25,7 +26,7 @@ extension FileWriter {
     try accept(buffer)
   }
 
-  /// Waits until everything that was accepted before is written; see ``flush(durably:_:)``.
+  /// Waits until all bytes accepted so far are written; see ``flush(durably:_:)``.
   nonisolated(nonsending) public func flush(durably: Bool = false) async throws(FileError) {
     try core.checkUse(durably ? .dataSync : .write, file.path)
     let pending = Promise<Void, FileError>(on: core)
@@ -33,13 +34,13 @@ extension FileWriter {
     try await pending.value(cancel: {})
   }
 
-  /// Writes what was accepted and closes the file; see ``close(durably:_:)``. Also in a cancelled
-  /// task.
+  /// Writes the accepted bytes and closes the file, also in a cancelled task; see
+  /// ``close(durably:_:)``.
   nonisolated(nonsending) public func close(durably: Bool = false) async throws(FileError) {
     try await core.closing { close(durably: durably, $0) }
   }
 
-  /// Goes on in another file; see ``reopen(_:options:permissions:_:)``.
+  /// Continues in another file; see ``reopen(_:options:permissions:_:)``.
   nonisolated(nonsending) public func reopen(
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
     permissions: FilePermissions = File.defaultPermissions
@@ -49,10 +50,10 @@ extension FileWriter {
     }
   }
 
-  /// Waits until there is room, or a write would fail at once.
+  /// Waits until there is room, or until a write would fail at once.
   nonisolated(nonsending) private func makeRoom(_ byteCount: Int) async throws(FileError) {
     try core.checkUse(.write, file.path)
-    // Somebody else may take the room before the task goes on.
+    // Another writer may take the room before the task continues.
     while isOpen, !hasRoom(for: byteCount) {
       let pending = Promise<Void, FileError>(on: core)
       guard !Task.isCancelled else {
@@ -81,10 +82,10 @@ extension FileWriter {
 }
 
 extension File {
-  /// Sends the file's bytes to a connection; see ``send(_:to:configuration:_:)``. A cancelled task
-  /// stops it.
+  /// Sends the file's bytes to a connection; see ``send(_:to:configuration:_:)``. Cancelling the
+  /// task stops it.
   ///
-  /// - Returns: How many bytes the kernel took.
+  /// - Returns: The number of bytes that the kernel took.
   @discardableResult
   nonisolated(nonsending) public func send(
     _ range: Range<Int64>? = nil, to connection: Connection,
@@ -97,10 +98,10 @@ extension File {
     return try await pending.value(cancel: pump.cancel)
   }
 
-  /// Writes what a connection receives to the file; see
-  /// ``receive(from:byteCount:at:durably:configuration:_:)``. A cancelled task stops it.
+  /// Writes a connection's input to the file; see
+  /// ``receive(from:byteCount:at:durably:configuration:_:)``. Cancelling the task stops it.
   ///
-  /// - Returns: How many bytes are in the file.
+  /// - Returns: The number of bytes written to the file.
   @discardableResult
   nonisolated(nonsending) public func receive(
     from connection: Connection, byteCount: Int64? = nil, at offset: Int64 = 0,
@@ -120,7 +121,7 @@ extension File {
     do throws(Errno) {
       try core.checkUse()
     } catch {
-      // Only ECANCELED.
+      // checkUse() throws only ECANCELED.
       throw PumpError(.canceled, byteCountDone: 0)
     }
   }

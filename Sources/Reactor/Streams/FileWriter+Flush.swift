@@ -3,31 +3,30 @@ public import PosixAIO
 public import SystemPackage
 
 extension FileWriter {
-  /// Waits until everything that was accepted before is written.
+  /// Waits until all bytes accepted so far are written.
   ///
   /// - Parameters:
-  ///   - durably: Whether it is to be on the disk, too, and not only with the kernel. For the name
-  ///     of a new file see ``close(durably:_:)``.
-  ///   - handler: Called once. After an error of the writer it gets that.
+  ///   - durably: Whether the bytes must also be on the disk, and not only in the kernel. For the
+  ///     name of a new file see ``close(durably:_:)``.
+  ///   - handler: Called once. If the writer has failed, gets its error.
   public func flush(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
     if let refusal = core.refusal {
       return core.refuse(durably ? .dataSync : .write, currentFile.path, refusal, handler)
     }
-    flushes.append(Flush(goal: acceptedByteCount, isDurable: durably, handler: handler))
+    flushes.append(Flush(target: acceptedByteCount, isDurable: durably, handler: handler))
     core.callNextTurn { [self] in callFlushes() }
   }
 
-  /// Writes what was accepted and closes the file. Nothing is accepted from now on. After the end
-  /// of the loop it closes the file at once, and calls the handler before it returns. Closing a
-  /// second time does nothing, and gets the outcome of the first.
+  /// Writes the accepted bytes and closes the file. Further writes fail with `EBADF`. After the
+  /// loop's end it closes the file at once, and calls the handler before it returns. A second call
+  /// does nothing and gets the result of the first.
   ///
   /// - Parameters:
-  ///   - durably: Whether everything is to be on the disk before. That is the file's content: the
-  ///     name of a file that was just made is durable after ``Directory/sync(_:)`` of its
-  ///     directory.
-  ///   - handler: Called once, when the file is closed, with the first error that there was.
+  ///   - durably: Whether the file's content must be on the disk first. The name of a new file is
+  ///     durable after ``Directory/sync(_:)`` of its directory.
+  ///   - handler: Called once, when the file is closed, with the first error if there was one.
   public func close(
     durably: Bool = false, _ handler: @escaping CompletionQueue.SyncHandler = { _ in }
   ) {
@@ -49,7 +48,7 @@ extension FileWriter {
     for other in others { other(result) }
   }
 
-  /// The loop has ended, and with it every write. What is buffered still was accepted too late.
+  /// The loop's end ended every write. Bytes still buffered were accepted too late.
   private func closeAfterEnd(_ handler: CompletionQueue.SyncHandler) {
     let result = core.afterEnd {
       end.outcomeAfterEnd {
@@ -62,24 +61,25 @@ extension FileWriter {
     handler(result)
   }
 
-  /// Goes on in another file, as log rotation wants it: opens the file anew, usually at a path that
-  /// the old one had before it was renamed.
+  /// Continues in another file, for log rotation: opens a new file, usually at the path that the
+  /// old one had before it was renamed.
   ///
-  /// What was accepted when the new file is open goes to the old one, which is then synced and
-  /// closed; what is accepted later goes to the new one. Nothing is lost and nothing is written
-  /// twice. If the new file cannot be opened, the writer goes on with the old one.
+  /// Bytes accepted before the new file is open go to the old one, which is then synced and closed;
+  /// later bytes go to the new one. No byte is lost or written twice. If the new file cannot be
+  /// opened, the writer continues with the old one.
   ///
-  /// **What is durable.** When the handler gets success, every byte that the old file got is on the
-  /// disk. Not durable are the bytes of the new file, before ``flush(durably:_:)`` or
-  /// ``close(durably:_:)``, nor its name if it was just made, before ``Directory/sync(_:)`` of its
-  /// directory. After a failed sync of the old file the writer has failed, as ``FileWriter`` says.
+  /// **Durability.** When the handler gets success, every byte of the old file is on the disk. Not
+  /// yet durable are the bytes of the new file, before ``flush(durably:_:)`` or
+  /// ``close(durably:_:)``, and the name of a new file, before ``Directory/sync(_:)`` of its
+  /// directory. If syncing the old file fails, the writer has failed; see ``FileWriter``.
   ///
   /// - Parameters:
-  ///   - path: Of the new file.
-  ///   - options: By default it is made if it is not there, and appended to.
-  ///   - permissions: Of a file that is made; the process's umask is taken off.
-  ///   - handler: Called once: when the old file is synced and closed, with the error of either; or
-  ///     with why the new one was not taken, such as `EBUSY` while another one is due.
+  ///   - path: The path of the new file.
+  ///   - options: How to open it. By default the file is created if missing, and appended to.
+  ///   - permissions: The permissions of a created file, less the process's umask.
+  ///   - handler: Called once: when the old file is synced and closed, with the first error of
+  ///     these; or with the reason that the new file was not used, such as `EBUSY` while another
+  ///     one is due.
   public func reopen(
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
     permissions: FilePermissions = File.defaultPermissions,
@@ -94,7 +94,7 @@ extension FileWriter {
           return refuse(opened, handler, .failure(error(.resourceBusy, path)))
         }
         sealChunk()
-        rotation = .due(Successor(file: opened, goal: acceptedByteCount, handler: handler))
+        rotation = .due(Successor(file: opened, target: acceptedByteCount, handler: handler))
         resume()
       case (.success(let opened), .failed(let error)):
         refuse(opened, handler, .failure(error))
@@ -108,7 +108,7 @@ extension FileWriter {
     _ opened: File, _ handler: @escaping CompletionQueue.SyncHandler,
     _ result: Result<Void, FileError>
   ) {
-    // Nothing was written to it, so closing has nothing to tell.
+    // Nothing was written to it, so errors of closing do not matter.
     opened.close { _ in handler(result) }
   }
 
@@ -116,25 +116,24 @@ extension FileWriter {
     FileError(operation: .open, path: path, errno: errno)
   }
 
-  /// The way from one file to the next.
+  /// The progress of a switch to another file.
   enum Rotation {
     case none
-    /// The old one has not everything yet.
+    /// The old file does not have all of its bytes yet.
     case due(Successor)
-    /// The old one is being synced. Whoever wants what they wrote to be durable waits for that,
-    /// too.
+    /// The old file is being synced. Durable flushes requested meanwhile wait for that too.
     case syncingOld([Flush])
   }
 
   struct Successor {
     let file: File
-    let goal: Int64
+    let target: Int64
     let handler: CompletionQueue.SyncHandler
   }
 
-  /// Goes on with the next file when the old one has everything that was meant for it.
+  /// Switches to the next file when the old one has all bytes meant for it.
   func switchIfDue() {
-    guard case .due(let next) = rotation, writtenByteCount == next.goal else { return }
+    guard case .due(let next) = rotation, writtenByteCount == next.target else { return }
     let old = currentFile
     rotation = .syncingOld([])
     currentFile = next.file
@@ -150,7 +149,7 @@ extension FileWriter {
     }
   }
 
-  /// The writer has failed before the next file had its turn.
+  /// Closes the next file when the writer fails before the switch.
   func dropSuccessor(_ error: FileError) {
     guard case .due(let next) = rotation else { return }
     rotation = .none
@@ -159,15 +158,15 @@ extension FileWriter {
 
   // MARK: - Flushing
 
-  /// Answers those whose bytes are written, or never will be.
+  /// Completes the flushes whose bytes are written or never will be.
   func callFlushes() {
     let due =
-      firstError == nil ? Array(flushes.prefix { $0.goal <= writtenByteCount }) : flushes
+      firstError == nil ? Array(flushes.prefix { $0.target <= writtenByteCount }) : flushes
     flushes.removeFirst(due.count)
     for flush in due {
       if flush.isDurable {
         syncNow(flush)
-      } else if let firstError, writtenByteCount < flush.goal {
+      } else if let firstError, writtenByteCount < flush.target {
         flush.handler(.failure(firstError))
       } else {
         flush.handler(.success(()))
@@ -182,7 +181,7 @@ extension FileWriter {
       return
     }
     currentFile.dataSync { [self] result in
-      // The file's later syncs fail with it, too.
+      // Later syncs of the file fail too.
       if case .failure(let error) = result { fail(error) }
       flush.handler(result)
     }

@@ -2,17 +2,16 @@ public import PosixAIO
 internal import SystemPackage
 
 extension FileWriter {
-  /// Waits until a write of so many bytes would be accepted. Those who wait get their turns in
-  /// order.
+  /// Waits until a write of `byteCount` bytes would be accepted. Waiters are called in order.
   ///
   /// - Parameters:
-  ///   - byteCount: 0 or more.
-  ///   - handler: Called once; what it writes in that turn is accepted. Gets the error of the
-  ///     writer, if it has failed, and `EBADF` after ``close(durably:_:)``.
+  ///   - byteCount: The number of bytes, 0 or more.
+  ///   - handler: Called once; a write of that many bytes inside it is accepted. Gets the writer's
+  ///     error if it has failed, and `EBADF` after ``close(durably:_:)``.
   public func waitForRoom(
     _ byteCount: Int, _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    require(byteCount >= 0, "FileWriter: a number of bytes is 0 or more")
+    require(byteCount >= 0, "FileWriter: a number of bytes must be 0 or more")
     if let refusal = core.refusal {
       return core.refuse(.write, currentFile.path, refusal, handler)
     }
@@ -29,14 +28,14 @@ extension FileWriter {
     return waiter
   }
 
-  /// Tells somebody who does not want to wait any more so, unless they were told before.
+  /// Cancels a waiter, which gets `ECANCELED` if it was not called yet.
   func cancel(_ waiter: RoomWaiter) {
     guard let index = roomWaiters.firstIndex(where: { $0 === waiter }) else { return }
     roomWaiters.remove(at: index)
     waiter.handler(.failure(FileError(operation: .write, path: currentFile.path, errno: .canceled)))
   }
 
-  /// Somebody who waits for room.
+  /// A caller that waits for room.
   final class RoomWaiter {
     let byteCount: Int
     fileprivate let handler: CompletionQueue.SyncHandler
@@ -47,8 +46,7 @@ extension FileWriter {
     }
   }
 
-  /// Calls the first of those who wait for room, as many as there is room for; not those who come
-  /// meanwhile.
+  /// Calls the waiters that there is room for, in order; not those added meanwhile.
   func callRoomWaiters() {
     for _ in roomWaiters.indices {
       guard let first = roomWaiters.first else { return }

@@ -1,70 +1,70 @@
 public import PosixAIO
 public import SystemPackage
 
-/// Writes a file from front to back, behind the back of whoever has the bytes.
+/// Writes a file sequentially, in the background.
 ///
-/// Bytes are accepted into a bounded buffer at once. Small writes are collected while one is under
-/// way, so a log line costs a copy. Everything reaches the file in order: one write at a time is
-/// under way, so after an error there is no hole, and ``byteCountWritten`` is exact.
+/// Bytes are accepted into a bounded buffer at once. Small writes are collected while one is in
+/// progress, so a log line costs one copy. Bytes reach the file in order, one write at a time, so
+/// an error leaves no hole and ``byteCountWritten`` is exact.
 ///
-/// **After a failure** nothing is accepted any more, and every flush, ``close(durably:_:)`` and
-/// wait gets the first error. What was accepted and is not in the file is told by
-/// ``byteCountAccepted`` and ``byteCountWritten``.
+/// **After a failure** the writer accepts no more bytes, and every flush, ``close(durably:_:)`` and
+/// wait gets the first error. The difference between ``byteCountAccepted`` and ``byteCountWritten``
+/// is the number of accepted bytes that are not in the file.
 ///
-/// A writer that is dropped while bytes are in the buffer writes them; whether that worked, only
-/// ``flush(durably:_:)`` or ``close(durably:_:)`` tell. When its loop closes, what was accepted is
-/// written before; when the loop is cut off, the writer fails with `ECANCELED`.
+/// If you drop a writer with buffered bytes, it still writes them; only ``flush(durably:_:)`` or
+/// ``close(durably:_:)`` report the result. When its loop closes, accepted bytes are written first;
+/// when the loop is cut off, the writer fails with `ECANCELED`.
 @safe
 public final class FileWriter: @unchecked Sendable {
   /// The sizes of a writer.
   public struct Configuration: Sendable {
-    /// The bytes of one write, 1 or more; 128 KiB unless set.
+    /// The bytes of one write, 1 or more; the default is 128 KiB.
     public var chunkByteCount = 128 * 1024
 
-    /// The most bytes that are accepted and not written yet, 1 or more; 1 MiB unless set.
+    /// The most bytes that are accepted and not yet written, 1 or more; the default is 1 MiB.
     public var bufferByteCount = 1024 * 1024
 
-    /// The sizes as they are unless set.
+    /// Creates the default configuration.
     public init() {}
 
     func check() {
       require(
         chunkByteCount > 0 && bufferByteCount > 0,
-        "FileWriter.Configuration: sizes are 1 byte or more")
+        "FileWriter.Configuration: sizes must be 1 byte or more")
     }
   }
 
   enum State {
     case open
-    /// Nothing more is accepted.
+    /// Accepts no more bytes.
     case closing
     case failed(FileError)
-    /// Closed, or about to be, after it had failed.
+    /// Closed or closing; with the error if the writer failed.
     case closed(FileError?)
   }
 
   private enum Activity {
     case idle
-    /// To start in the next turn, so that this one's writes are collected.
+    /// Starts in the next turn, so that this turn's writes are collected.
     case scheduled
-    /// Until the queue has room.
+    /// Waits until the queue has room.
     case heldUp
     case writing
   }
 
-  /// The file that is written now; another one after ``reopen(_:options:permissions:_:)``.
+  /// The current file; changes with ``reopen(_:options:permissions:_:)``.
   public var file: File {
     core.checkAccess()
     return currentFile
   }
 
-  /// The bytes that were accepted since the writer was made.
+  /// The number of bytes accepted since the writer was created.
   public var byteCountAccepted: Int64 {
     core.checkAccess()
     return acceptedByteCount
   }
 
-  /// Those of them that are in the file, as far as the kernel is concerned.
+  /// The number of those bytes that are in the file, as far as the kernel is concerned.
   public var byteCountWritten: Int64 {
     core.checkAccess()
     return writtenByteCount
@@ -77,7 +77,7 @@ public final class FileWriter: @unchecked Sendable {
   private let configuration: Configuration
   var state = State.open
   private var activity = Activity.idle
-  /// Called behind everybody else, for who does not wait for the writer at the moment.
+  /// Called after all other handlers, for a pump that is not waiting for the writer.
   var onFailure: (() -> Void)?
   var offset: Int64
   private var chunks = ChunkList()
@@ -86,25 +86,24 @@ public final class FileWriter: @unchecked Sendable {
   var rotation = Rotation.none
   var end = CloseOnce()
 
-  /// Somebody who waits for what was accepted before.
+  /// A caller that waits for the bytes accepted before.
   struct Flush {
-    let goal: Int64
+    let target: Int64
     let isDurable: Bool
     let handler: CompletionQueue.SyncHandler
   }
 
-  /// Makes a writer. It owns the file from here on: whoever else writes to it, does so at their own
-  /// risk.
+  /// Creates a writer. Do not write to the file in other ways while you use the writer.
   ///
   /// - Parameters:
-  ///   - file: Open for writing.
-  ///   - offset: Where the first byte goes, 0 or more. A file opened with `.append` ignores it.
-  ///   - configuration: The sizes.
+  ///   - file: The file, open for writing.
+  ///   - offset: The offset of the first byte, 0 or more. A file opened with `.append` ignores it.
+  ///   - configuration: The sizes of the writer.
   public init(
     _ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()
   ) {
     configuration.check()
-    require(offset >= 0, "FileWriter: a place in a file is 0 or more")
+    require(offset >= 0, "FileWriter: an offset must be 0 or more")
     currentFile = file
     self.offset = offset
     self.configuration = configuration
@@ -113,12 +112,12 @@ public final class FileWriter: @unchecked Sendable {
 
   var chunkByteCount: Int { configuration.chunkByteCount }
 
-  /// The bytes that are accepted and not written yet.
+  /// The number of bytes that are accepted and not yet written.
   public var bufferedByteCount: Int { Int(byteCountAccepted - byteCountWritten) }
 
   var waitingByteCount: Int { Int(acceptedByteCount - writtenByteCount) }
 
-  /// The first error, after which nothing is written any more.
+  /// The first error, after which nothing is written; nil if there was none.
   public var failure: FileError? {
     core.checkAccess()
     return firstError
@@ -131,9 +130,10 @@ public final class FileWriter: @unchecked Sendable {
     }
   }
 
-  /// Whether a write of so many bytes would be accepted now. An empty buffer takes one of any size.
+  /// Whether a write of `byteCount` bytes would be accepted now. An empty buffer accepts any
+  /// number.
   ///
-  /// - Parameter byteCount: 0 or more.
+  /// - Parameter byteCount: The number of bytes, 0 or more.
   public func hasRoom(for byteCount: Int) -> Bool {
     core.checkAccess()
     return takes(byteCount)
@@ -145,10 +145,10 @@ public final class FileWriter: @unchecked Sendable {
 
   /// Accepts a copy of bytes: all of them or none.
   ///
-  /// - Parameter bytes: Any number of them, 0 included.
-  /// - Throws: `EAGAIN` if there is no room: see ``waitForRoom(_:_:)``; `EBADF` after
+  /// - Parameter bytes: The bytes; may be empty.
+  /// - Throws: `EAGAIN` if there is no room, see ``waitForRoom(_:_:)``; `EBADF` after
   ///   ``close(durably:_:)``; `ECANCELED` when the loop is cut off or has ended; the errno of
-  ///   ``failure``. Then none of the bytes were accepted.
+  ///   ``failure``. None of the bytes were accepted then.
   public func write(_ bytes: RawSpan) throws(Errno) {
     try checkWrite(bytes.byteCount)
     chunks.append(bytes, chunkByteCount: configuration.chunkByteCount)
@@ -157,9 +157,9 @@ public final class FileWriter: @unchecked Sendable {
 
   /// As ``write(_:)-(RawSpan)``.
   public func write(_ bytes: some Collection<UInt8>) throws(Errno) {
-    // Checked before the bytes are looked at.
+    // Checked before the collection is accessed.
     try checkWrite(0)
-    // The number of bytes is that of the memory: a collection may be wrong about its own.
+    // Counts the bytes in memory: a collection may report a wrong count.
     let outcome: Result<Void, Errno>? = bytes.withContiguousStorageIfAvailable { bytes in
       Result { () throws(Errno) in try write(unsafe UnsafeRawBufferPointer(bytes).bytes) }
     }
@@ -172,7 +172,7 @@ public final class FileWriter: @unchecked Sendable {
   /// Accepts a buffer's valid bytes. One of a chunk or more is not copied.
   ///
   /// - Parameter buffer: Moves in.
-  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is gone then; ask ``hasRoom(for:)`` first to
+  /// - Throws: As ``write(_:)-(RawSpan)``. The buffer is lost then; call ``hasRoom(for:)`` first to
   ///   keep it.
   public func write(_ buffer: consuming IOBuffer) throws(Errno) {
     guard buffer.count >= configuration.chunkByteCount else {
@@ -218,7 +218,7 @@ public final class FileWriter: @unchecked Sendable {
     guard case .idle = activity, firstError == nil else { return }
     switchIfDue()
     guard let buffer = chunks.popFirst() else { return }
-    // A loop that is being cut off refuses it, and that is the writer's failure.
+    // A loop that is being cut off refuses the write, and so the writer fails.
     guard core.refusesWork || core.queue.hasRoom(forBytes: buffer.capacity) else {
       let byteCount = buffer.capacity
       chunks.putBack(buffer)
@@ -252,7 +252,7 @@ public final class FileWriter: @unchecked Sendable {
     }
   }
 
-  /// The first failure is the last thing that happens.
+  /// Fails the writer. Only the first failure counts.
   func fail(_ error: FileError) {
     guard firstError == nil else { return }
     switch state {
@@ -270,12 +270,12 @@ public final class FileWriter: @unchecked Sendable {
     FileError(operation: .write, path: currentFile.path, errno: .badFileDescriptor)
   }
 
-  /// Everything accepted until now goes to the present file, and nothing from now on.
+  /// Separates the bytes accepted so far, which go to the current file, from later ones.
   func sealChunk() {
     chunks.seal()
   }
 
-  /// Has what waits go on, after something else was in the way.
+  /// Continues writing after a change.
   func resume() {
     writeNext()
   }

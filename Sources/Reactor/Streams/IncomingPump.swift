@@ -1,12 +1,12 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// From a source to a file. What has arrived stays with the source until the writer has room.
+/// A pump from a source to a file. Input stays at the source until the writer has room.
 @safe
-final class IncomingPump: PumpWay {
+final class IncomingPump: PumpDirection {
   private enum State {
     case running
-    /// What was accepted is being written; then that is all.
+    /// The accepted bytes are being written; then the pump ends.
     case flushing
   }
 
@@ -36,7 +36,7 @@ final class IncomingPump: PumpWay {
         finish(.connection(source.closeReason ?? .local))
       }
     }
-    // Until it is done, the pump and the writer keep each other.
+    // Until the pump ends, it and the writer keep each other alive.
     writer.onFailure = { [self] in writerFailed() }
     if missingByteCount == 0 { finish(nil) } else { wait() }
   }
@@ -49,7 +49,8 @@ final class IncomingPump: PumpWay {
     finish(.canceled)
   }
 
-  /// The peer may have nothing more to send, or be held up, and would not be heard of again.
+  /// Ends the pump at once: the peer may send nothing more, or be held up, so no other event may
+  /// come.
   private func writerFailed() {
     guard case .running = state, let failure = writer.failure else { return }
     source.stopWaiting()
@@ -60,7 +61,7 @@ final class IncomingPump: PumpWay {
     source.whenReadable { [self] in moveOn() }
   }
 
-  /// In a loop: the peer says how many pieces there are.
+  /// A loop instead of recursion, since the peer decides how many pieces there are.
   private func moveOn() {
     while case .running = state {
       if let failure = writer.failure { return finish(.file(failure)) }
@@ -70,7 +71,7 @@ final class IncomingPump: PumpWay {
         source.acknowledgeEnd()
         return finish(endReason)
       }
-      // No more than a write takes, so that room for it comes soon.
+      // At most one write's bytes, so that room for them comes soon.
       let byteCount = min(readable, writer.chunkByteCount)
       guard writer.hasRoom(for: byteCount) else {
         return writer.waitForRoom(byteCount) { [self] _ in moveOn() }
@@ -79,13 +80,14 @@ final class IncomingPump: PumpWay {
     }
   }
 
-  /// Nil if the source has ended as it should.
+  /// Nil if the source ended as expected.
   private var endReason: PumpError.Reason? {
     let reason = source.closeReason ?? .endOfInput
     return mayEndEarlier && reason == .endOfInput ? nil : .connection(reason)
   }
 
-  /// - Parameter byteCount: What has arrived, and the writer has room for.
+  /// - Parameter byteCount: The number of bytes, which have arrived and for which the writer has
+  ///   room.
   private func move(_ byteCount: Int) {
     var failure: Errno?
     source.consume { bytes in
@@ -105,7 +107,7 @@ final class IncomingPump: PumpWay {
     if missingByteCount == 0 { finish(nil) }
   }
 
-  /// Has what was accepted written, and says how much that was.
+  /// Flushes the accepted bytes, and reports how many were written.
   private func finish(_ reason: PumpError.Reason?) {
     state = .flushing
     writer.onFailure = nil

@@ -3,27 +3,28 @@ internal import SystemPackage
 
 /// Reads a file line by line, with bounded memory.
 ///
-/// A line ends at a line feed, which is not part of it. The last one need not have any; an empty
-/// one behind the last line feed is none. Whoever waits when the loop is cut off gets `ECANCELED`.
+/// A line ends at a line feed, which is not part of it. The last line may lack one; a final line
+/// feed does not start another line. A waiting handler gets `ECANCELED` when the loop is cut off.
 @safe
 public final class LineReader: @unchecked Sendable {
-  /// The limits and choices of a line reader.
+  /// The configuration of a line reader.
   public struct Configuration: Sendable {
-    /// The most bytes of a line, without its end, 0 or more; 64 KiB unless set. A longer one is an
-    /// error: `EMSGSIZE`, at the line's place.
+    /// The most bytes of a line, without its end, 0 or more; the default is 64 KiB. A longer line
+    /// is an error: `EMSGSIZE`, at the line's offset.
     public var maximumByteCount = 64 * 1024
 
-    /// Whether a carriage return before the line feed belongs to the line's end. False unless set.
+    /// Whether a carriage return before the line feed is part of the line's end. The default is
+    /// false.
     public var dropsCarriageReturn = false
 
-    /// The sizes of the reader underneath.
+    /// The sizes of the underlying ``FileReader``.
     public var reader = FileReader.Configuration()
 
-    /// The limits as they are unless set.
+    /// Creates the default configuration.
     public init() {}
   }
 
-  /// Gets the next line, nil at the end, or why there is none.
+  /// Called with the next line, nil at the end, or an error.
   public typealias Handler = (Result<[UInt8]?, FileError>) -> Void
 
   private enum State {
@@ -40,53 +41,54 @@ public final class LineReader: @unchecked Sendable {
   private var splitter: LineSplitter
   private var state = State.reading
 
-  /// Makes a reader, which starts to read with the first ``next(_:)``.
+  /// Creates a reader. It starts reading at the first ``next(_:)``.
   ///
   /// - Parameters:
-  ///   - file: Open for reading. It stays open.
-  ///   - offset: Where the first line begins, in bytes from the file's start, 0 or more.
-  ///   - configuration: The limits.
+  ///   - file: The file, open for reading. It stays open.
+  ///   - offset: The start of the first line, in bytes from the file's start, 0 or more.
+  ///   - configuration: The limits of the reader.
   public init(_ file: File, at offset: Int64 = 0, configuration: Configuration = Configuration()) {
     require(
       configuration.maximumByteCount >= 0,
-      "LineReader.Configuration: maximumByteCount is 0 or more")
+      "LineReader.Configuration: maximumByteCount must be 0 or more")
     reader = FileReader(file, offset..<Int64.max, configuration: configuration.reader)
     splitter = LineSplitter(
       maximumByteCount: configuration.maximumByteCount,
       dropsCarriageReturn: configuration.dropsCarriageReturn, offset: offset)
   }
 
-  /// Where the next line begins, in bytes from the file's start.
+  /// The start of the next line, in bytes from the file's start.
   public var offset: Int64 {
     core.checkAccess()
     return splitter.offset
   }
 
-  /// Asks for the next line. Ask for one at a time.
+  /// Requests the next line. Ask for one at a time.
   ///
-  /// - Parameter handler: Called once, never from inside this call while the loop lives. After the
-  ///   end and after an error it gets the same again, and `ECANCELED` when the loop has ended.
+  /// - Parameter handler: Called once, and never inside this call while the loop lives. After the
+  ///   end or an error, further calls give the same result, and `ECANCELED` after the loop's end.
   public func next(_ handler: @escaping Handler) {
     if let refusal = core.refusal {
       let error = error(refusal)
       return core.complete { handler(.failure(error)) }
     }
-    if let result = nextAtHand() {
+    if let result = nextIfBuffered() {
       core.callNextTurn { handler(result) }
     } else {
-      readOn(handler)
+      readMore(handler)
     }
   }
 
-  /// Stops reading. Whoever waits gets `ECANCELED`, and so does everybody who asks from now on.
+  /// Stops reading. A waiting handler gets `ECANCELED`, and so does every later ``next(_:)``. Does
+  /// nothing after the end or an error.
   public func cancel() {
     guard !core.hasEnded else { return }
     reader.cancel()
     if case .reading = state { state = .failed(error(.canceled)) }
   }
 
-  /// The next line, or the end, where that takes no reading.
-  func nextAtHand() -> Result<[UInt8]?, FileError>? {
+  /// The next line or the end, if no reading is needed for it.
+  func nextIfBuffered() -> Result<[UInt8]?, FileError>? {
     switch state {
     case .ended: return .success(nil)
     case .failed(let error): return .failure(error)
@@ -107,7 +109,7 @@ public final class LineReader: @unchecked Sendable {
     }
   }
 
-  private func readOn(_ handler: @escaping Handler) {
+  private func readMore(_ handler: @escaping Handler) {
     reader.next { [self] result in
       switch consume result {
       case .failure(let error):
@@ -118,7 +120,7 @@ public final class LineReader: @unchecked Sendable {
         state = .ended
         if let last = outcome(splitter.finish()) { return handler(last) }
       }
-      if let result = nextAtHand() { handler(result) } else { readOn(handler) }
+      if let result = nextIfBuffered() { handler(result) } else { readMore(handler) }
     }
   }
 

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import PosixAIO
 
-/// Cuts chunks of bytes into lines.
+/// Splits chunks of bytes into lines.
 @safe
 struct LineSplitter: ~Copyable {
   enum Outcome: Equatable {
@@ -12,12 +12,12 @@ struct LineSplitter: ~Copyable {
 
   private let maximumByteCount: Int
   private let dropsCarriageReturn: Bool
-  /// Where the next line begins.
+  /// The start of the next line, in bytes from the file's start.
   private(set) var offset: Int64
-  /// The beginning of a line whose end was not seen yet.
+  /// The start of a line whose end has not been seen yet.
   private var beginning: [UInt8] = []
   private var chunk: IOBuffer?
-  /// What of the chunk was looked at.
+  /// How many bytes of the chunk were scanned.
   private var position = 0
 
   init(maximumByteCount: Int, dropsCarriageReturn: Bool, offset: Int64) {
@@ -26,9 +26,9 @@ struct LineSplitter: ~Copyable {
     self.offset = offset
   }
 
-  /// Adds bytes, when ``next()`` needs more.
+  /// Adds a chunk, when ``next()`` needs more bytes.
   ///
-  /// - Returns: The chunk before, which is not needed any more.
+  /// - Returns: The previous chunk, which is no longer needed.
   mutating func append(_ buffer: consuming IOBuffer) -> IOBuffer? {
     let former = chunk.take()
     chunk = consume buffer
@@ -40,7 +40,7 @@ struct LineSplitter: ~Copyable {
     guard let count = chunk?.count else { return .needsMore }
     let start = position
     let end = lineFeed(from: start)
-    // Emptied, so that adding to it is not adding to a copy.
+    // Emptied, so that appending does not copy it.
     var line = beginning
     beginning = []
     chunk?.withBytes { bytes in
@@ -50,7 +50,7 @@ struct LineSplitter: ~Copyable {
     if dropsCarriageReturn, line.last == UInt8(ascii: "\r") { line.removeLast() }
     guard line.count <= maximumByteCount else { return .tooLong }
     guard let end else {
-      // Without its end, the carriage return may be part of the line.
+      // The line's end is not seen yet, so the carriage return may be part of the line.
       if line.count < byteCount { line.append(UInt8(ascii: "\r")) }
       beginning = line
       position = count
@@ -61,10 +61,10 @@ struct LineSplitter: ~Copyable {
     return .line(line)
   }
 
-  /// The last line, if it has no end; `needsMore` if there is none.
+  /// The last line if it has no line feed; otherwise `needsMore`.
   mutating func finish() -> Outcome {
     guard !beginning.isEmpty else { return .needsMore }
-    // A carriage return alone is no end.
+    // A carriage return alone does not end a line.
     guard beginning.count <= maximumByteCount else { return .tooLong }
     offset += Int64(beginning.count)
     defer { beginning = [] }

@@ -1,9 +1,9 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// From a file to a connection: a range among what that sends, which can be cancelled.
+/// A pump from a file to a connection: a range in the connection's output that can be cancelled.
 @safe
-final class OutgoingPump: PumpWay {
+final class OutgoingPump: PumpDirection {
   private let file: File
   private let range: Range<Int64>
   private let connection: Connection

@@ -1,11 +1,11 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// How the next bytes of a range are made ready.
+/// Prepares the next bytes of a range.
 extension OutgoingRange {
-  /// Makes the next bytes ready. Where that takes time, ``stream`` is told later.
+  /// Prepares the next bytes. If that takes time, ``socket`` is told when they are ready.
   ///
-  /// - Parameter isCopying: Whether nothing may be sent without a copy.
+  /// - Parameter isCopying: Whether every byte must be copied.
   func prepare(isCopying: Bool) -> Readiness {
     if !unsent.isEmpty { return .bytes }
     switch state {
@@ -13,11 +13,11 @@ extension OutgoingRange {
     case .failed(let reason): return .failed(reason)
     case .open: break
     }
-    if isWaiting { return .later }
+    if isWaiting { return .waiting }
     guard offset < end else { return finish() }
     guard file.queued.isReadFromCache, !file.isCopiedAlways else { return read() }
     let left = min(end, fileEnd) - offset
-    guard left > 0 else { return prepareBehindKnownEnd(isCopying) }
+    guard left > 0 else { return prepareAfterKnownEnd(isCopying) }
     guard !isCopying, core.sendsFilesWithoutCopy else { return read() }
     return prepareWindow()
   }
@@ -27,18 +27,18 @@ extension OutgoingRange {
     return .ended
   }
 
-  private func prepareBehindKnownEnd(_ isCopying: Bool) -> Readiness {
+  private func prepareAfterKnownEnd(_ isCopying: Bool) -> Readiness {
     let size = core.fileCalls.byteCount(of: descriptor)
     if size > offset {
       fileEnd = size
       return prepare(isCopying: isCopying)
     }
-    // What is made up as it is read, such as a file of /proc, says 0.
+    // Generated files, such as those of /proc, report size 0.
     return mayEndEarlier && size > 0 ? finish() : read()
   }
 
   private func prepareWindow() -> Readiness {
-    // A file that has grown is read ahead, too.
+    // A file that has grown is read ahead as well.
     if !hasAskedForEnd {
       fileEnd = max(0, core.fileCalls.byteCount(of: descriptor))
       hasAskedForEnd = true
@@ -48,7 +48,7 @@ extension OutgoingRange {
     if let proven = file.provenRange?.byteCount(from: offset, at: .now) {
       return proven > 0 ? sendUndoubted(min(window, proven)) : read()
     }
-    let missing = core.fileCalls.missingPageCount(of: descriptor, reach(behind: offset + window))
+    let missing = core.fileCalls.missingPageCount(of: descriptor, reach(after: offset + window))
     guard missing == 0 else {
       if missing < 0 {
         noteRefusalToCount(Errno.ofLastCall)
@@ -71,23 +71,23 @@ extension OutgoingRange {
     .init(device: file.openingStatus.device, inode: file.openingStatus.inode)
   }
 
-  /// What reading up to there may have the kernel read.
-  private func reach(behind place: Int64) -> Range<Int64> {
+  /// The range that the kernel may read when the bytes up to `place` are read.
+  private func reach(after place: Int64) -> Range<Int64> {
     offset..<max(
       offset + 1, min(fileEnd, sum(place, ReadAhead.reach(on: file.openingStatus.device))))
   }
 
-  /// An attempt to read a small range from the page cache has had the kernel read it.
+  /// Doubts a small range: trying to read it from the page cache made the kernel read it.
   func doubtSmallRange() {
     doubt(upTo: end)
   }
 
-  /// What the reader reads at once, and what the kernel may read ahead of it.
+  /// Doubts what the reader reads at once and what the kernel may read ahead of it.
   private func doubt(upTo place: Int64) {
     let (chunks, overflows) = Int64(configuration.chunkByteCount).multipliedReportingOverflow(
       by: Int64(configuration.chunkCount) + 1)
     let last = sum(offset, overflows ? .max : chunks)
-    core.cacheDoubts.add(reach(behind: max(place, last)), of: identity)
+    core.cacheDoubts.add(reach(after: max(place, last)), of: identity)
   }
 
   private func sum(_ place: Int64, _ byteCount: Int64) -> Int64 {
@@ -95,14 +95,14 @@ extension OutgoingRange {
     return overflows ? .max : sum
   }
 
-  /// Something does not work without a copy, and will not for this file.
+  /// Notes that sending without a copy does not work, and copies this file from now on.
   func noteRefusal(_ reason: Errno) {
-    // The kernel has no such call at all.
+    // The kernel lacks the system call.
     if reason == .noFunction { core.sendsFilesWithoutCopy = false }
     file.isCopiedAlways = true
   }
 
-  /// The kernel does not say what is cached: of this file, or at all.
+  /// Notes that the kernel does not say what is cached: of this file, or at all.
   private func noteRefusalToCount(_ reason: Errno) {
     if reason == .notPermitted {
       file.provenRange = ProvenRange()
@@ -125,9 +125,9 @@ extension OutgoingRange {
       guard reader === self.reader else { return }
       isWaiting = false
       take(result)
-      stream?.rangeIsReady()
+      socket?.rangeIsReady()
     }
-    return .later
+    return .waiting
   }
 
   private func take(_ result: consuming Result<IOBuffer?, FileError>) {
@@ -153,17 +153,16 @@ extension OutgoingRange {
 extension File {
   /// Reads a small range from the page cache.
   ///
-  /// - Parameter append: Has a call that reads fill memory, and returns what that returns.
-  /// - Throws: `EBADF` when the file is closed.
+  /// - Parameter append: Calls the given read with memory to fill, and returns its result.
   func copyFromCache(
     _ range: Range<Int64>, _ append: ((UnsafeMutableRawBufferPointer) -> Int) -> Int
-  ) -> SocketStream.Copying {
+  ) -> BufferedSocket.Copying {
     guard queued.isReadFromCache, !refusesCachedReads else { return .notTried }
     let descriptor: Int32
     do throws(Errno) {
       descriptor = try queued.currentDescriptor()
     } catch {
-      // It is closed. A range of it fails in its place among the output.
+      // The file is closed. The range then fails at its place in the output.
       return .notTried
     }
     var reason = Errno.resourceTemporarilyUnavailable
@@ -176,7 +175,7 @@ extension File {
       core.counters.statistics.copiedFileByteCount += UInt64(count)
       return .done
     }
-    // Anything but "not in the cache" AIO finds, too, and reports.
+    // AIO runs into any error other than "not in the cache" too, and reports it.
     if count < 0, reason != .resourceTemporarilyUnavailable, reason != .interrupted {
       refusesCachedReads = true
     }

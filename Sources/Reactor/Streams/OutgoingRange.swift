@@ -2,39 +2,39 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// A range of a file that was written to a connection, and how its bytes get there.
+/// A file range in a connection's output, and how its bytes reach the socket.
 ///
-/// It goes by `sendfile(2)`, window by window, where nothing of the window is missing in the page
-/// cache, nor within the reach of the kernel's read-ahead after it, and where nothing of the window
-/// is doubted (``CacheDoubts``). Everything else is read by AIO, in chunks and ahead. A small range
-/// that is in the page cache does not come here as a rule: it is copied when it is written.
+/// It is sent by `sendfile(2)`, window by window, if no page of the window or of the kernel's
+/// read-ahead after it is missing from the page cache, and no part of the window is doubted
+/// (``CacheDoubts``). Everything else is read by AIO, ahead and in chunks. A small cached range
+/// usually does not get here: it is copied when it is written.
 ///
-/// **What is guaranteed.** `sendfile(2)` is not called for pages that are missing, nor for pages
-/// that this process has begun to read or may have caused to be read ahead: a socket's turn does
-/// not wait for the disk because of its own client or its neighbours.
+/// **Guaranteed.** `sendfile(2)` is not called for missing pages, nor for pages that this process
+/// has started to read or may have caused to be read ahead: a socket's turn does not wait for the
+/// disk because of its own client or its neighbours.
 ///
-/// **What is not.** The loop waits for pages that another process is reading at that moment; that
-/// the kernel reclaims between the question and the call, or within ``ProvenRange/validity`` where
-/// the kernel answers no such question; or that a device reads ahead from further than
-/// ``ReadAhead/longestReach``. The bytes are right all the same.
+/// **Not guaranteed.** The loop may still wait for the disk in three cases: another process is
+/// reading the pages at that moment; the kernel reclaims them between the query and the call, or
+/// within ``ProvenRange/validity`` if it does not answer the query; or a device reads ahead further
+/// than ``ReadAhead/longestReach``. The bytes are correct in every case.
 @safe
 final class OutgoingRange {
-  /// The largest range that is copied from the page cache, in bytes: its cost is then below that of
-  /// the calls that sending without a copy takes.
+  /// The largest range copied from the page cache, in bytes. Below it, a copy costs less than the
+  /// calls for sending without one.
   static let smallByteCount: Int64 = 16 * 1024
 
   /// The most bytes per `sendfile(2)`.
   static let windowByteCount: Int64 = 256 * 1024
 
-  /// How its next bytes get to the socket.
+  /// How the next bytes reach the socket.
   enum Readiness {
     /// From memory.
     case bytes
-    /// From the page cache: so many bytes.
+    /// From the page cache: `byteCount` bytes.
     case file(byteCount: Int)
-    /// When they were read.
-    case later
-    /// There are none any more.
+    /// After they have been read.
+    case waiting
+    /// No bytes are left.
     case ended
     case failed(PumpError.Reason)
   }
@@ -47,38 +47,39 @@ final class OutgoingRange {
   let file: File
   let start: Int64
   let end: Int64
-  /// Whether it is right, too, if the file is shorter.
+  /// Whether a shorter file is acceptable.
   let mayEndEarlier: Bool
   let configuration: FileReader.Configuration
   private let handler: Pump.Handler?
-  /// Nil where the file was closed before, and when the range is over.
+  /// Nil if the file was closed before, and after the range's end.
   var use: SharedDescriptor.Use?
   let descriptor: Int32
 
-  /// Where the next byte is that was not sent.
+  /// The offset of the next unsent byte.
   var offset: Int64
-  /// Where the file ends as far as is known.
+  /// The file's end as far as is known.
   var fileEnd: Int64
   var hasAskedForEnd = false
   var state = State.open
   var reader: FileReader?
   var isWaiting = false
   private var memory: UnsafeMutableRawBufferPointer?
-  /// The bytes in memory that were not sent, the first of them at ``offset`` of the file.
+  /// The unsent bytes in memory. The first is at ``offset`` of the file.
   var unsent = 0..<0
 
-  /// Told when it was not ready, and is. Closes before it goes, and so stops the range.
-  unowned var stream: SocketStream?
+  /// Told when bytes become ready that were not. It closes, and so stops the range, before it goes
+  /// away.
+  unowned var socket: BufferedSocket?
 
   /// - Parameters:
-  ///   - range: Where the first byte is, and the one behind the last.
-  ///   - mayEndEarlier: Whether a shorter file is no failure. One that was closed before is.
+  ///   - range: The offset of the first byte, and the offset after the last.
+  ///   - mayEndEarlier: Whether a shorter file is acceptable. A closed file is always a failure.
   init(
     _ file: File, _ range: Range<Int64>, mayEndEarlier: Bool,
     _ configuration: FileReader.Configuration, _ handler: Pump.Handler?
   ) {
     configuration.check()
-    require(range.lowerBound >= 0, "File: a place in a file is 0 or more")
+    require(range.lowerBound >= 0, "File: an offset must be 0 or more")
     do throws(Errno) {
       let use = try file.queued.lendDescriptor()
       self.use = use
@@ -102,10 +103,10 @@ final class OutgoingRange {
 
   var core: LoopCore { file.core }
 
-  /// The bytes that were sent.
+  /// The number of bytes sent.
   var doneByteCount: Int64 { offset - start }
 
-  /// The bytes that are to be sent, as far as is known.
+  /// The number of bytes still to send, as far as is known.
   var byteCount: Int {
     if case .open = state {} else { return unsent.count }
     return max(unsent.count, Int(max(0, (mayEndEarlier ? min(end, fileEnd) : end) - offset)))
@@ -120,7 +121,7 @@ final class OutgoingRange {
     }
   }
 
-  /// The bytes that are in memory.
+  /// The unsent bytes in memory.
   func bytes(atMost byteCount: Int) -> UnsafeRawBufferPointer {
     guard let memory = unsafe memory else {
       return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
@@ -128,7 +129,7 @@ final class OutgoingRange {
     return unsafe UnsafeRawBufferPointer(rebasing: memory[unsent].prefix(byteCount))
   }
 
-  /// Whether all its bytes that are left are in memory.
+  /// Whether all remaining bytes are in memory.
   var isInMemory: Bool { offset + Int64(unsent.count) == end }
 
   // MARK: Memory
@@ -146,9 +147,9 @@ final class OutgoingRange {
 
   // MARK: Sending
 
-  /// Forgets bytes in memory that were sent.
+  /// Removes sent bytes from memory.
   ///
-  /// - Returns: How many it had of these.
+  /// - Returns: The number of bytes removed.
   func removeFirst(_ byteCount: Int) -> Int {
     let count = min(byteCount, unsent.count)
     guard count > 0 else { return 0 }
@@ -159,10 +160,10 @@ final class OutgoingRange {
     return count
   }
 
-  /// Sends from the page cache what ``prepare(isCopying:)`` has said.
+  /// Sends the bytes from the page cache that ``prepare(isCopying:)`` announced.
   ///
-  /// - Returns: As `sendfile(2)`; nil when it is to be prepared anew, since the kernel refuses that
-  ///   for this file, or the file is shorter by now.
+  /// - Returns: The result of `sendfile(2)`; nil if the range must be prepared again, since the
+  ///   kernel refuses the call for this file or the file has become shorter.
   func send(_ byteCount: Int, to socket: Int32) throws(Errno) -> Int? {
     let count = core.fileCalls.send(byteCount, of: descriptor, at: offset, to: socket)
     let reason = Errno.ofLastCall
@@ -180,8 +181,8 @@ final class OutgoingRange {
     return count
   }
 
-  /// Whether the file, or the kernel, is why `sendfile(2)` has failed. If that is an error of the
-  /// disk, reading finds it, too.
+  /// Whether `sendfile(2)` failed because of the file or the kernel. Reading finds a disk error
+  /// too.
   private static func isRefusal(_ reason: Errno) -> Bool {
     switch reason.rawValue {
     case EINVAL, ENOSYS, EOPNOTSUPP, EPERM, EACCES, EIO, ENOMEM, EOVERFLOW, ESPIPE, EBADF: true
@@ -189,26 +190,26 @@ final class OutgoingRange {
     }
   }
 
-  /// Nothing of it is sent any more.
+  /// Stops sending the range.
   func stop() {
     if case .open = state { state = .ended }
-    stream = nil
+    socket = nil
     dropReader()
     giveMemoryBack()
   }
 
-  /// Tells what became of it, and lets go of the file. To be called once.
+  /// Calls the handler with the result, and releases the file. Call it once.
   ///
-  /// - Parameter reason: Why it was not sent whole; nil when it was.
-  func tell(_ reason: PumpError.Reason?) {
+  /// - Parameter reason: Why not all of it was sent; nil if all was.
+  func report(_ reason: PumpError.Reason?) {
     if let reason {
       handler?(.failure(PumpError(reason, byteCountDone: doneByteCount)))
     } else {
       handler?(.success(doneByteCount))
     }
-    // In this order, so that a close that waits closes the descriptor.
+    // In this order, so that a waiting close closes the descriptor.
     guard use.take() != nil else { return }
-    // After the handler, so that it comes before that of a close.
+    // After the handler, so that it is called before the handler of a close.
     file.queued.giveBackDescriptor()
   }
 }

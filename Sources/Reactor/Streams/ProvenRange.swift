@@ -1,17 +1,17 @@
-/// The part of a file that was read a moment ago, and so is in the page cache.
+/// A part of a file that was read recently, and so is in the page cache.
 ///
-/// Stands in where the kernel does not say what is cached: since Linux 6.14, `cachestat(2)` answers
-/// only those who own a file or may write to it, which a server of other people's files does not.
+/// Used if the kernel does not say what is cached: since Linux 6.14, `cachestat(2)` works only for
+/// processes that own the file or may write to it, which a server of other users' files may not.
 struct ProvenRange {
-  /// How long a proof counts. A page that was just used is hardly ever reclaimed so soon, and one
-  /// reading of a second costs little beside all the others.
+  /// How long a range counts as cached. A page just used is hardly ever reclaimed so soon, and
+  /// reading once a second costs little compared with everything else.
   static let validity = Duration.seconds(1)
 
   private var range: Range<Int64> = 0..<0
-  /// When the oldest part of it was read.
+  /// The time at which its oldest part was read.
   private var start = ContinuousClock.now
 
-  /// Notes what was read.
+  /// Notes a range that was read.
   mutating func add(_ new: Range<Int64>, at now: ContinuousClock.Instant) {
     let isNeighbor = new.lowerBound <= range.upperBound && range.lowerBound <= new.upperBound
     if isNeighbor, now - start < Self.validity {
@@ -22,7 +22,7 @@ struct ProvenRange {
     }
   }
 
-  /// How many of the bytes from a place on are proven.
+  /// The number of bytes from `place` on that were read recently.
   func byteCount(from place: Int64, at now: ContinuousClock.Instant) -> Int64 {
     guard range.contains(place), now - start < Self.validity else { return 0 }
     return range.upperBound - place

@@ -1,57 +1,56 @@
 public import PosixAIO
 
-/// Bytes on their way between a file and a connection.
+/// A transfer between a file and a connection.
 ///
-/// What is in memory is bounded by the reader's or the writer's sizes: whoever is slow holds the
-/// other up.
+/// The reader's or writer's sizes limit the bytes in memory: the slower side holds up the other.
 ///
-/// A pump goes on, kept or not. When its loop ends, its connection is closed, and so its handler
-/// gets ``PumpError/Reason/connection(_:)`` with the bytes that got there.
+/// A pump continues even if you drop it. When its loop ends, its connection is closed, so its
+/// handler gets ``PumpError/Reason/connection(_:)`` with the number of bytes transferred.
 @safe
 public final class Pump: @unchecked Sendable {
-  /// Gets the number of bytes that got there, or why it was not all of them.
+  /// Called with the number of bytes transferred, or with why not all of them were.
   public typealias Handler = (Result<Int64, PumpError>) -> Void
 
-  private let way: any PumpWay
+  private let direction: any PumpDirection
 
-  init(starting way: any PumpWay) {
-    self.way = way
-    way.start()
+  init(starting direction: any PumpDirection) {
+    self.direction = direction
+    direction.start()
   }
 
-  /// Stops it. Its handler gets ``PumpError/Reason/canceled``, unless it is done already.
+  /// Stops the pump. Its handler gets ``PumpError/Reason/canceled`` if it has no result yet.
   public func cancel() {
-    way.cancel()
+    direction.cancel()
   }
 }
 
-/// What a pump does, from a file or to one.
-protocol PumpWay: AnyObject {
-  /// Starts it. It goes on, kept or not.
+/// The direction of a pump: from a file or to one.
+protocol PumpDirection: AnyObject {
+  /// Starts the transfer, which continues even if this object is dropped.
   func start()
 
   /// See ``Pump/cancel()``.
   func cancel()
 }
 
-/// Why a pump stopped before its end.
+/// The error of a pump that stopped before its end.
 public struct PumpError: Error, Equatable, Sendable {
-  /// What was in the way.
+  /// The cause.
   public enum Reason: Equatable, Sendable {
-    /// ``Pump/cancel()``, or the task was cancelled.
+    /// ``Pump/cancel()`` was called, or the task was cancelled.
     case canceled
     /// The file could not be read or written.
     case file(FileError)
-    /// The file has become shorter than the range that was to be sent.
+    /// The file became shorter than the range to send.
     case endOfFile
-    /// The connection was closed, or its peer sent less than was asked for.
+    /// The connection closed, or the peer sent fewer bytes than requested.
     case connection(Connection.CloseReason)
   }
 
-  /// The bytes that got there: into the file, or to the kernel's side of the socket.
+  /// The number of bytes transferred: into the file, or to the kernel's side of the socket.
   public let byteCountDone: Int64
 
-  /// What was in the way.
+  /// Why it stopped.
   public let reason: Reason
 
   package init(_ reason: Reason, byteCountDone: Int64) {
@@ -75,21 +74,20 @@ extension PumpError: CustomStringConvertible {
 }
 
 extension File {
-  /// Sends the file's bytes to a connection, as fast as that takes them: behind what was written to
-  /// it before, and before what is written to it afterwards, as
-  /// ``Connection/write(_:_:configuration:_:)`` does.
+  /// Sends the file's bytes to a connection as fast as it takes them, after earlier writes and
+  /// before later ones, as ``Connection/write(_:_:configuration:_:)`` does.
   ///
-  /// The connection stays open, and so does the file. When the file cannot be read, the connection
-  /// sends nothing more, and is to be closed.
+  /// The connection and the file stay open. If the file cannot be read, the connection sends
+  /// nothing more; then close it.
   ///
   /// - Parameters:
-  ///   - range: In bytes from the file's start; nil is all of it. A range that ends behind the file
-  ///     sends what there is, as the count tells.
+  ///   - range: The range in bytes from the file's start; nil sends the whole file. If it extends
+  ///     beyond the file's end, the pump sends the bytes that exist, and its count tells how many.
   ///   - connection: Of the same loop.
-  ///   - configuration: How far to read ahead what is not in the page cache.
-  ///   - handler: Called once, when the kernel has taken everything: or with what got there before
-  ///     it broke off. When cancelled, the rest is left out, and what was written behind it
-  ///     follows.
+  ///   - configuration: How far to read ahead bytes that are not in the page cache.
+  ///   - handler: Called once: with the number of bytes when the kernel has taken everything, or
+  ///     with an error that says how many it took. After a cancellation the rest is skipped, and
+  ///     output written after it follows.
   /// - Returns: The pump, to cancel it.
   @discardableResult
   public func send(
@@ -102,21 +100,21 @@ extension File {
         self, range ?? 0..<Int64.max, to: connection, configuration, handler))
   }
 
-  /// Writes what a connection receives to the file, as fast as that takes it.
+  /// Writes a connection's input to the file as fast as the file takes it.
   ///
-  /// The connection has no receive handler meanwhile. It stays open, and so does the file. What was
-  /// received and not asked for stays with the connection.
+  /// The connection must have no receive handler meanwhile. It stays open, and so does the file.
+  /// Input beyond the requested bytes stays with the connection.
   ///
   /// - Parameters:
   ///   - connection: Of the same loop.
-  ///   - byteCount: How many bytes, 0 or more; if fewer come, the outcome is a failure. Nil takes
-  ///     all until the peer ends its side.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more. A file opened with
-  ///     `.append` ignores it.
-  ///   - durably: Whether the bytes are to be on the disk in the end.
-  ///   - configuration: How much is collected for a write, and how much may wait.
-  ///   - handler: Called once, when everything is in the file: or with what got there before it
-  ///     broke off.
+  ///   - byteCount: The number of bytes, 0 or more; if fewer arrive, the pump fails. Nil takes all
+  ///     input until the peer ends its side.
+  ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more. A file
+  ///     opened with `.append` ignores it.
+  ///   - durably: Whether the bytes must be on the disk at the end.
+  ///   - configuration: How many bytes to collect for a write, and how many may wait.
+  ///   - handler: Called once: with the number of bytes when everything is in the file, or with an
+  ///     error that says how many are.
   /// - Returns: The pump, to cancel it.
   @discardableResult
   public func receive(
@@ -124,7 +122,7 @@ extension File {
     durably: Bool = false, configuration: FileWriter.Configuration = FileWriter.Configuration(),
     _ handler: @escaping Pump.Handler
   ) -> Pump {
-    require((byteCount ?? 0) >= 0, "File: a number of bytes is 0 or more")
+    require((byteCount ?? 0) >= 0, "File: a number of bytes must be 0 or more")
     return Pump(
       from: connection, to: self, byteCount: byteCount, at: offset, durably: durably,
       configuration: configuration, handler)
@@ -132,7 +130,7 @@ extension File {
 }
 
 extension Pump {
-  /// Writes what a source has to a file. The parameters are those of
+  /// Writes a source's bytes to a file. The parameters are those of
   /// ``File/receive(from:byteCount:at:durably:configuration:_:)``.
   package convenience init(
     from source: any ByteSource, to file: File, byteCount: Int64?, at offset: Int64, durably: Bool,

@@ -1,41 +1,41 @@
 internal import PosixAIO
 internal import SystemPackage
 
-/// Where a pump gets bytes: a connection, or the body of a request.
+/// The source of a pump's bytes: a connection, or the body of a request.
 package protocol ByteSource: AnyObject {
-  /// Bytes that have arrived and were not consumed.
+  /// The number of bytes that have arrived and are not consumed.
   var readableByteCount: Int { get }
 
-  /// Whether nothing will arrive behind them.
+  /// Whether no more bytes will arrive after these.
   var hasEnded: Bool { get }
 
-  /// Why it is closed; nil as long as it is not.
+  /// Why the source closed; nil while it is open.
   var closeReason: Connection.CloseReason? { get }
 
-  /// Shows what has arrived; the body says how much of it is consumed.
+  /// Calls `body` with the bytes that have arrived; it returns how many it consumed.
   func consume(_ body: (RawSpan) -> Int)
 
-  /// Calls `resume` once, not from inside this call: when something has arrived, or something has
-  /// happened to the source.
+  /// Calls `resume` once, never inside this call, when bytes have arrived or the source has ended
+  /// or closed.
   func whenReadable(_ resume: @escaping () -> Void)
 
-  /// Nobody waits any more.
+  /// Cancels ``whenReadable(_:)``.
   func stopWaiting()
 
-  /// Everything was consumed, and whoever consumed it knows that it was all.
+  /// Notes that everything was consumed and that the consumer saw the end.
   func acknowledgeEnd()
 }
 
 extension Connection: ByteSource {
   package var readableByteCount: Int {
-    endReason == nil ? stream.inputByteCount : leftInput.count
+    endReason == nil ? socket.inputByteCount : leftInput.count
   }
 
   package var hasEnded: Bool { input != .open || !isInUse }
 
   package func consume(_ body: (RawSpan) -> Int) {
     if endReason == nil {
-      stream.takeInput(stream.withInput(body))
+      socket.takeInput(socket.withInput(body))
       updateReading()
     } else {
       leftInput.removeFirst(unsafe leftInput.withUnsafeBytes { body(unsafe $0.bytes) })
@@ -45,7 +45,7 @@ extension Connection: ByteSource {
   package func whenReadable(_ resume: @escaping () -> Void) {
     require(
       onReceiveHandler == nil && reader == nil,
-      "Connection: one at a time reads from it: a receive handler, a pump or a task")
+      "Connection: only one of a receive handler, a pump and a task may read")
     if readableByteCount > 0 || hasEnded { return core.complete(resume) }
     reader = resume
     updateTimeouts()

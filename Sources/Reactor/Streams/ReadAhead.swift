@@ -3,21 +3,21 @@ internal import PosixAIO
 internal import Synchronization
 internal import SystemPackage
 
-/// How far the kernel reads ahead of whoever reads a file.
+/// How far the kernel reads ahead in a file.
 enum ReadAhead {
-  /// The kernel's own choice, for devices that do not tell, such as those of an overlay.
+  /// The kernel's default, for devices that do not report theirs, such as an overlay's.
   static let usualByteCount: Int64 = 128 * 1024
 
-  /// Of devices that read further ahead than half of this, what is further is not asked for: that
-  /// would take as long as a copy.
+  /// The limit for devices that read ahead further than half of it: querying more would take as
+  /// long as a copy.
   static let longestReach: Int64 = 4 * 1024 * 1024
 
   private static let reaches = Mutex<[UInt64: Int64]>([:])
 
-  /// How far behind a place that is read the kernel may read ahead, in bytes: what it reads at a
-  /// time, twice, since it begins before the first half is used up.
+  /// How many bytes after a read the kernel may read ahead: twice its read-ahead size, since it
+  /// starts the next before half of the last is used.
   ///
-  /// - Parameter device: The number of a file system, as `stat(2)` has it.
+  /// - Parameter device: The device number of a file system, from `stat(2)`.
   static func reach(on device: UInt64) -> Int64 {
     reaches.withLock { reaches in
       if let reach = reaches[device] { return reach }
@@ -27,10 +27,10 @@ enum ReadAhead {
     }
   }
 
-  /// What sysfs says, which is in memory: of the file system, of its disk, or of the disk of its
-  /// partition.
+  /// The setting in sysfs, which is in memory: of the file system, of its disk, or of its
+  /// partition's disk.
   private static func setting(of device: UInt64) -> Int64? {
-    // The kernel's numbers in the form of a dev_t.
+    // Major and minor, decoded from a dev_t.
     let major = (device >> 8) & 0xFFF | (device >> 32) & 0xFFFF_F000
     let minor = device & 0xFF | (device >> 12) & 0xFFFF_FF00
     let name = "\(major):\(minor)"
@@ -52,7 +52,7 @@ enum ReadAhead {
     let count = unsafe read(descriptor, &text, text.count)
     guard count > 0 else { return nil }
     let digits = String(decoding: text[..<count], as: UTF8.self).prefix { $0.isNumber }
-    // More than a terabyte is no setting of a disk's.
+    // A disk's setting is never more than a terabyte.
     return Int64(digits).flatMap { (0...1 << 30).contains($0) ? $0 : nil }
   }
 }

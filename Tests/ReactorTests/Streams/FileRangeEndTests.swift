@@ -104,8 +104,8 @@ final class FileRangeEndTests: FileRangeTestCase {
     switch state {
     case .queued: break
     // Of a cold file, the first bytes are being read.
-    case .begun: loop.wait { connection.stream.sending != .endOfTurn }
-    case .socketIsFull: loop.wait { connection.stream.sending == .socket }
+    case .begun: loop.wait { connection.socket.sending != .endOfTurn }
+    case .socketIsFull: loop.wait { connection.socket.sending == .socket }
     }
   }
 
@@ -121,7 +121,7 @@ final class FileRangeEndTests: FileRangeTestCase {
     // The first twelve are copied at once; then more is waiting than may.
     for _ in 0..<30 { socket.connection.write(file, 0..<5000, outcomes.note) }
     XCTAssertEqual(socket.connection.pendingByteCount, 30 * 5000)
-    loop.wait { socket.connection.stream.sending == .socket }
+    loop.wait { socket.connection.socket.sending == .socket }
     let sent = Int(socket.connection.sentByteCount)
     XCTAssertGreaterThan(30 * 5000, sent)
     socket.connection.abort()

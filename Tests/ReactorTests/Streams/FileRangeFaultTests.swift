@@ -257,12 +257,12 @@ final class FileRangeFaultTests: FileRangeTestCase {
   func test_socketThatSomebodyMadeBlockIsNotWaitedFor() throws {
     let (_, loop, file, socket) = try make(FaultyFileCalls())
     let connection = socket.connection
-    let descriptor = connection.stream.descriptor
+    let descriptor = connection.socket.descriptor
     XCTAssertEqual(fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK), 0)
     let outcomes = RangeOutcomes()
     connection.write(file, 0..<Self.whole, outcomes.note)
     // Nobody reads: the loop would hang.
-    loop.wait { connection.stream.sending == .socket }
+    loop.wait { connection.socket.sending == .socket }
     assertReceived(Self.bytes, from: socket)
     XCTAssertEqual(loop.statistics.uncopiedFileByteCount, 0)
     socket.end()

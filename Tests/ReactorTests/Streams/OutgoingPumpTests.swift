@@ -22,10 +22,10 @@ final class OutgoingPumpTests: PumpTestCase {
       }
       XCTAssertEqual(peers.server.pendingByteCount, 5_000_000)
       // Nobody reads: the pump comes to rest, with nothing in memory.
-      loop.wait { peers.server.stream.sending == .socket }
+      loop.wait { peers.server.socket.sending == .socket }
       XCTAssertFalse(isDone)
       XCTAssertFalse(peers.server.isCongested)
-      XCTAssertEqual(peers.server.stream.outputMemoryByteCount, 0)
+      XCTAssertEqual(peers.server.socket.outputMemoryByteCount, 0)
       peers.client.resumeReceiving()
       loop.wait { isDone && record.bytes.count == bytes.count }
       XCTAssertTrue(record.bytes == bytes)

@@ -2,10 +2,11 @@
   internal import Reactor
   internal import SystemPackage
 
-  /// Runs a blocking call on a new thread, and waits for it without blocking one of the tasks'.
+  /// Runs a blocking call on a new thread, and waits for it without blocking a thread of the task
+  /// pool.
   ///
-  /// - Throws: What the body throws; `EAGAIN` if no thread can be started.
-  func onThreadOfItsOwn(_ body: @escaping @Sendable () throws -> Void) async throws {
+  /// - Throws: The error of the body; `EAGAIN` if no thread can be started.
+  func onNewThread(_ body: @escaping @Sendable () throws -> Void) async throws {
     try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, Error>) in
       do throws(Errno) {
         try startThread { continuation.resume(with: Result(catching: body)) }

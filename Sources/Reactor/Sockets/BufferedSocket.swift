@@ -3,29 +3,29 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
-/// What a stream reports, from its events and so never from inside a call to it.
-protocol SocketStreamOwner: AnyObject {
+/// Receives a socket's events, always from the loop and never inside a call to the socket.
+protocol BufferedSocketOwner: AnyObject {
   func bytesArrived()
   func inputEnded()
-  /// The kernel has taken bytes, or somebody is to be told of a piece.
+  /// The kernel took bytes, or a finished piece is to be reported.
   func outputMoved()
-  /// What comes next can be sent now.
+  /// The next bytes are ready to be sent.
   func outputIsReady()
-  /// What comes next cannot be sent, and so nothing is any more.
+  /// The next bytes cannot be sent, so nothing after them can.
   func outputBroke(_ reason: PumpError.Reason)
-  func streamTimedOut(_ direction: Connection.Direction)
-  func streamFailed(_ errno: Errno)
+  func socketTimedOut(_ direction: Connection.Direction)
+  func socketFailed(_ errno: Errno)
 }
 
 /// A connected socket with a buffer for each direction.
 ///
-/// Not a bufferevent of libevent, which asks for the number of bytes before each read, and asks
-/// epoll before each answer whether the socket takes it, and no more afterwards: three system calls
-/// beside the two that a request needs. What a turn has written is sent at its end, and epoll is
-/// asked only where the socket does not take all.
+/// Not a libevent bufferevent. That asks for the number of bytes before each read, and asks epoll
+/// before each response whether the socket is writable and then to stop: three system calls on top
+/// of the two that a request needs. Here the output of a turn is sent at its end, and epoll is used
+/// only if the socket does not take everything.
 @safe
-final class SocketStream {
-  /// -1 once closed.
+final class BufferedSocket {
+  /// -1 after closing.
   private(set) var descriptor: Int32
   private let limits: Limits
   #if !DEBUG
@@ -41,26 +41,26 @@ final class SocketStream {
   private var inputTimeout: Duration?
   private var outputTimeout: Duration?
 
-  /// Keeps the stream, and closes it before it goes.
+  /// The owner keeps this object alive, and closes it before going away.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
-  unowned var owner: (any SocketStreamOwner)?
+  unowned var owner: (any BufferedSocketOwner)?
 
-  /// The memory that the sockets of a loop share.
+  /// The memory shared by a loop's sockets.
   struct Blocks {
     let input = InputBlocks()
     let output = OutputBlocks()
   }
 
   struct Limits {
-    /// The most bytes of input to have.
+    /// The most bytes of input to hold.
     let inputByteCount: Int
-    /// Whether somebody else may have the socket, too, and have made it block.
+    /// Whether other code may hold the socket too, and may have made it blocking.
     let isShared: Bool
   }
 
-  /// Takes over a connected socket that does not block.
+  /// Takes over a connected, non-blocking socket.
   init(_ descriptor: Int32, in registry: EventRegistry, _ blocks: Blocks, _ limits: Limits) {
     self.descriptor = descriptor
     self.limits = limits
@@ -86,10 +86,10 @@ final class SocketStream {
     }
   }
 
-  /// None any more once it is closed.
+  /// 0 after closing.
   var inputByteCount: Int { descriptor == -1 ? 0 : input.count }
 
-  /// Shows all input in one piece. It stays until it is taken.
+  /// Calls `body` with all input in one span. The input is not consumed.
   func withInput<Result, Failure: Error>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -100,14 +100,14 @@ final class SocketStream {
     input.take(min(byteCount, inputByteCount))
   }
 
-  /// Gives the memory of input back once it is closed and nobody looks at it any more.
+  /// Releases the input's memory after closing, when it is no longer in use.
   func dropInput() {
     input.take(input.count)
   }
 
   private func receive(_ fired: Int32) {
     guard fired & EV_READ != 0 else {
-      owner?.streamTimedOut(.input)
+      owner?.socketTimedOut(.input)
       return
     }
     let count = input.receive(from: descriptor, limit: limits.inputByteCount - input.count)
@@ -122,52 +122,52 @@ final class SocketStream {
       input.shrink()
     default:
       guard reason != .wouldBlock, reason != .interrupted else { return }
-      owner?.streamFailed(reason)
+      owner?.socketFailed(reason)
     }
   }
 
   // MARK: Output
 
-  /// What was dropped when it was closed.
+  /// The unsent bytes dropped by closing.
   private var unsentByteCount = 0
 
-  /// When it is closed, what was never sent.
+  /// The unsent bytes; after closing, the bytes that were never sent.
   var outputByteCount: Int { descriptor == -1 ? unsentByteCount : output.byteCount }
 
-  /// What of it is in memory, and not in files.
+  /// Of these, the bytes in memory instead of in files.
   var outputMemoryByteCount: Int { output.memoryByteCount }
 
-  /// What sending waits for.
+  /// The event that sending waits for.
   enum Sending {
     case nothing
     case endOfTurn
-    /// The socket takes no more for the time being.
+    /// The socket to become writable.
     case socket
     /// A file is being read.
     case file
-    /// Nothing: a file that was to be sent has failed.
+    /// The end of the connection: sending a file failed.
     case end
   }
 
   private(set) var sending = Sending.nothing
 
-  /// Whether it is to be sent at the end of the turn, from now on.
+  /// Marks the output to be sent at the end of the turn.
   ///
-  /// - Returns: False where it was before, or the socket is waited for.
+  /// - Returns: False if that was already so, or sending waits for the socket or a file.
   func beginSending() -> Bool {
     guard case .nothing = sending, descriptor != -1 else { return false }
     sending = .endOfTurn
     return true
   }
 
-  /// Hands what was written to the kernel, and the rest when the socket takes it.
+  /// Sends the output, and the rest once the socket is writable.
   func send() {
     guard case .endOfTurn = sending, descriptor != -1 else { return }
     sending = .nothing
     sendSome()
   }
 
-  /// Hands to the kernel what it takes now, and tells nobody of it.
+  /// Sends what the kernel takes now, without reporting it.
   func sendQuietly() {
     guard case .endOfTurn = sending, descriptor != -1 else { return }
     _ = output.send(to: descriptor, isShared: limits.isShared)
@@ -175,7 +175,7 @@ final class SocketStream {
 
   private func sendRest(_ fired: Int32) {
     guard fired & EV_WRITE != 0 else {
-      owner?.streamTimedOut(.output)
+      owner?.socketTimedOut(.output)
       return
     }
     sendSome()
@@ -190,7 +190,7 @@ final class SocketStream {
       wait(for: .end)
       owner?.outputBroke(reason)
     case .failed(let reason):
-      owner?.streamFailed(reason)
+      owner?.socketFailed(reason)
       return
     }
     owner?.outputMoved()
@@ -206,47 +206,47 @@ final class SocketStream {
     sending = next
   }
 
-  /// Of the range that was waited for, or another one.
+  /// Continues after a range became ready, or was removed.
   func rangeIsReady() {
     guard case .file = sending else { return }
     sending = .nothing
     owner?.outputIsReady()
   }
 
-  /// Whether there is nothing to send, and nobody waits to be told so.
+  /// Whether nothing is left to send or to report.
   var isOutputEmpty: Bool { output.isEmpty }
 
-  /// What the kernel has taken, all in all.
+  /// The total that the kernel has taken.
   var sentByteCount: Int64 { output.sentByteCount }
 
-  /// The next piece whose owner is to be told.
+  /// The next finished piece to report.
   func nextSettled() -> OutputBuffer.Settled? {
     output.hasSettled ? output.nextSettled() : nil
   }
 
-  /// Copies bytes, to be sent after what was written before.
+  /// Adds a copy of bytes to the output.
   ///
-  /// - Parameter followingByteCount: How many more are likely to be copied after them.
+  /// - Parameter followingByteCount: The number of bytes likely to be copied after them.
   func write(_ bytes: UnsafeRawBufferPointer, followingByteCount: Int = 0) {
     unsafe output.append(bytes, followingByteCount: followingByteCount)
   }
 
-  /// What became of the attempt to copy a range of a file.
+  /// The result of an attempt to copy a file range.
   enum Copying {
     case done
-    /// Some of it is not in the page cache, or not in the file.
+    /// Some of it is not in the page cache, or beyond the file's end.
     case missed
     case notTried
   }
 
-  /// Copies a small range of a file, if it is in the page cache and little is waiting. Only then
-  /// `whenSent` is called, by ``nextSettled()``.
+  /// Copies a small file range if it is in the page cache and little output is waiting. Only then
+  /// is `whenSent` called, by ``nextSettled()``.
   ///
   /// - Parameter memoryLimit: The most bytes that may wait in memory afterwards.
   func copy(
     _ range: Range<Int64>, of file: File, memoryLimit: Int, _ whenSent: Pump.Handler?
   ) -> Copying {
-    // A range that waits for another one had better be read when its turn comes.
+    // A range queued after another one is better read when its turn comes.
     guard range.lowerBound >= 0, 1...OutgoingRange.smallByteCount ~= Int64(range.count),
       output.rangeCount == 0, output.memoryByteCount + range.count <= memoryLimit
     else { return .notTried }
@@ -261,23 +261,23 @@ final class SocketStream {
     return copying
   }
 
-  /// Takes over a buffer, whose memory is freed once it is sent.
+  /// Adopts a buffer, which is freed once sent.
   func write(_ buffer: consuming IOBuffer) {
     output.append(buffer)
   }
 
-  /// Takes over a buffer, and gives it back by ``nextSettled()``.
+  /// Adopts a buffer, and returns it by ``nextSettled()``.
   func write(_ buffer: consuming IOBuffer, _ handler: @escaping Connection.BufferHandler) {
     output.append(buffer, handler)
   }
 
-  /// Sends a range of a file, of whose end ``nextSettled()`` tells.
+  /// Adds a file range to the output. ``nextSettled()`` reports its end.
   func write(_ range: OutgoingRange) {
-    range.stream = self
+    range.socket = self
     output.append(range)
   }
 
-  /// Sends nothing more of a range.
+  /// Stops sending a range.
   func remove(_ range: OutgoingRange, _ reason: PumpError.Reason) {
     output.remove(range, reason)
     rangeIsReady()
@@ -285,26 +285,27 @@ final class SocketStream {
 
   // MARK: Both
 
-  /// How long nothing may move, from now on; nil is without a limit.
+  /// Sets how long each direction may be idle, from now on; nil sets no limit.
   func setTimeouts(input: Duration?, output: Duration?) {
     (inputTimeout, outputTimeout) = (Self.limited(input), Self.limited(output))
     if isReading { readable?.setTimeout(input) }
     if case .socket = sending { writable?.setTimeout(output) }
   }
 
-  /// A time-out that libevent cannot keep would pass too early; it is years away, so there is none.
+  /// Drops timeouts that libevent cannot represent: they would expire too early, and are years
+  /// long.
   private static func limited(_ timeout: Duration?) -> Duration? {
     timeout.flatMap { $0 > Event.longestTimeout ? nil : $0 }
   }
 
-  /// Closes the socket, and drops what was not sent. Wraps `close(2)`.
+  /// Closes the socket and drops unsent output. Wraps `close(2)`.
   ///
-  /// The memory of input stays, since somebody may be looking at it.
+  /// The input's memory stays, since a handler may be using it.
   func close() {
     guard descriptor != -1 else { return }
     unsentByteCount = outputByteCount
     output.removeAll()
-    // Before the close: the number may be another socket's then.
+    // Removed before closing, since another socket may get the descriptor afterwards.
     readable?.remove()
     writable?.remove()
     (readable, writable) = (nil, nil)
