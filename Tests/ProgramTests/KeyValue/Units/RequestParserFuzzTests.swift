@@ -90,10 +90,10 @@ final class RequestParserFuzzTests: XCTestCase {
   }
 
   private func corpus() throws -> [(name: String, bytes: [UInt8])] {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("Corpus")
-    return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map {
-      ($0, Array(try Data(contentsOf: folder.appendingPathComponent($0))))
+    return try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted().map {
+      ($0, Array(try Data(contentsOf: directory.appendingPathComponent($0))))
     }
   }
 
