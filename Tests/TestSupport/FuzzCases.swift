@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// How many cases a fuzz test runs: `FUZZ_CASES`, or as many as take a few seconds.
+/// The number of cases of a fuzz test: `FUZZ_CASES`, or by default as many as take a few seconds.
 public func fuzzCaseCount(unlessSet usual: Int) -> Int {
   if let text = unsafe getenv("FUZZ_CASES"), let count = Int(unsafe String(cString: text)) {
     return count

@@ -93,7 +93,7 @@ final class AfterTheEndTests: XCTestCase {
       loop.schedule(after: .seconds(1)) { _ = last }
     }
     loop.close()
-    XCTAssertEqual(ended.wait(timeout: .now() + 3), .success, "close() is never answered")
+    XCTAssertEqual(ended.wait(timeout: .now() + 3), .success, "close() never completes")
   }
 
   func test_anActorsIsolationHoldsWhileItsLoopEnds() throws {
@@ -140,7 +140,7 @@ final class AfterTheEndTests: XCTestCase {
     loop.close()
     XCTAssertEqual(outcomes, [.canceled])
     XCTAssertTrue(isClosed)
-    // The helper still waits on it, so the number is nobody else's.
+    // The helper still waits on it, so the number is not reused.
     XCTAssertGreaterThanOrEqual(fcntl(number, F_GETFD), 0)
     // The wait ends, the lock that it got is released, and the file closed.
     Glibc.close(holder.rawValue)

@@ -31,7 +31,7 @@ extension Call {
           || index < new.count && found[index] == new[index]
       }
       return isEither && found.count >= old.count && found.count <= max(old.count, new.count)
-        ? nil : "\(name): bytes that nobody wrote"
+        ? nil : "\(name): bytes that were never written"
     }
   }
 
@@ -42,7 +42,7 @@ extension Call {
       if outcome.kind == .value {
         return found == new ? nil : "\(name): reported done, and is not on the disk"
       }
-      return new.starts(with: found) ? nil : "\(name): bytes that nobody wrote"
+      return new.starts(with: found) ? nil : "\(name): bytes that were never written"
     }
   }
 

@@ -71,7 +71,7 @@ final class CloseWhileBusyTests: XCTestCase {
     XCTAssertTrue(ends, "close() goes on as long as others pass calls on")
   }
 
-  func test_aWriterThatWaitsForBytesOfTheQueueIsAnsweredWhenTheLoopIsDropped() throws {
+  func test_aWriterThatWaitsForBytesOfTheQueueCompletesWhenTheLoopIsDropped() throws {
     let folder = try TemporaryFolder()
     let path = folder.path.appending("file")
     var ends: [Int32] = [0, 0]

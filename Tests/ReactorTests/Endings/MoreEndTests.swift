@@ -165,7 +165,7 @@ final class MoreEndTests: XCTestCase {
       }
     }
     unsafe event_base_dispatch(base)
-    XCTAssertEqual(late, 1, "the loop ended although somebody holds it")
+    XCTAssertEqual(late, 1, "the loop ended although it is still referenced")
     unsafe event_base_free(base)
   }
 

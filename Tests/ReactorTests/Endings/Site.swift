@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Where a cell takes place: a folder, a loop, and all that the user of the loop holds.
+/// Where a cell takes place: a directory, a loop, and all that the user of the loop holds.
 final class Site {
   /// The old content of each file, and the new one.
   static let old = Pattern.block(1, byteCount: 3000)
@@ -21,7 +21,7 @@ final class Site {
   private var enders: [() -> Void] = []
   weak private(set) var weakLoop: EventLoop?
   let blockers = Blockers()
-  /// Whether the call is one for which `close()` waits until somebody lets it end.
+  /// Whether `close()` waits for the call until the test lets it end.
   let closeWaits: Bool
 
   init(

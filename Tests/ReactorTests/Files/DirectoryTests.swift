@@ -89,7 +89,7 @@ final class DirectoryTests: XCTestCase {
     XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path.string), [])
   }
 
-  func test_folderCanBeSynced() throws {
+  func test_directoryCanBeSynced() throws {
     let folder = try TemporaryFolder()
     try with(folder) { $0.sync($1) }
   }
@@ -108,7 +108,7 @@ final class DirectoryTests: XCTestCase {
     try with(folder) { $0.openFile(path, .readOnly, options: options, $1) }.openingStatus
   }
 
-  /// Opens a folder in a loop of its own, and runs one call of it to its end.
+  /// Opens a directory in a loop of its own, and runs one call of it to its end.
   @discardableResult
   private func with<Value>(
     _ folder: TemporaryFolder,

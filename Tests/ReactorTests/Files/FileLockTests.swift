@@ -78,7 +78,7 @@ final class FileLockTests: XCTestCase {
     for other in others { try loop.close(other) }
   }
 
-  func test_requestThatIsGivenUpIsAnsweredOnce_andLeavesNoLock() throws {
+  func test_requestThatIsGivenUpCompletesOnce_andLeavesNoLock() throws {
     let (loop, first, second) = try pair()
     XCTAssertTrue(try loop.value { first.tryLock(.exclusive, $0) })
     XCTAssertEqual(

@@ -44,7 +44,7 @@ final class AwaitedReadTests: XCTestCase {
     XCTAssertEqual(errors, [.invalidArgument, .badFileDescriptor])
   }
 
-  func test_cancelledTaskStartsNothing_andOneThatWaitsIsAnsweredAtOnce() throws {
+  func test_cancelledTaskStartsNothing_andAWaitingOneEndsAtOnce() throws {
     let folder = try TemporaryFolder()
     let path = folder.path.appending("pipe")
     // Never written to: the read would wait for ever.

@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// A loop in a base that somebody else made, and that C's `event_base_dispatch` runs.
+/// A loop in a borrowed base, which C's `event_base_dispatch` runs.
 final class BorrowedBaseTests: XCTestCase {
   /// An event base as a C program has one, with a deadline that is not counted as an event of it.
   @safe

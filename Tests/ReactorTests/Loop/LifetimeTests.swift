@@ -51,21 +51,21 @@ final class LifetimeTests: XCTestCase {
     XCTAssertLessThanOrEqual(try openDescriptors().count, before + 6, "the queue of `loop`")
   }
 
-  func test_everyRequestIsAnsweredOnce_whenTheLoopGoesWithoutBeingClosed() throws {
+  func test_everyRequestCompletesOnce_whenTheLoopGoesWithoutBeingClosed() throws {
     let folder = try TemporaryFolder()
     let descriptor = try folder.open("file")
     _ = try descriptor.writeAll([UInt8](repeating: 7, count: 100))
-    var answers = [Int](repeating: 0, count: 100)
+    var completions = [Int](repeating: 0, count: 100)
     do {
       let loop = try EventLoop()
       let file = AIOFile(descriptor, queue: loop.queue)
       for number in 0..<100 {
         try file.read(into: IOBuffer(capacity: 1), at: Int64(number)) { _, _ in
-          answers[number] += 1
+          completions[number] += 1
         }
       }
     }
-    XCTAssertEqual(answers, [Int](repeating: 1, count: 100))
+    XCTAssertEqual(completions, [Int](repeating: 1, count: 100))
   }
 
   func test_offloadedWorkOverTheLimitIsRefused_andFilesReportIt() throws {

@@ -85,7 +85,7 @@ final class TurnTests: XCTestCase {
     }
   }
 
-  func test_completionsHaveALargerShareOfTheTurn_whileNobodyElseIsWatched() throws {
+  func test_completionsHaveALargerBudget_whileNothingElseIsWatched() throws {
     var configuration = EventLoop.Configuration()
     configuration.queue.completionsPerDrain = 50
     configuration.cachedReadsPerSharedTurn = 3
@@ -125,11 +125,11 @@ final class TurnTests: XCTestCase {
       for _ in 0..<5 { await Task.yield() }
     }
     loop.run(for: .milliseconds(2))
-    let figures = loop.statistics
-    XCTAssertEqual(figures.callCount, 3)
-    XCTAssertGreaterThanOrEqual(figures.jobCount, 6)
-    XCTAssertGreaterThanOrEqual(figures.timerLags.count, 1)
-    XCTAssertGreaterThanOrEqual(figures.turnCount, 2)
+    let statistics = loop.statistics
+    XCTAssertEqual(statistics.callCount, 3)
+    XCTAssertGreaterThanOrEqual(statistics.jobCount, 6)
+    XCTAssertGreaterThanOrEqual(statistics.timerLags.count, 1)
+    XCTAssertGreaterThanOrEqual(statistics.turnCount, 2)
   }
 }
 

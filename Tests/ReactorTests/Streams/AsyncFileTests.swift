@@ -166,7 +166,7 @@ final class AsyncFileTests: AsyncFileTestCase {
         if kept.count < 3 { kept.append(chunk) }
       }
       XCTAssertTrue(read == bytes)
-      // Nobody has written over what was kept.
+      // The kept bytes were not overwritten.
       XCTAssertTrue(kept.flatMap { Array($0.take()) } == Array(bytes.prefix(2997)))
       try await file.close()
       try folder.write("one\ntwo\r\n\nthree".utf8, to: "text")

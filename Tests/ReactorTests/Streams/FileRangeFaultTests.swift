@@ -234,14 +234,14 @@ final class FileRangeFaultTests: FileRangeTestCase {
       [.failure(PumpError(.connection(.failed(.connectionReset)), byteCountDone: 0))])
   }
 
-  func test_socketThatSomebodyMadeBlockIsNotWaitedFor() throws {
+  func test_socketThatWasMadeBlockingIsNotWaitedFor() throws {
     let (_, loop, file, socket) = try make(FaultyFileCalls())
     let connection = socket.connection
     let descriptor = connection.stream.descriptor
     XCTAssertEqual(fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK), 0)
     let outcomes = RangeOutcomes()
     connection.write(file, 0..<Self.whole, outcomes.note)
-    // Nobody reads: the loop would hang.
+    // No one reads: the loop would hang.
     loop.wait { connection.stream.sending == .socket }
     assertReceived(Self.bytes, from: socket)
     XCTAssertEqual(loop.statistics.uncopiedFileByteCount, 0)

@@ -35,8 +35,8 @@ final class FileRangeTests: FileRangeTestCase {
         XCTAssertEqual(outcomes.results, counts.map { .success($0) }, "seed \(seed)")
         XCTAssertEqual(socket.connection.pendingByteCount, 0)
         XCTAssertEqual(socket.connection.sentByteCount, Int64(expected.count))
-        let figures = loop.statistics
-        if !sendsFilesWithoutCopy { XCTAssertEqual(figures.uncopiedFileByteCount, 0) }
+        let statistics = loop.statistics
+        if !sendsFilesWithoutCopy { XCTAssertEqual(statistics.uncopiedFileByteCount, 0) }
         socket.end()
         try loop.close(file)
       }

@@ -210,7 +210,7 @@ final class FileWriterTests: FileWriterTestCase {
     }
     let path = folder.path.appending("file")
     let error = FileError(operation: .write, path: path, errno: .badFileDescriptor)
-    // Everything is in the file, but nobody can see to it any more that it stays there.
+    // Everything is in the file, but nothing can ensure any more that it stays there.
     try loop.value { writer.flush($0) }
     XCTAssertEqual(
       try loop.error { writer.flush(durably: true, $0) },

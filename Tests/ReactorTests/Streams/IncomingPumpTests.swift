@@ -110,7 +110,7 @@ final class IncomingPumpTests: PumpTestCase {
     XCTAssertEqual(result, .failure(PumpError(.canceled, byteCountDone: 3)))
     pump?.cancel()
     XCTAssertEqual(try folder.contents(of: "file"), Array("abc".utf8))
-    // Somebody else may read from it now.
+    // Other code may read from it now.
     let record = Record(of: peers.server)
     try peers.client.write(Array("def".utf8))
     loop.wait { record.text == "def" }
