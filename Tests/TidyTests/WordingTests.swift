@@ -1,0 +1,72 @@
+import Testing
+
+/// Documents and doc comments use the field's words, in plain English.
+struct WordingTests {
+  /// Beginnings of words that have a better counterpart, and the counterpart.
+  private static let replaced = [
+    ("unless set", "by default"),
+    ("polite", "graceful shutdown"),
+    ("folder", "directory"),
+    ("figures", "statistics, measurements"),
+    ("answer", "response, reply, result"),
+    ("harvest", "reap"),
+    ("hand over", "submit"),
+    ("hands over", "submits"),
+    ("handed over", "submitted"),
+    ("doorbell", "sync marker"),
+    ("callLater", "nextTurn"),
+    ("helperLimit", "aioThreadLimit, offloadThreadLimit"),
+    ("streamLimit", "blockingFileLimit"),
+    ("nobody", "the code or the case that is meant"),
+    ("somebody", "the code or the case that is meant"),
+    ("so many", "this many, the number"),
+    ("for ever", "permanently, without end"),
+    ("anew", "again"),
+    ("behind the back", "in the background"),
+    ("time-out", "timeout"),
+  ]
+
+  /// Files and directories that still use these words.
+  private static let exceptions = [
+    "Sources/Reactor/", "Sources/ReactorHTTP/", "Sources/FileServer/", "docs/aio-fileserver.md",
+    "docs/benchmarks.md", "docs/public-api.md",
+  ]
+
+  @Test(arguments: replaced)
+  func wordHasABetterOne(_ word: String, _ better: String) {
+    for text in Self.texts {
+      let places = text.places { $0.hasWord(beginningWith: word) }
+      #expect(places == [], "\"\(word)\": say \(better)")
+    }
+  }
+
+  /// The prose of the documents, and the doc comments of the sources.
+  private static let texts: [TextFile] = {
+    let sources = Repository.files("Sources", ending: [".swift"]).map { $0.keeping(\.isDocComment) }
+    return (Repository.documents.map(\.prose) + sources).filter { text in
+      !exceptions.contains { text.path.hasPrefix($0) }
+    }
+  }()
+}
+
+extension TextFile {
+  /// The document without code blocks and comments; the lines keep their numbers.
+  fileprivate var prose: TextFile {
+    var isCode = false
+    return keeping { line in
+      if line.hasPrefix("```") { isCode.toggle() }
+      return !isCode && !line.hasPrefix("<!--")
+    }
+  }
+}
+
+extension Substring {
+  fileprivate var isDocComment: Bool { trimmingPrefix { $0 == " " }.hasPrefix("///") }
+
+  fileprivate func hasWord(beginningWith beginning: String) -> Bool {
+    let line = lowercased()
+    return line.ranges(of: beginning.lowercased()).contains { range in
+      range.lowerBound == line.startIndex || !line[line.index(before: range.lowerBound)].isLetter
+    }
+  }
+}
