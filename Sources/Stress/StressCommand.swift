@@ -16,8 +16,8 @@ struct StressCommand: ParsableCommand {
       everything was right. SIGINT and SIGTERM end the load early; the operations so far are \
       verified and reported.
 
-      Exit status: 0 if everything was verified; 1 if something was wrong, with the error, its place \
-      and the seed on standard error; 64 for invalid options.
+      Exit status: 0 if everything was verified; 1 if something was wrong, with the error, its \
+      place and the seed on standard error; 64 for invalid options.
       """)
 
   @OptionGroup var options: StressOptions

@@ -151,7 +151,7 @@ final class StressFile {
       try await file.write(buffer, at: offset)
     } catch  where isDirect && error.errno == .invalidArgument {
       throw StartFailure(
-        "--direct: the disk of \"\(path)\" does not support blocks of \(format.blockByteCount) bytes"
+        "--direct: the disk of \"\(path)\" does not take blocks of \(format.blockByteCount) bytes"
       )
     } catch {
       throw error

@@ -2,7 +2,7 @@ import Testing
 
 /// Documents and doc comments use the field's words, in plain English.
 struct WordingTests {
-  /// Beginnings of words that have a better counterpart, and the counterpart.
+  /// Beginnings of words, and phrases, that have a better counterpart; and the counterpart.
   private static let replaced = [
     ("unless set", "by default"),
     ("polite", "graceful shutdown"),
@@ -35,7 +35,7 @@ struct WordingTests {
   @Test(arguments: replaced)
   func wordHasABetterOne(_ word: String, _ better: String) {
     for text in Self.texts {
-      let places = text.places { $0.hasWord(beginningWith: word) }
+      let places = text.places { $0.hasWord(beginningWith: word.lowercased()) }
       #expect(places == [], "\"\(word)\": say \(better)")
     }
   }
@@ -63,10 +63,15 @@ extension TextFile {
 extension Substring {
   fileprivate var isDocComment: Bool { trimmingPrefix { $0 == " " }.hasPrefix("///") }
 
+  /// Whether a word of the line begins like this; a phrase has to end with a word, too.
   fileprivate func hasWord(beginningWith beginning: String) -> Bool {
     let line = lowercased()
-    return line.ranges(of: beginning.lowercased()).contains { range in
-      range.lowerBound == line.startIndex || !line[line.index(before: range.lowerBound)].isLetter
+    guard line.contains(beginning) else { return false }
+    return line.ranges(of: beginning).contains { range in
+      let isStart =
+        range.lowerBound == line.startIndex || !line[line.index(before: range.lowerBound)].isLetter
+      let isEnd = range.upperBound == line.endIndex || !line[range.upperBound].isLetter
+      return isStart && (isEnd || !beginning.contains(" "))
     }
   }
 }

@@ -36,7 +36,8 @@ final class FailedSyncTests: KeyValueTestCase {
       let refusal = try client.ask("SET", "key", "new").errorText
       XCTAssertEqual(
         refusal,
-        "MISCONF The log cannot be written: Input/output error. Writes are refused, reads go on.")
+        "MISCONF The log cannot be written: Input/output error. Writes are refused; reads continue."
+      )
       XCTAssertEqual(try client.ask("GET", "key"), "old")
       try repeatUntil("the repair had failed") {
         try site.errors().contains("the log cannot be repaired")

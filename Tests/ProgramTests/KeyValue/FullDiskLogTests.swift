@@ -17,7 +17,8 @@ final class FullDiskLogTests: KeyValueTestCase {
     }
     XCTAssertEqual(
       refusal,
-      "MISCONF The log cannot be written: No space left on device. Writes are refused, reads go on."
+      "MISCONF The log cannot be written: No space left on device. "
+        + "Writes are refused; reads continue."
     )
     // The disk is full because of data, not because of a preallocation.
     XCTAssertGreaterThan(count, 18)

@@ -47,7 +47,7 @@ final class LogTests: KeyValueTestCase {
     try site.setLog(text)
     let outcome = try site.runToEnd()
     XCTAssertEqual(outcome.status, 1)
-    XCTAssertTrue(outcome.errors.contains("not a log of aio-kv"), outcome.errors)
+    XCTAssertTrue(outcome.errors.contains("not an aio-kv log"), outcome.errors)
     XCTAssertEqual(try site.log(), text)
   }
 
