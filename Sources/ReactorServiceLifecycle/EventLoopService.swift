@@ -110,7 +110,7 @@ internal import PosixAIO
       remote?.execute { loop in loop.stop() }
     }
 
-    /// - Returns: Whether there was no earlier request.
+    /// - Returns: Whether nobody has asked for anything yet.
     func connect(to remote: EventLoop.Remote) -> Bool {
       state.withLock { state in
         state.remote = remote

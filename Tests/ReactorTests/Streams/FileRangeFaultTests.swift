@@ -241,7 +241,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
     XCTAssertEqual(fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK), 0)
     let outcomes = RangeOutcomes()
     connection.write(file, 0..<Self.whole, outcomes.note)
-    // No one reads: the loop would hang.
+    // Nothing is read: the loop would hang.
     loop.wait { connection.stream.sending == .socket }
     assertReceived(Self.bytes, from: socket)
     XCTAssertEqual(loop.statistics.uncopiedFileByteCount, 0)

@@ -21,7 +21,7 @@ final class OutgoingPumpTests: PumpTestCase {
         isDone = true
       }
       XCTAssertEqual(peers.server.pendingByteCount, 5_000_000)
-      // No one reads: the pump comes to rest, with nothing in memory.
+      // Nothing is read: the pump comes to rest, with nothing in memory.
       loop.wait { peers.server.stream.sending == .socket }
       XCTAssertFalse(isDone)
       XCTAssertFalse(peers.server.isCongested)
