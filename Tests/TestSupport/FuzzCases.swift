@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// The number of cases of a fuzz test: `FUZZ_CASES`, or by default as many as take a few seconds.
-public func fuzzCaseCount(unlessSet usual: Int) -> Int {
+public func fuzzCaseCount(default usual: Int) -> Int {
   if let text = unsafe getenv("FUZZ_CASES"), let count = Int(unsafe String(cString: text)) {
     return count
   }

@@ -14,7 +14,7 @@ final class Site {
   let root: FilePath
 
   /// The folder around the root, with the secret in it.
-  let surroundings: TemporaryFolder
+  let surroundings: TemporaryDirectory
 
   /// The folder that is served, as the server sees it, should it have mounts of its own.
   private let seenRoot: String
@@ -24,7 +24,7 @@ final class Site {
   init(
     _ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }
   ) throws {
-    surroundings = try TemporaryFolder()
+    surroundings = try TemporaryDirectory()
     try surroundings.write(Self.secret.utf8, to: "secret")
     try surroundings.write([], to: "errors")
     root = surroundings.path.appending("root")

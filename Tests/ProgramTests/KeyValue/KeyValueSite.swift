@@ -11,13 +11,13 @@ final class KeyValueSite {
   static let logName = "aio-kv.log"
 
   private(set) var server: ServerProcess
-  let directory: TemporaryFolder
+  let directory: TemporaryDirectory
   private let arguments: [String]
   private let launcher: [String]
   private let errorsPath: String
 
   init(_ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }) throws {
-    directory = try TemporaryFolder()
+    directory = try TemporaryDirectory()
     try FileManager.default.createDirectory(
       atPath: directory.path.appending("data").string, withIntermediateDirectories: false)
     try directory.write([], to: "errors")

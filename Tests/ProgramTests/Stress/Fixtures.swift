@@ -8,7 +8,7 @@ import XCTest
 final class StressProcess {
   private let process = Process()
   private let output = Pipe()
-  private let directory: TemporaryFolder
+  private let directory: TemporaryDirectory
 
   /// Between two calls of what is done until the end.
   private static let pauseMilliseconds: Int32 = 20
@@ -24,7 +24,7 @@ final class StressProcess {
   ///   - launcher: A command in front of the program's path, which in the end becomes the program.
   ///   - directory: Where it runs, and where its output goes.
   init(
-    launcher: [String] = [], _ arguments: [String], in directory: TemporaryFolder
+    launcher: [String] = [], _ arguments: [String], in directory: TemporaryDirectory
   ) throws {
     self.directory = directory
     let command = launcher + [try Program.url("aio-stress").path] + arguments
@@ -79,10 +79,10 @@ final class StressProcess {
 
 /// Tests that run `aio-stress` in a directory of their own.
 class StressTestCase: XCTestCase {
-  private(set) var directory: TemporaryFolder!
+  private(set) var directory: TemporaryDirectory!
 
   override func setUpWithError() throws {
-    directory = try TemporaryFolder()
+    directory = try TemporaryDirectory()
   }
 
   override func tearDown() {

@@ -32,7 +32,7 @@ final class StressRefusalTests: StressTestCase {
   func test_fileInUseStays() throws {
     let first = try StressProcess(Self.small + ["--duration", "1000"], in: directory)
     try waitUntilWhole()
-    let elsewhere = try TemporaryFolder()
+    let elsewhere = try TemporaryDirectory()
     let path = directory.path.appending("file").string
     let second = try StressProcess(
       ["--file", path, "--size", "64K", "--ops", "10"], in: elsewhere

@@ -13,7 +13,7 @@ import XCTest
 final class KeptFolder {
   typealias Outcome = Result<OpenFile, FileError>
 
-  let folder: TemporaryFolder
+  let folder: TemporaryDirectory
   let loop: EventLoop
 
   /// What the file system was asked for, in order.
@@ -28,7 +28,7 @@ final class KeptFolder {
 
   /// - Parameter configuration: Its validity of a second is used unless the test sets another.
   init(_ configuration: OpenFiles.Configuration = .init()) throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     loop = try EventLoop()
     directory = try Self.directory(folder.path, on: loop)
     kept = OpenFiles(

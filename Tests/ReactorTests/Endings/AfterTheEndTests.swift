@@ -32,7 +32,7 @@ final class AfterTheEndTests: XCTestCase {
 
   /// A task of the executor closes its file when its read was cut off, as everybody does.
   func test_aTaskOfTheExecutorClosesItsFileWhateverTheMomentOfTheEnd() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Array("hello".utf8), to: "file")
     let path = folder.path.appending("file")
     var lost = 0
@@ -70,7 +70,7 @@ final class AfterTheEndTests: XCTestCase {
       init(_ body: @escaping () -> Void) { self.body = body }
       deinit { body() }
     }
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Array("hello".utf8), to: "file")
     let path = folder.path.appending("file")
     let loop = try EventLoop()
@@ -117,7 +117,7 @@ final class AfterTheEndTests: XCTestCase {
   // MARK: - Locks
 
   func test_numberStaysOpen_whileAHelperWaitsForALockThatWasGivenUp() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1], to: "contested")
     let holder = try folder.open("contested")
     XCTAssertEqual(setLock(holder.rawValue, F_WRLCK), 0)

@@ -30,7 +30,7 @@ struct Cell {
     weak var reply: Reply?
     weak var loop: EventLoop?
     var recorder: Recorder?
-    var folder: TemporaryFolder?
+    var folder: TemporaryDirectory?
     var mayBeDropped = false
 
     func complaints() throws -> [String] {

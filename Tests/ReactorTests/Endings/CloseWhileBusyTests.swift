@@ -72,7 +72,7 @@ final class CloseWhileBusyTests: XCTestCase {
   }
 
   func test_aWriterThatWaitsForBytesOfTheQueueCompletesWhenTheLoopIsDropped() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     var ends: [Int32] = [0, 0]
     unsafe XCTAssertEqual(pipe(&ends), 0)

@@ -16,7 +16,7 @@ final class EndingsInNumbersTests: XCTestCase {
   private static let heapTolerance = 32 * 1024
 
   func test_everythingStaysFlat_whenLoopsAreMadeAndDropped_aThirdOfThemInFlight() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Site.old, to: "file")
     let completions = Completions()
     for number in 0..<Self.firstLoopCount { try makeAndDrop(number, folder, completions) }
@@ -38,7 +38,7 @@ final class EndingsInNumbersTests: XCTestCase {
 
   /// Every third loop has something in flight.
   private func makeAndDrop(
-    _ number: Int, _ folder: TemporaryFolder, _ completions: Completions
+    _ number: Int, _ folder: TemporaryDirectory, _ completions: Completions
   ) throws {
     let loop = try EventLoop()
     guard number % 3 == 0 else { return }

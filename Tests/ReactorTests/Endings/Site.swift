@@ -12,7 +12,7 @@ final class Site {
   static let old = Pattern.block(1, byteCount: 3000)
   static let new = Pattern.block(2, byteCount: 3000)
 
-  let folder: TemporaryFolder
+  let folder: TemporaryDirectory
   let base: ForeignBase?
   /// The only reference to the loop that the cell has.
   private(set) var loop: EventLoop?
@@ -28,7 +28,7 @@ final class Site {
     borrowing isBorrowed: Bool, _ configuration: EventLoop.Configuration, closeWaits: Bool
   ) throws {
     self.closeWaits = closeWaits
-    folder = try TemporaryFolder(in: Site.parent)
+    folder = try TemporaryDirectory(in: Site.parent)
     base = isBorrowed ? try ForeignBase() : nil
     if let base {
       loop = try unsafe EventLoop(borrowing: base.pointer, configuration: configuration)

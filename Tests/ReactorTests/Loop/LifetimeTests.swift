@@ -12,7 +12,7 @@ final class LifetimeTests: XCTestCase {
   // MARK: The end
 
   func test_closeFinishesFilesAndCalls_firesNoTimer_andGivesEverythingBack() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let before = try openDescriptors().count
     var done: [String] = []
     let loop = try EventLoop()
@@ -52,7 +52,7 @@ final class LifetimeTests: XCTestCase {
   }
 
   func test_everyRequestCompletesOnce_whenTheLoopGoesWithoutBeingClosed() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let descriptor = try folder.open("file")
     _ = try descriptor.writeAll([UInt8](repeating: 7, count: 100))
     var completions = [Int](repeating: 0, count: 100)
@@ -181,7 +181,7 @@ final class LifetimeTests: XCTestCase {
 
   /// The signals that a child of `posix_spawn(3)` blocks, as the kernel prints them.
   private func blockedSignals(_ attributes: inout posix_spawnattr_t) throws -> String {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let command = "grep SigBlk /proc/self/status | cut -f 2 > \(folder.path)/mask"
     let words: [String] = ["sh", "-c", command]
     var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]

@@ -53,7 +53,7 @@ final class TurnTests: XCTestCase {
     for isAwaited in [false, true] {
       var configuration = EventLoop.Configuration()
       configuration.cachedReadsPerSharedTurn = 16
-      let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+      let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
       try folder.write([1], to: "file")
       let flood = Flood(loop)
       File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
@@ -89,7 +89,7 @@ final class TurnTests: XCTestCase {
     var configuration = EventLoop.Configuration()
     configuration.queue.completionsPerDrain = 50
     configuration.cachedReadsPerSharedTurn = 3
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
     try folder.write([1], to: "file")
     var file: File?
     File.open(folder.path.appending("file"), .readOnly, on: loop) { file = try? $0.get() }

@@ -37,7 +37,7 @@ final class ListenerTests: XCTestCase {
   }
 
   func test_socketFileGoesWithItsListener_butNotAnothers() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("socket")
     let listener = try Listener(on: loop, .unix(path))
     XCTAssertEqual(listener.address, .unix(path))

@@ -207,7 +207,7 @@ final class AsyncFileTests: AsyncFileTestCase {
 
   func test_pumpsAreAwaited() throws {
     let loop = try EventLoop()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let peers = try Peers(on: loop)
     let bytes = Pattern.block(1, byteCount: 1_000_000)
     try folder.write(bytes, to: "file")

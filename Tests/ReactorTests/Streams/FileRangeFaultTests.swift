@@ -13,8 +13,8 @@ final class FileRangeFaultTests: FileRangeTestCase {
 
   private func make(
     _ calls: FaultyFileCalls? = nil, sendBufferByteCount: Int32? = nil
-  ) throws -> (TemporaryFolder, EventLoop, File, AdoptedSocket) {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+  ) throws -> (TemporaryDirectory, EventLoop, File, AdoptedSocket) {
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     if let calls { loop.core.fileCalls = calls }
     try folder.write(Self.bytes, to: "file")
     let file = try loop.open(folder.path.appending("file"))

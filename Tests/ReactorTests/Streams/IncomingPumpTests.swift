@@ -9,7 +9,7 @@ import XCTest
 final class IncomingPumpTests: PumpTestCase {
   /// Calls `body` when the file has a text.
   private func whenWritten(
-    _ text: String, _ folder: TemporaryFolder, _ loop: EventLoop, _ body: @escaping () -> Void
+    _ text: String, _ folder: TemporaryDirectory, _ loop: EventLoop, _ body: @escaping () -> Void
   ) {
     var ticker: EventLoop.Timer?
     ticker = loop.schedule(every: .milliseconds(1)) {

@@ -12,12 +12,12 @@ import XCTest
 struct OpenLog {
   static let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  let directory: TemporaryFolder
+  let directory: TemporaryDirectory
   let log: Log
 
   /// Opens a log with these bytes, as a start of the server does; a new one if there are none.
   init(_ bytes: some Collection<UInt8> = [], on loop: EventLoop) throws {
-    directory = try TemporaryFolder()
+    directory = try TemporaryDirectory()
     if !bytes.isEmpty { try directory.write(bytes, to: DataDirectory.logName) }
     var opened: Result<Log, StartFailure>?
     DataDirectory.open(directory.path, writesThrough: true, on: loop) { result in

@@ -10,7 +10,7 @@ import XCTest
 /// A million cases: `FUZZ_CASES=1000000 swift test --filter RequestParserFuzzTests`;
 /// `AIO_TEST_SEED` repeats a run.
 final class RequestParserFuzzTests: XCTestCase {
-  private let caseCount = fuzzCaseCount(unlessSet: 50_000)
+  private let caseCount = fuzzCaseCount(default: 50_000)
 
   /// Small enough for a case to reach them.
   private static let limits: RequestParser.Limits = {

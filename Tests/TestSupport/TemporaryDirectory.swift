@@ -3,7 +3,7 @@ import Glibc
 public import SystemPackage
 
 /// A directory for one test, removed with its contents.
-public final class TemporaryFolder {
+public final class TemporaryDirectory {
   /// Where it is.
   public let path: FilePath
 
