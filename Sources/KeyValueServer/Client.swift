@@ -2,20 +2,20 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// A client: its requests are run as they come, and its answers sent in the same order.
+/// A client. Its requests run as they arrive, and the replies are sent in the same order.
 ///
-/// An answer that tells of a change waits until that is settled, and so does every answer behind
-/// it. Those of the batch that is in flight and those of the one that is gathering are kept apart.
+/// A reply that depends on a change waits until that change is committed, and every later reply
+/// waits too. Replies that wait for the batch in flight and for the pending batch are kept apart.
 final class Client {
-  /// The answers that wait for a batch.
-  private struct HeldAnswers {
+  /// Replies that wait for a batch.
+  private struct DelayedReplies {
     var bytes: Bytes = []
-    /// Those that tell what is not true if the batch fails.
+    /// The ranges of replies that are untrue if the batch fails.
     var dependent: [Range<Int>] = []
 
     var isEmpty: Bool { bytes.isEmpty }
 
-    /// The same with an error in the place of each dependent one.
+    /// The replies with each dependent one replaced by an error.
     func failed(_ error: Bytes) -> Bytes {
       var failed: Bytes = []
       var offset = 0
@@ -30,14 +30,14 @@ final class Client {
 
   private enum State {
     case serving
-    /// No more requests are taken; it is closed when it has its answers.
+    /// Accepts no more requests, and closes after the last reply.
     case ending
     case closed
   }
 
   private static let directByteCount = 64 * 1024
-  /// The bytes of answers that wait for the log before no more requests are taken.
-  private static let heldByteLimit = 1024 * 1024
+  /// While this many bytes of replies wait for the log, no more requests are accepted.
+  private static let delayedByteLimit = 1024 * 1024
 
   let connection: Connection
   private unowned let server: Server
@@ -45,10 +45,10 @@ final class Client {
   private var parser = RequestParser()
   private var state = State.serving
 
-  /// The answers that wait for nothing, until they are sent together.
+  /// Replies that wait for no batch, until they are sent together.
   private var direct: Bytes = []
-  private var inFlight = HeldAnswers()
-  private var gathering = HeldAnswers()
+  private var inFlight = DelayedReplies()
+  private var pending = DelayedReplies()
 
   init(_ connection: Connection, _ server: Server, _ call: Call) {
     self.connection = connection
@@ -59,8 +59,8 @@ final class Client {
     connection.onDrained = { [unowned self] _ in updateReceiving() }
     connection.onClose = { [self] _, _ in
       state = .closed
-      inFlight = HeldAnswers()
-      gathering = HeldAnswers()
+      inFlight = DelayedReplies()
+      pending = DelayedReplies()
       self.server.remove(self)
     }
   }
@@ -77,7 +77,7 @@ final class Client {
     } catch {
       call.reply.removeAll()
       call.reply.error("ERR Protocol error: \(error.reason)")
-      place(call.reply.bytes, .settled)
+      enqueue(call.reply.bytes, .committed)
       end()
     }
     sendDirect()
@@ -88,8 +88,8 @@ final class Client {
 
   private func run(_ request: [Bytes]) {
     server.commandCount += 1
-    call.run(request, isHolding ? .newest : .settled)
-    place(call.reply.bytes, call.database.standing)
+    call.run(request, hasDelayedReplies ? .newest : .committed)
+    enqueue(call.reply.bytes, call.database.durability)
     switch call.effect {
     case .none: break
     case .closing: end()
@@ -97,40 +97,40 @@ final class Client {
     }
   }
 
-  private var isHolding: Bool { !inFlight.isEmpty || !gathering.isEmpty }
+  private var hasDelayedReplies: Bool { !inFlight.isEmpty || !pending.isEmpty }
 
   private var canTakeMore: Bool {
     state == .serving && !connection.isCongested
-      && inFlight.bytes.count + gathering.bytes.count < Self.heldByteLimit
-      && (gathering.isEmpty || !server.isBatchFull)
+      && inFlight.bytes.count + pending.bytes.count < Self.delayedByteLimit
+      && (pending.isEmpty || !server.isBatchFull)
   }
 
-  /// Takes requests again, or no more, as everything together says.
+  /// Resumes or pauses receiving, depending on the state.
   func updateReceiving() {
     guard state == .serving, connection.isReceivingPaused == canTakeMore else { return }
     if canTakeMore { connection.resumeReceiving() } else { connection.pauseReceiving() }
   }
 
-  // MARK: - Answers
+  // MARK: - Replies
 
-  private func place(_ answer: Bytes, _ standing: Standing) {
-    guard !answer.isEmpty else { return }
-    if standing == .gathering || !gathering.isEmpty {
-      if gathering.isEmpty { server.gatheringClients.append(self) }
-      hold(answer, isDependent: standing != .settled, in: &gathering)
-    } else if standing == .inFlight || !inFlight.isEmpty {
+  private func enqueue(_ reply: Bytes, _ durability: Durability) {
+    guard !reply.isEmpty else { return }
+    if durability == .pending || !pending.isEmpty {
+      if pending.isEmpty { server.pendingClients.append(self) }
+      delay(reply, isDependent: durability != .committed, in: &pending)
+    } else if durability == .inFlight || !inFlight.isEmpty {
       if inFlight.isEmpty { server.inFlightClients.append(self) }
-      hold(answer, isDependent: standing != .settled, in: &inFlight)
+      delay(reply, isDependent: durability != .committed, in: &inFlight)
     } else {
-      direct += answer
+      direct += reply
       if direct.count >= Self.directByteCount { sendDirect() }
     }
   }
 
-  private func hold(_ answer: Bytes, isDependent: Bool, in held: inout HeldAnswers) {
-    let start = held.bytes.count
-    held.bytes += answer
-    if isDependent { held.dependent.append(start..<held.bytes.count) }
+  private func delay(_ reply: Bytes, isDependent: Bool, in replies: inout DelayedReplies) {
+    let start = replies.bytes.count
+    replies.bytes += reply
+    if isDependent { replies.dependent.append(start..<replies.bytes.count) }
   }
 
   private func sendDirect() {
@@ -143,47 +143,47 @@ final class Client {
     do throws(Errno) {
       try unsafe connection.write(bytes.span.bytes)
     } catch {
-      // It takes its answers too slowly, or is gone already.
+      // The client reads its replies too slowly, or is already gone.
       connection.abort()
     }
   }
 
-  /// The gathered batch is in flight.
-  func beginFlight() {
-    swap(&inFlight, &gathering)
+  /// The pending batch is now in flight.
+  func didBeginBatch() {
+    swap(&inFlight, &pending)
     updateReceiving()
   }
 
-  /// The batch in flight is settled.
-  func settle() {
+  /// The batch in flight is committed.
+  func didCommit() {
     guard !inFlight.isEmpty else { return }
     send(inFlight.bytes)
     inFlight.bytes.removeAll(keepingCapacity: inFlight.bytes.count <= Self.directByteCount)
     inFlight.dependent.removeAll(keepingCapacity: true)
-    answersWentOut()
+    didSendReplies()
   }
 
-  /// Neither of the batches will ever be settled.
-  func fail(_ error: Bytes) {
-    guard isHolding else { return }
-    send(inFlight.failed(error) + gathering.failed(error))
-    inFlight = HeldAnswers()
-    gathering = HeldAnswers()
-    answersWentOut()
+  /// Both batches were rolled back.
+  func didFail(_ error: Bytes) {
+    guard hasDelayedReplies else { return }
+    send(inFlight.failed(error) + pending.failed(error))
+    inFlight = DelayedReplies()
+    pending = DelayedReplies()
+    didSendReplies()
   }
 
-  private func answersWentOut() {
-    if state == .ending, !isHolding { connection.close() }
+  private func didSendReplies() {
+    if state == .ending, !hasDelayedReplies { connection.close() }
     updateReceiving()
   }
 
   // MARK: - The end
 
-  /// Takes no more requests, and closes when the client has its answers.
+  /// Accepts no more requests, and closes when all replies are sent.
   func end() {
     guard state == .serving else { return }
     state = .ending
     sendDirect()
-    if !isHolding { connection.close() }
+    if !hasDelayedReplies { connection.close() }
   }
 }

@@ -11,68 +11,71 @@ import SystemPackage
 struct KeyValueCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "aio-kv",
-    abstract: "Serves keys and values by the Redis protocol; what it has acknowledged is on disk.")
+    abstract: "A durable key-value server that speaks the Redis protocol.",
+    discussion: "By default, every change is on disk before it is acknowledged.")
 
-  @Option(help: "The folder of the log, made if it is missing. One server uses it at a time.")
+  @Option(
+    help:
+      "The directory of the log, created if it is missing. Only one server can use it at a time.")
   var dir: String
 
-  @Option(help: "The address to listen on, as a number such as 127.0.0.1 or ::1.")
+  @Option(help: "The numeric address to listen on, such as 127.0.0.1 or ::1.")
   var host = "127.0.0.1"
 
-  @Option(help: "The port to listen on; 0 takes a free one.")
+  @Option(help: "The port to listen on; 0 chooses a free one.")
   var port: UInt16 = 6380
 
   @Option(
     help: """
-      When changes are brought to the disk: always, before they are acknowledged; everysec, once a \
-      second; no, when the kernel likes to.
+      When changes are flushed to disk: always (before they are acknowledged), everysec (once a \
+      second) or no (when the kernel chooses).
       """)
   var sync = SyncPolicy.always
 
-  @Option(help: "The most clients at a time, 1 to 100000.")
+  @Option(help: "The maximum number of clients, 1 to 100000.")
   var maxClients = 10_000
 
   @Option(
-    help: "The log is rewritten when it is so many times what a new one would take, 2 to 100.")
+    help: "Rewrite the log when its size is this many times that of a new one, 2 to 100.")
   var rewriteRatio = 2
 
-  @Option(help: "The size in bytes below which the log is not rewritten.")
+  @Option(help: "Do not rewrite a log that is smaller than this, in bytes.")
   var rewriteMinimum = 64 * 1024 * 1024
 
   func validate() throws {
     guard (1...100_000).contains(maxClients) else {
-      throw ValidationError("--max-clients is a number from 1 to 100000")
+      throw ValidationError("--max-clients must be a number from 1 to 100000")
     }
     guard (2...100).contains(rewriteRatio) else {
-      throw ValidationError("--rewrite-ratio is a number from 2 to 100")
+      throw ValidationError("--rewrite-ratio must be a number from 2 to 100")
     }
     guard rewriteMinimum >= 0 else {
-      throw ValidationError("--rewrite-minimum is a number of bytes, 0 or more")
+      throw ValidationError("--rewrite-minimum must be a number of bytes, 0 or more")
     }
   }
 
   static func main() { start() }
 
-  /// Descriptors for everything but the clients.
+  /// Descriptors for everything except clients.
   private static let ownDescriptorCount = 128
 
   func run() throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     let logger = Logger(label: "aio-kv")
-    // A file that may not grow any further is an answer to one client, not the end of the process.
+    // A file at its size limit is an error for one client and must not end the process.
     signal(SIGXFSZ, SIG_IGN)
-    // Nor is a reader of the log that has gone.
+    // Neither must a closed pipe that the log messages go to.
     signal(SIGPIPE, SIG_IGN)
     raiseDescriptorLimit(to: maxClients + Self.ownDescriptorCount)
     guard let address = SocketAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port)
     else {
-      throw StartFailure("cannot listen on \"\(host)\": this is not an address")
+      throw StartFailure("cannot listen on \"\(host)\": this is not a numeric address")
     }
     let loop: EventLoop
     do throws(Errno) {
       loop = try EventLoop()
     } catch {
-      throw StartFailure("cannot make an event loop: \(error)")
+      throw StartFailure("cannot create an event loop: \(error)")
     }
     let log = try openLog(on: loop, logger)
     let server = Server(log, clientLimit: maxClients, logger)
@@ -82,8 +85,8 @@ struct KeyValueCommand: ParsableCommand {
     } catch {
       throw StartFailure("cannot listen on \(address): \(error)")
     }
-    endPolitely(server, loop)
-    // The one line of standard output says that clients are welcome, so nothing may hold it back.
+    installShutdownHandlers(server, loop)
+    // This line says that the server accepts clients, so it must not stay in a buffer.
     print("listening on redis://\(listening)")
     fflush(nil)
     loop.run()
@@ -95,13 +98,13 @@ struct KeyValueCommand: ParsableCommand {
     configuration.rewriteRatio = rewriteRatio
     configuration.rewriteMinimumByteCount = rewriteMinimum
     var opened: Result<Log, StartFailure>?
-    DataFolder.open(FilePath(dir), writesThrough: sync == .always, on: loop) { result in
+    DataDirectory.open(FilePath(dir), writesThrough: sync == .always, on: loop) { result in
       switch result {
       case .failure(let error): opened = .failure(error)
-      case .success(let folder):
-        LogReplay.begin(folder, logger) { result in
+      case .success(let directory):
+        LogReplay.begin(directory, logger) { result in
           opened = result.map {
-            Log($0.file, end: $0.end, in: folder, $0.database, configuration, logger)
+            Log($0.file, end: $0.end, in: directory, $0.database, configuration, logger)
           }
         }
       }
@@ -111,9 +114,9 @@ struct KeyValueCommand: ParsableCommand {
     return try opened.get()
   }
 
-  /// The first signal, or a client's SHUTDOWN, lets running answers end; the second does not wait
-  /// for them.
-  private func endPolitely(_ server: Server, _ loop: EventLoop) {
+  /// The first signal, or a client's SHUTDOWN, ends the server after the running commands have
+  /// their replies. A second one stops immediately.
+  private func installShutdownHandlers(_ server: Server, _ loop: EventLoop) {
     var isEnding = false
     let end = {
       guard !isEnding else { return loop.stop() }

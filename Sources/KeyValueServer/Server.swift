@@ -5,16 +5,16 @@ import SystemPackage
 
 /// Serves a database to clients.
 final class Server {
-  /// The largest answer to one command, in bytes; and how much one client may have waiting.
-  static let answerByteLimit = 256 * 1024 * 1024
-  /// The gathering batch takes the changes of a client until it has so many bytes.
+  /// The largest reply to one command, in bytes. Twice this may wait to be sent to one client.
+  static let replyByteLimit = 256 * 1024 * 1024
+  /// A client adds no more changes to the pending batch when the batch has this many bytes.
   private static let batchByteLimit = 8 * 1024 * 1024
-  /// How often expired keys are looked for, and the log is looked after.
+  /// The interval for removing expired keys and for the log's periodic work.
   private static let tickInterval = Duration.milliseconds(100)
   private static let expiryPlaceLimit = 2000
-  /// More clients than may be are told so, as long as they are not many more.
+  /// The number of clients over the limit that get an error reply. Others wait in the kernel.
   private static let refusedClientLimit = 64
-  /// How long a client has to take its last answers.
+  /// How long a client has to read its last replies.
   private static let closeTimeout = Duration.seconds(5)
 
   let database: Database
@@ -28,16 +28,16 @@ final class Server {
   private var clients: [ObjectIdentifier: Client] = [:]
   private lazy var call = Call(database, self)
 
-  /// Those with answers that wait for the batch in flight, and for the gathering one.
+  /// Clients with replies that wait for the batch in flight, and for the pending batch.
   var inFlightClients: [Client] = []
-  var gatheringClients: [Client] = []
+  var pendingClients: [Client] = []
 
   var commandCount = 0
   private var connectionCount = 0
   private var expiredCount = 0
   private var whenEnded: (() -> Void)?
 
-  /// Called when a client wants the server to end.
+  /// Called when a client sends SHUTDOWN.
   var onShutDown: () -> Void = {}
 
   init(_ log: Log, clientLimit: Int, _ logger: Logger) {
@@ -49,13 +49,13 @@ final class Server {
     connectLog()
   }
 
-  /// - Parameter outputTimeout: How long a client may take nothing of what is sent.
+  /// - Parameter outputTimeout: How long a client may go without reading any of its output.
   func listen(
     on address: SocketAddress, outputTimeout: Duration = .seconds(60)
   ) throws(Errno) -> SocketAddress {
     var configuration = Listener.Configuration()
     configuration.connectionLimit = clientLimit + Self.refusedClientLimit
-    configuration.connection.outputLimitByteCount = 2 * Self.answerByteLimit
+    configuration.connection.outputLimitByteCount = 2 * Self.replyByteLimit
     configuration.connection.outputTimeout = outputTimeout
     configuration.connection.closeTimeout = Self.closeTimeout
     let listener = try Listener(on: loop, address, configuration: configuration)
@@ -68,7 +68,7 @@ final class Server {
 
   private func welcome(_ connection: Connection) {
     guard clients.count < clientLimit else {
-      // It has closed before it could be told.
+      // The client may already have closed the connection.
       try? connection.write("-ERR max number of clients reached\r\n".utf8)
       return connection.close()
     }
@@ -84,28 +84,28 @@ final class Server {
 
   // MARK: - Batches
 
-  /// Whether clients had better wait before they add to the gathering batch.
-  var isBatchFull: Bool { database.records.count >= Self.batchByteLimit }
+  /// Whether clients should wait before they add to the pending batch.
+  var isBatchFull: Bool { database.pendingRecords.count >= Self.batchByteLimit }
 
   private func connectLog() {
-    log.onFlight = { [unowned self] in
+    log.onBatchStart = { [unowned self] in
       require(inFlightClients.isEmpty, "Server: one batch at a time")
-      swap(&inFlightClients, &gatheringClients)
-      for client in inFlightClients { client.beginFlight() }
+      swap(&inFlightClients, &pendingClients)
+      for client in inFlightClients { client.didBeginBatch() }
     }
-    log.onSettled = { [unowned self] in
-      let settled = inFlightClients
+    log.onCommit = { [unowned self] in
+      let committed = inFlightClients
       inFlightClients = []
-      for client in settled { client.settle() }
+      for client in committed { client.didCommit() }
       endIfIdle()
     }
-    log.onFailed = { [unowned self] reason in
-      let failed = inFlightClients + gatheringClients
+    log.onFailure = { [unowned self] reason in
+      let failed = inFlightClients + pendingClients
       inFlightClients = []
-      gatheringClients = []
+      pendingClients = []
       var reply = Reply()
       reply.error(reason)
-      for client in failed { client.fail(reply.bytes) }
+      for client in failed { client.didFail(reply.bytes) }
       endIfIdle()
     }
   }
@@ -119,13 +119,14 @@ final class Server {
 
   // MARK: - The end
 
-  /// Asks whoever runs the server to end it.
+  /// Asks the command to end the server.
   func shutDown() {
-    logger.info("a client wants the server to end")
+    logger.info("a client has asked the server to shut down")
     loop.schedule(after: .zero) { [self] in onShutDown() }
   }
 
-  /// Takes no more requests, and calls when every client has its answers and the log is closed.
+  /// Accepts no more requests. Calls `handler` when every client has its replies and the log is
+  /// closed.
   func end(_ handler: @escaping () -> Void) {
     guard whenEnded == nil else { return }
     whenEnded = handler
@@ -141,26 +142,28 @@ final class Server {
     log.close(whenEnded)
   }
 
-  // MARK: - What it tells of itself
+  // MARK: - Settings and statistics
 
-  /// What CONFIG GET knows.
+  /// The settings that CONFIG GET returns.
   var settings: [(name: String, value: String)] {
     [
       ("appendfsync", log.configuration.syncPolicy.rawValue), ("appendonly", "yes"),
-      ("databases", "1"), ("dir", "\(log.folder.directory.path)"), ("maxclients", "\(clientLimit)"),
+      ("databases", "1"), ("dir", "\(log.dataDirectory.directory.path)"),
+      ("maxclients", "\(clientLimit)"),
       ("maxmemory", "0"), ("proto-max-bulk-len", "\(RequestParser.Limits().bulkByteCount)"),
       ("save", ""),
     ]
   }
 
-  /// What INFO tells.
+  /// The text that INFO returns.
   ///
-  /// - Parameter sections: Their names; none, "all", "default" or "everything" for all of them.
+  /// - Parameter sections: The names of the sections; none, "all", "default" or "everything"
+  ///   selects all.
   func information(sections: some Sequence<Bytes>) -> String {
     let names = Set(sections.map { $0.uppercased.text })
     let isAll = names.isEmpty || !names.isDisjoint(with: ["ALL", "DEFAULT", "EVERYTHING"])
     let keys = database.keyspace
-    let figures: [(title: String, lines: [(String, Any)])] = [
+    let statistics: [(title: String, lines: [(String, Any)])] = [
       (
         "Server",
         [
@@ -175,7 +178,7 @@ final class Server {
         [
           ("loading", 0), ("aof_enabled", 1),
           ("aof_rewrite_in_progress", log.rewrite == nil ? 0 : 1),
-          ("aof_last_write_status", log.refusal == nil ? "ok" : "err"),
+          ("aof_last_write_status", log.writeError == nil ? "ok" : "err"),
           ("aof_current_size", log.end), ("aof_live_size", keys.byteCount),
         ]
       ),
@@ -191,7 +194,7 @@ final class Server {
         keys.count == 0 ? [] : [("db0", "keys=\(keys.count),expires=\(keys.expiringCount)")]
       ),
     ]
-    return figures.filter { isAll || names.contains($0.title.uppercased()) }.map { section in
+    return statistics.filter { isAll || names.contains($0.title.uppercased()) }.map { section in
       "# \(section.title)\r\n" + section.lines.map { "\($0.0):\($0.1)\r\n" }.joined()
     }.joined(separator: "\r\n")
   }

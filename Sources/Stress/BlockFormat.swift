@@ -1,32 +1,32 @@
 import PosixAIO
 
-/// What stands in the blocks of a stress file: each tells the file, its offset and its version, and
-/// all its further bytes follow from those, so that nothing in it can be wrong unnoticed.
+/// The format of blocks. Each block holds the ID of its file, its offset and its version, and all
+/// other bytes are derived from these, so every wrong byte is detected.
 struct BlockFormat {
-  /// What ends a block's heading: mark, file, offset and version, of 8 bytes each.
+  /// The size of a block's heading in words of 8 bytes: mark, file ID, offset and version.
   private static let headingWordCount = 4
 
-  /// "aioSTRES", read as a little-endian number.
+  /// "aioSTRES" as a little-endian number.
   private static let mark: UInt64 = 0x5345_5254_536F_6961
 
-  /// Another one for each run, so that nothing an earlier run wrote passes for this one's.
+  /// A random ID for each run, so that data of an earlier run is not taken for this one's.
   let fileID: UInt64
 
-  /// In bytes, a multiple of 64.
+  /// The size of a block in bytes, a multiple of 64.
   let blockByteCount: Int
 
   private static let wordByteCount = MemoryLayout<UInt64>.size
 
   private var wordCount: Int { blockByteCount / Self.wordByteCount }
 
-  /// What a block says of itself.
+  /// The heading of a block.
   struct Heading: Equatable {
     let fileID: UInt64
     let offset: Int64
     let version: UInt64
   }
 
-  /// Fills `bytes` from `start` on with the block of this offset and version.
+  /// Writes the block with this offset and version into `bytes` at `start`.
   func fill(_ bytes: inout MutableRawSpan, from start: Int = 0, offset: Int64, version: UInt64) {
     var words = Words(self, offset: offset, version: version)
     for index in 0..<wordCount {
@@ -35,19 +35,19 @@ struct BlockFormat {
     }
   }
 
-  /// Whether `bytes` hold, from `start` on, the block of this offset and version and nothing else.
+  /// Whether `bytes` hold exactly the block with this offset and version at `start`.
   func matches(
     _ bytes: RawSpan, from start: Int = 0, offset: Int64, version: UInt64
   ) -> Bool {
     var words = Words(self, offset: offset, version: version)
-    // All of it in any case: a right block is the rule.
+    // Compares everything without an early exit, since blocks are usually right.
     var difference: UInt64 = 0
     for index in 0..<wordCount { difference |= word(index, of: bytes, start) ^ words.next() }
     return difference == 0
   }
 
-  /// The first byte that none of the versions has at its place; nil when there is none. A block
-  /// that is written and read at the same time may be a mixture.
+  /// The index of the first byte that matches none of the versions; nil if there is none. A block
+  /// that is written and read at the same time may be a mixture of versions.
   func firstForeignByte(
     _ bytes: RawSpan, from start: Int = 0, offset: Int64, versions: [UInt64]
   ) -> Int? {
@@ -65,15 +65,15 @@ struct BlockFormat {
     return nil
   }
 
-  /// The highest bit of each byte.
+  /// The highest bit of each byte of a word.
   private static let highBits: UInt64 = 0x8080_8080_8080_8080
 
-  /// The highest bit of each byte that is 0.
+  /// Sets the highest bit of each byte that is 0.
   private static func zeroBytes(of word: UInt64) -> UInt64 {
     ~((word & ~highBits) &+ ~highBits | word) & highBits
   }
 
-  /// What the bytes say of themselves; nil where no block begins.
+  /// The heading at `start`; nil if no block starts there.
   func heading(of bytes: RawSpan, from start: Int = 0) -> Heading? {
     guard word(0, of: bytes, start) == Self.mark else { return nil }
     return Heading(
@@ -82,12 +82,12 @@ struct BlockFormat {
   }
 
   private func word(_ index: Int, of bytes: RawSpan, _ start: Int) -> UInt64 {
-    // Every pattern of bits is a number, and the span checks the place.
+    // Every bit pattern is a valid number, and the span checks the bounds.
     unsafe bytes.unsafeLoadUnaligned(
       fromByteOffset: start + index * Self.wordByteCount, as: UInt64.self)
   }
 
-  /// The words of one block, one after the other.
+  /// The words of one block, in order.
   private struct Words {
     private let heading: (UInt64, UInt64, UInt64, UInt64)
     private var index = 0

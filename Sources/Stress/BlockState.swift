@@ -1,14 +1,14 @@
 import PosixAIO
 
-/// What may stand in a block, by what is known of the writes to it.
+/// The possible contents of a block, given the known results of the writes to it.
 struct BlockState {
-  /// What a read of the whole block may find.
+  /// The possible results of reading the whole block.
   enum Content: Equatable {
     /// This version.
     case version(UInt64)
-    /// One of these, whole: nobody was told which of some writes has happened.
+    /// One of these versions, whole: the results of some writes are unknown.
     case oneOf([UInt64])
-    /// At each byte one of these: a write runs, or stopped on its way.
+    /// One of these versions at each byte: a write is running, or stopped part-way.
     case mixtureOf([UInt64])
 
     var versions: [UInt64] {
@@ -19,15 +19,15 @@ struct BlockState {
     }
   }
 
-  /// The one write that a block has at a time.
+  /// The write to the block; there is at most one at a time.
   private enum Writer {
     case none
     case running(UInt64)
-    /// Abandoned: its handler was called, and the kernel may still write.
+    /// Abandoned: its handler was called, but the kernel may still write.
     case unseen(UInt64)
   }
 
-  /// How a write has ended.
+  /// How a write ended.
   enum WriteOutcome {
     case whole
     case notBegun
@@ -43,17 +43,17 @@ struct BlockState {
     content = .version(version)
   }
 
-  /// Whether a write may begin. Reads may always, and then see a mixture.
+  /// Whether a write may begin. Reads may always begin, and may then see a mixture.
   var isFree: Bool {
     if case .none = writer { readerCount == 0 } else { false }
   }
 
-  /// Whether only a sync can tell that the last write is over.
+  /// Whether only a sync can confirm that the last write is over.
   var hasUnseenWriter: Bool {
     if case .unseen = writer { true } else { false }
   }
 
-  /// What a read that begins now may find.
+  /// The possible results of a read that begins now.
   var expected: Content {
     switch writer {
     case .none: content
@@ -69,20 +69,21 @@ struct BlockState {
     readerCount -= 1
   }
 
-  /// A read has found this version, whole: what was left open is known from now on.
+  /// Notes that a read found this version, whole. That resolves which of several versions the block
+  /// has.
   mutating func found(_ version: UInt64) {
     guard case .oneOf = content, case .none = writer else { return }
     content = .version(version)
   }
 
   mutating func beginWrite(version: UInt64) {
-    require(isFree, "BlockState: a write has its block alone, but for reads that begin later")
+    require(isFree, "BlockState: a write needs its block alone; only later reads may join it")
     writer = .running(version)
   }
 
   mutating func endWrite(_ outcome: WriteOutcome) {
     guard case .running(let version) = writer else {
-      trap("BlockState: a write that has begun ends once")
+      trap("BlockState: a write ends exactly once after it begins")
     }
     writer = .none
     switch outcome {
@@ -93,8 +94,8 @@ struct BlockState {
     }
   }
 
-  /// A sync that was asked for after the write was abandoned is done, and so is the write: all of
-  /// it is there, or nothing.
+  /// A sync that was requested after the write was abandoned has ended, so the write has too: it
+  /// took place as a whole or not at all.
   mutating func settle() {
     guard case .unseen(let version) = writer else { return }
     writer = .none

@@ -1,9 +1,9 @@
-/// What was wrong.
+/// One error that was found.
 struct Finding: CustomStringConvertible {
   let what: String
-  /// The operation's number; nil before and after the load.
+  /// The number of the operation; nil before and after the load.
   let operation: Int?
-  /// In bytes from the file's start, where it has a place.
+  /// The offset in the file in bytes, if there is one.
   let offset: Int64?
 
   var description: String {
@@ -13,14 +13,14 @@ struct Finding: CustomStringConvertible {
   }
 }
 
-/// All that was wrong: the first ones in full, and how many.
+/// The errors that were found: the first ones in full, and their number.
 final class Findings {
   private static let keptCount = 10
 
   private(set) var first: [Finding] = []
   private(set) var count = 0
 
-  /// Is told when there is something.
+  /// Called for each finding.
   var onFinding: () -> Void = {}
 
   var isEmpty: Bool { count == 0 }
@@ -33,7 +33,7 @@ final class Findings {
     onFinding()
   }
 
-  func add(_ what: String, _ operation: Operation, of file: StressFile) {
+  func add(_ what: String, _ operation: StressOperation, of file: StressFile) {
     switch operation.kind {
     case .read(let block):
       add("read: \(what)", operation: operation.number, offset: file.offset(of: block))
@@ -46,9 +46,9 @@ final class Findings {
 }
 
 extension BlockFormat {
-  /// What is wrong with a block; nil if nothing is.
+  /// Describes the error in a block; nil if it is right.
   ///
-  /// - Parameter expected: What it may hold.
+  /// - Parameter expected: The possible contents.
   func fault(
     in bytes: RawSpan, from start: Int = 0, offset: Int64, expected: BlockState.Content
   ) -> String? {
@@ -67,11 +67,11 @@ extension BlockFormat {
     return "\(place), where \(expected) belongs; there is \(contents(of: bytes, from: start))"
   }
 
-  /// In words, by what the block says of itself.
+  /// Describes the actual contents, by the block's heading.
   private func contents(of bytes: RawSpan, from start: Int) -> String {
     guard let heading = heading(of: bytes, from: start) else {
       let isZero = (start..<start + blockByteCount).allSatisfy {
-        // The span checks the place, and any byte is a number.
+        // The span checks the bounds, and any byte is a valid UInt8.
         unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) == 0
       }
       return isZero ? "nothing but zeros" : "something that is no block"

@@ -1,9 +1,9 @@
-/// How long the operations of one kind took, in buckets that are off by a 64th at the most.
+/// A histogram of the latencies of one kind of operation, with an error of at most 1/64.
 ///
-/// The queue's own `DurationHistogram` is made to be small: its values are off by an eighth, and it
-/// does not know its longest.
+/// The queue's own `DurationHistogram` is smaller: its error is up to 1/8, and it does not keep the
+/// maximum.
 struct Latencies {
-  /// Each power of two of nanoseconds is divided in 2^5.
+  /// Each power of two of nanoseconds is divided into 2^5 buckets.
   private static let divisionBits = 5
 
   private var counts = [Int](repeating: 0, count: 64 << Self.divisionBits)
@@ -17,7 +17,7 @@ struct Latencies {
     maximum = max(maximum, duration)
   }
 
-  /// The duration that the given part of all did not exceed; nil when there was none.
+  /// The duration that the given fraction of operations did not exceed; nil if there were none.
   ///
   /// - Parameter fraction: `0...1`.
   func percentile(_ fraction: Double) -> Duration? {

@@ -2,15 +2,14 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// Starts the operations in their order, as many as may be unfinished at a time, and holds each
-/// completion against what was asked for.
+/// Starts the operations in order, with up to `depth` unfinished, and checks each completion.
 ///
-/// An operation that its block is not free for waits, and so do those behind it.
+/// If an operation has to wait for its block, the operations after it wait too.
 final class Load {
-  /// How the load goes on.
+  /// The phase of the load.
   private enum Phase {
     case running
-    /// Nothing new is started.
+    /// No operation is started any more.
     case draining
   }
 
@@ -22,19 +21,19 @@ final class Load {
   private let depth: Int
   private let operationLimit: Int
   private var sequence: OperationSequence
-  private let blocks: BlockBooks
+  private let blocks: BlockModel
   private var phase = Phase.running
-  /// Drawn, and not started yet.
-  private var held: Operation?
-  private var requests: [Request] = []
-  private var idle: [Request] = []
-  private var laterCancels: [Int: [(request: Request, id: RequestID, abandoning: Bool)]] = [:]
-  /// Whether one of the calls of the queue is on the stack, from inside which no handler is called.
+  /// The next operation, if it has been generated but not started.
+  private var held: StressOperation?
+  private var requests: [StressRequest] = []
+  private var idle: [StressRequest] = []
+  private var laterCancels: [Int: [(request: StressRequest, id: RequestID, abandoning: Bool)]] = [:]
+  /// Whether a call of the queue is on the stack. Handlers must not be called inside one.
   private var isInsideCall = false
-  /// Since when a sync is under way that the sequence did not ask for.
+  /// The start of a running sync that is not part of the sequence.
   private var settlingSince: SuspendingClock.Instant?
 
-  /// - Parameter operationLimit: The number of operations after which it ends by itself.
+  /// - Parameter operationLimit: The number of operations after which the load ends by itself.
   init(
     _ sequence: OperationSequence, on file: StressFile, depth: Int, operationLimit: Int,
     findings: Findings
@@ -45,31 +44,31 @@ final class Load {
     self.operationLimit = operationLimit
     self.findings = findings
     queue = file.file.loop.queue
-    blocks = BlockBooks(of: file, findings: findings)
+    blocks = BlockModel(of: file, findings: findings)
   }
 
   var digest: UInt64 { sequence.digest }
 
   var unfinishedCount: Int { requests.count - idle.count }
 
-  /// Whether all that was started has ended.
+  /// Whether everything that was started has ended.
   var isOver: Bool {
     if case .draining = phase { unfinishedCount == 0 && settlingSince == nil } else { false }
   }
 
-  /// What has been unfinished for the longest time, and since when.
-  var oldest: (operation: Operation?, since: SuspendingClock.Instant)? {
+  /// The oldest unfinished operation, and its start.
+  var oldest: (operation: StressOperation?, since: SuspendingClock.Instant)? {
     let request = requests.lazy.filter(\.isUnfinished).min { $0.startedAt < $1.startedAt }
     guard let request else { return settlingSince.map { (nil, $0) } }
     return (request.operation, request.startedAt)
   }
 
-  /// What a block may hold when the whole file was synced at the end.
+  /// The possible contents of a block after a sync at the end.
   func expectedAtTheEnd(in block: Int) -> BlockState.Content {
     blocks.expectedAtTheEnd(in: block)
   }
 
-  /// Starts as much as may be unfinished.
+  /// Starts operations until `depth` are unfinished, or the next one has to wait.
   func start() {
     while case .running = phase, unfinishedCount < depth {
       if held == nil, tally.startedCount == operationLimit { return end() }
@@ -84,7 +83,7 @@ final class Load {
     }
   }
 
-  /// Starts nothing further; what runs is waited for.
+  /// Starts no further operations; those that run may end.
   func end() {
     guard case .running = phase else { return }
     phase = .draining
@@ -93,8 +92,8 @@ final class Load {
 
   // MARK: - Starting
 
-  /// - Returns: Whether it was started; if not, something that runs is to end first.
-  private func begin(_ operation: Operation) -> Bool {
+  /// - Returns: Whether the operation was started. If not, a running one has to end first.
+  private func begin(_ operation: StressOperation) -> Bool {
     switch blocks.permission(for: operation) {
     case .granted: break
     case .whenSynced:
@@ -114,13 +113,13 @@ final class Load {
     return true
   }
 
-  private func makeRequest(_ operation: Operation) -> Request {
-    let request = Request(operation)
+  private func makeRequest(_ operation: StressOperation) -> StressRequest {
+    let request = StressRequest(operation)
     requests.append(request)
     return request
   }
 
-  private func submit(_ request: Request) -> RequestID {
+  private func submit(_ request: StressRequest) -> RequestID {
     let operation = request.operation
     let timeout: Duration? =
       if case .deadline(let timeout)? = operation.cancellation { timeout } else { nil }
@@ -151,21 +150,21 @@ final class Load {
     }
   }
 
-  private func takeBuffer(of request: Request) -> IOBuffer {
-    // Aligned for direct IO, however small.
+  private func takeBuffer(of request: StressRequest) -> IOBuffer {
+    // Aligned for direct IO, even if it is small.
     request.buffer.take()
       ?? IOBuffer(capacity: file.format.blockByteCount, alignment: IOBuffer.pageAlignment)
   }
 
-  /// Whether the queue would take an operation; if not, it does when others have ended.
-  private func hasRoom(for operation: Operation) -> Bool {
+  /// Whether the queue has room for an operation. If not, it will when others have ended.
+  private func hasRoom(for operation: StressOperation) -> Bool {
     switch operation.kind {
     case .read, .write: queue.hasRoom(forBytes: file.format.blockByteCount)
     case .sync: queue.hasRoom()
     }
   }
 
-  /// Asks for the sync that ends the doubt about abandoned writes, unless one is under way.
+  /// Starts the sync that resolves abandoned writes, if none is running.
   private func settle() {
     guard settlingSince == nil else { return }
     let next = tally.startedCount + 1
@@ -182,7 +181,7 @@ final class Load {
 
   // MARK: - Cancelling
 
-  private func arrangeCancellation(of request: Request) {
+  private func arrangeCancellation(of request: StressRequest) {
     switch request.operation.cancellation {
     case .atOnce(let abandoning)?:
       cancel(request, request.id, request.operation.number, abandoning: abandoning)
@@ -202,9 +201,10 @@ final class Load {
     }
   }
 
-  /// - Parameter id: Of this use of the request or of one before, which must be over then.
+  /// - Parameter id: The ID of the request's current use, or of an earlier one, which must have
+  ///   ended.
   private func cancel(
-    _ request: Request, _ id: RequestID?, _ number: Int, abandoning: Bool
+    _ request: StressRequest, _ id: RequestID?, _ number: Int, abandoning: Bool
   ) {
     guard let id else { return }
     isInsideCall = true
@@ -212,13 +212,13 @@ final class Load {
     isInsideCall = false
     if request.isUnfinished, request.id == id { return request.wasCancelled(status) }
     guard status != .allDone else { return }
-    findings.add("cancelling a request that had completed said \(status)", operation: number)
+    findings.add("cancelling a completed request returned \(status)", operation: number)
   }
 
   // MARK: - Ending
 
   private func ended(
-    _ request: Request, _ number: Int, _ result: Result<Int, FileError>,
+    _ request: StressRequest, _ number: Int, _ result: Result<Int, FileError>,
     _ buffer: consuming IOBuffer
   ) {
     let isBufferBack = buffer.capacity > 0
@@ -232,8 +232,9 @@ final class Load {
     retire(request, result)
   }
 
-  private func ended(_ request: Request, _ number: Int, _ result: Result<Void, FileError>) {
-    // There is no buffer to come back with the answer, only the word of the cancellation.
+  private func ended(_ request: StressRequest, _ number: Int, _ result: Result<Void, FileError>) {
+    // A sync has no buffer that could be missing; only the result of cancelling says that it was
+    // abandoned.
     let isAbandoned = if case .unfinished(.abandoned?) = request.phase { true } else { false }
     guard isRight(request, number, result.map { 0 }, isBufferBack: !isAbandoned) else { return }
     if case .success = result {
@@ -243,9 +244,9 @@ final class Load {
     retire(request, result.map { 0 })
   }
 
-  /// Whether a completion may come now, and is this request's; reports what is wrong with it.
+  /// Whether a completion belongs to this request and may come now. Reports errors in it.
   private func isRight(
-    _ request: Request, _ number: Int, _ result: Result<Int, FileError>, isBufferBack: Bool
+    _ request: StressRequest, _ number: Int, _ result: Result<Int, FileError>, isBufferBack: Bool
   ) -> Bool {
     guard request.operation.number == number, request.isUnfinished else {
       findings.add("completed more than once", operation: number)
@@ -258,16 +259,16 @@ final class Load {
     return true
   }
 
-  /// A sync comes after every write that was accepted before it.
-  private func verifyOrder(of sync: Operation) {
+  /// Checks that a sync completes after every write that was accepted before it.
+  private func verifyOrder(of sync: StressOperation) {
     for request in requests where request.isUnfinished && request.operation.number < sync.number {
       guard case .write = request.operation.kind else { continue }
       findings.add(
-        "was not done when the later sync \(sync.number) was", request.operation, of: file)
+        "was unfinished when the later sync \(sync.number) completed", request.operation, of: file)
     }
   }
 
-  private func retire(_ request: Request, _ result: Result<Int, FileError>) {
+  private func retire(_ request: StressRequest, _ result: Result<Int, FileError>) {
     tally.count(request, result)
     request.end()
     idle.append(request)

@@ -1,27 +1,27 @@
-/// One thing to do, as the seed chose it.
-struct Operation: Equatable {
+/// One generated operation.
+struct StressOperation: Equatable {
   enum Kind: Equatable {
     case read(block: Int)
     case write(block: Int)
     case sync(dataOnly: Bool)
   }
 
-  /// How an operation is kept from its end, if it can be.
+  /// How an operation is cancelled.
   enum Cancellation: Equatable {
-    /// As soon as it is accepted, which is before it is handed to glibc.
+    /// Immediately after it is accepted, before it is submitted to glibc.
     case atOnce(abandoning: Bool)
-    /// When so many further operations were started.
+    /// After `operationCount` further operations were started.
     case later(operationCount: Int, abandoning: Bool)
-    /// By its time-out.
+    /// By its timeout.
     case deadline(Duration)
   }
 
-  /// 1 for the first one. A write's is the version that it writes.
+  /// The position in the sequence, from 1. For a write, it is also the version that it writes.
   let number: Int
   let kind: Kind
   let cancellation: Cancellation?
 
-  /// For telling two sequences apart.
+  /// A value that differs between operations, for the digest.
   fileprivate var fingerprint: UInt64 {
     let (kindNumber, place) =
       switch kind {
@@ -40,25 +40,25 @@ struct Operation: Equatable {
   }
 }
 
-/// The operations of a run, without end. The same seed and options give the same ones, whatever
-/// becomes of them.
+/// The endless sequence of a run's operations. It depends only on the seed and the options, not on
+/// the results of the operations.
 struct OperationSequence {
-  /// What the choice of operations depends on.
+  /// The inputs of the sequence.
   struct Options: Equatable {
     var seed: UInt64
     var blockCount: Int
     var readPercent = 70
-    /// Writes from one sync to the next; 0 for no syncs.
+    /// The number of writes between syncs; 0 for no syncs.
     var writesPerSync = 64
     var cancelPercent = 0
-    /// The furthest that a later cancellation is away, in operations.
+    /// The most operations between one and its later cancellation.
     var cancelDistance = 32
   }
 
-  /// One read or write in so many begins a run of neighbours, which the queue may merge.
+  /// One read or write in this many starts a run of adjacent blocks, which the queue may merge.
   private static let oneRunIn = 8
   private static let runLengths = 2...12
-  /// One sync in so many has company, for a group commit.
+  /// One sync in this many comes as a group, for a group commit.
   private static let oneSyncGroupIn = 4
   private static let syncGroupCounts = 2...5
   private static let deadlineMicroseconds = 20...4000
@@ -70,7 +70,7 @@ struct OperationSequence {
   private var writesSinceSync = 0
   private var dueSyncCount = 0
 
-  /// Differs where the operations so far do.
+  /// A digest of the operations so far.
   private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
 
   init(_ options: Options) {
@@ -78,15 +78,16 @@ struct OperationSequence {
     random = SeededGenerator(seed: options.seed)
   }
 
-  mutating func next() -> Operation {
+  mutating func next() -> StressOperation {
     number += 1
-    let operation = Operation(number: number, kind: nextKind(), cancellation: nextCancellation())
-    // FNV's step, of words instead of bytes.
+    let operation = StressOperation(
+      number: number, kind: nextKind(), cancellation: nextCancellation())
+    // A step of FNV, on words instead of bytes.
     digest = (digest ^ operation.fingerprint) &* 0x0000_0100_0000_01B3
     return operation
   }
 
-  private mutating func nextKind() -> Operation.Kind {
+  private mutating func nextKind() -> StressOperation.Kind {
     if dueSyncCount > 0 {
       dueSyncCount -= 1
       return .sync(dataOnly: !random.oneIn(4))
@@ -117,7 +118,7 @@ struct OperationSequence {
     return (isRead, block)
   }
 
-  private mutating func nextCancellation() -> Operation.Cancellation? {
+  private mutating func nextCancellation() -> StressOperation.Cancellation? {
     guard random.happens(percent: options.cancelPercent) else { return nil }
     let abandoning = random.oneIn(3)
     switch Int.random(in: 0..<3, using: &random) {

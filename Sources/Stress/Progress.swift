@@ -2,7 +2,7 @@ import Glibc
 import ProgramSupport
 import Reactor
 
-/// One line on standard error that says how far it is, if that is a terminal.
+/// A progress line on standard error, if that is a terminal.
 final class Progress {
   private static let interval = Duration.milliseconds(200)
 
@@ -20,15 +20,15 @@ final class Progress {
     timer = loop.schedule(every: Self.interval) { [self] in show() }
   }
 
-  /// A new part of the work begins, whose progress ``doneCount`` tells.
+  /// Starts a new phase, whose progress is ``doneCount``.
   func begin(_ name: String, of total: Int) {
     begin(name, of: total, time: nil) { [self] in doneCount }
   }
 
   /// - Parameters:
-  ///   - total: What there is to do; nil if the time ends it.
-  ///   - time: How long it takes.
-  ///   - count: Says what is done.
+  ///   - total: The amount of work; nil if the phase is limited by time.
+  ///   - time: The duration of the phase; nil if it is limited by work.
+  ///   - count: Returns the amount of work done.
   func begin(
     _ name: String, of total: Int?, time: Duration?, count: @escaping () -> Int
   ) {
@@ -54,7 +54,7 @@ final class Progress {
     if let total { text += " of \(total) (\(count * 100 / max(1, total)) %)" }
     text += ", \(elapsed.components.seconds) s"
     if let time { text += " of \(time.components.seconds) s" }
-    text += ", \(Int(Double(count) / max(elapsed / .seconds(1), 0.001))) each second"
+    text += ", \(Int(Double(count) / max(elapsed / .seconds(1), 0.001))) per second"
     StandardError.write("\r\u{1B}[K\(text)")
   }
 }

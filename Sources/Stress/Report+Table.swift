@@ -4,7 +4,7 @@ extension Report {
   private static let labelWidth = 26
   private static let columnWidth = 9
 
-  /// For people.
+  /// The report as text.
   var table: String {
     let tally = result.tally
     var lines = [
@@ -24,7 +24,7 @@ extension Report {
     }
     lines.append("the queue")
     for entry in queueStatistics { lines.append(row("  \(entry.text)", ["\(entry.value)"])) }
-    lines.append(row("  completions each wake-up", [tenths(result.statistics.completionsPerWake)]))
+    lines.append(row("  completions per wake-up", [tenths(result.statistics.completionsPerWake)]))
     lines.append("")
     lines.append(verdict)
     return lines.joined(separator: "\n")
@@ -36,7 +36,7 @@ extension Report {
       return "NOT VERIFIED: \(findings.count) findings, seed \(seed)\(early)"
     }
     return
-      "verified: each completion once, all of \(verifiedBlockCount) blocks, seed \(seed)\(early)"
+      "verified: each completion once, all \(verifiedBlockCount) blocks, seed \(seed)\(early)"
   }
 
   private func latencyRow(_ name: String, _ latencies: Latencies, _ byteCount: Int) -> String {

@@ -1,7 +1,7 @@
 import PosixAIO
 import ProgramSupport
 
-/// What the load did.
+/// The results of the load.
 struct LoadResult {
   let tally: Tally
   let took: Duration
@@ -25,7 +25,7 @@ struct LoadResult {
   }
 }
 
-/// What came of a run, for people and for programs.
+/// The report of a run, as a table and as JSON.
 struct Report {
   let options: StressOptions
   let seed: Int
@@ -40,7 +40,7 @@ struct Report {
 
   var isVerified: Bool { findings.isEmpty && verifiedBlockCount == options.blockCount }
 
-  /// The queue's counters, each with what it is called for people and for programs.
+  /// The queue's counters, each with its label in the table and its key in the JSON.
   var queueStatistics: [(text: String, key: String, value: Int)] {
     let statistics = result.statistics
     return [

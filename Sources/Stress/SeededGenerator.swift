@@ -1,6 +1,6 @@
-/// Random numbers that a seed repeats: SplitMix64.
+/// A generator of reproducible random numbers: SplitMix64.
 struct SeededGenerator: RandomNumberGenerator {
-  /// The odd number next to 2^64 divided by the golden ratio.
+  /// The odd number closest to 2^64 divided by the golden ratio.
   static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15
 
   private var state: UInt64
@@ -17,9 +17,9 @@ struct SeededGenerator: RandomNumberGenerator {
     return mixed ^ (mixed >> 31)
   }
 
-  /// True in so many of a hundred times.
+  /// Returns true with a probability of `percent` in 100.
   mutating func happens(percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
 
-  /// True once in so many times.
+  /// Returns true with a probability of 1 in `count`.
   mutating func oneIn(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
 }

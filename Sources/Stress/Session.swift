@@ -5,7 +5,7 @@ import ProgramSupport
 import Reactor
 import SystemPackage
 
-/// One run: makes the file, loads it, reads it back, and says what came of it.
+/// One run: creates the file, loads it, reads it back, and reports.
 final class Session {
   private let options: StressOptions
   private let seed: Int
@@ -27,8 +27,8 @@ final class Session {
     progress = Progress(on: loop)
   }
 
-  /// - Returns: Whether everything was verified and right.
-  /// - Throws: Why there was nothing to load.
+  /// - Returns: Whether everything was verified.
+  /// - Throws: If the load could not begin.
   func run() throws -> Bool {
     logger.info("\(options.replay(seed: seed))")
     watchSignals()
@@ -56,13 +56,13 @@ final class Session {
         }
       }
     } catch {
-      // Half a file is of no use, and a full disk is to be had back.
+      // A partly filled file is useless, and may fill the disk.
       if file.isNew { removeIfOurs() }
       throw error
     }
   }
 
-  /// - Returns: How long it took.
+  /// - Returns: The duration of the load.
   private func run(_ load: Load) -> Duration {
     findings.onFinding = { load.end() }
     watchdog?.watch { load.oldest }
@@ -78,11 +78,12 @@ final class Session {
     return .now - start
   }
 
-  /// - Returns: The number of blocks that were right.
+  /// - Returns: The number of right blocks.
   private func readBack(_ load: Load) -> Int {
     watchdog?.note("syncing and closing the file")
     progress.begin("reading back", of: options.blockCount)
-    interruption = { [self] in logger.notice("the file is being read back; again to give up") }
+    interruption = { [self] in logger.notice("the file is being read back; signal again to give up")
+    }
     var rightCount = 0
     do {
       try loop.run { [self] _ in
@@ -121,13 +122,13 @@ final class Session {
     fflush(nil)
     for finding in findings.first { StandardError.write(line: "aio-stress: \(finding)") }
     if !findings.isEmpty {
-      StandardError.write(line: "aio-stress: to try it again: \(options.replay(seed: seed))")
+      StandardError.write(line: "aio-stress: to repeat: \(options.replay(seed: seed))")
     }
   }
 
-  // MARK: - What may come in between
+  // MARK: - Interruptions
 
-  /// What the first signal does; the second one ends the process.
+  /// The action of the first signal. The second one ends the process.
   private var interruption: () -> Void = {}
 
   private func watchSignals() {
@@ -151,11 +152,11 @@ final class Session {
       let culprit = operation.map { "operation \($0.number) (\($0.kind))" } ?? text
       StandardError.write(
         line: """
-          aio-stress: \(culprit) is not done after \(options.stallLimit) s; in flight \
-          \(statistics.inFlightCount), waiting \(statistics.waitingCount); to try it again: \
+          aio-stress: \(culprit) has not ended after \(options.stallLimit) s; in flight \
+          \(statistics.inFlightCount), waiting \(statistics.waitingCount); to repeat: \
           \(options.replay(seed: seed))
           """)
-      // What does not end cannot be waited for.
+      // The operation may never end, so do not wait for it.
       exit(EXIT_FAILURE)
     }
   }

@@ -3,18 +3,19 @@ import ProgramSupport
 import Reactor
 import SystemPackage
 
-/// The file that is loaded: a heading by which aio-stress knows it again, and behind it the blocks.
+/// The file under load: a heading that identifies it as aio-stress's, followed by the blocks.
 final class StressFile {
-  /// Also the alignment of the first block, enough for direct IO on every common disk.
+  /// The size of the heading in bytes. It is also the alignment of the first block, which suffices
+  /// for direct IO on every common disk.
   static let headingByteCount = 4096
   static let heading = """
     aio-stress file, format 1
     This file belongs to aio-stress, which overwrites it without asking.
 
     """
-  /// What is written and read in one piece before and after the load, in bytes.
+  /// The size of the pieces that are written and read before and after the load, in bytes.
   private static let pieceByteCount = 1 << 20
-  /// Linux's number for it, which neither Swift's Glibc nor System shows.
+  /// The value of O_DIRECT, which neither Swift's Glibc nor System exposes.
   private static let directOption: FileDescriptor.OpenOptions = {
     #if arch(arm64) || arch(arm)
       FileDescriptor.OpenOptions(rawValue: 0x1_0000)
@@ -26,7 +27,7 @@ final class StressFile {
   let path: FilePath
   let format: BlockFormat
   let blockCount: Int
-  /// Whether this run made it.
+  /// Whether this run created the file.
   private(set) var isNew = false
 
   private let isDirect: Bool
@@ -41,9 +42,9 @@ final class StressFile {
     self.loop = loop
   }
 
-  /// Open between ``prepare(overwriting:_:)`` and ``close()``.
+  /// The open file, between ``prepare(overwriting:_:)`` and ``close()``.
   var file: File {
-    guard let opened else { trap("StressFile: prepare it first") }
+    guard let opened else { trap("StressFile: call prepare first") }
     return opened
   }
 
@@ -53,9 +54,9 @@ final class StressFile {
 
   // MARK: - Before the load
 
-  /// Opens or makes the file, and fills it with the first version of each block.
+  /// Opens or creates the file, and fills it with the first version of each block.
   ///
-  /// - Parameter progress: Called with the number of blocks that are filled.
+  /// - Parameter progress: Called with the number of blocks filled so far.
   nonisolated(nonsending) func prepare(
     overwriting: Bool, _ progress: (Int) -> Void
   ) async throws {
@@ -76,15 +77,15 @@ final class StressFile {
     } catch  where error.errno == .noSuchFileOrDirectory {
       isNew = true
     } catch {
-      throw refusal(error)
+      throw startFailure(error)
     }
     do {
       return try await open([.create, .exclusiveCreate])
     } catch {
       isNew = false
-      // The name stays behind where the file system refuses nothing but direct IO.
+      // If the file system refuses only direct IO, it has created the name by now.
       if isDirect, error.errno == .invalidArgument { try await remove() }
-      throw refusal(error)
+      throw startFailure(error)
     }
   }
 
@@ -97,9 +98,9 @@ final class StressFile {
     return try await File.open(path, .readWrite, options: options, on: loop)
   }
 
-  private func refusal(_ error: FileError) -> StartFailure {
+  private func startFailure(_ error: FileError) -> StartFailure {
     guard isDirect, error.errno == .invalidArgument else { return StartFailure("\(error)") }
-    return StartFailure("--direct: the file system of \"\(path)\" has no direct IO")
+    return StartFailure("--direct: the file system of \"\(path)\" does not support direct IO")
   }
 
   nonisolated(nonsending) private func checkOwnership(
@@ -111,7 +112,7 @@ final class StressFile {
     guard !overwriting else { return }
     guard try await hasHeading(file) else {
       throw StartFailure(
-        "\"\(path)\" was not made by aio-stress; --overwrite takes it all the same")
+        "\"\(path)\" was not created by aio-stress; --overwrite uses it anyway")
     }
   }
 
@@ -129,7 +130,7 @@ final class StressFile {
       let blocks = first..<min(first + blocksPerPiece, blockCount)
       var piece = IOBuffer(
         capacity: blocks.count * format.blockByteCount, alignment: IOBuffer.pageAlignment)
-      // Every byte of it is written before anything reads it.
+      // Every byte is written before anything reads it.
       unsafe piece.setCount(piece.capacity)
       piece.withMutableBytes { bytes in
         for block in blocks {
@@ -150,7 +151,8 @@ final class StressFile {
       try await file.write(buffer, at: offset)
     } catch  where isDirect && error.errno == .invalidArgument {
       throw StartFailure(
-        "--direct: the disk of \"\(path)\" does not take blocks of \(format.blockByteCount) bytes")
+        "--direct: the disk of \"\(path)\" does not take blocks of \(format.blockByteCount) bytes"
+      )
     } catch {
       throw error
     }
@@ -160,8 +162,8 @@ final class StressFile {
 
   // MARK: - After the load
 
-  /// Syncs and closes the file, which waits for all that the kernel still does, and opens it anew
-  /// with nothing of it in the page cache.
+  /// Syncs the file, closes it, which waits until the kernel is done with it, and opens it again
+  /// with an empty page cache.
   nonisolated(nonsending) func reopen() async throws {
     try await file.sync()
     try await close()
@@ -175,10 +177,10 @@ final class StressFile {
     guard try await hasHeading(file) else { throw StartFailure("the heading is damaged") }
   }
 
-  /// Reads everything.
+  /// Reads all blocks.
   ///
-  /// - Parameter check: Gets a block's number, and the bytes with the place in them where it
-  ///   begins.
+  /// - Parameter check: Called with a block's number, a piece of the file, and the index in the
+  ///   piece at which the block starts.
   nonisolated(nonsending) func readAll(_ check: (Int, RawSpan, Int) -> Void) async throws {
     for first in stride(from: 0, to: blockCount, by: blocksPerPiece) {
       let blocks = first..<min(first + blocksPerPiece, blockCount)
@@ -196,7 +198,7 @@ final class StressFile {
     let filled = try await file.read(into: piece, at: offset)
     guard filled.count == byteCount else {
       throw StartFailure(
-        "of \(byteCount) bytes at offset \(offset) only \(filled.count) are there")
+        "the file has only \(filled.count) of \(byteCount) bytes at offset \(offset)")
     }
     return filled
   }

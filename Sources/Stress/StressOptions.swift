@@ -2,122 +2,123 @@ import ArgumentParser
 import PosixAIO
 import Reactor
 
-/// What the command line says.
+/// The options of the command line.
 struct StressOptions: ParsableArguments {
-  @Option(help: "The file to load, made if it is missing.")
+  @Option(help: "The file to load, created if it is missing.")
   var file = "aio-stress.data"
 
-  @Option(help: "The size of its blocks together, in bytes; K, M or G may follow the number.")
+  @Option(help: "The total size of the blocks, in bytes, with an optional suffix K, M or G.")
   var size = ByteCount(64 << 20)
 
-  @Option(help: "End after so many operations.")
+  @Option(help: "Stop after this many operations.")
   var ops: Int?
 
-  @Option(help: "End after so many seconds. (default: 10, if --ops is not given)")
+  @Option(help: "Stop after this many seconds. (default: 10, if --ops is not given)")
   var duration: Double?
 
-  @Option(help: "Requests that are unfinished at a time.")
+  @Option(help: "The maximum number of unfinished requests.")
   var queueDepth = 32
 
   @Option(
-    help: "The size of a block, in bytes: a multiple of 64; with --direct of 512, as a rule.")
+    help: "The size of a block, in bytes: a multiple of 64, or usually of 512 with --direct.")
   var blockSize = ByteCount(4096)
 
-  @Option(help: "How many of a hundred reads and writes are reads.")
+  @Option(help: "Percentage of reads and writes that are reads.")
   var readPercent = 70
 
-  @Option(help: "Sync after so many writes, beside what else runs; 0 for never.")
+  @Option(help: "Sync after this many writes, while other operations continue; 0 for never.")
   var syncEvery = 64
 
-  @Option(help: "The descriptors of the file: how many operations run at a time.")
+  @Option(help: "Descriptors of the file: the number of operations that run in parallel.")
   var lanes = 16
 
-  @Flag(help: "Go past the page cache (O_DIRECT).")
+  @Flag(help: "Bypass the page cache (O_DIRECT).")
   var direct = false
 
   @Option(
     help: """
-      How many of a hundred operations are cancelled: at once, later or by a deadline, some of \
-      them abandoned while they run.
+      Percentage of operations that are cancelled: immediately, later or by a deadline. Some of \
+      them are abandoned while they run.
       """)
   var cancelPercent = 0
 
-  @Flag(help: "Do not ask the page cache before a read is given to a helper thread.")
+  @Flag(help: "Do not try the page cache before submitting a read to a helper thread.")
   var noCacheFirst = false
 
-  @Option(help: "Chooses the operations; the same seed and options give the same ones.")
+  @Option(help: "The seed of the operations; the same seed and options give the same operations.")
   var seed: Int?
 
-  @Flag(help: "Print one JSON object, and nothing else on standard output.")
+  @Flag(help: "Print one JSON object on standard output, and nothing else.")
   var json = false
 
-  @Flag(help: "Take a file that aio-stress did not make. What is in it is lost.")
+  @Flag(help: "Use a file that aio-stress did not create. Its contents are lost.")
   var overwrite = false
 
-  @Flag(help: "Leave the file, also when this run made it.")
+  @Flag(help: "Keep the file, even if this run created it.")
   var keep = false
 
-  @Option(help: "Give up when a request is unfinished for so many seconds.")
+  @Option(help: "Give up when a request is unfinished for this many seconds.")
   var stallLimit = 120
 
   // MARK: - Limits
 
   static let blockSizes = 64...(64 << 20)
-  /// What is remembered of each block takes some 30 bytes.
+  /// The state of each block takes about 30 bytes.
   static let maximumBlockCount = 1 << 24
   static let queueDepths = 1...16_384
   static let maximumLaneCount = 64
-  /// The buffers of all requests together.
+  /// The bytes in the buffers of all requests together.
   static let maximumHeldByteCount = 1 << 30
   static let maximumSeconds = 1_000_000
-  /// The least that any disk with direct IO reads and writes.
+  /// The smallest unit of direct IO on any disk, in bytes.
   static let directAlignment = 512
-  /// Beside those of the lanes, for a queue that has one file.
+  /// glibc's helper threads in addition to one per lane, enough for a queue with one file.
   private static let furtherHelperCount = 12
 
   func validate() throws {
-    try check(!file.isEmpty, "--file is the path of a file")
+    try check(!file.isEmpty, "--file must be the path of a file")
     try check(
       Self.blockSizes.contains(blockSize.value)
         && blockSize.value % Self.blockSizes.lowerBound == 0,
-      "--block-size is a multiple of 64, from 64 to 64M")
+      "--block-size must be a multiple of 64, from 64 to 64M")
     try check(
       !direct || blockSize.value % Self.directAlignment == 0,
-      "--direct needs a --block-size that is a multiple of \(Self.directAlignment)")
+      "--direct requires a --block-size that is a multiple of \(Self.directAlignment)")
     try check(
       (blockCount >= 1 && blockCount <= Self.maximumBlockCount),
-      "--size is that of 1 to \(Self.maximumBlockCount) blocks")
+      "--size must be that of 1 to \(Self.maximumBlockCount) blocks")
     try check(ops == nil || duration == nil, "--ops and --duration exclude each other")
-    try check((ops ?? 1) > 0, "--ops is a number of operations, 1 or more")
+    try check((ops ?? 1) > 0, "--ops must be a number of operations, 1 or more")
     try check(
       duration.map { $0 > 0 && $0 <= Double(Self.maximumSeconds) } ?? true,
-      "--duration is a number of seconds, more than 0, at most \(Self.maximumSeconds)")
+      "--duration must be a number of seconds, more than 0 and at most \(Self.maximumSeconds)")
     try check(
       Self.queueDepths.contains(queueDepth),
-      "--queue-depth is from 1 to \(Self.queueDepths.upperBound)")
+      "--queue-depth must be from 1 to \(Self.queueDepths.upperBound)")
     try check(
       queueDepth * blockSize.value <= Self.maximumHeldByteCount,
-      "--queue-depth times --block-size is at most \(ByteCount(Self.maximumHeldByteCount))")
-    try check((0...100).contains(readPercent), "--read-percent is from 0 to 100")
-    try check((0...100).contains(cancelPercent), "--cancel-percent is from 0 to 100")
-    try check((seed ?? 0) >= 0, "--seed is a number, 0 or more")
-    try check(syncEvery >= 0, "--sync-every is a number of writes, 0 or more")
+      "--queue-depth times --block-size must be at most \(ByteCount(Self.maximumHeldByteCount))")
+    try check((0...100).contains(readPercent), "--read-percent must be from 0 to 100")
+    try check((0...100).contains(cancelPercent), "--cancel-percent must be from 0 to 100")
+    try check((seed ?? 0) >= 0, "--seed must be a number, 0 or more")
+    try check(syncEvery >= 0, "--sync-every must be a number of writes, 0 or more")
     try check(
-      (1...Self.maximumLaneCount).contains(lanes), "--lanes is from 1 to \(Self.maximumLaneCount)")
+      (1...Self.maximumLaneCount).contains(lanes),
+      "--lanes must be from 1 to \(Self.maximumLaneCount)")
     try check(
       (1...Self.maximumSeconds).contains(stallLimit),
-      "--stall-limit is a number of seconds, from 1 to \(Self.maximumSeconds)")
+      "--stall-limit must be a number of seconds, from 1 to \(Self.maximumSeconds)")
   }
 
   private func check(_ condition: Bool, _ message: String) throws {
     guard condition else { throw ValidationError(message) }
   }
 
-  // MARK: - What follows from it
+  // MARK: - Derived values
 
   var blockCount: Int { size.value / blockSize.value }
 
-  /// How long the load lasts; nil when its operations are counted.
+  /// The duration of the load; nil if it is limited by the number of operations.
   var loadTime: Duration? {
     ops == nil ? .seconds(duration ?? 10) : nil
   }
@@ -128,7 +129,7 @@ struct StressOptions: ParsableArguments {
     configuration.queue.readsCacheFirst = !noCacheFirst
     let threadLimit = configuration.queue.aioThreadLimit ?? 0
     configuration.queue.aioThreadLimit = max(threadLimit, lanes + Self.furtherHelperCount)
-    // What was abandoned is held beside what is unfinished.
+    // Abandoned buffers count in addition to those of unfinished requests.
     configuration.queue.heldByteLimit = 2 * Self.maximumHeldByteCount
     return configuration
   }
@@ -140,7 +141,7 @@ struct StressOptions: ParsableArguments {
       cancelPercent: cancelPercent, cancelDistance: queueDepth)
   }
 
-  /// The command that chooses the same operations again.
+  /// The command that repeats the same operations.
   func replay(seed: Int) -> String {
     var words = [
       "aio-stress --file \(file) --size \(size) --block-size \(blockSize)",

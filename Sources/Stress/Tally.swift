@@ -1,10 +1,10 @@
 import PosixAIO
 import SystemPackage
 
-/// How many operations had which end, and how long they took.
+/// Counts and latencies of operations, by how they ended.
 struct Tally {
   var startedCount = 0
-  /// Of operations for their block, or for room in the queue.
+  /// Operations that waited for their block, or for room in the queue.
   var waitCount = 0
   private(set) var canceledCount = 0
   private(set) var timedOutCount = 0
@@ -14,10 +14,10 @@ struct Tally {
   private(set) var readByteCount = 0
   private(set) var writtenByteCount = 0
 
-  /// Those that ended with a result.
+  /// Operations that ended with a result.
   var completedCount: Int { reads.count + writes.count + syncs.count }
 
-  mutating func count(_ request: Request, _ result: Result<Int, FileError>) {
+  mutating func count(_ request: StressRequest, _ result: Result<Int, FileError>) {
     let latency = SuspendingClock.now - request.startedAt
     switch (result, request.operation.kind) {
     case (.success(let byteCount), .read):

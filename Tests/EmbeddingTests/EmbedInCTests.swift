@@ -5,7 +5,7 @@ import XCTest
 /// Examples/EmbedInC: a server in C that gets its files from a loop in its own event base.
 final class EmbedInCTests: XCTestCase {
   func test_serverServesFilesOnlyWhileItHasFileIO_andItsBaseIsAsItWasAfterwards() throws {
-    let (server, folder) = (try LineServer(), try TemporaryFolder())
+    let (server, folder) = (try LineServer(), try TemporaryDirectory())
     let client = try server.connect()
     let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     try folder.write(bytes, to: "file")
@@ -31,7 +31,7 @@ final class EmbedInCTests: XCTestCase {
   }
 
   func test_eachLineIsAnsweredOnce_whenFileIOEndsWhileFilesAreRead() throws {
-    let (server, folder) = (try LineServer(), try TemporaryFolder())
+    let (server, folder) = (try LineServer(), try TemporaryDirectory())
     let (client, other) = (try server.connect(), try server.connect())
     try folder.write([1, 2, 3], to: "file")
     let path = folder.path.appending("file").string
@@ -52,7 +52,7 @@ final class EmbedInCTests: XCTestCase {
   }
 
   func test_serverEnds_whenItIsToldToWhileFilesAreRead() throws {
-    let (server, folder) = (try LineServer(), try TemporaryFolder())
+    let (server, folder) = (try LineServer(), try TemporaryDirectory())
     let client = try server.connect()
     try folder.write([UInt8](repeating: 1, count: 1 << 20), to: "file")
     XCTAssertEqual(try client.ask("open"), "opened")

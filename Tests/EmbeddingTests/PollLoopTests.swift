@@ -6,7 +6,7 @@ import XCTest
 /// Snippets/PollLoop.swift: the completion queue in a loop of poll(2).
 final class PollLoopTests: XCTestCase {
   func test_pollLoopPrintsTheFilesThatItIsTold_untilItsInputEnds() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     for number in 0..<200 { try folder.write("file \(number)\n".utf8, to: "\(number)") }
     let paths = (0..<200).map { folder.path.appending("\($0)").string }
     let missing = folder.path.appending("missing").string

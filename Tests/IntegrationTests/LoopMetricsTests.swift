@@ -9,7 +9,7 @@
 
   final class LoopMetricsTests: XCTestCase {
     func test_countersGrowByWhatWasDoneSinceTheLastExport_andMetersShowTheMoment() throws {
-      let (folder, loop, factory) = (try TemporaryFolder(), try EventLoop(), TestMetrics())
+      let (folder, loop, factory) = (try TemporaryDirectory(), try EventLoop(), TestMetrics())
       try folder.write([UInt8](repeating: 1, count: 1000), to: "file")
       let metrics = LoopMetrics(of: loop, name: "test", every: .seconds(3600), factory: factory)
       try loop.run { loop in

@@ -5,15 +5,15 @@ import TestSupport
 import XCTest
 
 final class AccessLogTests: SiteTestCase {
-  private var folder: TemporaryFolder?
+  private var folder: TemporaryDirectory?
 
   override func tearDown() {
     super.tearDown()
     folder = nil
   }
 
-  private func makeDirectory() throws -> TemporaryFolder {
-    let made = try TemporaryFolder()
+  private func makeDirectory() throws -> TemporaryDirectory {
+    let made = try TemporaryDirectory()
     folder = made
     return made
   }

@@ -39,7 +39,7 @@ final class ServerRefusalTests: SiteTestCase {
   ]
 
   func test_eachHasALineAndIsCounted() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let log = folder.path.appending("log").string
     let site = try serve(
       "--upload", "--max-upload", "1000", "--request-timeout", "1", "--stats", "--access-log", log)

@@ -3,7 +3,7 @@ import XCTest
 
 final class StartTests: SiteTestCase {
   func test_startIsRefusedInOneLine_whenTheRootCannotBeServed() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([], to: "file")
     for name in ["missing", "file", "missing/deep"] {
       try assertRefused(["--root", "\(folder.path)/\(name)", "--port", "0"], naming: name)

@@ -89,7 +89,7 @@ final class StatisticsTests: SiteTestCase {
   }
 
   func test_logOfAllThreadsIsWhole() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("log").description
     let site = try serve("--threads", "3", "--access-log", path)
     for _ in 0..<60 { XCTAssertEqual(try site.get("/missing").code, 404) }

@@ -150,7 +150,7 @@ final class StreamedUploadTests: SiteTestCase {
   }
 
   func test_malformedChunksAreRefusedAndLogged_andLeaveNoFile() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let log = folder.path.appending("log").string
     let site = try serve("--upload", "--access-log", log)
     try site.write("old".utf8, to: "file")

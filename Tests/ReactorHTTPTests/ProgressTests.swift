@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test func writingARangeOfAClosedFileFails() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(pattern(100_000), to: "file")
     let path = folder.path.appending("file")
     let failures = OnLoop<[PumpError]>([])

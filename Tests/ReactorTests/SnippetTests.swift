@@ -29,7 +29,7 @@ final class SnippetTests: XCTestCase {
   }
 
   func test_recordStoreHasItsRecords_alsoWhenItIsOpenedAgain() throws {
-    let directory = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     let first = try Program.run("RecordStore", [directory.path.string, "one", "two"])
     XCTAssertEqual(first.status, 0, first.errors)
     let lines = first.output.split(separator: "\n")
@@ -44,7 +44,7 @@ final class SnippetTests: XCTestCase {
   // The pieces of code in the articles, which would otherwise only compile.
 
   func test_piecesInTheArticlesOfPosixAIO_doWhatTheySay() throws {
-    let directory = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     let outcome = try Program.run("QueueGuide", [directory.path.appending("log").string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)
     XCTAssertEqual(outcome.output, "durable: success()\na record\n")
@@ -52,7 +52,7 @@ final class SnippetTests: XCTestCase {
   }
 
   func test_piecesInTheArticlesOfReactor_doWhatTheySay() throws {
-    let directory = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     let outcome = try Program.run("StreamsGuide", [directory.path.string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)
     // The checksum is printed when its thread has it.
@@ -65,14 +65,14 @@ final class SnippetTests: XCTestCase {
   }
 
   func test_piecesInTheArticleOfTasks_doWhatTheySay() throws {
-    let directory = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     let outcome = try Program.run("TasksGuide", [directory.path.string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)
     XCTAssertEqual(outcome.output, "sizes: 23\ngrowth: 7\ncomment: # first\njournal: 15\n")
   }
 
   func test_piecesInTheArticlesOfReactorHTTP_doWhatTheySay() throws {
-    let directory = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     try directory.write("one\ntwo\n".utf8, to: "file")
     let outcome = try Program.run("HTTPGuide", [directory.path.appending("file").string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)

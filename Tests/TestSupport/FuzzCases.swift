@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// How many cases a fuzz test runs: `FUZZ_CASES`, or as many as take a few seconds.
-public func fuzzCaseCount(unlessSet usual: Int) -> Int {
+/// The number of cases of a fuzz test: `FUZZ_CASES`, or by default as many as take a few seconds.
+public func fuzzCaseCount(default usual: Int) -> Int {
   if let text = unsafe getenv("FUZZ_CASES"), let count = Int(unsafe String(cString: text)) {
     return count
   }

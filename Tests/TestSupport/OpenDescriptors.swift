@@ -1,22 +1,21 @@
 import Dispatch
 import Foundation
 
-/// The descriptors that this process has open, and what each one is: a path, or its kind. Those
-/// that Dispatch and run loops open when they are first needed, and keep, are not mistaken for
-/// somebody's leak.
+/// The descriptors that this process has open, and what each one is: a path, or its kind.
+/// Descriptors that Dispatch and run loops open when first needed, and keep, do not count as leaks.
 public func openDescriptors() throws -> [Int: String] {
   RuntimeDescriptors.areOpen
   return try allDescriptors().filter { !RuntimeDescriptors.isClockOfDispatch($0, $1) }
 }
 
-/// The numbers of all open descriptors, whoever has opened them.
+/// The numbers of all open descriptors, including those of Dispatch and run loops.
 public func descriptorNumbers() throws -> Set<Int> { Set(try allDescriptors().keys) }
 
 private func allDescriptors() throws -> [Int: String] {
   let manager = FileManager.default
   var found: [Int: String] = [:]
   for name in try manager.contentsOfDirectory(atPath: "/proc/self/fd") {
-    // The folder lists the descriptor that reads it, too, which is closed by now.
+    // The directory lists the descriptor that reads it, too, which is closed by now.
     guard let number = Int(name) else { continue }
     found[number] = try? manager.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
   }
@@ -24,7 +23,7 @@ private func allDescriptors() throws -> [Int: String] {
 }
 
 private enum RuntimeDescriptors {
-  /// Has the descriptors opened that come with the first run loop and the first timer.
+  /// Opens the descriptors that come with the first run loop and the first timer.
   static let areOpen: Void = {
     _ = RunLoop.main
     let fired = DispatchSemaphore(value: 0)

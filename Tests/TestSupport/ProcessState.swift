@@ -1,8 +1,8 @@
 internal import Glibc
 internal import PosixAIO
 
-/// What a process has in use that somebody has to give back: descriptors, threads, signal numbers
-/// and the calling thread's blocked signals.
+/// The resources of a process that have to be given back: descriptors, threads, signal numbers and
+/// the calling thread's blocked signals.
 public struct ProcessState {
   /// The open descriptors, and what each one is.
   public let descriptors: [Int: String]
@@ -13,9 +13,9 @@ public struct ProcessState {
   /// The signals that the calling thread blocks.
   public let blockedSignals: Set<Int32>
 
-  /// How often ``differences()`` looks again. Linux does not tell when a detached thread has ended,
-  /// nor when glibc has let go of an operation: so this polls, a millisecond apart, for less than a
-  /// second.
+  /// How often ``differences()`` checks again. Linux does not report when a detached thread has
+  /// ended, nor when glibc has let go of an operation. So this polls, a millisecond apart, for less
+  /// than a second.
   private static let pollLimit = 500
 
   /// The state at this moment.

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The threads of this process that somebody has to end: all but glibc's AIO helpers, which end by
+/// The threads of this process that have to be ended: all but glibc's AIO helpers, which end by
 /// themselves after a second without work, and Dispatch's workers.
 public enum ProcessThreads {
   /// How many there are, the calling one included.
@@ -13,14 +13,14 @@ public enum ProcessThreads {
         unsafe $0.withMemoryRebound(to: CChar.self, capacity: 1) { unsafe String(cString: $0) }
       }
       guard let id = Int32(name) else { continue }
-      if !isSomebodyElses(id) { count += 1 }
+      if !isOfTheRuntime(id) { count += 1 }
     }
     return count
   }
 
-  private static func isSomebodyElses(_ id: Int32) -> Bool {
+  private static func isOfTheRuntime(_ id: Int32) -> Bool {
     if id == getpid() { return false }
-    // One that has ended meanwhile counts for nobody.
+    // A thread that has ended in the meantime does not count.
     guard let status = text("/proc/self/task/\(id)/status") else { return true }
     guard let mask = blockedMask(status) else { return true }
     // Dispatch leaves the signals of a fault open, and blocks the others.

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// The documents: what they link to is there, and what they show is true.
+/// The documents: their links lead somewhere, and their code is compiled.
 struct DocumentTests {
-  /// Code that no target compiles, and why.
+  /// Code that no target compiles, with the reason.
   private static let uncompiled = [
     // Its products are empty without the package traits.
     "Sources/Reactor/Reactor.docc/Integrations.md",
@@ -14,9 +14,9 @@ struct DocumentTests {
     for document in Repository.documents {
       for link in document.links where !link.contains("://") {
         let parts = link.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-        let goal = parts[0].isEmpty ? document.path : document.resolve(String(parts[0]))
-        #expect(Repository.exists(goal), "\(document.path) links to \(link)")
-        guard parts.count == 2, let page = TextFile(goal) else { continue }
+        let target = parts[0].isEmpty ? document.path : document.resolve(String(parts[0]))
+        #expect(Repository.exists(target), "\(document.path) links to \(link)")
+        guard parts.count == 2, let page = TextFile(target) else { continue }
         #expect(page.anchors.contains(String(parts[1])), "\(document.path) links to \(link)")
       }
     }
@@ -29,8 +29,8 @@ struct DocumentTests {
     while let path = unread.popLast() {
       guard let page = TextFile(path) else { continue }
       for link in page.links where !link.contains("://") {
-        let goal = page.resolve(String(link.prefix { $0 != "#" }))
-        if goal.hasSuffix(".md"), reached.insert(goal).inserted { unread.append(goal) }
+        let target = page.resolve(String(link.prefix { $0 != "#" }))
+        if target.hasSuffix(".md"), reached.insert(target).inserted { unread.append(target) }
       }
     }
     for document in Repository.documents where !document.path.hasPrefix("Sources/") {
@@ -50,19 +50,19 @@ struct DocumentTests {
     }
   }
 
-  /// Measured anew, they have to be copied.
-  @Test func figuresInTheReadmeAreThoseOfTheBenchmarks() throws {
+  /// After a new measurement, they have to be copied.
+  @Test func numbersInTheReadmeAreThoseOfTheBenchmarks() throws {
     let readme = try #require(TextFile("README.md"))
     let benchmarks = try #require(TextFile("docs/benchmarks.md"))
     let section = readme.lines.drop { $0 != "<!-- figures of docs/benchmarks.md -->" }
       .dropFirst().prefix { !$0.hasPrefix("#") }
     let words = section.flatMap { $0.split(separator: " ") }.map { $0.trimmingSuffix(",") }
-    let figures = words.filter {
+    let numbers = words.filter {
       $0.allSatisfy { $0.isNumber || ",.".contains($0) } && $0.count > 3
     }
-    #expect(figures.count > 10)
-    for figure in figures {
-      #expect(benchmarks.lines.contains { $0.contains(" \(figure) ") }, "\(figure)")
+    #expect(numbers.count > 10)
+    for number in numbers {
+      #expect(benchmarks.lines.contains { $0.contains(" \(number) ") }, "\(number)")
     }
   }
 
@@ -79,7 +79,7 @@ struct DocumentTests {
 }
 
 extension TextFile {
-  /// What links and pictures lead to, code aside.
+  /// The targets of links and pictures, outside of code.
   fileprivate var links: [String] {
     var isCode = false
     var links: [String] = []
@@ -96,13 +96,13 @@ extension TextFile {
     return links
   }
 
-  /// The path in the repository of what a link of this page names.
+  /// The path in the repository of a link's target.
   fileprivate func resolve(_ link: String) -> String {
-    let folder = URL(fileURLWithPath: "/\(path)").deletingLastPathComponent()
-    return String(folder.appendingPathComponent(link).standardizedFileURL.path.dropFirst())
+    let directory = URL(fileURLWithPath: "/\(path)").deletingLastPathComponent()
+    return String(directory.appendingPathComponent(link).standardizedFileURL.path.dropFirst())
   }
 
-  /// The names that headings have for links, as code hosts make them.
+  /// The anchors of the headings, as code hosts make them.
   fileprivate var anchors: Set<String> {
     Set(
       lines.filter { $0.hasPrefix("#") }.map { line in
@@ -138,7 +138,7 @@ extension Substring {
 }
 
 extension String {
-  /// Whether it is for a Package.swift.
+  /// Whether the code belongs in a Package.swift.
   fileprivate var isOfAManifest: Bool { hasPrefix(".package(") || hasPrefix(".product(") }
 }
 

@@ -1,6 +1,6 @@
 import Testing
 
-/// Who may use what: the rooms of docs/design.md.
+/// The imports of each target, by the table of targets in docs/design.md.
 struct ImportTests {
   private static let libc: Set = ["Glibc", "Synchronization", "SystemPackage"]
   private static let program: Set = [
@@ -20,7 +20,7 @@ struct ImportTests {
     "Stress": program,
   ]
 
-  @Test func everyTargetImportsWhatItsRoomMay() {
+  @Test func everyTargetImportsOnlyItsModules() {
     for (target, modules) in Self.allowed {
       let files = Repository.files("Sources/\(target)", ending: [".swift"])
       #expect(!files.isEmpty, "Sources/\(target) has no sources")
@@ -33,14 +33,14 @@ struct ImportTests {
     }
   }
 
-  @Test func everyTargetInSwiftHasARoom() {
-    let folders = Repository.folders(in: "Sources").filter { folder in
-      !Repository.files("Sources/\(folder)", ending: [".swift"]).isEmpty
+  @Test func everyTargetInSwiftIsListed() {
+    let directories = Repository.directories(in: "Sources").filter { directory in
+      !Repository.files("Sources/\(directory)", ending: [".swift"]).isEmpty
     }
-    #expect(folders == Self.allowed.keys.sorted())
+    #expect(directories == Self.allowed.keys.sorted())
   }
 
-  /// What a user of the library sees are its own types and swift-system's.
+  /// The public API consists of the library's own types and swift-system's.
   @Test func libraryShowsNothingOfCOrOfLibevent() {
     for file in Repository.files("Sources", ending: [".swift"]) {
       let shown = file.places { line in
@@ -55,14 +55,14 @@ struct ImportTests {
   }
 
   @Test(arguments: [
-    // The one door to POSIX AIO, which tests override.
+    // The only calls of POSIX AIO, which tests override.
     (["aio_", "lio_listio("], ["Sources/PosixAIO/System/AIOSystem.swift"]),
-    // Where pointers to Swift objects go into libevent's events and come back.
+    // Passes pointers to Swift objects through libevent's events.
     (
       ["event_new("],
       ["Sources/Reactor/Loop/Event.swift"]
     ),
-    // What may count as an event of the loop's own.
+    // Decides which events are the loop's own.
     (["creactor_leave_uncounted("], ["Sources/Reactor/Loop/Event.swift"]),
   ])
   func oneFileMakesTheCall(_ calls: [String], _ doors: [String]) {
@@ -71,11 +71,11 @@ struct ImportTests {
     }
     for door in doors {
       let callers = TextFile(door)?.places { line in calls.contains { line.code.calls($0) } }
-      #expect(callers?.isEmpty == false, "\(door) makes no such call; has it moved?")
+      #expect(callers?.isEmpty == false, "\(door) makes no such call; did it move?")
     }
   }
 
-  /// What else of Reactor used libevent would need a door of its own for pointers.
+  /// Any other file that used libevent would have to handle pointers itself.
   @Test func threeFilesOfReactorCallLibevent() {
     let doors = ["Event", "EventLoop+Run", "EventRegistry"].map {
       "Sources/Reactor/Loop/\($0).swift"
@@ -89,7 +89,7 @@ struct ImportTests {
 }
 
 extension Substring {
-  /// The module of an import, whoever sees it.
+  /// The module of an import of any access level.
   fileprivate var importedModule: String? {
     let words = split(separator: " ")
     let sights: Set<Substring> = ["public", "package", "internal", "private", "@testable"]
@@ -99,8 +99,8 @@ extension Substring {
     return String(words[place + 1])
   }
 
-  /// Whether a function is called whose name begins so; not the end of a longer name, nor a field
-  /// of a struct.
+  /// Whether the line calls a function whose name begins like this; not the end of a longer name,
+  /// nor a field of a struct.
   fileprivate func calls(_ beginning: String) -> Bool {
     var rest = self[...]
     while let found = rest.firstRange(of: beginning) {

@@ -1,6 +1,6 @@
 import Testing
 
-/// What is put into code while it is made, and has no place in it afterwards.
+/// Traces of development that have no place in finished code.
 struct LeftOverTests {
   private static let libraries = [
     "PosixAIO", "Reactor", "ReactorHTTP", "ReactorMetrics", "ReactorServiceLifecycle",
@@ -14,19 +14,19 @@ struct LeftOverTests {
   }
 
   @Test(arguments: ["try!", "as!", "fatalError(\"\")", "fatalError()", "preconditionFailure()"])
-  func nothingTrapsWithoutAWord(_ text: String) {
+  func nothingTrapsWithoutAMessage(_ text: String) {
     for file in code { #expect(file.places { $0.code.contains(text) } == []) }
   }
 
-  /// The compiler drops the sentences of these from release builds; `require` and `trap` keep them.
+  /// The compiler drops the messages of these from release builds; `require` and `trap` keep them.
   @Test(arguments: ["precondition(", "preconditionFailure(", "assertionFailure("])
-  func trapsSayTheirSentence_inReleaseBuildsToo(_ text: String) {
+  func trapsKeepTheirMessage_inReleaseBuildsToo(_ text: String) {
     for file in Repository.files("Sources", ending: [".swift"]) {
       #expect(file.places { $0.code.hasWord(text) } == [])
     }
   }
 
-  @Test func librariesSayNothingByThemselves() {
+  @Test func librariesPrintNothing() {
     for library in Self.libraries {
       for file in Repository.files("Sources/\(library)", ending: [".swift"]) {
         #expect(file.places { $0.code.hasWord("print(") || $0.code.hasWord("debugPrint(") } == [])
@@ -34,7 +34,7 @@ struct LeftOverTests {
     }
   }
 
-  /// Programs of others do not say when they listen.
+  /// Other projects' programs do not say when they listen.
   private static let sleepers: Set = ["Benchmarks/Sources/Programs/Peer.swift"]
 
   @Test func nothingSleeps() {
@@ -65,7 +65,7 @@ struct LeftOverTests {
 }
 
 extension Substring {
-  /// Whether a word stands in the line, and not as a part of another one.
+  /// Whether the line contains a word, and not as a part of another one.
   fileprivate func hasWord(_ word: String) -> Bool {
     var rest = self[...]
     while let found = rest.firstRange(of: word) {

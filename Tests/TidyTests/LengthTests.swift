@@ -6,8 +6,8 @@ struct LengthTests {
   private static let functionLineLimit = 40
   private static let columnLimit = 100
 
-  /// Files that are longer, with their lines. A number here only ever gets smaller: a file that was
-  /// shortened has to say so, and one that is short enough goes.
+  /// Longer files, with their number of lines. The numbers only decrease: shorten a file and its
+  /// entry together, and remove the entry of a file that is short enough.
   private static let longer: [String: Int] = [:]
 
   @Test func filesAreShort() {
@@ -15,7 +15,7 @@ struct LengthTests {
       "Sources", "Tests", "Snippets", "Examples", ending: [".swift", ".c", ".h"])
     {
       let limit = Self.longer[file.path] ?? Self.lineLimit
-      #expect(file.lineCount <= limit, "\(file.path) is to be divided by what it is about")
+      #expect(file.lineCount <= limit, "\(file.path) is too long: divide it by topic")
     }
   }
 
@@ -44,8 +44,8 @@ struct LengthTests {
 }
 
 extension TextFile {
-  /// The functions that have more lines, by the layout of swift-format: a function ends with a
-  /// brace that stands below its first word.
+  /// The functions with more lines, by the layout of swift-format: a function ends with a brace
+  /// below its first word.
   fileprivate func functions(longerThan limit: Int) -> [String] {
     lines.indices.compactMap { start in
       guard lines[start].beginsFunction, let body = bodyStart(of: start) else { return nil }

@@ -5,14 +5,15 @@ enum Repository {
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().appendingPathComponent("../..").standardizedFileURL
 
-  /// All files below some folders whose names end so, in order; without what is built.
-  static func files(_ folders: String..., ending endings: [String]) -> [TextFile] {
-    let found = folders.flatMap { paths(below: $0) }
+  /// All files below some directories whose names have one of these endings, sorted, without build
+  /// products.
+  static func files(_ directories: String..., ending endings: [String]) -> [TextFile] {
+    let found = directories.flatMap { paths(below: $0) }
     return found.filter { path in endings.contains { path.hasSuffix($0) } }.sorted()
       .compactMap { TextFile($0) }
   }
 
-  /// The documents for people: beside the code, and of its catalogues.
+  /// The documents: those beside the code, and those of its catalogues.
   static var documents: [TextFile] {
     let beside = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
     return beside.compactMap { TextFile($0) } + files("docs", "Sources", ending: [".md"])
@@ -22,17 +23,21 @@ enum Repository {
     FileManager.default.fileExists(atPath: root.appendingPathComponent(path).path)
   }
 
-  static func folders(in folder: String) -> [String] {
-    let url = root.appendingPathComponent(folder)
+  static func directories(in directory: String) -> [String] {
+    let url = root.appendingPathComponent(directory)
     let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
     return names.sorted().filter { !$0.contains(".") }
   }
 
-  private static func paths(below folder: String) -> [String] {
-    let all = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
+  private static func paths(below directory: String) -> [String] {
+    let all = FileManager.default.enumerator(atPath: root.appendingPathComponent(directory).path)
     var paths: [String] = []
     while let path = all?.nextObject() as? String {
-      if path.hasPrefix(".") { all?.skipDescendants() } else { paths.append("\(folder)/\(path)") }
+      if path.hasPrefix(".") {
+        all?.skipDescendants()
+      } else {
+        paths.append("\(directory)/\(path)")
+      }
     }
     return paths
   }
@@ -50,10 +55,20 @@ struct TextFile {
     lines = text.split(separator: "\n", omittingEmptySubsequences: false)
   }
 
-  /// How many lines it has; the end of the last one begins none.
+  private init(path: String, lines: [Substring]) {
+    self.path = path
+    self.lines = lines
+  }
+
+  /// The file with all lines empty that do not meet a condition.
+  func keeping(_ condition: (Substring) -> Bool) -> TextFile {
+    TextFile(path: path, lines: lines.map { condition($0) ? $0 : "" })
+  }
+
+  /// The number of lines; the end of the last one begins none.
   var lineCount: Int { lines.last == "" ? lines.count - 1 : lines.count }
 
-  /// Names the lines for which something holds, as compilers do.
+  /// The lines that meet a condition, in the format of compilers.
   func places(where condition: (Substring) -> Bool) -> [String] {
     lines.enumerated().filter { condition($0.element) }
       .map { "\(path):\($0.offset + 1): \($0.element.trimmingPrefix { $0 == " " })" }
@@ -61,7 +76,7 @@ struct TextFile {
 }
 
 extension Substring {
-  /// What is code of a line of Swift: nothing where a comment begins it.
+  /// The code of a line of Swift: nothing if it begins with a comment.
   var code: Substring {
     let trimmed = trimmingPrefix { $0 == " " }
     return trimmed.hasPrefix("//") ? "" : trimmed

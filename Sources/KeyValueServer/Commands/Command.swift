@@ -1,6 +1,6 @@
 import PosixAIO
 
-/// What a client is told instead of an answer.
+/// An error reply.
 struct CommandError: Error {
   let text: String
 
@@ -13,20 +13,20 @@ struct CommandError: Error {
   static let tooLong = CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 }
 
-/// What is to be done once a command has been answered.
+/// What to do after a command's reply.
 enum Effect {
   case none
-  /// The client has said good-bye.
+  /// Close the client's connection.
   case closing
   case shuttingDown
 }
 
-/// A command that is being run.
+/// The execution of a command.
 final class Call {
   let database: Database
   unowned let server: Server
 
-  /// The command's name and what follows it.
+  /// The command's name and its arguments.
   fileprivate(set) var arguments: [Bytes] = []
   fileprivate(set) var view = Database.View.newest
   var reply = Reply()
@@ -37,17 +37,18 @@ final class Call {
     self.server = server
   }
 
-  /// Runs a command, whose answer is in ``reply`` then.
+  /// Runs a command. Its reply is in ``reply`` afterwards.
   ///
-  /// - Parameter view: What it reads, unless it writes: writes build on what is newest.
+  /// - Parameter view: The state that a reading command sees. A writing command always sees the
+  ///   newest state.
   func run(_ arguments: [Bytes], _ view: Database.View) {
     self.arguments = arguments
     effect = .none
-    database.standing = .settled
+    database.durability = .committed
     reply.removeAll()
     do throws(CommandError) {
       let command = try Command.named(arguments)
-      if command.isWrite, let reason = server.log.refusal { throw CommandError(reason) }
+      if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
       self.view = command.isWrite ? .newest : view
       try command.body(self)
     } catch {
@@ -67,10 +68,10 @@ final class Call {
 
   func read(_ key: Key) -> Value? { database.read(key, view) }
 
-  /// Traps an answer before it takes more memory than a client is allowed to have waiting.
+  /// Throws if the reply is larger than a client may have waiting.
   func checkReply() throws(CommandError) {
-    guard reply.byteCount <= Server.answerByteLimit else {
-      throw CommandError("ERR the answer would be larger than \(Server.answerByteLimit) bytes")
+    guard reply.byteCount <= Server.replyByteLimit else {
+      throw CommandError("ERR the reply would be larger than \(Server.replyByteLimit) bytes")
     }
   }
 }
@@ -80,7 +81,7 @@ struct Command: Sendable {
   typealias Body = @Sendable (Call) throws(CommandError) -> Void
 
   let name: String
-  /// The number of words, the name among them; below zero, so many or more.
+  /// The number of words, including the name; a negative value means at least that many.
   let arity: Int
   let isWrite: Bool
   let body: Body
@@ -98,7 +99,7 @@ struct Command: Sendable {
   private static let byName = Dictionary(
     uniqueKeysWithValues: all.map { command in
       guard let name = CommandName(Bytes(command.name.utf8)) else {
-        trap("Command: a name has at most \(CommandName.byteLimit) letters")
+        trap("Command: a name may have at most \(CommandName.byteLimit) letters")
       }
       return (name, command)
     })
@@ -118,7 +119,7 @@ struct Command: Sendable {
     CommandError("ERR wrong number of arguments for '\(name)' command")
   }
 
-  /// As much of an unknown command as is told back, in bytes.
+  /// The part of an unknown command that the error quotes, in bytes.
   private static let quotedByteCount = 128
 
   private static func unknown(_ arguments: [Bytes]) -> CommandError {
@@ -131,16 +132,15 @@ struct Command: Sendable {
   }
 }
 
-/// A command's name, whatever letters are capitals, as one number: every command is looked up by
-/// it.
+/// A command's name in upper case, packed into one number for fast look-up.
 private struct CommandName: Hashable {
   static let byteLimit = 15
   private let letters: UInt128
 
-  /// - Returns: Nil if it is too long for a name.
+  /// - Returns: Nil if the name is too long.
   init?(_ name: Bytes) {
     guard name.count <= Self.byteLimit else { return nil }
-    // The bit in front keeps zeros in front apart.
+    // The leading bit distinguishes names that start with zero bytes.
     var letters: UInt128 = 1
     for byte in name {
       let isSmall = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)

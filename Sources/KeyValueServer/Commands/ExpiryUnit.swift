@@ -1,4 +1,4 @@
-/// What the number of an expiry counts, and from where.
+/// The unit of an expiry's number, and whether it is relative to now or absolute.
 struct ExpiryUnit {
   let milliseconds: Int64
   let isAbsolute: Bool
@@ -21,7 +21,7 @@ struct ExpiryUnit {
     }
   }
 
-  /// - Parameter isPositive: Whether only numbers above 0 are allowed.
+  /// - Parameter isPositive: Whether the number must be above 0.
   func moment(
     _ call: Call, argument: Int, command: String, isPositive: Bool
   ) throws(CommandError) -> Moment {

@@ -1,5 +1,5 @@
-/// A pattern of names, as Redis has them: `*`, `?`, `[a-z]`, `[^a]`, and a backslash before what is
-/// meant literally.
+/// A pattern for names, with Redis's syntax: `*`, `?`, `[a-z]`, `[^a]`, and a backslash before a
+/// literal character.
 struct GlobPattern {
   private enum Part {
     case any
@@ -27,12 +27,13 @@ struct GlobPattern {
     self.parts = parts
   }
 
-  /// Whether a whole name is like that. Takes time in proportion to the name's length times the
-  /// pattern's at most.
+  /// Whether the whole name matches. Takes time in proportion to the length of the name times that
+  /// of the pattern, at most.
   func matches(_ name: Bytes) -> Bool {
     var part = 0
     var index = 0
-    // Where to go on when what followed the last star did not fit: it takes one byte more.
+    // Where to continue when the part after the last star does not match: the star takes one more
+    // byte.
     var star: (part: Int, index: Int)?
     while index < name.count {
       if part < parts.count {
@@ -63,7 +64,7 @@ struct GlobPattern {
     }
   }
 
-  /// What stands between brackets; without the closing one, all that is left.
+  /// Takes the set up to the closing bracket; without one, everything that is left.
   private static func takeSet(_ rest: inout ArraySlice<UInt8>) -> Part {
     let isNegated = rest.first == UInt8(ascii: "^")
     if isNegated { rest.removeFirst() }

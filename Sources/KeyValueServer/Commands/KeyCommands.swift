@@ -1,4 +1,4 @@
-/// The commands about keys, whatever they stand for.
+/// The commands on keys of any type.
 enum KeyCommands {
   static let all: [Command] = [
     .write("del", -2) { call throws(CommandError) in remove(call) },
@@ -14,9 +14,9 @@ enum KeyCommands {
       try expire(call, .milliseconds, "pexpire")
     },
     .write("persist", 2) { call throws(CommandError) in persist(call) },
-    .read("ttl", 2) { call throws(CommandError) in tellExpiry(call, .seconds) },
-    .read("pttl", 2) { call throws(CommandError) in tellExpiry(call, .milliseconds) },
-    .read("keys", 2) { call throws(CommandError) in try tellKeys(call) },
+    .read("ttl", 2) { call throws(CommandError) in replyExpiry(call, .seconds) },
+    .read("pttl", 2) { call throws(CommandError) in replyExpiry(call, .milliseconds) },
+    .read("keys", 2) { call throws(CommandError) in try replyKeys(call) },
     .read("scan", -2) { call throws(CommandError) in try scan(call) },
     .read("dbsize", 1) { call throws(CommandError) in
       call.database.noteAll()
@@ -66,17 +66,17 @@ enum KeyCommands {
     call.reply.integer(1)
   }
 
-  private static func tellExpiry(_ call: Call, _ unit: ExpiryUnit) {
+  private static func replyExpiry(_ call: Call, _ unit: ExpiryUnit) {
     guard let value = call.read(call.key(1)) else { return call.reply.integer(-2) }
     guard value.expiry != .never else { return call.reply.integer(-1) }
     let left = value.expiry.milliseconds - call.database.now.milliseconds
-    // To the nearest second, as Redis does.
+    // Rounds to the nearest second, as Redis does.
     call.reply.integer((left + unit.milliseconds / 2) / unit.milliseconds)
   }
 
   // MARK: - All keys
 
-  private static func tellKeys(_ call: Call) throws(CommandError) {
+  private static func replyKeys(_ call: Call) throws(CommandError) {
     let pattern = GlobPattern(call.arguments[1])
     call.database.noteAll()
     var keys = Reply()
@@ -91,9 +91,9 @@ enum KeyCommands {
     try call.checkReply()
   }
 
-  /// The places that one SCAN looks at unless it is told otherwise.
+  /// The default number of places that one SCAN checks.
   private static let scanCount: Int64 = 10
-  /// And at most, so that others have their turn.
+  /// The maximum, so that other clients get their turn.
   private static let largestScanCount: Int64 = 100_000
 
   private static func scan(_ call: Call) throws(CommandError) {

@@ -1,4 +1,4 @@
-/// The commands about the connection and the server.
+/// The commands on the connection and the server.
 enum ServerCommands {
   static let all: [Command] = [
     .read("ping", -1) { call throws(CommandError) in
@@ -18,7 +18,7 @@ enum ServerCommands {
       call.effect = .closing
     },
     .read("shutdown", -1) { call throws(CommandError) in
-      // Redis does not answer either: the connection ends.
+      // Like Redis, sends no reply: the connection ends.
       let modes = call.arguments.dropFirst().map { $0.uppercased.text }
       guard modes.allSatisfy({ ["SAVE", "NOSAVE", "NOW", "FORCE"].contains($0) }) else {
         throw .syntax
@@ -52,7 +52,7 @@ enum ServerCommands {
     }
   }
 
-  /// What client libraries send to introduce themselves is heard, and not kept.
+  /// Accepts what client libraries send to introduce themselves, without storing it.
   private static func client(_ call: Call) throws(CommandError) {
     switch (call.arguments[1].uppercased.text, call.argumentCount) {
     case ("SETNAME", 3), ("SETINFO", 4): call.reply.ok()
@@ -73,7 +73,7 @@ enum ServerCommands {
       call.reply.array(count: Command.all.count)
       for command in Command.all { describe(command, &call.reply) }
     case "COUNT": call.reply.integer(Command.all.count)
-    // The help that redis-cli would show.
+    // redis-cli asks for its help texts; there are none.
     default: call.reply.array(count: 0)
     }
   }
@@ -84,7 +84,7 @@ enum ServerCommands {
     reply.integer(command.arity)
     reply.array(count: 1)
     reply.status(command.isWrite ? "write" : "readonly")
-    // First key, last key and step are told by those who need them: clusters.
+    // First key, last key and step, which only cluster clients need.
     for _ in 0..<3 { reply.integer(0) }
   }
 }

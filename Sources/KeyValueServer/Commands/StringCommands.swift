@@ -42,7 +42,7 @@ enum StringCommands {
     if isWanted {
       let expiry = options.keepsExpiry ? old?.expiry ?? .never : options.expiry ?? .never
       if expiry <= call.database.now {
-        // A moment of the past, which only EXAT and PXAT can name.
+        // An expiry in the past, which only EXAT and PXAT can name.
         if old != nil { call.database.remove([key]) }
       } else {
         call.database.set(key, Value(bytes: call.arguments[2], expiry: expiry))
@@ -91,7 +91,7 @@ enum StringCommands {
   }
 }
 
-/// What may follow the value in SET.
+/// The options of SET, which follow the value.
 private struct SetOptions {
   enum Condition {
     case ifMissing
@@ -103,7 +103,7 @@ private struct SetOptions {
   var keepsExpiry = false
   var returnsOld = false
 
-  /// Whether what is to be done depends on what is there.
+  /// Whether the old value matters.
   var needsOld: Bool { condition != nil || expiry != nil || keepsExpiry || returnsOld }
 
   init(_ call: Call) throws(CommandError) {

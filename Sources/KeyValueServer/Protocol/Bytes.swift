@@ -9,12 +9,12 @@ extension RawSpan {
     unsafe unsafeLoad(fromByteOffset: index, as: UInt8.self)
   }
 
-  /// A copy of a part.
+  /// Copies a range of the bytes.
   func copy(_ range: Range<Int>) -> Bytes {
     unsafe withUnsafeBytes { unsafe Bytes($0[range]) }
   }
 
-  /// Where a byte is found first, from an offset on.
+  /// The index of the first occurrence of a byte at or after an offset.
   func firstIndex(of byte: UInt8, from offset: Int) -> Int? {
     guard offset < byteCount else { return nil }
     return unsafe withUnsafeBytes { bytes in
@@ -25,8 +25,8 @@ extension RawSpan {
     }
   }
 
-  /// The number that a part spells, only as it would be printed: no plus sign, no zeros in front,
-  /// no spaces.
+  /// Parses a range as a decimal number in canonical form: no plus sign, no leading zeros, no
+  /// spaces. Returns nil for anything else, and on overflow.
   func integer(in range: Range<Int>) -> Int64? {
     guard let first = range.first else { return nil }
     let isNegative = self[first] == UInt8(ascii: "-")
@@ -38,7 +38,7 @@ extension RawSpan {
       let digit = self[index] &- UInt8(ascii: "0")
       guard digit <= 9 else { return nil }
       let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
-      // Below zero there is one number more.
+      // Int64 has one more value below zero than above, so the number is built as a negative one.
       let (next, isOver) = product.subtractingReportingOverflow(Int64(digit))
       guard !isTooLarge, !isOver else { return nil }
       number = next
@@ -47,19 +47,19 @@ extension RawSpan {
     return number == .min ? nil : -number
   }
 
-  /// Of `Int64.min`.
+  /// The digits of `Int64.min`.
   private static var maximumDigitCount: Int { 19 }
 }
 
 extension Array where Element == UInt8 {
-  /// The number that these bytes spell; see ``RawSpan/integer(in:)``.
+  /// Parses the bytes as a decimal number; see ``RawSpan/integer(in:)``.
   var integer: Int64? { unsafe span.bytes.integer(in: 0..<count) }
 
-  /// The same with capital letters, in ASCII.
+  /// The bytes with ASCII letters in upper case.
   var uppercased: Bytes {
     map { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) ? $0 - 32 : $0 }
   }
 
-  /// For messages: replacement characters stand for what is no UTF-8.
+  /// The bytes as text for messages; invalid UTF-8 becomes replacement characters.
   var text: String { String(decoding: self, as: UTF8.self) }
 }

@@ -1,7 +1,7 @@
-/// The words of a line, as Redis takes them apart: separated by spaces, and quoted where they
-/// contain some.
+/// Splits an inline command into words as Redis does: at spaces, with quotes around words that
+/// contain spaces.
 enum InlineWords {
-  /// - Returns: Nil if a quote does not end, or something follows it that is no space.
+  /// - Returns: Nil if a quote is not closed, or if its closing quote is not followed by a space.
   static func split(_ line: Bytes) -> [Bytes]? {
     var words: [Bytes] = []
     var rest = line[...]
@@ -20,7 +20,7 @@ enum InlineWords {
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "'"):
         guard takeQuoted(by: byte, &rest, into: &word) else { return nil }
-        // What is quoted is a whole word, or its end.
+        // A closing quote ends the word.
         return rest.first.map { isSpace($0) } ?? true ? word : nil
       default:
         word.append(byte)
@@ -29,7 +29,7 @@ enum InlineWords {
     return word
   }
 
-  /// - Returns: Whether the quote ends.
+  /// - Returns: Whether the closing quote was found.
   private static func takeQuoted(
     by quote: UInt8, _ rest: inout ArraySlice<UInt8>, into word: inout Bytes
   ) -> Bool {
@@ -40,7 +40,7 @@ enum InlineWords {
         continue
       }
       if quote == UInt8(ascii: "'") {
-        // Only the quote itself can be escaped here.
+        // Between single quotes, only the quote itself can be escaped.
         guard next == quote else {
           word.append(byte)
           continue
@@ -78,7 +78,7 @@ enum InlineWords {
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool {
-    // As isspace(3), and the zero byte that a C string would end at.
+    // The characters of isspace(3), and the zero byte, at which a C string would end.
     byte == 0x20 || (0x09...0x0D).contains(byte) || byte == 0
   }
 }

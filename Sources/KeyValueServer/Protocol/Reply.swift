@@ -1,4 +1,4 @@
-/// Answers as RESP2 has them, one behind the other.
+/// A buffer of RESP2 replies, one after another.
 struct Reply {
   fileprivate(set) var bytes: Bytes = []
 
@@ -11,7 +11,7 @@ struct Reply {
     bytes.removeAll(keepingCapacity: true)
   }
 
-  /// A word of the server's own, such as OK.
+  /// Appends a simple string, such as OK.
   mutating func status(_ text: StaticString) {
     bytes.append(UInt8(ascii: "+"))
     appendStatic(text)
@@ -20,7 +20,7 @@ struct Reply {
 
   mutating func ok() { appendStatic("+OK\r\n") }
 
-  /// - Parameter text: Begins with a code, such as ERR. Line ends in it become spaces.
+  /// - Parameter text: Starts with a code, such as ERR. Line ends in it become spaces.
   mutating func error(_ text: String) {
     bytes.append(UInt8(ascii: "-"))
     for byte in text.utf8 { bytes.append(Self.lineEnd.contains(byte) ? 0x20 : byte) }
@@ -37,7 +37,7 @@ struct Reply {
     appendStatic("\r\n")
   }
 
-  /// A value, or that there is none.
+  /// Appends a bulk string, or a null reply if `value` is nil.
   mutating func bulk(ifAny value: Bytes?) {
     guard let value else { return null() }
     bulk(value)
@@ -47,7 +47,7 @@ struct Reply {
     appendStatic("$-1\r\n")
   }
 
-  /// The beginning of an array: so many answers follow.
+  /// Starts an array. The caller appends its `count` elements next.
   mutating func array(count: Int) {
     header("*", Int64(count))
   }

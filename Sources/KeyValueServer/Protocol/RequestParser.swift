@@ -1,24 +1,24 @@
-/// Takes requests apart: arrays of bulk strings (RESP2), or lines of words for people with telnet.
+/// Parses requests: arrays of bulk strings (RESP2), or inline commands, as typed into telnet.
 ///
-/// It is fed pieces of the stream as they come, cut anywhere, and keeps what is unfinished: no byte
-/// is looked at twice, however large a request is. After an error it takes nothing any more.
+/// The caller feeds it pieces of the stream, split anywhere. The parser keeps the unfinished part,
+/// so it scans no byte twice, however large a request is. After an error it accepts nothing more.
 struct RequestParser {
   /// The limits of a request.
   struct Limits: Sendable {
-    /// Of one argument.
+    /// Bytes of one argument.
     var bulkByteCount = 64 * 1024 * 1024
-    /// Of all arguments of a request together.
+    /// Bytes of all arguments of a request together.
     var requestByteCount = 256 * 1024 * 1024
-    /// Of a request that is a line, and of the lines that tell counts and lengths.
+    /// Bytes of an inline command, and of the lines that hold counts and lengths.
     var lineByteCount = 64 * 1024
-    /// Of the arguments of a request.
+    /// Arguments of a request.
     var argumentCount = 1_048_576
   }
 
-  /// What a client has sent that is no request. Its connection has no future: nobody knows where
-  /// the next request begins.
+  /// The client broke the protocol. The connection must be closed, since the start of the next
+  /// request is unknown.
   struct ProtocolError: Error, Equatable {
-    /// As Redis words it, without "ERR Protocol error: ".
+    /// The message in Redis's words, without "ERR Protocol error: ".
     let reason: String
   }
 
@@ -27,17 +27,17 @@ struct RequestParser {
     case start
     /// Before the length of an argument.
     case length
-    /// In an argument, or in the line end behind it.
+    /// In an argument, or in the line end after it.
     case argument(byteCount: Int)
     case failed(ProtocolError)
   }
 
-  /// How many arguments are expected at most before they have come.
+  /// The capacity that is reserved for arguments before they arrive, at most.
   private static let reservedArgumentCount = 16
 
   private let limits: Limits
   private var state = State.start
-  /// The part of a line that has come.
+  /// The part of a line that has arrived.
   private var line: Bytes = []
   private var missingCount = 0
   private var arguments: [Bytes] = []
@@ -48,12 +48,13 @@ struct RequestParser {
     self.limits = limits
   }
 
-  /// Gives the next request.
+  /// Parses the next request.
   ///
   /// - Parameters:
   ///   - bytes: A piece of the stream.
-  ///   - offset: Where in it to begin; afterwards behind what was taken.
-  /// - Returns: Its words, at least one; nil when all bytes are taken and it is not complete.
+  ///   - offset: The index in `bytes` to start at; afterwards, the index after the last byte used.
+  /// - Returns: The words of the request, at least one; nil if it used all bytes and the request is
+  ///   incomplete.
   mutating func next(
     in bytes: borrowing RawSpan, at offset: inout Int
   ) throws(ProtocolError) -> [Bytes]? {
@@ -69,12 +70,12 @@ struct RequestParser {
     }
   }
 
-  /// What is kept of a request that is not complete.
+  /// The bytes kept of an incomplete request.
   var heldByteCount: Int {
     arguments.reduce(line.count + argument.count) { $0 + $1.count }
   }
 
-  /// - Returns: Whether that was a whole request. The same is true of the parts.
+  /// - Returns: Whether a request is complete. The functions for the parts return the same.
   private mutating func readPart(
     _ bytes: borrowing RawSpan, _ offset: inout Int
   ) throws(ProtocolError) -> Bool {
@@ -111,10 +112,10 @@ struct RequestParser {
       return false
     }
     guard count <= limits.argumentCount else { throw error }
-    // An empty request is none, and has no answer.
+    // An empty request gets no reply.
     if count > 0 {
       missingCount = Int(count)
-      // The client only says that so many come.
+      // The count is only the client's claim, so reserve little.
       arguments.reserveCapacity(min(missingCount, Self.reservedArgumentCount))
       state = .length
     }
@@ -157,7 +158,7 @@ struct RequestParser {
   private mutating func readArgument(
     _ bytes: borrowing RawSpan, _ offset: inout Int, _ byteCount: Int
   ) throws(ProtocolError) -> Bool {
-    // The line end behind it counts, too, and is taken on trust, as Redis does.
+    // The line end after the argument counts too. Like Redis, the parser does not check its bytes.
     let wanted = byteCount + 2 - argument.count
     let present = min(wanted, bytes.byteCount - offset)
     if argument.isEmpty, present == wanted {
@@ -179,9 +180,9 @@ struct RequestParser {
     return missingCount == 0
   }
 
-  /// Takes a line with a mark and a number behind it.
+  /// Takes a line that holds a mark followed by a number.
   ///
-  /// - Returns: The number; nil if the line's end has not come.
+  /// - Returns: The number; nil if the end of the line has not arrived.
   private mutating func takeNumber(
     _ bytes: borrowing RawSpan, _ offset: inout Int, tooLong reason: String, invalid: ProtocolError
   ) throws(ProtocolError) -> Int64? {
@@ -189,7 +190,7 @@ struct RequestParser {
     if line.isEmpty, let end = bytes.firstIndex(of: UInt8(ascii: "\n"), from: offset),
       end - offset <= limits.lineByteCount
     {
-      // All of it is here, as it mostly is: no copy.
+      // Usually the whole line is here: no copy.
       let hasReturn = end > offset && bytes[end - 1] == UInt8(ascii: "\r")
       number = bytes.integer(in: offset + 1..<max(offset + 1, hasReturn ? end - 1 : end))
       offset = end + 1
@@ -201,9 +202,9 @@ struct RequestParser {
     return number
   }
 
-  /// Takes bytes up to the end of a line.
+  /// Takes bytes through the end of a line.
   ///
-  /// - Returns: The whole line, without its end; nil if that has not come.
+  /// - Returns: The line without its end; nil if the end has not arrived.
   private mutating func takeLine(
     _ bytes: borrowing RawSpan, _ offset: inout Int, orElse reason: String
   ) throws(ProtocolError) -> Bytes? {

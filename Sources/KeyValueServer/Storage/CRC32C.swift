@@ -19,7 +19,7 @@ enum CRC32C {
   }()
 
   /// - Parameters:
-  ///   - seed: The checksum of what stands before.
+  ///   - seed: The checksum of the preceding bytes.
   static func checksum(_ bytes: RawSpan, seed: UInt32 = 0) -> UInt32 {
     unsafe bytes.withUnsafeBytes { bytes in
       unsafe tables.withUnsafeBufferPointer { tables in

@@ -1,44 +1,45 @@
 import PosixAIO
 
-/// How far what an answer tells has got.
-enum Standing: Comparable {
-  /// A crash does not undo it.
-  case settled
-  /// It is in the batch of records that is being written.
+/// How durable the data behind a reply is.
+enum Durability: Comparable {
+  /// On the disk: a crash does not undo it.
+  case committed
+  /// In the batch that is being written.
   case inFlight
-  /// It is in the batch that is being gathered.
-  case gathering
+  /// In the batch that is being collected.
+  case pending
 }
 
-/// The keyspace, in two states: the newest, and the settled one, which is what a crash would leave.
+/// The keyspace in two states: the newest, and the committed one, which a crash would leave.
 ///
-/// Changes are made to the newest state at once, and gather as records. What the changed keys stood
-/// for before is kept: it is the settled state, until the records are on the disk, and what comes
-/// back if they cannot be written. At most one batch of records is in flight.
+/// A change applies to the newest state immediately and adds a record to the pending batch. The
+/// database also keeps the previous values of changed keys: they form the committed state until the
+/// records are on the disk, and are restored if the records cannot be written. At most one batch is
+/// in flight.
 final class Database {
-  /// Which of the states a command reads.
+  /// The state that a command reads.
   enum View {
     case newest
-    case settled
+    case committed
   }
 
   private(set) var keyspace = Keyspace()
-  private var beforeFlight: [Key: Value?] = [:]
-  private var beforeGathering: [Key: Value?] = [:]
+  private var beforeInFlight: [Key: Value?] = [:]
+  private var beforePending: [Key: Value?] = [:]
   private var expiryPlace = 0
 
   let salt: UInt32
 
-  /// The gathering batch, as it will stand in the log.
-  private(set) var records: Bytes = []
-  /// The batch in flight.
-  private(set) var flight: Bytes = []
+  /// The pending batch, in the format of the log.
+  private(set) var pendingRecords: Bytes = []
+  /// The batch in flight, in the format of the log.
+  private(set) var inFlightRecords: Bytes = []
 
-  /// The present time, set at the beginning of each round of commands.
+  /// The current time, set at the start of each round of commands.
   var now = Moment.now()
 
-  /// How far what was read or written since this was reset has got.
-  var standing = Standing.settled
+  /// The lowest durability of the data read or written since this was reset.
+  var durability = Durability.committed
 
   init(salt: UInt32) {
     self.salt = salt
@@ -46,45 +47,45 @@ final class Database {
 
   // MARK: - Reading
 
-  /// What a key stands for.
+  /// Returns the value of a key in the given state; nil if it is missing or expired.
   func read(_ key: Key, _ view: View) -> Value? {
     let value: Value?
     switch view {
     case .newest:
-      note(standing(of: key))
+      note(durability(of: key))
       value = keyspace[key]
-    case .settled:
-      value = settledValue(of: key)
+    case .committed:
+      value = committedValue(of: key)
     }
     guard let value, value.isExpired(at: now) else { return value }
-    if view == .newest || standing(of: key) == .settled { keyspace.remove(key) }
+    if view == .newest || durability(of: key) == .committed { keyspace.remove(key) }
     return nil
   }
 
-  /// Notes that all keys are looked at, in the newest state.
+  /// Notes that a command reads all keys in the newest state.
   func noteAll() {
-    note(beforeGathering.isEmpty ? beforeFlight.isEmpty ? .settled : .inFlight : .gathering)
+    note(beforePending.isEmpty ? beforeInFlight.isEmpty ? .committed : .inFlight : .pending)
   }
 
-  private func settledValue(of key: Key) -> Value? {
-    if let before = beforeFlight[key] { return before }
-    if let before = beforeGathering[key] { return before }
+  private func committedValue(of key: Key) -> Value? {
+    if let before = beforeInFlight[key] { return before }
+    if let before = beforePending[key] { return before }
     return keyspace[key]
   }
 
-  private func standing(of key: Key) -> Standing {
-    if !beforeGathering.isEmpty, beforeGathering[key] != nil { return .gathering }
-    if !beforeFlight.isEmpty, beforeFlight[key] != nil { return .inFlight }
-    return .settled
+  private func durability(of key: Key) -> Durability {
+    if !beforePending.isEmpty, beforePending[key] != nil { return .pending }
+    if !beforeInFlight.isEmpty, beforeInFlight[key] != nil { return .inFlight }
+    return .committed
   }
 
-  private func note(_ standing: Standing) {
-    self.standing = max(self.standing, standing)
+  private func note(_ durability: Durability) {
+    self.durability = max(self.durability, durability)
   }
 
   // MARK: - Changing
 
-  /// - Parameter isContinued: Whether the next change is the same command's.
+  /// - Parameter isContinued: Whether the next change belongs to the same command.
   func set(_ key: Key, _ value: Value, isContinued: Bool = false) {
     let before = keyspace.set(key, value)
     keep(before, of: key)
@@ -93,14 +94,14 @@ final class Database {
       value: value.bytes)
   }
 
-  /// Of a key that is there, and was just read.
+  /// Appends to the value of an existing key that was just read.
   func append(_ bytes: Bytes, to key: Key) {
     keep(keyspace[key], of: key)
     keyspace.append(bytes, to: key)
     record(.append, key: key, value: bytes)
   }
 
-  /// Of a key that is there, and was just read.
+  /// Sets the expiry of an existing key that was just read.
   func setExpiry(_ expiry: Moment, of key: Key) {
     guard var value = keyspace[key] else { return }
     keep(value, of: key)
@@ -109,7 +110,7 @@ final class Database {
     record(.expire, number: expiry.milliseconds, key: key)
   }
 
-  /// Of keys that are there, and were just read.
+  /// Removes existing keys that were just read.
   func remove(_ keys: [Key]) {
     for (index, key) in keys.enumerated() {
       keep(keyspace.remove(key), of: key)
@@ -127,54 +128,55 @@ final class Database {
   }
 
   private func keep(_ before: Value?, of key: Key) {
-    // The first change of a batch counts. One look-up, where two would be simpler.
-    beforeGathering.merge(CollectionOfOne((key, before))) { first, _ in first }
+    // Only the value before the first change of a batch counts. One look-up, where two would be
+    // simpler.
+    beforePending.merge(CollectionOfOne((key, before))) { first, _ in first }
   }
 
   private func record(
     _ kind: LogRecord.Kind, isContinued: Bool = false, number: Int64 = 0, key: Key = Key([]),
     value: Bytes = []
   ) {
-    note(.gathering)
+    note(.pending)
     LogRecord.write(
       kind, isContinued: isContinued, number: number, key: key.bytes, value: value, salt: salt,
-      to: &records)
+      to: &pendingRecords)
   }
 
   // MARK: - Batches
 
-  /// The gathered records are on their way.
-  func beginFlight() {
-    require(beforeFlight.isEmpty, "Database: one batch at a time")
-    swap(&beforeFlight, &beforeGathering)
-    swap(&flight, &records)
-    records.removeAll(keepingCapacity: records.count <= Self.keptByteCount)
+  /// Moves the pending batch into flight.
+  func beginBatch() {
+    require(beforeInFlight.isEmpty, "Database: one batch at a time")
+    swap(&beforeInFlight, &beforePending)
+    swap(&inFlightRecords, &pendingRecords)
+    pendingRecords.removeAll(keepingCapacity: pendingRecords.count <= Self.keptByteCount)
   }
 
-  /// What was on its way is in the log.
-  func settle() {
-    beforeFlight.removeAll(keepingCapacity: beforeFlight.count <= Self.keptKeyCount)
+  /// Commits the batch in flight: its records are in the log.
+  func didCommit() {
+    beforeInFlight.removeAll(keepingCapacity: beforeInFlight.count <= Self.keptKeyCount)
   }
 
-  /// The log could not be written: nothing that is not settled has ever been.
+  /// Rolls back to the committed state after a failed log write.
   func revert() {
-    for before in [beforeGathering, beforeFlight] {
+    for before in [beforePending, beforeInFlight] {
       for (key, value) in before {
         if let value { keyspace.set(key, value) } else { keyspace.remove(key) }
       }
     }
-    beforeGathering = [:]
-    beforeFlight = [:]
-    records = []
+    beforePending = [:]
+    beforeInFlight = [:]
+    pendingRecords = []
   }
 
-  /// Memory that a batch has used is used again, unless it was an uncommonly large one.
+  /// Batches reuse their memory, except that of an unusually large one.
   private static let keptByteCount = 1024 * 1024
   private static let keptKeyCount = 10_000
 
   // MARK: - For the log
 
-  /// Makes a change that stands in the log already.
+  /// Applies a change that is already in the log.
   func replay(_ record: LogRecord) {
     let key = Key(record.key)
     switch record.kind {
@@ -191,20 +193,21 @@ final class Database {
     }
   }
 
-  /// Writes what the key at a place stands for in the settled state, if it does.
-  func writeSettled(place: Int, to log: inout Bytes) {
+  /// Writes the committed value of the key at a place, if it has one.
+  func writeCommitted(place: Int, to log: inout Bytes) {
     guard let (key, _) = keyspace[place: place] else { return }
-    writeSettled(key, to: &log)
+    writeCommitted(key, to: &log)
   }
 
-  /// The same for the keys that the gathering batch changes, some of which have no place any more.
-  func writeSettledOfGathering(to log: inout Bytes) {
-    for key in beforeGathering.keys { writeSettled(key, to: &log) }
+  /// Writes the committed values of the keys that the pending batch changes. Some of these keys no
+  /// longer have a place.
+  func writeCommittedValuesOfPendingKeys(to log: inout Bytes) {
+    for key in beforePending.keys { writeCommitted(key, to: &log) }
   }
 
-  private func writeSettled(_ key: Key, to log: inout Bytes) {
-    // What has expired, too: a record that takes the expiry away may follow.
-    guard let value = settledValue(of: key) else { return }
+  private func writeCommitted(_ key: Key, to log: inout Bytes) {
+    // Includes expired keys: a later record may remove the expiry.
+    guard let value = committedValue(of: key) else { return }
     LogRecord.write(
       .set, number: value.expiry.milliseconds, key: key.bytes, value: value.bytes, salt: salt,
       to: &log)
@@ -212,9 +215,9 @@ final class Database {
 
   // MARK: - Expiry
 
-  /// Removes what has expired from some of the places.
+  /// Removes the expired keys from the next `placeLimit` places.
   ///
-  /// - Returns: How many keys were removed.
+  /// - Returns: The number of removed keys.
   func removeExpired(placeLimit: Int) -> Int {
     guard keyspace.expiringCount > 0 else { return 0 }
     var count = 0

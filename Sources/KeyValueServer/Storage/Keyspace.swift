@@ -1,6 +1,6 @@
 import Glibc
 
-/// A key, hashed as one piece of memory.
+/// A key, hashed as one block of memory.
 struct Key: Hashable {
   let bytes: Bytes
 
@@ -11,16 +11,16 @@ struct Key: Hashable {
   static func == (one: Key, other: Key) -> Bool { one.bytes == other.bytes }
 
   func hash(into hasher: inout Hasher) {
-    // The hasher has a seed of this process, so that nobody can choose keys that collide.
+    // The hasher's seed differs per process, so clients cannot choose keys that collide.
     unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
   }
 }
 
-/// A moment of the wall clock, in milliseconds since 1970, as the protocol and the log have it.
+/// A wall-clock time in milliseconds since 1970, as in the protocol and the log.
 struct Moment: Comparable, Hashable {
   let milliseconds: Int64
 
-  /// The expiry of what does not expire.
+  /// The expiry of a key that does not expire.
   static let never = Moment(milliseconds: .max)
 
   static func now() -> Moment {
@@ -32,7 +32,7 @@ struct Moment: Comparable, Hashable {
   static func < (one: Moment, other: Moment) -> Bool { one.milliseconds < other.milliseconds }
 }
 
-/// What a key stands for.
+/// The value of a key, and its expiry.
 struct Value: Equatable {
   var bytes: Bytes
   var expiry = Moment.never
@@ -42,22 +42,22 @@ struct Value: Equatable {
 
 /// The keys and values in memory.
 ///
-/// Each key has a place that it keeps until it is removed, so places can be walked through while
-/// keys come and go: what is there from the walk's start to its end is met.
+/// Each key keeps its place until it is removed. So the places can be iterated while keys come and
+/// go: the iteration finds every key that exists from its start to its end.
 struct Keyspace {
   private var places: [Key: Int] = [:]
   private var entries: [(key: Key, value: Value)?] = []
   private var freePlaces: [Int] = []
 
-  /// The keys that have an expiry.
+  /// The number of keys with an expiry.
   private(set) var expiringCount = 0
 
-  /// About what the values and keys would take in a log, in bytes.
+  /// The approximate size of a log with all keys and values, in bytes.
   private(set) var byteCount = 0
 
   var count: Int { places.count }
 
-  /// The places, used or free: 0 to one below this.
+  /// The number of places, used or free. Places are numbered from 0.
   var placeCount: Int { entries.count }
 
   subscript(key: Key) -> Value? {
@@ -69,7 +69,7 @@ struct Keyspace {
     entries.indices.contains(place) ? entries[place] : nil
   }
 
-  /// - Returns: What the key stood for.
+  /// - Returns: The previous value of the key.
   @discardableResult
   mutating func set(_ key: Key, _ value: Value) -> Value? {
     if let place = places[key], let old = entries[place]?.value {
@@ -89,14 +89,14 @@ struct Keyspace {
     return nil
   }
 
-  /// Adds bytes to a value that is there.
+  /// Appends bytes to the value of an existing key.
   mutating func append(_ bytes: Bytes, to key: Key) {
     guard let place = places[key] else { return }
     entries[place]?.value.bytes.append(contentsOf: bytes)
     byteCount += bytes.count
   }
 
-  /// - Returns: What the key stood for.
+  /// - Returns: The removed value.
   @discardableResult
   mutating func remove(_ key: Key) -> Value? {
     guard let place = places.removeValue(forKey: key), let entry = entries[place] else {

@@ -2,20 +2,20 @@ import Logging
 import PosixAIO
 import Reactor
 
-/// What becomes of the log when it cannot be written.
+/// Failed writes of the log, and its repair.
 extension Log {
-  /// Why changes are refused at present, as clients are told.
-  var refusal: String? {
+  /// The error that writes get now, in the words that clients see; nil if writes are accepted.
+  var writeError: String? {
     switch state {
     case .idle, .writing: nil
-    case .repairing(let reason): reason.map(Self.refusal)
-    case .broken(let reason): Self.refusal(reason)
-    case .closed: Self.refusal("the server is ending")
+    case .repairing(let reason): reason.map(Self.writeError)
+    case .broken(let reason): Self.writeError(reason)
+    case .closed: Self.writeError("the server is ending")
     }
   }
 
-  private static func refusal(_ reason: String) -> String {
-    "MISCONF The log cannot be written: \(reason). Writes are refused, reads go on."
+  private static func writeError(_ reason: String) -> String {
+    "MISCONF The log cannot be written: \(reason). Writes are refused; reads continue."
   }
 
   func fail(_ error: FileError) {
@@ -26,21 +26,23 @@ extension Log {
     repair(reason: "\(error.errno)")
   }
 
-  /// Nothing that is in flight or gathering has ever been.
+  /// Rolls back the batches that are in flight and pending.
   private func drop(_ error: FileError) {
     database.revert()
     state = .broken(reason: "\(error.errno)")
-    onFailed(Self.refusal("\(error.errno)"))
+    onFailure(Self.writeError("\(error.errno)"))
   }
 
-  /// Cuts off what was written of the failed batch, or of a reserve. A file of which a write has
-  /// failed is opened anew: the kernel tells that only once, and forgets what it could not write.
+  /// Removes the written part of the failed batch, or of a preallocation. A file with a failed
+  /// write is opened again: the kernel reports the failure only once and drops the data it could
+  /// not write.
   ///
-  /// - Parameter reason: Why changes are refused meanwhile; nil if they wait.
+  /// - Parameter reason: The reason that refused clients see meanwhile; nil if changes wait
+  ///   instead.
   func repair(reason: String?) {
     state = .repairing(reason: reason)
     file.close()
-    folder.openLog { [self] result in
+    dataDirectory.openLog { [self] result in
       switch result {
       case .failure(let error): repairFailed(error)
       case .success(let file): repair(file)
@@ -54,21 +56,21 @@ extension Log {
       if case .failure(let error) = result { return repairFailed(error) }
       file.dataSync { [self] result in
         if case .failure(let error) = result { return repairFailed(error) }
-        folder.directory.sync { [self] result in
+        dataDirectory.directory.sync { [self] result in
           if case .failure(let error) = result { return repairFailed(error) }
-          // The note may be what there was no room for.
+          // The note may be the part that did not fit.
           notedEnd = end
           changeEnd = end
           syncedEnd = end
-          reserve.failed(at: end)
+          preallocation.failed(at: end)
           state = .idle
-          goOn()
+          resume()
         }
       }
     }
   }
 
-  /// It is tried again with the next ``tick()``.
+  /// The next ``tick()`` tries again.
   private func repairFailed(_ error: FileError) {
     logger.error("the log cannot be repaired: \(error)")
     drop(error)

@@ -2,7 +2,7 @@ import Logging
 import PosixAIO
 import Reactor
 
-/// What is done with the log from time to time.
+/// Periodic work on the log: syncs, notes, rewriting.
 extension Log {
   private static var syncInterval: Duration { .seconds(1) }
 
@@ -21,18 +21,18 @@ extension Log {
   }
 
   private func syncInBackground() {
-    guard refusal == nil, !isSyncing, syncedEnd < changeEnd else { return }
+    guard writeError == nil, !isSyncing, syncedEnd < changeEnd else { return }
     isSyncing = true
     let (target, file) = (end, file)
     file.dataSync { [self] result in
       isSyncing = false
-      // Another file has taken its place, and is on the disk.
+      // Another file has replaced this one, and is on the disk.
       guard file === self.file else { return }
       switch (result, state) {
       case (.success, _): syncedEnd = max(syncedEnd, target)
       case (.failure(let error), .idle), (.failure(let error), .writing):
-        // The file gives every later append's sync the same error; what the disk lacks is written
-        // anew, from memory.
+        // Every later sync of this file fails with the same error. The missing data is written
+        // again, from memory.
         logger.error("the log cannot be synced: \(error)")
         rewriteEnd = 0
         beginRewrite()
@@ -41,9 +41,9 @@ extension Log {
     }
   }
 
-  /// So that all of a log is known to be on the disk when nothing happens for a while.
+  /// Notes that the whole log is on the disk when the server becomes idle.
   private func noteWhenIdle() {
-    guard !isHeld, database.records.isEmpty else { return }
+    guard !isPaused, database.pendingRecords.isEmpty else { return }
     let note = takeNote()
     if !note.isEmpty { write(note, []) {} }
   }
@@ -58,9 +58,9 @@ extension Log {
     beginRewrite()
   }
 
-  /// - Throws: If the log is being rewritten, or cannot be.
+  /// - Throws: If a rewrite is in progress, or the log cannot be written.
   func startRewrite() throws(CommandError) {
-    if let refusal { throw CommandError(refusal) }
+    if let writeError { throw CommandError(writeError) }
     guard rewrite == nil else {
       throw CommandError("ERR Background append only file rewriting already in progress")
     }
@@ -68,16 +68,16 @@ extension Log {
   }
 
   private func beginRewrite() {
-    guard rewrite == nil, refusal == nil else { return }
+    guard rewrite == nil, writeError == nil else { return }
     logger.info("rewriting the log of \(end) bytes")
     let rewrite = LogRewrite(of: self)
     self.rewrite = rewrite
     rewrite.start()
   }
 
-  /// Lets no more batches go, and calls when none is on its way.
-  func hold(_ whenIdle: @escaping () -> Void) {
-    isHeld = true
+  /// Starts no more batches, and calls `whenIdle` when none is in flight.
+  func pauseBatches(_ whenIdle: @escaping () -> Void) {
+    isPaused = true
     if case .idle = state {
       whenIdle()
     } else {
@@ -86,11 +86,12 @@ extension Log {
   }
 
   /// - Parameters:
-  ///   - replacement: What stands under the log's name now; nil if that is still the old log.
-  ///   - error: What keeps it from being all right.
+  ///   - replacement: The file that now has the log's name, and its end; nil if the old log is
+  ///     still in use.
+  ///   - error: Why the rewrite failed, or why its rename may not survive a crash; nil on success.
   func rewriteEnded(_ replacement: (file: File, end: Int64)?, _ error: FileError?) {
     rewrite = nil
-    isHeld = false
+    isPaused = false
     whenIdle = nil
     rewriteEnd = end * 2
     if let replacement {
@@ -101,14 +102,14 @@ extension Log {
       changeEnd = end
       syncedEnd = end
       notedEnd = 0
-      reserve.wasReplaced()
+      preallocation.wasReplaced()
       rewriteEnd = 0
       old.close()
-      // Nobody knows which of the two would be there after a crash.
+      // Either of the two files could be there after a crash.
       if let error { return fail(error) }
     } else if let error {
       logger.error("the log cannot be rewritten: \(error)")
     }
-    goOn()
+    resume()
   }
 }

@@ -3,42 +3,42 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// When changes are brought to the disk.
+/// When changes are flushed to the disk.
 enum SyncPolicy: String {
   /// Before they are acknowledged.
   case always
   /// Once a second.
   case everysec
-  /// When the kernel likes to.
+  /// When the kernel chooses.
   case no
 }
 
-/// The file in which every change stands before it is acknowledged.
+/// The file that holds every change before it is acknowledged.
 ///
-/// Changes gather in the database while one batch of them is written and synced; then they are the
-/// next batch. What others wait for the disk costs nobody anything, so syncs merge by themselves.
+/// While one batch of changes is written and synced, the database collects the next. So clients
+/// that wait for the disk do not delay others, and syncs merge by themselves.
 final class Log {
   struct Configuration {
     var syncPolicy = SyncPolicy.always
-    /// The log is rewritten when it is so many times what a new one would take…
+    /// The log is rewritten when its size is this many times that of a new one…
     var rewriteRatio = 2
-    /// …and has at least so many bytes.
+    /// …and at least this many bytes.
     var rewriteMinimumByteCount = 64 * 1024 * 1024
   }
 
   enum State {
     case idle
-    /// A batch is on its way.
+    /// A batch is in flight.
     case writing
-    /// The log is being brought back to where it was. Changes are refused, if there is a reason,
-    /// and wait otherwise.
+    /// The log is being cut to its last good end. With a reason, changes are refused; without
+    /// one, they wait.
     case repairing(reason: String?)
-    /// That did not work, and is tried again.
+    /// The repair failed; it is tried again.
     case broken(reason: String)
     case closed
   }
 
-  let folder: DataFolder
+  let dataDirectory: DataDirectory
   let database: Database
   let configuration: Configuration
   let logger: Logger
@@ -46,39 +46,39 @@ final class Log {
   var state = State.idle
   private var isCommitScheduled = false
 
-  /// Where the log ends, in bytes; what is behind it is on its way.
+  /// The end of the log, in bytes; bytes after it are in flight.
   var end: Int64
-  /// Where its last change ends: what follows are notes, which are not worth another one.
+  /// The end of the last change. Notes may follow it; they need no further note.
   var changeEnd: Int64
-  /// How much of the log is on the disk for certain, and how much of it the log itself says is.
+  /// How many bytes of the log are certainly on the disk, and how many the log's own notes say are.
   var syncedEnd: Int64
   var notedEnd: Int64 = 0
   var isSyncing = false
   var lastSync = ContinuousClock.now
   var hasReportedFailure = false
-  var reserve = LogReserve()
+  var preallocation = LogPreallocation()
 
   var rewrite: LogRewrite?
-  /// Where a log must end to be rewritten after that has failed.
+  /// The size from which the log is rewritten after a rewrite failed.
   var rewriteEnd: Int64 = 0
-  var isHeld = false
+  var isPaused = false
   var whenIdle: (() -> Void)?
 
-  /// The gathered changes are on their way.
-  var onFlight: () -> Void = {}
-  /// What was on its way is settled.
-  var onSettled: () -> Void = {}
-  /// Nothing that was on its way or gathered will ever be: the reason, as clients are told.
-  var onFailed: (String) -> Void = { _ in }
+  /// Called when the pending batch goes into flight.
+  var onBatchStart: () -> Void = {}
+  /// Called when the batch in flight is committed.
+  var onCommit: () -> Void = {}
+  /// Called when the batches in flight and pending were rolled back, with the error for clients.
+  var onFailure: (String) -> Void = { _ in }
 
-  /// - Parameter end: Of the file, all of which is on the disk.
+  /// - Parameter end: The size of the file, all of which is on the disk.
   init(
-    _ file: File, end: Int64, in folder: DataFolder, _ database: Database,
+    _ file: File, end: Int64, in dataDirectory: DataDirectory, _ database: Database,
     _ configuration: Configuration, _ logger: Logger
   ) {
     self.file = file
     self.end = end
-    self.folder = folder
+    self.dataDirectory = dataDirectory
     self.database = database
     self.configuration = configuration
     self.logger = logger
@@ -86,15 +86,17 @@ final class Log {
     syncedEnd = end
   }
 
-  var loop: EventLoop { folder.loop }
+  var loop: EventLoop { dataDirectory.loop }
 
   // MARK: - Batches
 
-  /// Has what is gathered written, in one batch with all that clients have sent by then: behind one
-  /// more look at the sockets, also when a batch has just ended. A small batch costs a helper
-  /// thread's waking up and falling asleep as a large one does.
+  /// Schedules the pending batch for the next turn, so that it includes what one more look at the
+  /// sockets brings, also when a batch has just ended. A small batch costs as much as a large one:
+  /// a helper thread wakes up and goes back to sleep.
   func commit() {
-    guard case .idle = state, !isHeld, !isCommitScheduled, !database.records.isEmpty else { return }
+    guard case .idle = state, !isPaused, !isCommitScheduled, !database.pendingRecords.isEmpty else {
+      return
+    }
     isCommitScheduled = true
     loop.schedule(after: .zero) { [self] in
       isCommitScheduled = false
@@ -103,21 +105,22 @@ final class Log {
   }
 
   private func writeBatch() {
-    guard case .idle = state, !isHeld, !database.records.isEmpty else { return }
-    database.beginFlight()
-    onFlight()
-    write(takeNote(), database.flight) { [self] in
-      rewrite?.carry(database.flight)
-      database.settle()
-      onSettled()
+    guard case .idle = state, !isPaused, !database.pendingRecords.isEmpty else { return }
+    database.beginBatch()
+    onBatchStart()
+    write(takeNote(), database.inFlightRecords) { [self] in
+      rewrite?.append(database.inFlightRecords)
+      database.didCommit()
+      onCommit()
     }
   }
 
-  /// - Parameter whenWritten: Called when both are on the disk, or with the kernel, as the policy
-  ///   says. If they cannot be written, what is in flight and gathering has failed.
+  /// - Parameter whenWritten: Called when both are on the disk or with the kernel, depending on the
+  ///   policy. On failure the batches in flight and pending are rolled back instead.
   func write(_ note: Bytes, _ records: Bytes, whenWritten: @escaping () -> Void) {
     let byteCount = note.count + records.count
-    let zeros = folder.writesThrough ? reserve.zeros(behind: end + Int64(byteCount)) : nil
+    let zeros =
+      dataDirectory.writesThrough ? preallocation.zeros(after: end + Int64(byteCount)) : nil
     var batch = IOBuffer(capacity: byteCount + (zeros?.count ?? 0))
     unsafe batch.append(note.span.bytes)
     unsafe batch.append(records.span.bytes)
@@ -130,11 +133,11 @@ final class Log {
         noteWritten(records)
         state = .idle
         whenWritten()
-        goOn()
+        resume()
       case .failure(let error) where error.byteCountDone >= byteCount:
         end += Int64(byteCount)
         noteWritten(records)
-        // What failed is the reserve, which may have taken the last of the disk.
+        // Only the preallocation failed. It may have taken the last of the disk.
         repair(reason: nil)
         whenWritten()
       case .failure(let error): fail(error)
@@ -145,12 +148,12 @@ final class Log {
   private func noteWritten(_ records: Bytes) {
     hasReportedFailure = false
     if !records.isEmpty { changeEnd = end }
-    if folder.writesThrough { syncedEnd = end }
+    if dataDirectory.writesThrough { syncedEnd = end }
   }
 
-  func goOn() {
+  func resume() {
     guard case .idle = state else { return }
-    if isHeld, let whenIdle {
+    if isPaused, let whenIdle {
       self.whenIdle = nil
       whenIdle()
     } else {
@@ -158,10 +161,11 @@ final class Log {
     }
   }
 
-  /// The record that says how much is on the disk, if that is more than the log says.
+  /// Returns a record that notes how much of the log is on the disk, if that is more than the last
+  /// note says.
   func takeNote() -> Bytes {
     var note: Bytes = []
-    // Without syncs nothing is known, and a hole in the log is to be noticed all the same.
+    // Without syncs the synced end is unknown, but a hole in the log is still detected.
     let certainEnd = configuration.syncPolicy == .no ? end : syncedEnd
     guard min(certainEnd, changeEnd) > notedEnd else { return note }
     LogRecord.write(.synced, number: certainEnd, salt: database.salt, to: &note)
@@ -171,7 +175,7 @@ final class Log {
 
   // MARK: - The end
 
-  /// Brings everything to the disk and closes the file. Nothing is gathered nor on its way.
+  /// Flushes everything to the disk and closes the file. No batch may be pending or in flight.
   func close(_ handler: @escaping () -> Void) {
     rewrite?.abandon()
     guard case .idle = state else {
@@ -183,23 +187,23 @@ final class Log {
       guard case .success = result else { return file.close { _ in handler() } }
       syncedEnd = end
       let note = takeNote()
-      guard !note.isEmpty else { return cutReserve(handler) }
+      guard !note.isEmpty else { return cutPreallocation(handler) }
       file.write(IOBuffer(copying: note), at: end, syncing: true) { [self] result in
         if case .success = result { end += Int64(note.count) }
-        cutReserve(handler)
+        cutPreallocation(handler)
       }
     }
   }
 
-  /// What it cannot cut now, the next start does.
-  private func cutReserve(_ handler: @escaping () -> Void) {
+  /// If this fails, the next start cuts the preallocation.
+  private func cutPreallocation(_ handler: @escaping () -> Void) {
     file.truncate(to: end) { [self] _ in file.close { _ in handler() } }
   }
 
-  /// Whether something is gathered or on its way, or a new log about to take over.
+  /// Whether a batch is pending or in flight, or a new log is about to take over.
   var isBusy: Bool {
     switch state {
-    case .idle: isHeld || !database.records.isEmpty
+    case .idle: isPaused || !database.pendingRecords.isEmpty
     case .writing, .repairing: true
     case .broken, .closed: false
     }

@@ -1,37 +1,37 @@
-/// A change of the keyspace, as it stands in the log.
+/// A change of the keyspace, in the format of the log.
 ///
 /// | bytes | |
 /// |---|---|
-/// | 4 | the length of the body: all from the kind on |
+/// | 4 | the length of the body, which starts with the kind |
 /// | 4 | CRC-32C of the log's salt, the length and the body |
 /// | 1 | the kind, and in its highest bit whether the next record belongs to the same command |
-/// | 8 | a moment or an offset, as the kind wants it |
+/// | 8 | a time or an offset, depending on the kind |
 /// | 4 | the length of the key |
 /// | … | the key |
 /// | … | the value |
 ///
-/// Numbers are little-endian. The salt keeps what a client has stored, such as a piece of a log,
-/// from being taken for a record.
+/// Numbers are little-endian. Because of the salt, data that a client stored, such as a piece of a
+/// log, is never read as a record.
 struct LogRecord: Equatable {
   enum Kind: UInt8 {
-    /// The key stands for the value until the moment.
+    /// Sets the value of the key, and its expiry.
     case set = 1
-    /// The key is gone.
+    /// Removes the key.
     case remove = 2
-    /// The bytes are added to the key's value.
+    /// Appends bytes to the key's value.
     case append = 3
-    /// The key's value stays until the moment.
+    /// Sets the expiry of the key.
     case expire = 4
-    /// All keys are gone.
+    /// Removes all keys.
     case removeAll = 5
-    /// All that stands before the offset was brought to the disk before this was written.
+    /// Notes that all bytes before the offset were on the disk before this record was written.
     case synced = 6
   }
 
   var kind: Kind
-  /// Whether the next record belongs to the same command: both count or neither.
+  /// Whether the next record belongs to the same command: both apply or neither.
   var isContinued = false
-  /// A moment in milliseconds since 1970, or an offset.
+  /// A time in milliseconds since 1970, or an offset.
   var number: Int64 = 0
   var key: Bytes = []
   var value: Bytes = []
@@ -49,7 +49,7 @@ struct LogRecord: Equatable {
 
   // MARK: - Writing
 
-  /// Adds the record to a piece of a log.
+  /// Appends a record to a piece of a log.
   static func write(
     _ kind: Kind, isContinued: Bool = false, number: Int64 = 0, key: Bytes = [], value: Bytes = [],
     salt: UInt32, to log: inout Bytes
@@ -60,7 +60,7 @@ struct LogRecord: Equatable {
       byteCount: headerByteCount + smallestBodyByteCount, alignment: 8
     ) { head in
       unsafe head.store(UInt32(bodyByteCount), at: 0)
-      // The checksum comes when all of it is there.
+      // A placeholder: the checksum is stored when the record is complete.
       unsafe head.store(UInt32(0), at: 4)
       unsafe head.store(kind.rawValue | (isContinued ? continuedBit : 0), at: 8)
       unsafe head.store(number, at: 9)
@@ -83,10 +83,10 @@ struct LogRecord: Equatable {
 
   // MARK: - Reading
 
-  /// What stands at the beginning of some bytes of a log.
+  /// The result of parsing a record.
   enum Reading: Equatable {
     case record(LogRecord, byteCount: Int)
-    /// So many bytes are needed to tell.
+    /// Parsing needs at least `byteCount` bytes.
     case incomplete(byteCount: Int)
     case invalid
   }
@@ -114,7 +114,7 @@ struct LogRecord: Equatable {
   }
 }
 
-/// The first bytes of a log: what it is, and its salt.
+/// The first bytes of a log: its format and its salt.
 enum LogHeader {
   private static let title = Bytes("aio-kv log 1\n\0\0\0".utf8)
 
@@ -127,7 +127,7 @@ enum LogHeader {
     return header
   }
 
-  /// - Returns: The salt; nil if this is no header.
+  /// - Returns: The salt; nil if the bytes are not a valid header.
   static func salt(of bytes: RawSpan) -> UInt32? {
     guard bytes.byteCount >= byteCount else { return nil }
     let salt = bytes.number(at: title.count, UInt32.self)
@@ -136,14 +136,14 @@ enum LogHeader {
 }
 
 extension Array where Element == UInt8 {
-  /// Adds a number, little-endian.
+  /// Appends a number in little-endian order.
   fileprivate mutating func append(_ number: some FixedWidthInteger) {
     unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
   }
 }
 
 extension UnsafeMutableRawBufferPointer {
-  /// Stores a number, little-endian.
+  /// Stores a number in little-endian order.
   fileprivate func store(_ number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
     unsafe storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
   }

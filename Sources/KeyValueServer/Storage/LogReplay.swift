@@ -4,13 +4,13 @@ import ProgramSupport
 import Reactor
 import SystemPackage
 
-/// Reads a log from its beginning and makes the changes that stand in it, with no more of it in
-/// memory than a record takes.
+/// Reads a log from the start and applies its changes. Of the log, it holds one piece and the
+/// records of one command in memory.
 ///
-/// What a crash has left of the last batch is cut off. A record that is not as it was written is
-/// something else if what comes behind says that it was on the disk: then the log is left as it is.
+/// It cuts off the part of the last batch that a crash left. An invalid record is damage if a later
+/// note says that it was on the disk; then the log is left as it is.
 final class LogReplay {
-  /// What came of it.
+  /// The database, and the log to continue with.
   struct Outcome {
     let database: Database
     let file: File
@@ -19,44 +19,48 @@ final class LogReplay {
 
   typealias Handler = (Result<Outcome, StartFailure>) -> Void
 
-  private let folder: DataFolder
+  private let dataDirectory: DataDirectory
   private let file: File
   private let logger: Logger
   private let handler: Handler
   private let reader: FileReader
   private var database: Database?
 
-  /// What was read and not used yet, and where it begins, and how much of it is used since.
+  /// Bytes that were read but not yet used, the offset in the log where they start, and how many of
+  /// them have been used since.
   private var bytes: Bytes = []
   private var offset: Int64 = 0
   private var usedCount = 0
 
-  /// The records of a command that is not complete.
+  /// The records of an incomplete command.
   private var unfinished: [LogRecord] = []
-  /// Behind the last complete command.
+  /// The offset after the last complete command.
   private var end: Int64 = 0
-  /// Of the first record that is none.
+  /// The offset of the first invalid record.
   private var badOffset: Int64?
-  /// Behind the last byte that is not of a reserve.
+  /// The offset after the last byte that is not preallocated.
   private var tornEnd: Int64 = 0
   private var count = 0
 
-  private init(_ file: File, _ folder: DataFolder, _ logger: Logger, _ handler: @escaping Handler) {
+  private init(
+    _ file: File, _ dataDirectory: DataDirectory, _ logger: Logger, _ handler: @escaping Handler
+  ) {
     self.file = file
-    self.folder = folder
+    self.dataDirectory = dataDirectory
     self.logger = logger
     self.handler = handler
     reader = FileReader(file)
   }
 
-  /// Opens the log of a folder, an empty one if there is none.
-  static func begin(_ folder: DataFolder, _ logger: Logger, _ handler: @escaping Handler) {
-    // A rewritten log that did not get its name is not needed.
-    folder.directory.remove(FilePath(DataFolder.rewrittenLogName)) { _ in
-      folder.openLog { result in
+  /// Opens the log of a directory. A missing log is created.
+  static func begin(_ dataDirectory: DataDirectory, _ logger: Logger, _ handler: @escaping Handler)
+  {
+    // A rewritten log that was never renamed is not needed.
+    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName)) { _ in
+      dataDirectory.openLog { result in
         switch result {
         case .failure(let error): handler(.failure(StartFailure("\(error)")))
-        case .success(let file): LogReplay(file, folder, logger, handler).readNext()
+        case .success(let file): LogReplay(file, dataDirectory, logger, handler).readNext()
         }
       }
     }
@@ -82,7 +86,7 @@ final class LogReplay {
   private var place: Int64 { offset + Int64(usedCount) }
 
   private func fail(_ text: String) {
-    handler(.failure(StartFailure("\"\(folder.directory.path)/\(file.path)\": \(text)")))
+    handler(.failure(StartFailure("\"\(dataDirectory.directory.path)/\(file.path)\": \(text)")))
   }
 
   // MARK: - Reading
@@ -90,10 +94,10 @@ final class LogReplay {
   private func use(isAtEnd: Bool) {
     if database == nil {
       guard bytes.count >= LogHeader.byteCount || isAtEnd else { return readNext() }
-      // A header is on the disk before the first record is written.
+      // The header is on the disk before the first record is written.
       if bytes.count < LogHeader.byteCount { return makeNew() }
       guard let salt = unsafe bytes.withUnsafeBytes({ unsafe LogHeader.salt(of: $0.bytes) }) else {
-        return fail("this is not a log of aio-kv, or its first bytes were changed")
+        return fail("this is not an aio-kv log, or its first bytes were changed")
       }
       database = Database(salt: salt)
       usedCount = LogHeader.byteCount
@@ -103,8 +107,8 @@ final class LogReplay {
     if badOffset == nil { useRecords(database, isAtEnd: isAtEnd) }
     if let badOffset, isDamaged(database, badOffset, isAtEnd: isAtEnd) {
       return fail(
-        "the record at offset \(badOffset) is damaged, and records behind it are not; "
-          + "restore the file, or cut it there to lose what follows")
+        "the record at offset \(badOffset) is damaged, but later records are intact; "
+          + "restore the file, or truncate it there and lose the rest")
     }
     if isAtEnd { finish(database) } else { readNext() }
   }
@@ -116,7 +120,7 @@ final class LogReplay {
     }
   }
 
-  /// Uses records up to one that is none.
+  /// Applies records up to the first invalid one.
   private func useRecords(_ database: Database, isAtEnd: Bool) {
     while usedCount < bytes.count {
       switch next(database) {
@@ -137,7 +141,7 @@ final class LogReplay {
     }
   }
 
-  /// Looks for a record that says that the bad one was on the disk.
+  /// Looks for a note that says that the invalid record was on the disk.
   private func isDamaged(_ database: Database, _ badOffset: Int64, isAtEnd: Bool) -> Bool {
     while usedCount < bytes.count {
       switch next(database) {
@@ -153,9 +157,9 @@ final class LogReplay {
   }
 
   private func skipByte() {
-    let isOfReserve = bytes[usedCount] == 0
+    let isPreallocated = bytes[usedCount] == 0
     usedCount += 1
-    if !isOfReserve { tornEnd = place }
+    if !isPreallocated { tornEnd = place }
   }
 
   // MARK: - The end
@@ -177,20 +181,19 @@ final class LogReplay {
     let byteCount = place
     logger.info("read \(count) records: \(database.keyspace.count) keys")
     guard byteCount > end else { return bringToDisk(.success(())) }
-    // After any crash there is a reserve behind the last batch.
+    // After any crash there is preallocated space after the last batch.
     if tornEnd > end {
       logger.warning("cut the log's torn end at offset \(end): \(tornEnd - end) bytes")
     }
     file.truncate(to: end) { [self] result in bringToDisk(result) }
   }
 
-  /// What was written before a crash may not be on the disk, and clients are about to be told of
-  /// it.
+  /// Data written before a crash may not be on the disk yet, and clients are about to read it.
   private func bringToDisk(_ result: Result<Void, FileError>) {
     if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
     file.dataSync { [self] result in
       if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
-      folder.directory.sync { [self] result in
+      dataDirectory.directory.sync { [self] result in
         if case .failure(let error) = result {
           return handler(.failure(StartFailure("\(error)")))
         }

@@ -2,26 +2,26 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// Writes a log anew that holds only what is there, while the old one goes on to be used.
+/// Writes a new log with only the live data, while the old one stays in use.
 ///
-/// The new log gets what each key stands for in the settled state, a piece at a time, and behind it
-/// every batch that is settled meanwhile. At the end no batch goes out for as long as the last of
-/// them is written, the new log synced and renamed, and the folder synced: at any moment there is
-/// one whole log under the name, which holds all that was acknowledged.
+/// The new log gets the committed value of each key, a piece at a time, followed by every batch
+/// that is committed meanwhile. At the end no batch starts while the last piece is written, the new
+/// log is synced and renamed, and the directory is synced. So the log's name always refers to one
+/// complete log, which holds everything that was acknowledged.
 final class LogRewrite {
   private static let pieceByteCount = 256 * 1024
   private static let placesPerPiece = 10_000
-  /// What may be left for the time in which no batch goes out, in bytes.
+  /// The most bytes that may be left to write while no batch starts.
   private static let lastPieceByteCount = 256 * 1024
-  /// How often that is tried before it is done with more.
+  /// How many times to catch up before pausing batches with more left.
   private static let catchUpLimit = 8
 
   private unowned let log: Log
   private let database: Database
-  private let folder: DataFolder
+  private let dataDirectory: DataDirectory
   private var file: File?
   private var place = 0
-  private var carried: Bytes
+  private var appended: Bytes
   private var end: Int64 = 0
   private var catchUpCount = 0
   private var isEnded = false
@@ -29,12 +29,12 @@ final class LogRewrite {
   init(of log: Log) {
     self.log = log
     database = log.database
-    folder = log.folder
-    carried = LogHeader.bytes(salt: database.salt)
+    dataDirectory = log.dataDirectory
+    appended = LogHeader.bytes(salt: database.salt)
   }
 
   func start() {
-    folder.openLog(DataFolder.rewrittenLogName, options: .truncate) { [self] result in
+    dataDirectory.openLog(DataDirectory.rewrittenLogName, options: .truncate) { [self] result in
       switch result {
       case .failure(let error): end(error)
       case .success(let file) where isEnded: file.close()
@@ -45,12 +45,12 @@ final class LogRewrite {
     }
   }
 
-  /// Adds a batch that was settled.
-  func carry(_ records: Bytes) {
-    carried += records
+  /// Adds a committed batch.
+  func append(_ records: Bytes) {
+    appended += records
   }
 
-  /// The old log is used on, and the new one goes.
+  /// Keeps the old log and removes the new one.
   func abandon() {
     end(nil)
   }
@@ -58,36 +58,36 @@ final class LogRewrite {
   // MARK: - The steps
 
   private func writeNext() {
-    var piece = takeCarried()
+    var piece = takeAppended()
     let lastPlace = place + Self.placesPerPiece
     while piece.count < Self.pieceByteCount, place < min(lastPlace, database.keyspace.placeCount) {
-      database.writeSettled(place: place, to: &piece)
+      database.writeCommitted(place: place, to: &piece)
       place += 1
     }
     let isComplete = place >= database.keyspace.placeCount
-    append(piece, syncing: isComplete) { [self] in
+    write(piece, syncing: isComplete) { [self] in
       if isComplete { catchUp() } else { writeNext() }
     }
   }
 
   private func catchUp() {
     catchUpCount += 1
-    if carried.count > Self.lastPieceByteCount, catchUpCount <= Self.catchUpLimit {
-      return append(takeCarried(), syncing: true) { [self] in catchUp() }
+    if appended.count > Self.lastPieceByteCount, catchUpCount <= Self.catchUpLimit {
+      return write(takeAppended(), syncing: true) { [self] in catchUp() }
     }
-    log.hold { [self] in finish() }
+    log.pauseBatches { [self] in finish() }
   }
 
-  /// No batch is on its way now, and none goes out.
+  /// No batch is in flight now, and none starts.
   private func finish() {
-    var piece = takeCarried()
-    database.writeSettledOfGathering(to: &piece)
-    append(piece, syncing: true) { [self] in
-      folder.directory.rename(
-        FilePath(DataFolder.rewrittenLogName), to: FilePath(DataFolder.logName)
+    var piece = takeAppended()
+    database.writeCommittedValuesOfPendingKeys(to: &piece)
+    write(piece, syncing: true) { [self] in
+      dataDirectory.directory.rename(
+        FilePath(DataDirectory.rewrittenLogName), to: FilePath(DataDirectory.logName)
       ) { [self] result in
         if case .failure(let error) = result { return end(error) }
-        folder.directory.sync { [self] result in
+        dataDirectory.directory.sync { [self] result in
           guard let file else { return }
           var failure: FileError?
           if case .failure(let error) = result { failure = error }
@@ -97,12 +97,12 @@ final class LogRewrite {
     }
   }
 
-  private func takeCarried() -> Bytes {
-    defer { carried = [] }
-    return carried
+  private func takeAppended() -> Bytes {
+    defer { appended = [] }
+    return appended
   }
 
-  private func append(_ piece: Bytes, syncing: Bool, _ next: @escaping () -> Void) {
+  private func write(_ piece: Bytes, syncing: Bool, _ next: @escaping () -> Void) {
     guard let file else { return }
     file.write(IOBuffer(copying: piece), at: end, syncing: syncing) { [self] result in
       guard self.file != nil else { return }
@@ -115,10 +115,10 @@ final class LogRewrite {
   private func end(_ error: FileError?) {
     guard !isEnded else { return }
     isEnded = true
-    // It closes when nothing is under way with it.
+    // It closes when its last operation has ended.
     file?.close()
     file = nil
-    folder.directory.remove(FilePath(DataFolder.rewrittenLogName))
+    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName))
     log.rewriteEnded(nil, error)
   }
 }

@@ -21,7 +21,7 @@ struct AsyncMain {
   }
 
   static func runBlocks() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var configuration = CompletionQueue.Configuration()
     configuration.readsCacheFirst = false
     let queue = try CompletionQueue(configuration: configuration)

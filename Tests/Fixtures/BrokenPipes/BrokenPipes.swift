@@ -96,7 +96,7 @@ struct BrokenPipes {
 
   static func writeByPump() throws {
     let loop = try EventLoop()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([UInt8](repeating: 1, count: 5_000_000), to: "file")
     var opened: File?
     File.open(folder.path.appending("file"), .readOnly, on: loop) { opened = try? $0.get() }

@@ -29,7 +29,7 @@ struct NoHelpers {
       print("skip: cannot become another user")
       return
     }
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     guard !CommandLine.arguments.contains("offload") else {
       try offloadWithoutThreads()
       return print("ok")
@@ -50,7 +50,7 @@ struct NoHelpers {
 
   /// Starts ten reads, writes and syncs, and returns what each of their handlers was called with.
   static func start(
-    on queue: CompletionQueue, in folder: TemporaryFolder, named name: String,
+    on queue: CompletionQueue, in folder: TemporaryDirectory, named name: String,
     _ handler: @escaping (Errno?) -> Void
   ) throws {
     for number in 0..<10 {
@@ -63,7 +63,7 @@ struct NoHelpers {
     }
   }
 
-  static func runAll(in folder: TemporaryFolder, named name: String) throws -> [Errno?] {
+  static func runAll(in folder: TemporaryDirectory, named name: String) throws -> [Errno?] {
     var configuration = CompletionQueue.Configuration()
     configuration.readsCacheFirst = false
     let queue = try CompletionQueue(configuration: configuration)
@@ -73,7 +73,7 @@ struct NoHelpers {
     return errors
   }
 
-  static func runBesideAStuckPipe(_ folder: TemporaryFolder) throws {
+  static func runBesideAStuckPipe(_ folder: TemporaryDirectory) throws {
     var configuration = CompletionQueue.Configuration()
     configuration.readsCacheFirst = false
     let queue = try CompletionQueue(configuration: configuration)

@@ -59,7 +59,7 @@ struct OperationScenario {
   // MARK: Forking
 
   static func forkAfterUse() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let write = AIOWrite(try folder.open("file"), offset: 0, IOBuffer(copying: [1, 2, 3]))
     try write.submit()
     try expect(try finish(write) == 3)
@@ -76,7 +76,7 @@ struct OperationScenario {
   }
 
   static func forkBeforeUse() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let write = AIOWrite(try folder.open("file"), offset: 0, IOBuffer(copying: [1, 2, 3]))
     try inForkedChild {
       try write.submit()

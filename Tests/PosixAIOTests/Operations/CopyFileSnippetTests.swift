@@ -4,7 +4,7 @@ import XCTest
 
 final class CopyFileSnippetTests: XCTestCase {
   func test_snippetCopiesFilesOfAnySize() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     // Nothing, one byte, whole blocks, and a rest.
     for byteCount in [0, 1, 1 << 16, 3 << 16, 1_000_001] {
       let bytes = Pattern.block(byteCount, byteCount: byteCount)

@@ -7,11 +7,11 @@ import XCTest
 
 /// Sockets that are read and written at the same time: neither direction holds up the other.
 final class BidirectionalFileTests: XCTestCase {
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private let ledger = Ledger()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
   }
 
   private func makeSocket(_ queue: CompletionQueue) throws -> (file: AIOFile, peer: FileDescriptor)

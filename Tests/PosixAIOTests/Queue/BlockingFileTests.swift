@@ -7,11 +7,11 @@ import XCTest
 
 /// Contract 6 of isolation: pipes that block for ever beside busy files.
 final class BlockingFileTests: XCTestCase {
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private let ledger = Ledger()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
   }
 
   func test_filesFinish_whileMorePipesBlockThanMayBeInFlight() throws {

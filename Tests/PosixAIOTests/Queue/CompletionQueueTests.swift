@@ -6,10 +6,10 @@ import XCTest
 @testable import PosixAIO
 
 final class CompletionQueueTests: XCTestCase {
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
   }
 
   // MARK: Results

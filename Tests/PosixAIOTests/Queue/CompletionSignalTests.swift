@@ -21,7 +21,7 @@ final class CompletionSignalTests: XCTestCase {
     XCTAssertEqual(reason, .resourceBusy)
     XCTAssertGreaterThan(queues.count, 8)
 
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var done = 0
     for (number, queue) in queues.enumerated() {
       let file = AIOFile(try folder.open("\(number)"), queue: queue)
@@ -35,7 +35,7 @@ final class CompletionSignalTests: XCTestCase {
     let number = caio_sigrtmin() + 3
     let before = try openDescriptors()
     for _ in 0..<3 {
-      let folder = try TemporaryFolder()
+      let folder = try TemporaryDirectory()
       var configuration = CompletionQueue.Configuration()
       configuration.signal = number
       let queue = try CompletionQueue(configuration: configuration)
@@ -85,7 +85,7 @@ final class CompletionSignalTests: XCTestCase {
   }
 
   func test_signalsThatOthersSendAreHarmless() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var configuration = CompletionQueue.Configuration()
     configuration.signal = caio_sigrtmin() + 4
     let queue = try CompletionQueue(configuration: configuration)
@@ -100,7 +100,7 @@ final class CompletionSignalTests: XCTestCase {
   }
 
   func test_descriptorFallsSilent_afterASignalThatComesWhileNothingIsInFlight() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var configuration = CompletionQueue.Configuration()
     configuration.signal = caio_sigrtmin() + 4
     let queue = try CompletionQueue(configuration: configuration)

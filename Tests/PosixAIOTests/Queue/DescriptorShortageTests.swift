@@ -9,11 +9,11 @@ import XCTest
 final class DescriptorShortageTests: XCTestCase {
   private static let blockByteCount = 4096
   private static let blockCount = 64
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private let ledger = Ledger()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     let blocks = (0..<Self.blockCount).flatMap { Pattern.block($0, byteCount: Self.blockByteCount) }
     try folder.write(blocks, to: "file")
   }

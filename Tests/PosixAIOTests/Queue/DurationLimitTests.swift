@@ -28,7 +28,7 @@ final class DurationLimitTests: XCTestCase {
   }
 
   func test_requestsWithEndlessTimeoutsComplete_onAQueueWithAnEndlessBackstop() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     for duration in Self.endless {
       let ledger = Ledger()
       let queue = try CompletionQueue(
@@ -56,7 +56,7 @@ final class DurationLimitTests: XCTestCase {
   }
 
   func test_drainWithANegativeLimitCallsNothing_andReturns() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1], to: "file")
     let ledger = Ledger()
     let queue = try CompletionQueue()

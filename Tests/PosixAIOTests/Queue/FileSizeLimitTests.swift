@@ -22,7 +22,7 @@ final class FileSizeLimitTests: XCTestCase {
   }
 
   private func writeOneThousandEach(_ limit: Int, mergesWrites: Bool, appends: Bool) throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try CompletionQueue(configuration: .with { $0.mergesWrites = mergesWrites })
     let file = AIOFile(

@@ -27,7 +27,7 @@ final class IdleWakeUpTests: XCTestCase {
     }
   }
 
-  private let folder = try? TemporaryFolder()
+  private let folder = try? TemporaryDirectory()
 
   private func makeFile(_ queue: CompletionQueue) throws -> AIOFile {
     AIOFile(try XCTUnwrap(folder).open("file"), queue: queue)

@@ -59,7 +59,7 @@ final class LostSignalTests: XCTestCase {
   /// the queue's statistics.
   @discardableResult
   private func writeBlocks(pendingSignalLimit: UInt?) throws -> CompletionQueue.Statistics {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let queue = try CompletionQueue()
     let file = AIOFile(try folder.open("blocks"), queue: queue)
     var completions = [Int](repeating: 0, count: Self.writeCount)

@@ -16,7 +16,7 @@ final class NoHelperTests: XCTestCase {
 
   func test_everythingFailsOnceWithItsReason_whenNothingIsTakenAndNothingIsInFlight() throws {
     for mergesWrites in [true, false] {
-      let folder = try TemporaryFolder()
+      let folder = try TemporaryDirectory()
       let system = ScriptedSystem()
       let queue = try CompletionQueue(
         configuration: .with { $0.mergesWrites = mergesWrites }, system: system)
@@ -42,7 +42,7 @@ final class NoHelperTests: XCTestCase {
   func test_whatIsNotTakenWaitsAndSucceeds_whileOthersAreInFlight() throws {
     let seed = testSeed()
     var random = SeededGenerator(seed: seed)
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let system = ScriptedSystem()
     let queue = try CompletionQueue(configuration: .init(), system: system)
     let ledger = Ledger()

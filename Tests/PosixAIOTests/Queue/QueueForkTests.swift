@@ -58,7 +58,7 @@ final class QueueForkTests: XCTestCase {
   }
 
   func test_childIsRefusedAndEnds_andTheParentsRequestsAllComplete() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try CompletionQueue(configuration: .with { $0.readsCacheFirst = false })
     let pipe = try TestPipe()

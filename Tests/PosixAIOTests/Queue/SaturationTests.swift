@@ -9,14 +9,14 @@ import XCTest
 /// `aio_cancel(3)` makes glibc forget operations.
 final class SaturationTests: XCTestCase {
   private static let pipeCount = 8
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private let ledger = Ledger()
   private var queue: CompletionQueue!
   private var pipes: [TestPipe] = []
   private var saturation: HelperSaturation?
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     queue = try CompletionQueue(
       configuration: .with {
         $0.readsCacheFirst = false

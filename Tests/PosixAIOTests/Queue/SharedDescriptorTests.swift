@@ -7,11 +7,11 @@ import XCTest
 
 /// Who closes a file's descriptors, and when.
 final class SharedDescriptorTests: XCTestCase {
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private let ledger = Ledger()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
   }
 
   private func isOpen(_ descriptor: FileDescriptor) -> Bool {

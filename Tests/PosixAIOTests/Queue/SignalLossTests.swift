@@ -49,7 +49,7 @@ final class SignalLossTests: XCTestCase {
   }
 
   func test_cancelledRequestsCompleteOnce_whenEverySignalIsLost() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try CompletionQueue(
       configuration: .with { $0.mergesWrites = false }, system: SilentSystem())
@@ -115,7 +115,7 @@ final class SignalLossTests: XCTestCase {
     _ configuration: CompletionQueue.Configuration, _ system: AIOSystem = .live,
     requestCount: Int
   ) throws -> CompletionQueue.Statistics {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try CompletionQueue(configuration: configuration, system: system)
     let files = try (0..<3).map { AIOFile(try folder.open("\($0)"), queue: queue) }

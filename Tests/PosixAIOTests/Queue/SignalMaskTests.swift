@@ -64,7 +64,7 @@ final class SignalMaskTests: XCTestCase {
   }
 
   func test_masksComeBackOnBothThreads_whenAQueueMoves() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try makeQueue()
     let file = AIOFile(try folder.open("file"), queue: queue)
@@ -90,7 +90,7 @@ final class SignalMaskTests: XCTestCase {
   }
 
   func test_completionsArrive_afterTheThreadWasLeftForNone() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try CompletionQueue(
       configuration: .with {

@@ -45,7 +45,7 @@ final class SignalOwnerTests: XCTestCase {
   }
 
   func test_numberIsFreeForAnotherQueue_whileOperationsOfTheFormerOneAreLeft() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try leaveOrphan()
     try leaveOrphan()
     for _ in 0..<3 {

@@ -31,7 +31,7 @@ final class StatisticsTests: XCTestCase {
   }
 
   private func run(system: AIOSystem, script: ScriptedSystem?) throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let ledger = Ledger()
     let queue = try CompletionQueue(configuration: .init(), system: system)
     let observer = Observer()
@@ -90,7 +90,7 @@ final class StatisticsTests: XCTestCase {
   }
 
   func test_whatIsInHandIsCounted() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let script = ScriptedSystem()
     let queue = try CompletionQueue(
       configuration: .with { $0.inFlightLimitPerFile = 2 }, system: script)

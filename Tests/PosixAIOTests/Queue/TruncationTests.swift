@@ -9,11 +9,11 @@ import XCTest
 final class TruncationTests: XCTestCase {
   private static let byteCount = 100_000
   private static let content = Pattern.block(7, byteCount: byteCount)
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private let ledger = Ledger()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     try folder.write(Self.content, to: "file")
   }
 

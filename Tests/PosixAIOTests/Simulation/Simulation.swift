@@ -30,7 +30,7 @@ final class Simulation {
   var hasEnded = false
   var isRetired = false
   private(set) var fileNumber = 0
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private var stepsLeft: Int
   /// The queue ends when so many steps are left; nil if it goes on to the end of the program.
   private let endsWithStepsLeft: Int?
@@ -40,7 +40,7 @@ final class Simulation {
   private(set) var isDrainRequested = false
 
   /// - Parameter folder: For files without a name, which lend their descriptors.
-  init(seed: UInt64, in folder: TemporaryFolder, isTracing: Bool) throws {
+  init(seed: UInt64, in folder: TemporaryDirectory, isTracing: Bool) throws {
     random = SeededGenerator(seed: seed)
     journal = SimulationJournal(isTracing: isTracing)
     self.folder = folder

@@ -15,7 +15,7 @@ final class SimulationTests: XCTestCase {
 
   func test_queueKeepsItsContracts_whateverLibcDoes() throws {
     let before = try openDescriptors()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let replayed = number("SIMULATION_SEED")
     let seeds = replayed.map { $0...$0 } ?? 1...(number("SIMULATION_COUNT") ?? Self.seedCount)
     defer { alarm(0) }

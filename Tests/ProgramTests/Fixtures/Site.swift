@@ -14,7 +14,7 @@ final class Site {
   let root: FilePath
 
   /// The parent directory of the root, which contains the secret.
-  let surroundings: TemporaryFolder
+  let surroundings: TemporaryDirectory
 
   /// The served directory as the server sees it, in case it has its own mounts.
   private let seenRoot: String
@@ -24,7 +24,7 @@ final class Site {
   init(
     _ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }
   ) throws {
-    surroundings = try TemporaryFolder()
+    surroundings = try TemporaryDirectory()
     try surroundings.write(Self.secret.utf8, to: "secret")
     try surroundings.write([], to: "errors")
     root = surroundings.path.appending("root")

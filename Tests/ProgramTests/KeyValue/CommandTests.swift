@@ -1,21 +1,21 @@
 import TestSupport
 import XCTest
 
-/// The answers to each command, as Redis 7 gives them.
+/// The replies to each command, as Redis 7 gives them.
 final class CommandTests: KeyValueTestCase {
   private func assert(
-    _ client: RedisClient, _ exchanges: [(String, RedisAnswer)], file: StaticString = #filePath,
+    _ client: RedisClient, _ exchanges: [(String, RedisReply)], file: StaticString = #filePath,
     line: UInt = #line
   ) throws {
-    for (words, answer) in exchanges {
-      XCTAssertEqual(try client.line(words), answer, words, file: file, line: line)
+    for (words, reply) in exchanges {
+      XCTAssertEqual(try client.line(words), reply, words, file: file, line: line)
     }
   }
 
-  private let notAnInteger = RedisAnswer.error("ERR value is not an integer or out of range")
-  private let syntaxError = RedisAnswer.error("ERR syntax error")
+  private let notAnInteger = RedisReply.error("ERR value is not an integer or out of range")
+  private let syntaxError = RedisReply.error("ERR syntax error")
 
-  private func wrongCount(_ name: String) -> RedisAnswer {
+  private func wrongCount(_ name: String) -> RedisReply {
     .error("ERR wrong number of arguments for '\(name)' command")
   }
 
@@ -113,7 +113,7 @@ final class CommandTests: KeyValueTestCase {
     XCTAssertEqual(try client.ask("SET", "short", "1", "PX", "1"), .ok)
     XCTAssertEqual(try client.ask("SET", "long", "1", "EX", "1000"), .ok)
     try repeatUntil("the key expired") { try client.ask("GET", "short") == nil }
-    // Removed by the timer, too, where nobody asks.
+    // The timer removes expired keys, too, without a command.
     XCTAssertEqual(try client.ask("SET", "other", "1", "PX", "1"), .ok)
     try repeatUntil("the key expired") { try client.ask("DBSIZE") == 1 }
     try site.crash()
@@ -125,14 +125,14 @@ final class CommandTests: KeyValueTestCase {
   func test_everyKeyIsMetByAScan_whileOthersComeAndGo() throws {
     let client = try serve().client()
     for index in 0..<500 { try client.send("SET", "stay:\(index)", "1") }
-    for _ in 0..<500 { XCTAssertEqual(try client.readAnswer(), .ok) }
+    for _ in 0..<500 { XCTAssertEqual(try client.readReply(), .ok) }
     var met: Set<[UInt8]> = []
     var cursor = "0"
     var round = 0
     repeat {
-      let answer = try client.ask("SCAN", cursor, "MATCH", "stay:*", "COUNT", "7").elements
-      cursor = String(decoding: try XCTUnwrap(answer.first?.bytes), as: UTF8.self)
-      met.formUnion(answer[1].elements.compactMap(\.bytes))
+      let reply = try client.ask("SCAN", cursor, "MATCH", "stay:*", "COUNT", "7").elements
+      cursor = String(decoding: try XCTUnwrap(reply.first?.bytes), as: UTF8.self)
+      met.formUnion(reply[1].elements.compactMap(\.bytes))
       round += 1
       _ = try client.ask("SET", "go:\(round)", "1")
       if round > 3 { _ = try client.ask("DEL", "go:\(round - 3)") }
@@ -140,7 +140,7 @@ final class CommandTests: KeyValueTestCase {
     XCTAssertEqual(met.count, 500)
   }
 
-  func test_tenThousandPipelinedCommands_areAnsweredInOrder() throws {
+  func test_tenThousandPipelinedCommands_getTheirRepliesInOrder() throws {
     let client = try serve().client()
     var bytes: [UInt8] = []
     for index in 0..<10_000 {
@@ -153,26 +153,26 @@ final class CommandTests: KeyValueTestCase {
     }
     try client.client.send(bytes)
     for index in 0..<10_000 {
-      let wanted: RedisAnswer =
+      let wanted: RedisReply =
         switch index % 4 {
         case 0: .ok
         case 1: .bulk(Array("\(index - 1)".utf8))
         case 2: .bulk(Array("\(index)".utf8))
         default: .integer(index / 4 + 1)
         }
-      XCTAssertEqual(try client.readAnswer(), wanted)
+      XCTAssertEqual(try client.readReply(), wanted)
     }
   }
 
   func test_linesAreCommands_too() throws {
     let client = try serve().client()
     try client.client.send("SET \"a key\" 'it\\'s'\r\n\r\nGET \"a key\"\nPING\r\n")
-    XCTAssertEqual(try client.readAnswer(), .ok)
-    XCTAssertEqual(try client.readAnswer(), "it's")
-    XCTAssertEqual(try client.readAnswer(), .status("PONG"))
+    XCTAssertEqual(try client.readReply(), .ok)
+    XCTAssertEqual(try client.readReply(), "it's")
+    XCTAssertEqual(try client.readReply(), .status("PONG"))
   }
 
-  func test_whatIsNoRequestIsAnswered_andTheConnectionClosed() throws {
+  func test_invalidRequestGetsAnError_andTheConnectionIsClosed() throws {
     let site = try serve()
     for (bytes, reason) in [
       ("*x\r\n", "invalid multibulk length"), ("*1048577\r\n", "invalid multibulk length"),
@@ -185,8 +185,8 @@ final class CommandTests: KeyValueTestCase {
     ] {
       let client = try site.client()
       try client.client.send("PING\r\n" + bytes)
-      XCTAssertEqual(try client.readAnswer(), .status("PONG"))
-      XCTAssertEqual(try client.readAnswer(), .error("ERR Protocol error: \(reason)"))
+      XCTAssertEqual(try client.readReply(), .status("PONG"))
+      XCTAssertEqual(try client.readReply(), .error("ERR Protocol error: \(reason)"))
       XCTAssertEqual(try client.client.readToEnd(), [], reason)
     }
   }
@@ -194,21 +194,21 @@ final class CommandTests: KeyValueTestCase {
   func test_requestInPiecesOfOneByteIsUnderstood() throws {
     let client = try serve().client()
     for byte in RedisClient.request(["SET", "a", "1"]) { try client.client.send([byte]) }
-    XCTAssertEqual(try client.readAnswer(), .ok)
+    XCTAssertEqual(try client.readReply(), .ok)
   }
 
   func test_largestValueIsKept_andOneByteMoreIsRefused() throws {
     let client = try serve().client()
     let largest = [UInt8](repeating: 7, count: 64 * 1024 * 1024)
     try client.client.send(RedisClient.request([Array("SET".utf8), [0, 255], largest]))
-    XCTAssertEqual(try client.readAnswer(), .ok)
+    XCTAssertEqual(try client.readReply(), .ok)
     XCTAssertEqual(
       try client.ask("STRLEN", "none"), 0)
     try client.client.send(RedisClient.request([Array("GET".utf8), [0, 255]]))
-    XCTAssertTrue(try client.readAnswer().bytes == largest)
+    XCTAssertTrue(try client.readReply().bytes == largest)
     try client.client.send(RedisClient.request([Array("APPEND".utf8), [0, 255], [1]]))
     XCTAssertEqual(
-      try client.readAnswer(),
+      try client.readReply(),
       .error("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))
   }
 }

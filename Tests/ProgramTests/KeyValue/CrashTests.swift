@@ -7,7 +7,7 @@ import XCTest
 /// Kills the server at random moments under load: what was acknowledged is there afterwards, and
 /// nothing is there by halves.
 ///
-/// `AIO_KV_CRASHES` says how often, 10 unless set; `AIO_TEST_SEED` repeats a run's choices.
+/// `AIO_KV_CRASHES` is the number of kills, 10 by default; `AIO_TEST_SEED` repeats a run's choices.
 final class CrashTests: KeyValueTestCase {
   private static let clientCount = 4
   private static let keysPerClient = 20
@@ -65,9 +65,9 @@ final class CrashTests: KeyValueTestCase {
       do {
         try client.client.send(bytes)
         for (index, key) in keys.enumerated() {
-          guard try client.readAnswer() == .ok else { return false }
+          guard try client.readReply() == .ok else { return false }
           acknowledged[key] = first + index + 1
-          guard let count = try client.readAnswer().integer else { return false }
+          guard let count = try client.readReply().integer else { return false }
           counter = count
         }
         return true
@@ -120,8 +120,8 @@ final class CrashTests: KeyValueTestCase {
       XCTAssertLessThanOrEqual(round, writer.sent[key], message)
       writer.acknowledged[key] = round
     }
-    let answer = try client.ask("GET", "n:\(writer.name)")
-    let counter = answer.bytes.flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
+    let reply = try client.ask("GET", "n:\(writer.name)")
+    let counter = reply.bytes.flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
     XCTAssertGreaterThanOrEqual(counter, writer.counter, message)
     XCTAssertLessThanOrEqual(counter, writer.sentIncrements, message)
     writer.counter = counter

@@ -3,8 +3,7 @@ import Glibc
 import TestSupport
 import XCTest
 
-/// A disk that does not take what the kernel has, under `--sync everysec`: strace(1) has the system
-/// calls fail.
+/// A disk that fails writes under `--sync everysec`: strace(1) makes the system calls fail.
 final class FailedSyncTests: KeyValueTestCase {
   func test_logIsWrittenAnew_whenItCannotBeSynced() throws {
     let site = try serve("--sync", "everysec")
@@ -17,7 +16,7 @@ final class FailedSyncTests: KeyValueTestCase {
       return errors.contains("the log cannot be synced: data sync")
         && errors.contains("the log cannot be rewritten: data sync")
     }
-    // Nobody was promised that it is on the disk yet, so nobody is refused.
+    // No client was promised that it is on the disk yet, so no write is refused.
     XCTAssertEqual(try client.ask("SET", "key", "3"), .ok)
     XCTAssertEqual(try client.ask("GET", "key"), "3")
     failing.end()
@@ -37,7 +36,8 @@ final class FailedSyncTests: KeyValueTestCase {
       let refusal = try client.ask("SET", "key", "new").errorText
       XCTAssertEqual(
         refusal,
-        "MISCONF The log cannot be written: Input/output error. Writes are refused, reads go on.")
+        "MISCONF The log cannot be written: Input/output error. Writes are refused; reads continue."
+      )
       XCTAssertEqual(try client.ask("GET", "key"), "old")
       try repeatUntil("the repair had failed") {
         try site.errors().contains("the log cannot be repaired")
@@ -51,7 +51,7 @@ final class FailedSyncTests: KeyValueTestCase {
   }
 }
 
-/// Has system calls of a process fail with EIO, until it goes.
+/// Makes system calls of a process fail with EIO, until it is released.
 private final class FailingCalls {
   private let process = Process()
 

@@ -17,9 +17,10 @@ final class FullDiskLogTests: KeyValueTestCase {
     }
     XCTAssertEqual(
       refusal,
-      "MISCONF The log cannot be written: No space left on device. Writes are refused, reads go on."
+      "MISCONF The log cannot be written: No space left on device. "
+        + "Writes are refused; reads continue."
     )
-    // The disk is full, and not the rest of it taken by a reserve.
+    // The disk is full because of data, not because of a preallocation.
     XCTAssertGreaterThan(count, 18)
     XCTAssertEqual(try client.ask("GET", "key:\(count)"), nil)
     XCTAssertEqual(try client.ask("DBSIZE"), .integer(count))
@@ -37,7 +38,7 @@ final class FullDiskLogTests: KeyValueTestCase {
     XCTAssertEqual(try client.ask("STRLEN", "key:0"), 50_000)
   }
 
-  func test_answersOfAFailedBatchAreErrors_andWhatWasReadBehindIsNotTold() throws {
+  func test_repliesOfAFailedBatchAreErrors_andLaterReadsDoNotShowItsChanges() throws {
     let site = try serveSmallDisk()
     let client = try site.client()
     XCTAssertEqual(try client.ask("SET", "key", "old"), .ok)
@@ -47,21 +48,21 @@ final class FullDiskLogTests: KeyValueTestCase {
       RedisClient.request(["SET", "key", "new"]) + get
         + RedisClient.request(["SET", "big", tooMuch])
         + RedisClient.request(["ECHO", "x"]))
-    let answers = try (0..<4).map { _ in try client.readAnswer() }
+    let replies = try (0..<4).map { _ in try client.readReply() }
     // The first two may have been a batch of their own.
     XCTAssertTrue(
-      answers[0] == .ok && answers[1] == "new"
-        || answers[0].errorText != nil && answers[1].errorText != nil, "\(answers)")
-    XCTAssertTrue(answers[2].errorText?.hasPrefix("MISCONF") ?? false)
-    XCTAssertEqual(answers[3], "x")
-    XCTAssertEqual(try client.ask("GET", "key"), answers[0] == .ok ? "new" : "old")
+      replies[0] == .ok && replies[1] == "new"
+        || replies[0].errorText != nil && replies[1].errorText != nil, "\(replies)")
+    XCTAssertTrue(replies[2].errorText?.hasPrefix("MISCONF") ?? false)
+    XCTAssertEqual(replies[3], "x")
+    XCTAssertEqual(try client.ask("GET", "key"), replies[0] == .ok ? "new" : "old")
     XCTAssertEqual(try client.ask("EXISTS", "big"), 0)
   }
 
   private func serveSmallDisk() throws -> KeyValueSite {
-    try serve { folder in
+    try serve { directory in
       let mount = "mount -t tmpfs -o size=1m,mode=755 none \"$0\" && exec \"$@\""
-      let launcher = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", mount, folder.string]
+      let launcher = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", mount, directory.string]
       guard try Command.run(launcher + ["/bin/true"]) == 0 else {
         throw XCTSkip("mounting a tmpfs in a namespace of its own is not allowed here")
       }

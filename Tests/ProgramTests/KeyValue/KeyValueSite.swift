@@ -6,24 +6,24 @@ import XCTest
 
 @testable import KeyValueServer
 
-/// A folder with a log, and a server for it, which can be killed and started again.
+/// A directory with a log, and a server for it that can be killed and started again.
 final class KeyValueSite {
   static let logName = "aio-kv.log"
 
   private(set) var server: ServerProcess
-  let folder: TemporaryFolder
+  let directory: TemporaryDirectory
   private let arguments: [String]
   private let launcher: [String]
   private let errorsPath: String
 
   init(_ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }) throws {
-    folder = try TemporaryFolder()
+    directory = try TemporaryDirectory()
     try FileManager.default.createDirectory(
-      atPath: folder.path.appending("data").string, withIntermediateDirectories: false)
-    try folder.write([], to: "errors")
-    errorsPath = folder.path.appending("errors").string
-    self.arguments = ["--dir", folder.path.appending("data").string, "--port", "0"] + arguments
-    self.launcher = try launcher(folder.path.appending("data"))
+      atPath: directory.path.appending("data").string, withIntermediateDirectories: false)
+    try directory.write([], to: "errors")
+    errorsPath = directory.path.appending("errors").string
+    self.arguments = ["--dir", directory.path.appending("data").string, "--port", "0"] + arguments
+    self.launcher = try launcher(directory.path.appending("data"))
     server = try Self.start(self.arguments, self.launcher, errorsPath)
   }
 
@@ -56,18 +56,18 @@ final class KeyValueSite {
 
   func client() throws -> RedisClient { try RedisClient(port: server.port) }
 
-  /// What the server has told on standard error, over all of its lives.
+  /// The server's standard error, from all of its runs.
   func errors() throws -> String {
-    String(decoding: try folder.contents(of: "errors"), as: UTF8.self)
+    String(decoding: try directory.contents(of: "errors"), as: UTF8.self)
   }
 
-  var logPath: String { folder.path.appending("data").appending(Self.logName).string }
+  var logPath: String { directory.path.appending("data").appending(Self.logName).string }
 
   func log() throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: logPath)))
   }
 
-  /// The log up to the end of its last whole record, without a reserve or a torn end.
+  /// The log up to the end of its last whole record, without a preallocation or a torn end.
   func records() throws -> [UInt8] {
     let log = try log()
     let salt = try XCTUnwrap(unsafe LogHeader.salt(of: log.span.bytes))
@@ -88,11 +88,11 @@ final class KeyValueSite {
 
   func names() throws -> [String] {
     try FileManager.default.contentsOfDirectory(
-      atPath: folder.path.appending("data").string
+      atPath: directory.path.appending("data").string
     ).sorted()
   }
 
-  /// Runs the program for this folder to its end, which must come by itself.
+  /// Runs the program for this directory until it ends by itself.
   func runToEnd() throws -> Program.Outcome { try Program.run("aio-kv", arguments) }
 }
 

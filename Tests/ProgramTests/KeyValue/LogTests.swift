@@ -29,7 +29,7 @@ final class LogTests: KeyValueTestCase {
     }
   }
 
-  func test_tidyEndHasDamageNoticedInTheVeryLastRecord() throws {
+  func test_orderlyEndHasDamageNoticedInTheVeryLastRecord() throws {
     let site = try serve()
     XCTAssertEqual(try site.client().ask("SET", "key", "value"), .ok)
     try site.end()
@@ -47,7 +47,7 @@ final class LogTests: KeyValueTestCase {
     try site.setLog(text)
     let outcome = try site.runToEnd()
     XCTAssertEqual(outcome.status, 1)
-    XCTAssertTrue(outcome.errors.contains("not a log of aio-kv"), outcome.errors)
+    XCTAssertTrue(outcome.errors.contains("not an aio-kv log"), outcome.errors)
     XCTAssertEqual(try site.log(), text)
   }
 
@@ -55,7 +55,7 @@ final class LogTests: KeyValueTestCase {
     let site = try serve()
     let client = try site.client()
     try client.client.send(RedisClient.request([Array("SET".utf8), [1], try site.records()]))
-    XCTAssertEqual(try client.readAnswer(), .ok)
+    XCTAssertEqual(try client.readReply(), .ok)
     try site.crash()
     XCTAssertEqual(try site.client().ask("DBSIZE"), 1)
   }
@@ -72,7 +72,7 @@ final class LogTests: KeyValueTestCase {
     let site = try serve()
     let client = try site.client()
     for index in 0..<2000 { try client.send("SET", "key:\(index % 10)", "\(index)") }
-    for _ in 0..<2000 { XCTAssertEqual(try client.readAnswer(), .ok) }
+    for _ in 0..<2000 { XCTAssertEqual(try client.readReply(), .ok) }
     XCTAssertEqual(try client.ask("SET", "short", "1", "EX", "1000"), .ok)
     let before = try site.records().count
     XCTAssertEqual(
@@ -98,7 +98,7 @@ final class LogTests: KeyValueTestCase {
         round += 1
         try client.send("SET", "key:\(round % 100)", "\(round)")
       }
-      for _ in 0..<500 { XCTAssertEqual(try client.readAnswer(), .ok) }
+      for _ in 0..<500 { XCTAssertEqual(try client.readReply(), .ok) }
       return try site.errors().components(separatedBy: "rewrote the log").count > 2
     }
     try site.crash()
@@ -109,14 +109,14 @@ final class LogTests: KeyValueTestCase {
     }
   }
 
-  func test_everythingAcknowledgedIsThere_afterATidyEnd() throws {
+  func test_everythingAcknowledgedIsThere_afterAnOrderlyEnd() throws {
     for policy in ["always", "everysec", "no"] {
       let site = try KeyValueSite(["--sync", policy])
       do {
         // Gone before the server ends, which would wait for it.
         let client = try site.client()
         for index in 0..<1000 { try client.send("SET", "key:\(index)", "\(index)") }
-        for _ in 0..<1000 { XCTAssertEqual(try client.readAnswer(), .ok) }
+        for _ in 0..<1000 { XCTAssertEqual(try client.readReply(), .ok) }
       }
       try site.end()
       try site.start()

@@ -1,7 +1,7 @@
 import TestSupport
 
-/// An answer by the Redis protocol.
-enum RedisAnswer: Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+/// A reply in the Redis protocol.
+enum RedisReply: Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByNilLiteral, ExpressibleByArrayLiteral
 {
   case status(String)
@@ -9,20 +9,20 @@ enum RedisAnswer: Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLit
   case integer(Int)
   case bulk([UInt8])
   case null
-  case array([RedisAnswer])
+  case array([RedisReply])
 
   /// A bulk string.
   init(stringLiteral text: String) { self = .bulk(Array(text.utf8)) }
   init(integerLiteral number: Int) { self = .integer(number) }
   init(nilLiteral: ()) { self = .null }
-  init(arrayLiteral answers: RedisAnswer...) { self = .array(answers) }
+  init(arrayLiteral replies: RedisReply...) { self = .array(replies) }
 
-  static let ok = RedisAnswer.status("OK")
+  static let ok = RedisReply.status("OK")
 
   var integer: Int? { if case .integer(let number) = self { number } else { nil } }
   var bytes: [UInt8]? { if case .bulk(let bytes) = self { bytes } else { nil } }
   var errorText: String? { if case .error(let text) = self { text } else { nil } }
-  var elements: [RedisAnswer] { if case .array(let answers) = self { answers } else { [] } }
+  var elements: [RedisReply] { if case .array(let replies) = self { replies } else { [] } }
 }
 
 /// A client that speaks the Redis protocol, as the tests want it spoken.
@@ -43,19 +43,19 @@ final class RedisClient {
 
   func send(_ words: String...) throws { try client.send(Self.request(words)) }
 
-  func ask(_ words: String...) throws -> RedisAnswer { try ask(words) }
+  func ask(_ words: String...) throws -> RedisReply { try ask(words) }
 
-  func ask(_ words: [String]) throws -> RedisAnswer {
+  func ask(_ words: [String]) throws -> RedisReply {
     try client.send(Self.request(words))
-    return try readAnswer()
+    return try readReply()
   }
 
   /// The words of a line, sent as the protocol wants them.
-  func line(_ words: String) throws -> RedisAnswer {
+  func line(_ words: String) throws -> RedisReply {
     try ask(words.split(separator: " ").map(String.init))
   }
 
-  func readAnswer() throws -> RedisAnswer {
+  func readReply() throws -> RedisReply {
     let line = try readLine()
     let text = String(line.dropFirst())
     switch line.first {
@@ -67,8 +67,8 @@ final class RedisClient {
       guard count >= 0 else { return .null }
       let bytes = try client.read(byteCount: count + 2)
       return .bulk(Array(bytes.dropLast(2)))
-    case "*": return .array(try (0..<(try number(text))).map { _ in try readAnswer() })
-    default: throw Failure("no answer begins like \"\(line)\"")
+    case "*": return .array(try (0..<(try number(text))).map { _ in try readReply() })
+    default: throw Failure("no reply begins like \"\(line)\"")
     }
   }
 

@@ -17,11 +17,11 @@ final class RedisToolTests: KeyValueTestCase {
   func test_redisBenchmark() throws {
     let site = try serve()
     for pipeline in ["1", "16"] {
-      let figures = try run(
+      let statistics = try run(
         "redis-benchmark", site, "-t", "ping,set,get,incr,mset", "-n", "2000", "-c", "20", "-r",
         "1000", "-P", pipeline, "--csv")
       for test in ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"] {
-        XCTAssertTrue(figures.contains("\"\(test)\""), figures)
+        XCTAssertTrue(statistics.contains("\"\(test)\""), statistics)
       }
     }
     try site.crash()

@@ -11,9 +11,9 @@ final class SlowClientTests: KeyValueTestCase {
     for _ in 0..<200 { try slow.send("GET", "big") }
     let other = try site.client()
     for index in 0..<200 { XCTAssertEqual(try other.ask("SET", "k", "\(index)"), .ok) }
-    // Its requests wait, and so its answers take no memory.
+    // Its requests wait, so its replies take no memory.
     XCTAssertLessThan(try site.server.peakResidentByteCount(), 150 * 1024 * 1024)
-    for _ in 0..<200 { XCTAssertEqual(try slow.readAnswer().bytes?.count, 1_000_000) }
+    for _ in 0..<200 { XCTAssertEqual(try slow.readReply().bytes?.count, 1_000_000) }
   }
 
   func test_clientOverTheLimitIsTold() throws {
@@ -21,11 +21,11 @@ final class SlowClientTests: KeyValueTestCase {
     let clients = try (0..<2).map { _ in try site.client() }
     for client in clients { XCTAssertEqual(try client.ask("PING"), .status("PONG")) }
     let third = try site.client()
-    XCTAssertEqual(try third.readAnswer(), .error("ERR max number of clients reached"))
+    XCTAssertEqual(try third.readReply(), .error("ERR max number of clients reached"))
     XCTAssertEqual(try third.client.readToEnd(), [])
   }
 
-  func test_answersComeWhole_whenTheClientHasEndedItsSide() throws {
+  func test_repliesComeWhole_whenTheClientHasEndedItsSide() throws {
     let client = try serve().client()
     try client.client.send("SET a 1\r\nGET a\r\nQUIT\r\nGET a\r\n")
     XCTAssertEqual(

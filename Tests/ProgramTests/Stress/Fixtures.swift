@@ -4,11 +4,11 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// A running `aio-stress`, killed when nobody holds this any longer.
+/// A running `aio-stress`, killed when the last reference to this goes.
 final class StressProcess {
   private let process = Process()
   private let output = Pipe()
-  private let folder: TemporaryFolder
+  private let directory: TemporaryDirectory
 
   /// Between two calls of what is done until the end.
   private static let pauseMilliseconds: Int32 = 20
@@ -22,15 +22,15 @@ final class StressProcess {
 
   /// - Parameters:
   ///   - launcher: A command in front of the program's path, which in the end becomes the program.
-  ///   - folder: Where it runs, and where its output goes.
+  ///   - directory: Where it runs, and where its output goes.
   init(
-    launcher: [String] = [], _ arguments: [String], in folder: TemporaryFolder
+    launcher: [String] = [], _ arguments: [String], in directory: TemporaryDirectory
   ) throws {
-    self.folder = folder
+    self.directory = directory
     let command = launcher + [try Program.url("aio-stress").path] + arguments
     process.executableURL = URL(fileURLWithPath: command[0])
     process.arguments = Array(command.dropFirst())
-    process.currentDirectoryURL = URL(fileURLWithPath: folder.path.string)
+    process.currentDirectoryURL = URL(fileURLWithPath: directory.path.string)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = try handle("errors")
@@ -52,7 +52,8 @@ final class StressProcess {
   ///
   /// - Parameter meanwhile: Done again and again until then.
   func waitForEnd(_ meanwhile: () throws -> Void = {}) throws -> Outcome {
-    // Nobody else holds the other end, so the pipe ends with the process; and it holds a report.
+    // No other process holds the other end, so the pipe ends with the process; and it holds a
+    // report.
     let descriptor = output.fileHandleForReading.fileDescriptor
     try repeatUntil("aio-stress ended") {
       try meanwhile()
@@ -66,26 +67,26 @@ final class StressProcess {
     return Outcome(
       status: process.terminationStatus,
       output: String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self),
-      errors: String(decoding: try folder.contents(of: "errors"), as: UTF8.self))
+      errors: String(decoding: try directory.contents(of: "errors"), as: UTF8.self))
   }
 
   private func handle(_ name: String) throws -> FileHandle {
     FileHandle(
-      fileDescriptor: try folder.open(name, options: [.create, .truncate]).rawValue,
+      fileDescriptor: try directory.open(name, options: [.create, .truncate]).rawValue,
       closeOnDealloc: true)
   }
 }
 
-/// Tests that run `aio-stress` in a folder of their own.
+/// Tests that run `aio-stress` in a directory of their own.
 class StressTestCase: XCTestCase {
-  private(set) var folder: TemporaryFolder!
+  private(set) var directory: TemporaryDirectory!
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    directory = try TemporaryDirectory()
   }
 
   override func tearDown() {
-    folder = nil
+    directory = nil
   }
 
   /// A load that takes a moment, of a file that is called "file".
@@ -102,17 +103,17 @@ class StressTestCase: XCTestCase {
   }
 
   func run(_ arguments: [String], launcher: [String] = []) throws -> StressProcess.Outcome {
-    try StressProcess(launcher: launcher, Self.small + arguments, in: folder).waitForEnd()
+    try StressProcess(launcher: launcher, Self.small + arguments, in: directory).waitForEnd()
   }
 
   func exists(_ name: String) -> Bool {
-    FileManager.default.fileExists(atPath: folder.path.appending(name).string)
+    FileManager.default.fileExists(atPath: directory.path.appending(name).string)
   }
 
   /// Whether "file" is filled, and the load begins or has begun.
   func isWhole() throws -> Bool {
     guard exists("file") else { return false }
-    return try folder.contents(of: "file").count == Self.smallByteCount
+    return try directory.contents(of: "file").count == Self.smallByteCount
   }
 
   func waitUntilWhole() throws {

@@ -3,12 +3,12 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Somebody else writes to the file while it is loaded.
+/// Another process writes to the file while it is loaded.
 final class StressFaultTests: StressTestCase {
   /// Changes the file once it is filled.
   private func damage(_ change: (FileDescriptor) throws -> Void) throws {
     guard try isWhole() else { return }
-    let file = try folder.open("file", options: [])
+    let file = try directory.open("file", options: [])
     defer { close(file.rawValue) }
     try change(file)
   }
@@ -23,7 +23,7 @@ final class StressFaultTests: StressTestCase {
 
   func test_damageIsFoundByTheNextRead() throws {
     let process = try StressProcess(
-      Self.small + ["--duration", "1000", "--read-percent", "100"], in: folder)
+      Self.small + ["--duration", "1000", "--read-percent", "100"], in: directory)
     let outcome = try process.waitForEnd(overwriteBlocks)
     XCTAssertEqual(outcome.status, 1, "\(outcome)")
     XCTAssertTrue(outcome.output.contains("NOT VERIFIED"), outcome.output)
@@ -38,7 +38,7 @@ final class StressFaultTests: StressTestCase {
       Self.small + [
         "--duration", "0.5", "--read-percent", "0", "--queue-depth", "1", "--sync-every", "1",
         "--json",
-      ], in: folder)
+      ], in: directory)
     let outcome = try process.waitForEnd(overwriteBlocks)
     XCTAssertEqual(outcome.status, 1, "\(outcome)")
     let report = try object(outcome)
@@ -50,7 +50,7 @@ final class StressFaultTests: StressTestCase {
 
   func test_shorterFileIsFound() throws {
     let process = try StressProcess(
-      Self.small + ["--duration", "1000", "--read-percent", "100"], in: folder)
+      Self.small + ["--duration", "1000", "--read-percent", "100"], in: directory)
     let outcome = try process.waitForEnd { [self] in
       try damage { file in XCTAssertEqual(ftruncate(file.rawValue, 4096), 0) }
     }
@@ -59,7 +59,7 @@ final class StressFaultTests: StressTestCase {
   }
 
   func test_longerFileIsFoundAtTheEnd() throws {
-    let outcome = try StressProcess(Self.small + ["--duration", "0.5"], in: folder).waitForEnd {
+    let outcome = try StressProcess(Self.small + ["--duration", "0.5"], in: directory).waitForEnd {
       [self] in
       try damage { file in
         _ = try file.writeAll(
@@ -71,7 +71,7 @@ final class StressFaultTests: StressTestCase {
   }
 
   func test_damagedHeadingIsFoundAtTheEnd() throws {
-    let outcome = try StressProcess(Self.small + ["--duration", "0.5"], in: folder).waitForEnd {
+    let outcome = try StressProcess(Self.small + ["--duration", "0.5"], in: directory).waitForEnd {
       [self] in try damage { file in _ = try file.writeAll(toAbsoluteOffset: 0, [1]) }
     }
     XCTAssertEqual(outcome.status, 1, "\(outcome)")

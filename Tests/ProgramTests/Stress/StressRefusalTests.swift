@@ -6,34 +6,34 @@ import XCTest
 
 /// Files that are not to be touched, and places where there is no load.
 final class StressRefusalTests: StressTestCase {
-  func test_fileOfSomebodyElseStays() throws {
+  func test_fileOfAnotherProgramStays() throws {
     let foreign = Pattern.block(1, byteCount: 10_000)
     for content in [foreign, [], Array("aio-stress file, format".utf8)] {
-      try folder.write(content, to: "file")
+      try directory.write(content, to: "file")
       assertRefused(try run("--ops", "10"), naming: "--overwrite")
-      XCTAssertEqual(try folder.contents(of: "file"), content)
+      XCTAssertEqual(try directory.contents(of: "file"), content)
     }
   }
 
-  func test_fileOfSomebodyElseIsTaken_whenToldTo() throws {
-    try folder.write(Pattern.block(1, byteCount: 1_000_000), to: "file")
+  func test_fileOfAnotherProgramIsTaken_whenToldTo() throws {
+    try directory.write(Pattern.block(1, byteCount: 1_000_000), to: "file")
     XCTAssertEqual(try run("--ops", "100", "--overwrite").status, 0)
     XCTAssertTrue(exists("file"), "it was there before")
-    XCTAssertEqual(try folder.contents(of: "file").count, Self.smallByteCount)
+    XCTAssertEqual(try directory.contents(of: "file").count, Self.smallByteCount)
   }
 
   func test_keptFileIsTakenAgain() throws {
     XCTAssertEqual(try run("--ops", "100", "--keep").status, 0)
-    XCTAssertTrue(try folder.contents(of: "file").starts(with: "aio-stress file".utf8))
+    XCTAssertTrue(try directory.contents(of: "file").starts(with: "aio-stress file".utf8))
     XCTAssertEqual(try run("--ops", "100", "--size", "128K").status, 0)
-    XCTAssertEqual(try folder.contents(of: "file").count, 4096 + 128 * 1024)
+    XCTAssertEqual(try directory.contents(of: "file").count, 4096 + 128 * 1024)
   }
 
   func test_fileInUseStays() throws {
-    let first = try StressProcess(Self.small + ["--duration", "1000"], in: folder)
+    let first = try StressProcess(Self.small + ["--duration", "1000"], in: directory)
     try waitUntilWhole()
-    let elsewhere = try TemporaryFolder()
-    let path = folder.path.appending("file").string
+    let elsewhere = try TemporaryDirectory()
+    let path = directory.path.appending("file").string
     let second = try StressProcess(
       ["--file", path, "--size", "64K", "--ops", "10"], in: elsewhere
     ).waitForEnd()
@@ -43,16 +43,16 @@ final class StressRefusalTests: StressTestCase {
   }
 
   func test_whatIsNoFileStays() throws {
-    unsafe XCTAssertEqual(mkdir(folder.path.appending("folder").string, 0o755), 0)
-    unsafe XCTAssertEqual(mkfifo(folder.path.appending("pipe").string, 0o644), 0)
-    assertRefused(try run("--ops", "10", "--file", "folder"), naming: "folder")
+    unsafe XCTAssertEqual(mkdir(directory.path.appending("directory").string, 0o755), 0)
+    unsafe XCTAssertEqual(mkfifo(directory.path.appending("pipe").string, 0o644), 0)
+    assertRefused(try run("--ops", "10", "--file", "directory"), naming: "directory")
     assertRefused(
       try run("--ops", "10", "--file", "pipe", "--overwrite"), naming: "not a regular file")
     assertRefused(try run("--ops", "10", "--file", "missing/file"), naming: "missing/file")
   }
 
   func test_forbiddenFileIsRefused() throws {
-    unsafe XCTAssertEqual(chmod(folder.path.string, 0o755), 0)
+    unsafe XCTAssertEqual(chmod(directory.path.string, 0o755), 0)
     let outcome = try run(
       "--ops", "10",
       launcher: ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -70,7 +70,7 @@ final class StressRefusalTests: StressTestCase {
   }
 
   func test_fullDiskIsTold_andNothingIsLeft() throws {
-    let place = folder.path.appending("disk").string
+    let place = directory.path.appending("disk").string
     unsafe XCTAssertEqual(mkdir(place, 0o755), 0)
     let mount =
       "mount -t tmpfs -o size=1m none \"$0\" && \"$@\"; status=$?; ls \"$0\"; exit $status"

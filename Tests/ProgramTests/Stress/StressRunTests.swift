@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import XCTest
 
-/// Loads that nobody disturbs.
+/// Undisturbed loads.
 final class StressRunTests: StressTestCase {
   func test_everythingIsVerified_inEachMode() throws {
     for mode in [
@@ -23,9 +23,9 @@ final class StressRunTests: StressTestCase {
 
   func test_everythingIsVerified_pastThePageCache() throws {
     let outcome = try run("--ops", "1000", "--direct", "--cancel-percent", "20")
-    guard !outcome.errors.contains("has no direct IO") else {
+    guard !outcome.errors.contains("does not support direct IO") else {
       assertRefused(outcome, naming: "--direct")
-      throw XCTSkip("the file system of /tmp has no direct IO")
+      throw XCTSkip("the file system of /tmp does not support direct IO")
     }
     XCTAssertEqual(outcome.status, 0, "\(outcome)")
   }
@@ -74,7 +74,7 @@ final class StressRunTests: StressTestCase {
 
   func test_seedIsNamed_whenNoneWasGiven() throws {
     let outcome = try StressProcess(
-      ["--file", "file", "--size", "64K", "--ops", "100", "--json"], in: folder
+      ["--file", "file", "--size", "64K", "--ops", "100", "--json"], in: directory
     ).waitForEnd()
     let seed = try XCTUnwrap(object(outcome)["seed"] as? Int)
     XCTAssertTrue(outcome.errors.contains("--seed \(seed)"), outcome.errors)
@@ -101,7 +101,7 @@ final class StressRunTests: StressTestCase {
   func test_loadEndsEarlyAndIsVerified_onInterruptAndTerminate() throws {
     for signal in [SIGINT, SIGTERM] {
       let process = try StressProcess(
-        Self.small + ["--duration", "1000", "--json", "--cancel-percent", "10"], in: folder)
+        Self.small + ["--duration", "1000", "--json", "--cancel-percent", "10"], in: directory)
       try waitUntilWhole()
       process.send(signal)
       let outcome = try process.waitForEnd()

@@ -30,7 +30,7 @@ final class StressUsageTests: StressTestCase {
     XCTAssertEqual(outcome.status, 0)
     XCTAssertEqual(outcome.errors, "")
     let words = outcome.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    XCTAssertTrue(words.contains("removed at the end if this run made it"), words)
+    XCTAssertTrue(words.contains("removed if this run created it"), words)
     for option in [
       "--file", "--size", "--ops", "--duration", "--queue-depth", "--block-size", "--read-percent",
       "--sync-every", "--lanes", "--direct", "--cancel-percent", "--no-cache-first", "--seed",

@@ -12,7 +12,7 @@ import XCTest
 final class KeptDirectory {
   typealias Outcome = Result<OpenFile, FileError>
 
-  let folder: TemporaryFolder
+  let folder: TemporaryDirectory
   let loop: EventLoop
 
   /// The paths requested from the file system, in order.
@@ -27,7 +27,7 @@ final class KeptDirectory {
 
   /// - Parameter configuration: The configuration; the default validity is 1 second.
   init(_ configuration: OpenFiles.Configuration = .init()) throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     loop = try EventLoop()
     directory = try Self.directory(folder.path, on: loop)
     kept = OpenFiles(

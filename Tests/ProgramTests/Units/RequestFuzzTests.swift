@@ -11,7 +11,7 @@ import XCTest
 /// more cases, and `AIO_TEST_SEED` repeats a run.
 final class RequestFuzzTests: XCTestCase {
   private let seed = testSeed()
-  private let caseCount = fuzzCaseCount(unlessSet: 20_000)
+  private let caseCount = fuzzCaseCount(default: 20_000)
 
   func test_noTargetLeadsOutOfTheRoot() throws {
     let site = try EscapableSite()
@@ -99,8 +99,8 @@ final class RequestFuzzTests: XCTestCase {
 
 /// A root with links that lead inside and outside.
 private final class EscapableSite {
-  private let outside: TemporaryFolder
-  private let inside: TemporaryFolder
+  private let outside: TemporaryDirectory
+  private let inside: TemporaryDirectory
   private let root: FileDescriptor
   private let secret: Identity
 
@@ -117,9 +117,9 @@ private final class EscapableSite {
   }
 
   init() throws {
-    outside = try TemporaryFolder()
+    outside = try TemporaryDirectory()
     try outside.write("secret".utf8, to: "secret")
-    inside = try TemporaryFolder()
+    inside = try TemporaryDirectory()
     let manager = FileManager.default
     let folder = inside.path.appending("folder").string
     try manager.createDirectory(atPath: folder, withIntermediateDirectories: false)

@@ -122,11 +122,11 @@ final class BodyFile: @unchecked Sendable {
   // The descriptor may be used on any thread, the file only on the loop.
   private let descriptor: FileDescriptor
   private let path: FilePath
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private var file: File?
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     descriptor = try folder.open("bodies")
     path = folder.path.appending("bodies")
   }

@@ -14,7 +14,7 @@ import Testing
 
   @Test(arguments: Nothing.allCases)
   func aPieceWithoutBytesIsReportedAfterThoseBeforeIt(nothing: Nothing) throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1], to: "file")
     let path = folder.path.appending("file")
     let core = OnLoop<LoopCore?>(nil)
@@ -77,7 +77,7 @@ import Testing
   }
 
   private static func serveAnothersFile() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([UInt8](repeating: 1, count: 1 << 20), to: "file")
     let path = folder.path.appending("file")
     _ = unsafe chmod(folder.path.string, 0o755)

@@ -13,7 +13,7 @@ import Testing
   private static let bytes = Pattern.block(9, byteCount: 3_000_000)
 
   @Test(arguments: 0..<8) func everyCallbackRunsOnce_whateverIsDoneInCallbacks(part: Int) throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Self.bytes, to: "file")
     for number in 0..<150 {
       let seed = UInt64(part * 1000 + number)
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  private static func run(_ seed: UInt64, _ folder: TemporaryFolder) throws -> [String] {
+  private static func run(_ seed: UInt64, _ folder: TemporaryDirectory) throws -> [String] {
     // SendfilePipeTests shows the signal that would otherwise end the process.
     signal(SIGPIPE, SIG_IGN)
     var random = SeededGenerator(seed: seed &+ 77)

@@ -15,7 +15,7 @@ import Testing
   @Test func aClientThatEndsItsSideAndVanishesDoesNotKillTheServer() async {
     await #expect(processExitsWith: .success) {
       makeBrokenPipesFatal()
-      let folder = try TemporaryFolder()
+      let folder = try TemporaryDirectory()
       let byteCount = 16 << 20
       try folder.write([UInt8](repeating: 1, count: byteCount), to: "file")
       let path = folder.path.appending("file")

@@ -53,7 +53,7 @@ import Testing
   @Test(arguments: [true, false])
   func aRangeUpToTheLastPlaceIsAFailure(isChunked: Bool) async {
     await #expect(processExitsWith: .success) { [isChunked] in
-      let folder = try TemporaryFolder()
+      let folder = try TemporaryDirectory()
       try folder.write(Array("bytes".utf8), to: "file")
       let path = folder.path.appending("file")
       let core = OnLoop<LoopCore?>(nil)
@@ -115,7 +115,7 @@ import Testing
 private func receive(
   _ configuration: HTTPServer.Configuration, _ writing: FileWriter.Configuration, _ request: String
 ) throws -> String {
-  let folder = try TemporaryFolder()
+  let folder = try TemporaryDirectory()
   let path = folder.path.appending("file")
   let requests = OnLoop<[(HTTPServer.Request, HTTPServer.ResponseWriter)]>([])
   let served = try ServedLoop(configuration) { requests.value.append(($0, $1)) }

@@ -47,14 +47,14 @@ final class HTTPCell {
   private let desk = OnLoop(Desk())
   private let bodies: BodyFile
   private let served: ServedLoop
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private var client: Client?
 
   init(_ state: HTTPState, _ ending: HTTPEnding) throws {
     (self.state, self.ending) = (state, ending)
     let bodies = try BodyFile()
     let desk = desk
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     served = try ServedLoop { request, writer in
       desk.value.handle(request, writer, state, bodies)
     }

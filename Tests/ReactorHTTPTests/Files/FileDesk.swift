@@ -34,7 +34,7 @@ final class FileDesk: @unchecked Sendable {
 
   static let bytes = Pattern.block(7, byteCount: 3_000_000)
 
-  let folder: TemporaryFolder
+  let folder: TemporaryDirectory
   let path: FilePath
   let served: ServedLoop
   // The following members belong to the loop.
@@ -76,7 +76,7 @@ final class FileDesk: @unchecked Sendable {
   }
 
   init(_ plan: Plan = Plan()) throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     self.folder = folder
     path = folder.path.appending("file")
     try folder.write(Self.bytes, to: "file")

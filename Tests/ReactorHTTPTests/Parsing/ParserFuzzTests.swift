@@ -8,7 +8,7 @@ import Testing
 /// more cases, and `AIO_TEST_SEED` repeats a run.
 @Suite struct ParserFuzzTests {
   private let seed = testSeed()
-  private let caseCount = fuzzCaseCount(unlessSet: 5000)
+  private let caseCount = fuzzCaseCount(default: 5000)
 
   private static let corpus = [
     "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /a?b HTTP/1.1\r\nHost: a.b:80\r\n",

@@ -32,7 +32,7 @@ final class AfterTheEndTests: XCTestCase {
 
   /// A task of the executor closes its file when its read was cut off, as everybody does.
   func test_aTaskOfTheExecutorClosesItsFileWhateverTheMomentOfTheEnd() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Array("hello".utf8), to: "file")
     let path = folder.path.appending("file")
     var lost = 0
@@ -70,7 +70,7 @@ final class AfterTheEndTests: XCTestCase {
       init(_ body: @escaping () -> Void) { self.body = body }
       deinit { body() }
     }
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Array("hello".utf8), to: "file")
     let path = folder.path.appending("file")
     let loop = try EventLoop()
@@ -93,7 +93,7 @@ final class AfterTheEndTests: XCTestCase {
       loop.schedule(after: .seconds(1)) { _ = last }
     }
     loop.close()
-    XCTAssertEqual(ended.wait(timeout: .now() + 3), .success, "close() is never answered")
+    XCTAssertEqual(ended.wait(timeout: .now() + 3), .success, "close() never completes")
   }
 
   func test_anActorsIsolationHoldsWhileItsLoopEnds() throws {
@@ -117,7 +117,7 @@ final class AfterTheEndTests: XCTestCase {
   // MARK: - Locks
 
   func test_numberStaysOpen_whileAHelperWaitsForALockThatWasGivenUp() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1], to: "contested")
     let holder = try folder.open("contested")
     XCTAssertEqual(setLock(holder.rawValue, F_WRLCK), 0)
@@ -140,7 +140,7 @@ final class AfterTheEndTests: XCTestCase {
     loop.close()
     XCTAssertEqual(outcomes, [.canceled])
     XCTAssertTrue(isClosed)
-    // The helper still waits on it, so the number is nobody else's.
+    // The helper still waits on it, so the number is not reused.
     XCTAssertGreaterThanOrEqual(fcntl(number, F_GETFD), 0)
     // The wait ends, the lock that it got is released, and the file closed.
     Glibc.close(holder.rawValue)

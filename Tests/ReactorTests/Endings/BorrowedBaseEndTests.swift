@@ -7,7 +7,7 @@ import XCTest
 
 @testable import Reactor
 
-/// A base of somebody else's is as it was when the loop has gone.
+/// A borrowed base is as it was when the loop has gone.
 final class BorrowedBaseEndTests: XCTestCase {
   private typealias Fork = @convention(c) () -> pid_t
 
@@ -47,14 +47,14 @@ final class BorrowedBaseEndTests: XCTestCase {
   func test_aLoopThatIsDroppedInACallbackLeavesNothingInTheBase() throws {
     let base = try unsafe XCTUnwrap(event_base_new())
     var loop: EventLoop? = try unsafe EventLoop(borrowing: base)
-    var answered = 0
+    var completedCount = 0
     loop?.schedule(after: .milliseconds(1)) {
-      loop?.offload({ 1 }) { _ in answered += 1 }
-      loop?.nextTurn { answered += 1 }
+      loop?.offload({ 1 }) { _ in completedCount += 1 }
+      loop?.nextTurn { completedCount += 1 }
       loop = nil
     }
     unsafe event_base_dispatch(base)
-    XCTAssertEqual(answered, 2)
+    XCTAssertEqual(completedCount, 2)
     XCTAssertEqual(unsafe event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ADDED)), 0)
     unsafe event_base_free(base)
   }

@@ -53,7 +53,7 @@ struct Call {
   }
 
   /// Looks at the disk afterwards.
-  typealias Check = (TemporaryFolder, Outcome) throws -> String?
+  typealias Check = (TemporaryDirectory, Outcome) throws -> String?
 
   typealias Start = (EventLoop, Reply) throws -> Void
 

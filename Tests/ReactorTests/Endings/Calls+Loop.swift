@@ -10,19 +10,19 @@ extension CallTable {
     add("offload", offload, on: { try $0.anywhere() }) { place, reply in
       place.loop.offload({ 7 }, { reply.ended($0) { $0 == 7 } })
     } awaited: { place in
-      // A task that waits for a callback: the end of the loop answers that, and so the task.
+      // A task that waits for a callback: the end of the loop calls that, and so ends the task.
       let result = await unsafe withUnsafeContinuation { continuation in
         place.loop.offload({ 7 }, { unsafe continuation.resume(returning: $0) })
       }
       _ = try result.get()
     }
-    let unanswered = Call.Traits(awaitedKeepsLoop: true, mayBeDropped: true)
-    var remote = unanswered
+    let silent = Call.Traits(awaitedKeepsLoop: true, mayBeDropped: true)
+    var remote = silent
     remote.keepsBase = false
     add("remote.execute", remote, on: { try $0.anywhere() }) { place, reply in
       guard place.loop.remote.execute({ _ in reply.ended() }) else { throw Errno.canceled }
     }
-    add("nextTurn", unanswered, on: { try $0.anywhere() }) { place, reply in
+    add("nextTurn", silent, on: { try $0.anywhere() }) { place, reply in
       guard place.loop.nextTurn({ reply.ended() }) else { throw Errno.canceled }
     }
     add("startTask", .steps, on: { _ in }, awaited: {})

@@ -47,7 +47,7 @@ extension CallTable {
     }
   }
 
-  /// Locks, one of which somebody else has.
+  /// Locks, one of which another file has.
   mutating func addLocks() {
     add("File.tryLock", .fileCall, on: { try $0.file() }) { file, reply in
       file.tryLock(.exclusive) { reply.ended($0) { $0 } }

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 
 extension CallTable {
-  /// Connects, to those who listen and to one who does not answer.
+  /// Connects to addresses with a listener, and to one that does not reply.
   mutating func addConnects() {
     let connects = Call.Traits(atClose: .isCut, awaitedKeepsLoop: true)
     add("Connection.connect(address)", connects, on: { try $0.openTarget() }) { target, reply in
@@ -22,8 +22,8 @@ extension CallTable {
         try await Connection.connect(to: host, port: port, on: target.loop).abort()
       }
     }
-    let unanswered = Call.Traits(end: .never, atClose: .isCut, awaitedKeepsLoop: true)
-    add("Connection.connect(unanswered)", unanswered, on: { try $0.silentTarget() }) {
+    let silent = Call.Traits(end: .never, atClose: .isCut, awaitedKeepsLoop: true)
+    add("Connection.connect(silent)", silent, on: { try $0.silentTarget() }) {
       target, reply in
       Connection.connect(to: target.address, on: target.loop) { finish($0, reply) }
     } awaited: { target in

@@ -30,7 +30,7 @@ struct Cell {
     weak var reply: Reply?
     weak var loop: EventLoop?
     var recorder: Recorder?
-    var folder: TemporaryFolder?
+    var folder: TemporaryDirectory?
     var mayBeDropped = false
 
     func complaints() throws -> [String] {
@@ -39,10 +39,10 @@ struct Cell {
       if loop != nil { found.append("the loop was never freed") }
       if let folder, let names = try Call.leftOvers(in: folder) { found.append(names) }
       guard let recorder else { return found }
-      // Once more: nobody may be called behind the end.
+      // Once more: no handler may be called after the end.
       let count = recorder.count
       if count > 1 || count == 0 && !mayBeDropped {
-        found.append("answered \(count) times: \(recorder.outcomes)")
+        found.append("completed \(count) times: \(recorder.outcomes)")
       }
       return found
     }
@@ -62,7 +62,7 @@ struct Cell {
     try start(on: site, recorder, traces)
     try ending.end(site, recorder)
     unsafe recorder.onFirst = nil
-    // From here on nobody may be told anything any more.
+    // From here on no handler may be called any more.
     var complaints = recorder.complaints
     complaints += judge(recorder.outcomes)
     site.dropLoop()
@@ -83,17 +83,17 @@ struct Cell {
     traces.reply = reply
     let loop = try site.liveLoop()
     try ending.before(site)
-    recorder.noteCall(mayAnswerInside: ending.isOver) { try start(loop, reply) }
+    recorder.noteCall(mayCompleteInside: ending.isOver) { try start(loop, reply) }
   }
 
-  /// Whether nobody need be told anything: a call without a result, on a loop that is cancelled.
+  /// Whether no handler need be called: a call without a result, on a loop that is cancelled.
   private var mayBeDropped: Bool {
     call.traits.mayBeDropped && ending.promise(call) == .ownOrCanceled
   }
 
   private func judge(_ outcomes: [Outcome]) -> [String] {
     guard let outcome = outcomes.first else {
-      return mayBeDropped ? [] : ["was not answered by the end of the loop"]
+      return mayBeDropped ? [] : ["had not completed by the end of the loop"]
     }
     let promise = ending.promise(call)
     return promise.allows(outcome) ? [] : ["ended as \(outcome), and should as \(promise)"]

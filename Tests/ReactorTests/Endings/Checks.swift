@@ -31,7 +31,7 @@ extension Call {
           || index < new.count && found[index] == new[index]
       }
       return isEither && found.count >= old.count && found.count <= max(old.count, new.count)
-        ? nil : "\(name): bytes that nobody wrote"
+        ? nil : "\(name): bytes that were never written"
     }
   }
 
@@ -42,7 +42,7 @@ extension Call {
       if outcome.kind == .value {
         return found == new ? nil : "\(name): reported done, and is not on the disk"
       }
-      return new.starts(with: found) ? nil : "\(name): bytes that nobody wrote"
+      return new.starts(with: found) ? nil : "\(name): bytes that were never written"
     }
   }
 
@@ -76,13 +76,13 @@ extension Call {
   }
 
   /// Names of temporary files that were left behind.
-  static func leftOvers(in folder: TemporaryFolder) throws -> String? {
+  static func leftOvers(in folder: TemporaryDirectory) throws -> String? {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path.string)
     let hidden = names.filter { $0.hasPrefix(".") }
     return hidden.isEmpty ? nil : "left behind: \(hidden)"
   }
 
-  private static func exists(_ folder: TemporaryFolder, _ name: String) -> Bool {
+  private static func exists(_ folder: TemporaryDirectory, _ name: String) -> Bool {
     unsafe access(folder.path.appending(name).string, F_OK) == 0
   }
 }

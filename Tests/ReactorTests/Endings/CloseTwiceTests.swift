@@ -8,7 +8,7 @@ import XCTest
 final class CloseTwiceTests: XCTestCase {
   /// What is closed: gets a loop and a directory, and gives what closes, to be called twice. Each
   /// call of that calls the handler once, or never.
-  private typealias Subject = (EventLoop, TemporaryFolder) throws -> (
+  private typealias Subject = (EventLoop, TemporaryDirectory) throws -> (
     @escaping CompletionQueue.SyncHandler
   ) throws -> Void
 
@@ -144,7 +144,7 @@ final class CloseTwiceTests: XCTestCase {
   func test_closingAgainIsHarmless_atOnceAndLaterAndAfterTheLoopsEnd() throws {
     for (name, subject) in Self.told + Self.silent {
       let isTold = Self.told.contains { $0.0 == name }
-      let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+      let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
       let close = try subject(loop, folder)
       var outcomes: [Result<Void, FileError>] = []
       let note: CompletionQueue.SyncHandler = { outcomes.append($0) }
@@ -162,7 +162,7 @@ final class CloseTwiceTests: XCTestCase {
   }
 
   func test_everyCloseGetsTheFirstFailure() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = try loop.open(folder.path.appending("file"), .readOnly)
     let writer = FileWriter(file)
     try writer.write([1])

@@ -71,8 +71,8 @@ final class CloseWhileBusyTests: XCTestCase {
     XCTAssertTrue(ends, "close() goes on as long as others pass calls on")
   }
 
-  func test_aWriterThatWaitsForBytesOfTheQueueIsAnsweredWhenTheLoopIsDropped() throws {
-    let folder = try TemporaryFolder()
+  func test_aWriterThatWaitsForBytesOfTheQueueCompletesWhenTheLoopIsDropped() throws {
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     var ends: [Int32] = [0, 0]
     unsafe XCTAssertEqual(pipe(&ends), 0)

@@ -52,7 +52,7 @@ extension Ending {
     return canceling(call)
   }
 
-  /// Where what is under way is answered as soon as possible.
+  /// The promise of an ending that completes work in progress as soon as possible.
   static func canceling(_ call: Call) -> Promise {
     if call.traits.endsByValue { return .ownOrCanceled }
     return call.traits.end == .byItself ? .ownOrCanceled : .canceled

@@ -16,48 +16,48 @@ final class EndingsInNumbersTests: XCTestCase {
   private static let heapTolerance = 32 * 1024
 
   func test_everythingStaysFlat_whenLoopsAreMadeAndDropped_aThirdOfThemInFlight() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write(Site.old, to: "file")
-    let answers = Answers()
-    for number in 0..<Self.firstLoopCount { try makeAndDrop(number, folder, answers) }
+    let completions = Completions()
+    for number in 0..<Self.firstLoopCount { try makeAndDrop(number, folder, completions) }
     let before = try ProcessState.now()
     let heapByteCount = cfaults_heap_byte_count()
-    answers.startedCount = 0
-    answers.count = 0
-    for number in 0..<Self.loopCount { try makeAndDrop(number, folder, answers) }
+    completions.startedCount = 0
+    completions.count = 0
+    for number in 0..<Self.loopCount { try makeAndDrop(number, folder, completions) }
     XCTAssertEqual(try before.differences(), [])
-    XCTAssertEqual(answers.count, answers.startedCount)
-    XCTAssertGreaterThanOrEqual(answers.startedCount, Self.loopCount / 3)
+    XCTAssertEqual(completions.count, completions.startedCount)
+    XCTAssertGreaterThanOrEqual(completions.startedCount, Self.loopCount / 3)
     XCTAssertLessThan(cfaults_heap_byte_count(), heapByteCount + Self.heapTolerance)
   }
 
-  private final class Answers {
+  private final class Completions {
     var startedCount = 0
     var count = 0
   }
 
   /// Every third loop has something in flight.
   private func makeAndDrop(
-    _ number: Int, _ folder: TemporaryFolder, _ answers: Answers
+    _ number: Int, _ folder: TemporaryDirectory, _ completions: Completions
   ) throws {
     let loop = try EventLoop()
     guard number % 3 == 0 else { return }
-    answers.startedCount += 1
+    completions.startedCount += 1
     switch number / 3 % 5 {
     case 0:
       let file = AIOFile(try folder.open("file"), queue: loop.queue)
-      try file.read(into: IOBuffer(capacity: 100), at: 0) { _, _ in answers.count += 1 }
+      try file.read(into: IOBuffer(capacity: 100), at: 0) { _, _ in completions.count += 1 }
     case 1:
       let file = AIOFile(try folder.open("file"), queue: loop.queue)
-      try file.write(IOBuffer(copying: Site.old), at: 0) { _, _ in answers.count += 1 }
+      try file.write(IOBuffer(copying: Site.old), at: 0) { _, _ in completions.count += 1 }
       loop.schedule(after: .zero) {}
       loop.runOnce()
     case 2:
-      loop.offload({}, { _ in answers.count += 1 })
+      loop.offload({}, { _ in completions.count += 1 })
     case 3:
-      File.open(folder.path.appending("file"), .readOnly, on: loop) { _ in answers.count += 1 }
+      File.open(folder.path.appending("file"), .readOnly, on: loop) { _ in completions.count += 1 }
     default:
-      loop.startTask { answers.count += 1 }
+      loop.startTask { completions.count += 1 }
     }
   }
 

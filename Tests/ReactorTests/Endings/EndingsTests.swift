@@ -6,7 +6,7 @@ import TestSupport
 import XCTest
 
 /// The matrix: every public asynchronous call, in both styles, in every ending of its loop. Each is
-/// answered exactly once, what was reported done is done, and everything is given back.
+/// completed exactly once, what was reported done is done, and everything is given back.
 ///
 /// A failure names its cell, which `AIO_MATRIX_ONLY` runs alone; docs/testing.md says how.
 final class EndingsTests: XCTestCase {
@@ -52,19 +52,19 @@ final class EndingsTests: XCTestCase {
 
   // MARK: close
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsClosedInTheSameTurn() { run(.close(after: 0)) }
+  func test_callsCompleteOnce_whenTheLoopIsClosedInTheSameTurn() { run(.close(after: 0)) }
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsClosedAfterSomeTurns() {
+  func test_callsCompleteOnce_whenTheLoopIsClosedAfterSomeTurns() {
     run(.close(after: 1), .close(after: 2), .close(after: 3))
   }
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsStoppedAndClosed() { run(.stopThenClose) }
+  func test_callsCompleteOnce_whenTheLoopIsStoppedAndClosed() { run(.stopThenClose) }
 
   func test_callsAreRefused_afterTheEnd() { run(.callAfterClose) }
 
   // MARK: shutDown
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsShutDownWithoutTime() {
+  func test_callsCompleteOnce_whenTheLoopIsShutDownWithoutTime() {
     run(.shutDownAtOnce(after: 0), .shutDownAtOnce(after: 1))
   }
 
@@ -74,31 +74,31 @@ final class EndingsTests: XCTestCase {
 
   // MARK: The last reference
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsDroppedAtOnce() {
+  func test_callsCompleteOnce_whenTheLoopIsDroppedAtOnce() {
     run(.drop(after: 0, objectsFirst: false), .drop(after: 0, objectsFirst: true))
   }
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsDroppedAfterSomeTurns() {
+  func test_callsCompleteOnce_whenTheLoopIsDroppedAfterSomeTurns() {
     run(
       .drop(after: 1, objectsFirst: true), .drop(after: 2, objectsFirst: false),
       .drop(after: 3, objectsFirst: true))
   }
 
-  func test_callsAreAnsweredOnce_whenTheLoopIsStoppedAndDropped() { run(.stopThenDrop) }
+  func test_callsCompleteOnce_whenTheLoopIsStoppedAndDropped() { run(.stopThenDrop) }
 
   // MARK: A borrowed base
 
   func test_callsGiveTheirResult_whenABorrowedBaseIsDispatched() { run(.borrowedDispatch) }
 
-  func test_callsAreAnsweredOnce_whenALoopOfABorrowedBaseIsClosed() {
+  func test_callsCompleteOnce_whenALoopOfABorrowedBaseIsClosed() {
     run(.borrowedClose(after: 0), .borrowedClose(after: 2))
   }
 
-  func test_callsAreAnsweredOnce_whenALoopOfABorrowedBaseIsDropped() {
+  func test_callsCompleteOnce_whenALoopOfABorrowedBaseIsDropped() {
     run(.borrowedDrop(after: 0), .borrowedDrop(after: 1), .borrowedDrop(after: 2))
   }
 
-  func test_callsAreAnsweredOnce_whenALoopIsDroppedInACallbackOfItsOwn() {
+  func test_callsCompleteOnce_whenALoopIsDroppedInACallbackOfItsOwn() {
     run(Ending.dropsInside)
   }
 

@@ -150,7 +150,7 @@ final class MoreEndTests: XCTestCase {
 
   func test_aLoopThatAFileGaveInTheLastCallbackKeepsTheLoop() throws {
     // A handle that came from a file, kept while the last own handle goes inside a callback.
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("f")
     let base = try unsafe XCTUnwrap(event_base_new())
     var loop: EventLoop? = try unsafe EventLoop(borrowing: base)
@@ -165,7 +165,7 @@ final class MoreEndTests: XCTestCase {
       }
     }
     unsafe event_base_dispatch(base)
-    XCTAssertEqual(late, 1, "the loop ended although somebody holds it")
+    XCTAssertEqual(late, 1, "the loop ended although it is still referenced")
     unsafe event_base_free(base)
   }
 
@@ -173,7 +173,7 @@ final class MoreEndTests: XCTestCase {
     var configuration = EventLoop.Configuration()
     configuration.offloadLimit = 1
     let loop = try EventLoop(configuration: configuration)
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var outcome: Result<Void, FileError>?
     File.replace(
       folder.path.appending("a"), with: IOBuffer(copying: [1, 2, 3] as [UInt8]), on: loop
@@ -187,7 +187,7 @@ final class MoreEndTests: XCTestCase {
 
   func test_temporaryFilesMayBeDroppedAtAnyMoment() throws {
     let before = try descriptorNumbers()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     for round in 0..<60 {
       var published = 0
       let loop = try EventLoop()

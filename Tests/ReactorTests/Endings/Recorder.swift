@@ -79,9 +79,9 @@ final class Recorder: Sendable {
 
   /// Calls `body`.
   ///
-  /// - Parameter mayAnswerInside: Whether its handler may be called from inside it.
-  func noteCall(mayAnswerInside: Bool, _ body: () throws -> Void) {
-    state.withLock { $0.isInsideCall = !mayAnswerInside }
+  /// - Parameter mayCompleteInside: Whether its handler may be called from inside it.
+  func noteCall(mayCompleteInside: Bool, _ body: () throws -> Void) {
+    state.withLock { $0.isInsideCall = !mayCompleteInside }
     defer { state.withLock { $0.isInsideCall = false } }
     do { try body() } catch { note(.refusal(error)) }
   }

@@ -66,7 +66,7 @@ final class ReentrantReleaseTests: XCTestCase {
 
   func test_whatATimerOfTheEndHoldsMayCloseItsFile() throws {
     let loop = try EventLoop()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     var file: File?
     File.open(path, .readWrite, options: .create, on: loop) {

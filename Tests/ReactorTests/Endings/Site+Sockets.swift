@@ -83,12 +83,12 @@ extension Site {
     let address: SocketAddress
   }
 
-  /// Where somebody listens.
+  /// An address with a listener.
   func openTarget() throws -> Target {
     Target(loop: try liveLoop(), address: .loopback(port: try listen(backlog: 8).port))
   }
 
-  /// Where nobody answers: the listener's queue is full.
+  /// An address without replies: the listener's queue is full.
   func silentTarget() throws -> Target {
     let port = try listen(backlog: 0).port
     for _ in 0..<3 { try connect(to: port) }
@@ -100,7 +100,7 @@ extension Site {
     return listener
   }
 
-  /// A listener at which somebody waits.
+  /// A listener with a waiting client.
   func calledListener() throws -> Listener {
     let listener = try quietListener()
     try connect(to: listener.address.port)
@@ -126,7 +126,7 @@ extension Site {
     return (listener, UInt16(bigEndian: address.sin_port))
   }
 
-  /// Does not wait for an answer.
+  /// Does not wait for a reply.
   private func connect(to port: UInt16) throws {
     let type = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
     let client = try hold(socket(AF_INET, Int32(type), 0))

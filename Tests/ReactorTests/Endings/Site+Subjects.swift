@@ -7,7 +7,7 @@ import TestSupport
 
 /// What calls are made on.
 extension Site {
-  /// A loop and a folder, for calls that need nothing open.
+  /// A loop and a directory, for calls that need nothing open.
   struct Anywhere {
     let loop: EventLoop
     let folder: FilePath
@@ -50,7 +50,7 @@ extension Site {
     return file
   }
 
-  /// The folder, furnished as for ``anywhere()``.
+  /// The directory, furnished as for ``anywhere()``.
   func directory() throws -> Directory {
     try furnish()
     let (loop, path) = (try liveLoop(), folder.path)

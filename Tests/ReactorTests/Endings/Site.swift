@@ -6,13 +6,13 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Where a cell takes place: a folder, a loop, and all that the user of the loop holds.
+/// Where a cell takes place: a directory, a loop, and all that the user of the loop holds.
 final class Site {
   /// The old content of each file, and the new one.
   static let old = Pattern.block(1, byteCount: 3000)
   static let new = Pattern.block(2, byteCount: 3000)
 
-  let folder: TemporaryFolder
+  let folder: TemporaryDirectory
   let base: ForeignBase?
   /// The only reference to the loop that the cell has.
   private(set) var loop: EventLoop?
@@ -21,14 +21,14 @@ final class Site {
   private var enders: [() -> Void] = []
   weak private(set) var weakLoop: EventLoop?
   let blockers = Blockers()
-  /// Whether the call is one for which `close()` waits until somebody lets it end.
+  /// Whether `close()` waits for the call until the test lets it end.
   let closeWaits: Bool
 
   init(
     borrowing isBorrowed: Bool, _ configuration: EventLoop.Configuration, closeWaits: Bool
   ) throws {
     self.closeWaits = closeWaits
-    folder = try TemporaryFolder(in: Site.parent)
+    folder = try TemporaryDirectory(in: Site.parent)
     base = isBorrowed ? try ForeignBase() : nil
     if let base {
       loop = try unsafe EventLoop(borrowing: base.pointer, configuration: configuration)

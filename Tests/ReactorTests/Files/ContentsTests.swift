@@ -9,7 +9,7 @@ import XCTest
 /// Reading whole files.
 final class ContentsTests: XCTestCase {
   func test_filesOfAllSizesAreReadWhole() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let before = try openDescriptors()
     for byteCount in [0, 1, 4095, 4096, 65_536, 65_537, 1_000_000] {
       let bytes = Pattern.block(byteCount, byteCount: byteCount)
@@ -57,7 +57,7 @@ final class ContentsTests: XCTestCase {
   }
 
   func test_fileThatGrewSinceItWasOpenedIsReadToItsEnd() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(Pattern.block(0, byteCount: 10), to: "file")
     let file = try loop.open(folder.path.appending("file"))
     let bytes = Pattern.block(1, byteCount: 300_000)
@@ -66,7 +66,7 @@ final class ContentsTests: XCTestCase {
   }
 
   func test_fileThatShrankSinceItWasOpenedIsReadToItsEnd() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(Pattern.block(0, byteCount: 300_000), to: "file")
     let file = try loop.open(folder.path.appending("file"))
     try folder.write([1, 2, 3], to: "file")
@@ -77,7 +77,7 @@ final class ContentsTests: XCTestCase {
   }
 
   func test_whatIsNoRegularFileIsRefused_withoutWaitingForAnybody() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let pipe = folder.path.appending("pipe")
     XCTAssertEqual(unsafe mkfifo(pipe.string, 0o600), 0)
     for (path, errno) in [
@@ -94,7 +94,7 @@ final class ContentsTests: XCTestCase {
   }
 
   func test_cancelledReadEndsOnce_andClosesTheFile() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(Pattern.block(0, byteCount: 100_000), to: "file")
     let before = try openDescriptors()
     for path in [folder.path.appending("file"), "/proc/self/maps"] {

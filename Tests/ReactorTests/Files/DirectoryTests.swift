@@ -8,9 +8,9 @@ import XCTest
 
 final class DirectoryTests: XCTestCase {
   func test_pathsNeverLeadOutOfTheFolder() throws {
-    let outside = try TemporaryFolder()
+    let outside = try TemporaryDirectory()
     try outside.write("secret".utf8, to: "secret")
-    let inside = try TemporaryFolder()
+    let inside = try TemporaryDirectory()
     let manager = FileManager.default
     let link = inside.path.appending("link").string
     try manager.createSymbolicLink(atPath: link, withDestinationPath: outside.path.string)
@@ -31,7 +31,7 @@ final class DirectoryTests: XCTestCase {
   }
 
   func test_linksThatStayInsideAreFollowed() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write("text".utf8, to: "file")
     try FileManager.default.createSymbolicLink(
       atPath: folder.path.appending("link").string, withDestinationPath: "file")
@@ -40,7 +40,7 @@ final class DirectoryTests: XCTestCase {
 
   /// On the loop alone where the file system allows it; what is seen is the same everywhere.
   func test_aFileOpenedWithoutWaitingIsTheSame_andItsHandlerComesLater() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write("text".utf8, to: "file")
     let descriptors = try openDescriptors()
     var hasReturned = false
@@ -63,7 +63,7 @@ final class DirectoryTests: XCTestCase {
   }
 
   func test_listNamesEverythingButItselfAndItsParent() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1, 2, 3], to: "file")
     try folder.write([], to: ".hidden")
     let manager = FileManager.default
@@ -79,7 +79,7 @@ final class DirectoryTests: XCTestCase {
   }
 
   func test_renameSaysWhetherItReplacedSomething_andRemoveRemoves() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1], to: "a")
     XCTAssertFalse(try with(folder) { $0.rename("a", to: "b", $1) })
     try folder.write([2], to: "a")
@@ -89,13 +89,13 @@ final class DirectoryTests: XCTestCase {
     XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path.string), [])
   }
 
-  func test_folderCanBeSynced() throws {
-    let folder = try TemporaryFolder()
+  func test_directoryCanBeSynced() throws {
+    let folder = try TemporaryDirectory()
     try with(folder) { $0.sync($1) }
   }
 
   func test_openingAFileAsAFolderFails() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([], to: "file")
     XCTAssertThrowsError(try with(folder) { $0.openDirectory("file", $1) }) {
       XCTAssertEqual(($0 as? FileError)?.errno, .notDirectory)
@@ -103,15 +103,15 @@ final class DirectoryTests: XCTestCase {
   }
 
   private func open(
-    _ path: FilePath, _ options: FileDescriptor.OpenOptions = [], in folder: TemporaryFolder
+    _ path: FilePath, _ options: FileDescriptor.OpenOptions = [], in folder: TemporaryDirectory
   ) throws -> FileStatus {
     try with(folder) { $0.openFile(path, .readOnly, options: options, $1) }.openingStatus
   }
 
-  /// Opens a folder in a loop of its own, and runs one call of it to its end.
+  /// Opens a directory in a loop of its own, and runs one call of it to its end.
   @discardableResult
   private func with<Value>(
-    _ folder: TemporaryFolder,
+    _ folder: TemporaryDirectory,
     _ call: @escaping (Directory, @escaping (Result<Value, FileError>) -> Void) -> Void
   ) throws -> Value {
     let loop = try EventLoop()

@@ -7,7 +7,7 @@ import XCTest
 final class FileLockTests: XCTestCase {
   /// Two open files of one path.
   private func pair() throws -> (EventLoop, File, File) {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("file")
     return (loop, try loop.open(path), try loop.open(path))
   }
@@ -41,7 +41,7 @@ final class FileLockTests: XCTestCase {
   }
 
   func test_lockThatTheModeDoesNotAllowFails() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("file")
     let file = try loop.open(path, .writeOnly)
     XCTAssertEqual(
@@ -52,7 +52,7 @@ final class FileLockTests: XCTestCase {
   func test_waitersGetTheLockWhenItIsReleased_andLeaveTheHelpersAlone() throws {
     var configuration = EventLoop.Configuration()
     configuration.offloadThreadLimit = 1
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
     let path = folder.path.appending("file")
     let owner = try loop.open(path)
     XCTAssertTrue(try loop.value { owner.tryLock(.exclusive, $0) })
@@ -78,7 +78,7 @@ final class FileLockTests: XCTestCase {
     for other in others { try loop.close(other) }
   }
 
-  func test_requestThatIsGivenUpIsAnsweredOnce_andLeavesNoLock() throws {
+  func test_requestThatIsGivenUpCompletesOnce_andLeavesNoLock() throws {
     let (loop, first, second) = try pair()
     XCTAssertTrue(try loop.value { first.tryLock(.exclusive, $0) })
     XCTAssertEqual(

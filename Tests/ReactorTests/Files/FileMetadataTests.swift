@@ -9,11 +9,11 @@ import XCTest
 final class FileMetadataTests: XCTestCase {
   // XCTest keeps its test cases to the end, and a loop its signal as long as it lives.
   private var loop: EventLoop?
-  private var folder: TemporaryFolder?
+  private var folder: TemporaryDirectory?
 
   override func setUpWithError() throws {
     loop = try EventLoop()
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
   }
 
   override func tearDown() {
@@ -21,7 +21,7 @@ final class FileMetadataTests: XCTestCase {
     folder = nil
   }
 
-  private func make() throws -> (EventLoop, TemporaryFolder, FilePath) {
+  private func make() throws -> (EventLoop, TemporaryDirectory, FilePath) {
     let folder = try XCTUnwrap(folder)
     return (try XCTUnwrap(loop), folder, folder.path.appending("file"))
   }

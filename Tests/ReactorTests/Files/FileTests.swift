@@ -7,7 +7,7 @@ import XCTest
 
 final class FileTests: XCTestCase {
   func test_writtenAndSyncedBytesAreReadBack() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     var text = ""
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
       self.succeed(loop) {
@@ -31,7 +31,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_fileCompletionsAndTimersShareTheLoop() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write([1], to: "file")
     var reads = 0
     var ticks = 0
@@ -54,7 +54,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_whatIsMadeGetsThePermissionsOfTheSystemsTools() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("made")
     try loop.value { Directory.createDirectory(path, on: loop, $0) }
     let directory = try loop.value { Directory.open(path, on: loop, $0) }
@@ -76,7 +76,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_openGivesTheMetadata() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write([UInt8](repeating: 7, count: 1234), to: "file")
     File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
       self.succeed(loop) {
@@ -90,7 +90,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_openFailureNamesThePathAndTheReason() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("missing")
     var message = ""
     File.open(path, .readOnly, on: loop) { result in
@@ -102,7 +102,7 @@ final class FileTests: XCTestCase {
   }
 
   func test_handlersNeverRunInsideTheCall() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     var isInsideCall = true
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in
       XCTAssertFalse(isInsideCall)

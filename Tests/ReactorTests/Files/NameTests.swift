@@ -7,12 +7,12 @@ import XCTest
 
 /// Names: below a directory, and anywhere.
 final class NameTests: XCTestCase {
-  private func make() throws -> (EventLoop, TemporaryFolder, Directory) {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+  private func make() throws -> (EventLoop, TemporaryDirectory, Directory) {
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     return (loop, folder, try loop.value { Directory.open(folder.path, on: loop, $0) })
   }
 
-  private func names(_ folder: TemporaryFolder, _ path: String = "") throws -> [String] {
+  private func names(_ folder: TemporaryDirectory, _ path: String = "") throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder.path.string + "/" + path).sorted()
   }
 
@@ -48,7 +48,7 @@ final class NameTests: XCTestCase {
 
   func test_noCallLeadsOutOfTheDirectory() throws {
     let (loop, folder, directory) = try make()
-    let outside = try TemporaryFolder()
+    let outside = try TemporaryDirectory()
     try outside.write([1], to: "secret")
     try folder.write([2], to: "file")
     try loop.value { directory.createSymbolicLink("out", to: outside.path, $0) }

@@ -15,12 +15,12 @@ final class OpenBeneathTests: XCTestCase {
     ("walk", { try walkBeneath($0, $1, flags: O_RDONLY, permissions: []) }),
   ]
 
-  private var folder: TemporaryFolder!
+  private var folder: TemporaryDirectory!
   private var root = FileDescriptor(rawValue: -1)
 
   /// `outside`, and beside it `root` with `file`, `a/b/deep` and links.
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     try folder.write([1], to: "outside")
     for name in ["root", "root/a", "root/a/b"] {
       XCTAssertEqual(unsafe mkdir(path(name), 0o700), 0)

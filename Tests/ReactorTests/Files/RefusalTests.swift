@@ -24,7 +24,7 @@ final class RefusalTests: XCTestCase {
   func test_buffersComeBackInTheNextTurn_whenTransfersAreRefused() throws {
     var configuration = EventLoop.Configuration()
     configuration.queue.heldByteLimit = 100
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
     let (file, closed) = (
       try loop.open(folder.path.appending("file")), try loop.open(folder.path.appending("closed"))
     )
@@ -52,7 +52,7 @@ final class RefusalTests: XCTestCase {
   }
 
   func test_buffersComeBackAtOnce_whenTheLoopHasEnded() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let file = try loop.open(folder.path.appending("file"))
     let writer = FileWriter(try loop.open(folder.path.appending("other")))
     let reader = FileReader(file)
@@ -83,7 +83,7 @@ final class RefusalTests: XCTestCase {
   }
 
   func test_handlersAreCalledOnce_whenTheLoopGoesBeforeTheNextTurn() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     var told: [Told] = []
     var syncs = 0
     do {
@@ -98,7 +98,7 @@ final class RefusalTests: XCTestCase {
   }
 
   func test_aSyncFails_whileARefusedWriteHasNotBeenTold() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let file = try loop.open(folder.path.appending("file"))
     var events: [String] = []
     file.write(IOBuffer(copying: [1]), at: -1) { _, _ in events.append("write") }
@@ -111,7 +111,7 @@ final class RefusalTests: XCTestCase {
   }
 
   func test_cancelingARefusedRequestDoesNothing() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let file = try loop.open(folder.path.appending("file"))
     var count = 0
     // It has the first slot, which a refused request must not name.

@@ -20,14 +20,14 @@ final class ReplaceTests: XCTestCase {
       path, with: IOBuffer(copying: new), permissions: permissions, on: loop, done)
   }
 
-  private func names(_ folder: TemporaryFolder) throws -> [String] {
+  private func names(_ folder: TemporaryDirectory) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder.path.string).sorted()
   }
 
   // MARK: Success
 
   func test_newFileIsMade_andAnOldOneReplaced_withItsPermissions() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let before = try openDescriptors()
     let path = folder.path.appending("file")
     try loop.value { replace(path, loop, $0) }
@@ -49,7 +49,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_emptyContentIsContent() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(old, to: "file")
     try loop.value {
       File.replace(folder.path.appending("file"), with: IOBuffer(capacity: 0), on: loop, $0)
@@ -58,7 +58,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_symbolicLinkIsReplacedItself() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(old, to: "goal")
     let link = folder.path.appending("link")
     try loop.value { File.createSymbolicLink(link, to: "goal", on: loop, $0) }
@@ -69,7 +69,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_fileBelowADirectoryIsReplaced() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let directory = try loop.value { Directory.open(folder.path, on: loop, $0) }
     try loop.value { directory.createDirectory("sub", $0) }
     for path: FilePath in ["file", "sub/file"] {
@@ -81,7 +81,7 @@ final class ReplaceTests: XCTestCase {
   // MARK: Failure
 
   func test_missingDirectoryIsTold() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("missing/file")
     XCTAssertEqual(
       try loop.error { replace(path, loop, $0) },
@@ -119,7 +119,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_nothingChanges_whenTheFileMayNotBeSoLarge() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(old, to: "file")
     let path = folder.path.appending("file")
     let error = try ignoringFileSizeSignal {
@@ -131,7 +131,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_directoryIsNotReplaced() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("sub")
     try loop.value { Directory.createDirectory(path, on: loop, $0) }
     XCTAssertEqual(
@@ -144,7 +144,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_cancelledReplacementChangesNothing_orEverything() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let before = try openDescriptors()
     let path = folder.path.appending("file")
     var outcomes = (done: 0, canceled: 0)
@@ -177,7 +177,7 @@ final class ReplaceTests: XCTestCase {
   // MARK: Temporary files
 
   func test_temporaryFileGetsItsName_withAndWithoutONameBefore() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let directory = try loop.value { Directory.open(folder.path, on: loop, $0) }
     let before = try openDescriptors()
     for isNamed in [false, true] {
@@ -206,7 +206,7 @@ final class ReplaceTests: XCTestCase {
   }
 
   func test_discardedAndDroppedTemporaryFilesLeaveNothing() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let directory = try loop.value { Directory.open(folder.path, on: loop, $0) }
     let before = try openDescriptors()
     for isNamed in [false, true] {

@@ -24,7 +24,7 @@ final class VectoredTests: XCTestCase {
   }
 
   func test_piecesAreWrittenAndReadInOrder_withOneResult() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = try loop.open(folder.path.appending("file"))
     let blocks = (0..<5).map { Pattern.block($0, byteCount: $0 * 1000 + 1) }
     let total = blocks.map(\.count).reduce(0, +)
@@ -51,7 +51,7 @@ final class VectoredTests: XCTestCase {
   }
 
   func test_endOfTheFileIsInTheMiddleOfAPiece() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     try folder.write(0..<10, to: "file")
     let file = try loop.open(folder.path.appending("file"))
     var read: [[UInt8]] = []
@@ -66,7 +66,7 @@ final class VectoredTests: XCTestCase {
   }
 
   func test_noPiecesAreNoBytes() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = try loop.open(folder.path.appending("file"))
     XCTAssertEqual(
       try loop.value { done in
@@ -79,7 +79,7 @@ final class VectoredTests: XCTestCase {
   }
 
   func test_moreThanTheKernelTakesIsRefused() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = try loop.open(folder.path.appending("file"))
     let pieces = [[UInt8]](repeating: [1], count: 1025)
     var counts: [Int] = []
@@ -104,7 +104,7 @@ final class VectoredTests: XCTestCase {
   }
 
   func test_failureTellsTheBytesOfAllPieces_andGivesThemBack() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let path = folder.path.appending("file")
     let file = try loop.open(path)
     let blocks = [Pattern.block(1, byteCount: 600), Pattern.block(2, byteCount: 600)]
@@ -127,7 +127,7 @@ final class VectoredTests: XCTestCase {
   }
 
   func test_whatIsAppendedStandsInOrder_andItsErrorHasNoPlace() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let path = folder.path.appending("file")
     try folder.write([9], to: "file")
     let file = try loop.open(path, options: [.append])

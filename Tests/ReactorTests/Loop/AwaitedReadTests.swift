@@ -8,7 +8,7 @@ import XCTest
 /// `try await file.read(…)`.
 final class AwaitedReadTests: XCTestCase {
   func test_readGivesTheBufferBackFilled_cachedOrNot() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1, 2, 3, 4], to: "file")
     for readsCacheFirst in [true, false] {
       var configuration = EventLoop.Configuration()
@@ -22,7 +22,7 @@ final class AwaitedReadTests: XCTestCase {
   }
 
   func test_errorsComeFromTheOperationAndFromTheRefusal() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write([1], to: "file")
     let loop = try EventLoop()
     let errors: [Errno] = try loop.run { loop in
@@ -44,8 +44,8 @@ final class AwaitedReadTests: XCTestCase {
     XCTAssertEqual(errors, [.invalidArgument, .badFileDescriptor])
   }
 
-  func test_cancelledTaskStartsNothing_andOneThatWaitsIsAnsweredAtOnce() throws {
-    let folder = try TemporaryFolder()
+  func test_cancelledTaskStartsNothing_andAWaitingOneEndsAtOnce() throws {
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("pipe")
     // Never written to: the read would wait for ever.
     let status = unsafe path.withPlatformString { unsafe mkfifo($0, 0o600) }
@@ -84,7 +84,7 @@ final class AwaitedReadTests: XCTestCase {
   }
 
   func test_manyTasksReadAtATime_eachItsOwn() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let (count, byteCount) = (1000, 512)
     try folder.write(
       (0..<count).flatMap { Pattern.block($0, byteCount: byteCount) }, to: "file")

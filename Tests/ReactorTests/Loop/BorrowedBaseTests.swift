@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// A loop in a base that somebody else made, and that C's `event_base_dispatch` runs.
+/// A loop in a borrowed base, which C's `event_base_dispatch` runs.
 final class BorrowedBaseTests: XCTestCase {
   /// An event base as a C program has one, with a deadline that is not counted as an event of it.
   @safe
@@ -76,7 +76,7 @@ final class BorrowedBaseTests: XCTestCase {
   }
 
   func test_loopMayGoInACallbackOfItsOwn_andTheBaseIsAsItWas() throws {
-    let (base, folder) = (try ForeignBase(), try TemporaryFolder())
+    let (base, folder) = (try ForeignBase(), try TemporaryDirectory())
     try folder.write([1, 2, 3], to: "file")
     let path = folder.path.appending("file")
     /// Each has a callback let go of the last reference.
@@ -136,7 +136,7 @@ final class BorrowedBaseTests: XCTestCase {
   }
 
   func test_dispatchRunsUntilEverythingUnderWayIsDone() throws {
-    let (base, folder) = (try ForeignBase(), try TemporaryFolder())
+    let (base, folder) = (try ForeignBase(), try TemporaryDirectory())
     let loop = try base.loop()
     var done: [String] = []
     File.open(folder.path.appending("file"), .readWrite, options: .create, on: loop) { result in

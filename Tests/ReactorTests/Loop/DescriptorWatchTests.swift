@@ -77,7 +77,7 @@ final class DescriptorWatchTests: XCTestCase {
   }
 
   func test_badDescriptorsAreRefused_andNothingIsStarted() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = try folder.open("file")
     XCTAssertThrowsError(try loop.watch(file, for: .readable) { _ in XCTFail("never") }) {
       XCTAssertEqual($0 as? Errno, .notPermitted)

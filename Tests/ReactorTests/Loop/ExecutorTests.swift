@@ -210,7 +210,7 @@ final class ExecutorTests: XCTestCase {
   }
 
   func test_pinnedActorGoesOnAfterTheEnd_andItsFilesThrow() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     let keeper: FileKeeper
     do {

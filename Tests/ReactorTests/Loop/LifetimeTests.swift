@@ -12,7 +12,7 @@ final class LifetimeTests: XCTestCase {
   // MARK: The end
 
   func test_closeFinishesFilesAndCalls_firesNoTimer_andGivesEverythingBack() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let before = try openDescriptors().count
     var done: [String] = []
     let loop = try EventLoop()
@@ -51,21 +51,21 @@ final class LifetimeTests: XCTestCase {
     XCTAssertLessThanOrEqual(try openDescriptors().count, before + 6, "the queue of `loop`")
   }
 
-  func test_everyRequestIsAnsweredOnce_whenTheLoopGoesWithoutBeingClosed() throws {
-    let folder = try TemporaryFolder()
+  func test_everyRequestCompletesOnce_whenTheLoopGoesWithoutBeingClosed() throws {
+    let folder = try TemporaryDirectory()
     let descriptor = try folder.open("file")
     _ = try descriptor.writeAll([UInt8](repeating: 7, count: 100))
-    var answers = [Int](repeating: 0, count: 100)
+    var completions = [Int](repeating: 0, count: 100)
     do {
       let loop = try EventLoop()
       let file = AIOFile(descriptor, queue: loop.queue)
       for number in 0..<100 {
         try file.read(into: IOBuffer(capacity: 1), at: Int64(number)) { _, _ in
-          answers[number] += 1
+          completions[number] += 1
         }
       }
     }
-    XCTAssertEqual(answers, [Int](repeating: 1, count: 100))
+    XCTAssertEqual(completions, [Int](repeating: 1, count: 100))
   }
 
   func test_offloadedWorkOverTheLimitIsRefused_andFilesReportIt() throws {
@@ -181,7 +181,7 @@ final class LifetimeTests: XCTestCase {
 
   /// The signals that a child of `posix_spawn(3)` blocks, as the kernel prints them.
   private func blockedSignals(_ attributes: inout posix_spawnattr_t) throws -> String {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let command = "grep SigBlk /proc/self/status | cut -f 2 > \(folder.path)/mask"
     let words: [String] = ["sh", "-c", command]
     var arguments: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]

@@ -24,7 +24,7 @@ final class ShutDownTests: XCTestCase {
   }
 
   func test_writeOfBeforeTheFirstTurnIsWaitedFor() throws {
-    let (loop, folder) = (try EventLoop(), try TemporaryFolder())
+    let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = AIOFile(try folder.open("file"), queue: loop.queue)
     var count: Int?
     try file.write(IOBuffer(copying: [1, 2]), at: 0) { result, _ in count = try? result.get() }

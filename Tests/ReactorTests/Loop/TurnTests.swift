@@ -53,7 +53,7 @@ final class TurnTests: XCTestCase {
     for isAwaited in [false, true] {
       var configuration = EventLoop.Configuration()
       configuration.cachedReadsPerSharedTurn = 16
-      let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+      let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
       try folder.write([1], to: "file")
       let flood = Flood(loop)
       File.open(folder.path.appending("file"), .readOnly, on: loop) { result in
@@ -85,11 +85,11 @@ final class TurnTests: XCTestCase {
     }
   }
 
-  func test_completionsHaveALargerShareOfTheTurn_whileNobodyElseIsWatched() throws {
+  func test_completionsHaveALargerBudget_whileNothingElseIsWatched() throws {
     var configuration = EventLoop.Configuration()
     configuration.queue.completionsPerDrain = 50
     configuration.cachedReadsPerSharedTurn = 3
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop(configuration: configuration))
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
     try folder.write([1], to: "file")
     var file: File?
     File.open(folder.path.appending("file"), .readOnly, on: loop) { file = try? $0.get() }
@@ -125,11 +125,11 @@ final class TurnTests: XCTestCase {
       for _ in 0..<5 { await Task.yield() }
     }
     loop.run(for: .milliseconds(2))
-    let figures = loop.statistics
-    XCTAssertEqual(figures.callCount, 3)
-    XCTAssertGreaterThanOrEqual(figures.jobCount, 6)
-    XCTAssertGreaterThanOrEqual(figures.timerLags.count, 1)
-    XCTAssertGreaterThanOrEqual(figures.turnCount, 2)
+    let statistics = loop.statistics
+    XCTAssertEqual(statistics.callCount, 3)
+    XCTAssertGreaterThanOrEqual(statistics.jobCount, 6)
+    XCTAssertGreaterThanOrEqual(statistics.timerLags.count, 1)
+    XCTAssertGreaterThanOrEqual(statistics.turnCount, 2)
   }
 }
 

@@ -50,7 +50,7 @@ final class AsyncSocketTests: XCTestCase {
     }
   }
 
-  func test_nothingIsReadBeyondTheHighWaterMarkWhileNobodyAsks() throws {
+  func test_nothingIsReadBeyondTheHighWaterMarkWhileNoReadIsWaiting() throws {
     try runTask { loop in
       var limits = Connection.Configuration()
       limits.inputHighWaterByteCount = 8192
@@ -162,7 +162,7 @@ final class AsyncSocketTests: XCTestCase {
     }
   }
 
-  func test_clientsThatNobodyTookAreCut_whenTheTaskEnds() throws {
+  func test_clientsThatWereNotTakenAreCut_whenTheTaskEnds() throws {
     try runTask { loop in
       let listener = try Listener(on: loop, .loopback(port: 0))
       var clients: [Connection] = []

@@ -39,7 +39,7 @@ final class ConnectTests: XCTestCase {
     XCTAssertNil(error.errno)
   }
 
-  func test_nameIsConnectedByTheAddressThatAnswers() throws {
+  func test_nameIsConnectedByTheAddressThatResponds() throws {
     let loop = try EventLoop()
     // On IPv4 alone: where the name stands for ::1 first, that is refused and the next is tried.
     let listener = try Listener(on: loop, .loopback(port: 0))
@@ -71,7 +71,7 @@ final class ConnectTests: XCTestCase {
     listener.close()
   }
 
-  func test_nextAddressIsTriedBesideOneThatDoesNotAnswer() throws {
+  func test_nextAddressIsTriedBesideOneThatDoesNotRespond() throws {
     let loop = try EventLoop()
     let before = try openDescriptors()
     var crowd: FullBacklog? = try FullBacklog(on: loop)
@@ -92,7 +92,7 @@ final class ConnectTests: XCTestCase {
     XCTAssertEqual(error, SocketError(.connect, "\(listeners[1].address)", .connectionRefused))
   }
 
-  func test_peerThatDoesNotAnswerTimesOut() throws {
+  func test_peerThatDoesNotRespondTimesOut() throws {
     let loop = try EventLoop()
     let crowd = try FullBacklog(on: loop)
     let error = try failure(loop) {

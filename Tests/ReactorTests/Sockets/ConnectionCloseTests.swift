@@ -71,7 +71,7 @@ final class ConnectionCloseTests: XCTestCase {
         closed += 1
         if closed == 2 { loop.stop() }
       }
-      // Nobody reads it; a close with it in the kernel's buffer would be a reset.
+      // It is never read; a close with it in the kernel's buffer would be a reset.
       try peers.client.write(Pattern.block(5, byteCount: 500_000))
       try peers.server.write(bytes)
       peers.server.close()
@@ -156,7 +156,7 @@ final class ConnectionCloseTests: XCTestCase {
     let loop = try EventLoop()
     weak var client: Connection?
     weak var server: Connection?
-    var answer = ""
+    var reply = ""
     do {
       let peers = try Peers(on: loop)
       client = peers.client
@@ -166,7 +166,7 @@ final class ConnectionCloseTests: XCTestCase {
         return bytes.byteCount
       }
       peers.client.onReceive = { [client = peers.client] _, bytes in
-        answer = String(decoding: Array(bytes), as: UTF8.self)
+        reply = String(decoding: Array(bytes), as: UTF8.self)
         client.close()
         return bytes.byteCount
       }
@@ -174,7 +174,7 @@ final class ConnectionCloseTests: XCTestCase {
       try peers.client.write("kept".utf8)
     }
     loop.runUntilStopped()
-    XCTAssertEqual(answer, "kept")
+    XCTAssertEqual(reply, "kept")
     loop.schedule(after: .milliseconds(1)) { loop.stop() }
     loop.runUntilStopped()
     XCTAssertNil(client)

@@ -210,7 +210,7 @@ final class ConnectionTests: XCTestCase {
     let bytes = Pattern.block(3, byteCount: 4_000_000)
     var isPaused = true
     peers.client.onDrained = { client in
-      XCTAssertFalse(isPaused, "nobody has read")
+      XCTAssertFalse(isPaused, "no read has begun")
       client.shutdownOutput()
     }
     peers.server.onEndOfInput = { _ in loop.stop() }
@@ -258,7 +258,7 @@ final class ConnectionTests: XCTestCase {
       let atServer = Record(of: peers.server, stopWhenBothAreClosed)
       let atClient = Record(of: peers.client, stopWhenBothAreClosed)
       peers.server.onEndOfInput = { server in
-        expectNoThrow { try server.write("answer".utf8) }
+        expectNoThrow { try server.write("reply".utf8) }
         server.shutdownOutput()
       }
       try peers.client.write("question".utf8)
@@ -268,7 +268,7 @@ final class ConnectionTests: XCTestCase {
       }
       loop.runUntilStopped()
       XCTAssertEqual(atServer.text, "question")
-      XCTAssertEqual(atClient.text, "answer")
+      XCTAssertEqual(atClient.text, "reply")
       XCTAssertTrue(atClient.didEnd)
       XCTAssertEqual(atServer.reasons, [.endOfInput])
       XCTAssertEqual(atClient.reasons, [.endOfInput])

@@ -14,10 +14,10 @@ final class EchoSnippetTests: XCTestCase {
   }
 
   private func exchange(with program: String) throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     try folder.write("before\n".utf8, to: "log")
     let server = Process()
-    // It passes the polite signal on, once, and ends a server that hangs.
+    // It passes the signal for a graceful shutdown on, once, and ends a server that hangs.
     server.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
     let seconds = "\(testDeadline.components.seconds)"
     server.arguments = [

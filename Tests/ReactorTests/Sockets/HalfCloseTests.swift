@@ -43,7 +43,7 @@ final class HalfCloseTests: XCTestCase {
   }
 
   func test_responsesOfLaterTurnsArrive_andThenTheConnectionCloses() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(Array("response".utf8), to: "file")
     let file = try loop.open(folder.path.appending("file"))
     var configuration = Connection.Configuration()

@@ -37,7 +37,7 @@ final class ListenerTests: XCTestCase {
   }
 
   func test_socketFileGoesWithItsListener_butNotAnothers() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("socket")
     let listener = try Listener(on: loop, .unix(path))
     XCTAssertEqual(listener.address, .unix(path))
@@ -223,21 +223,21 @@ final class ListenerTests: XCTestCase {
     }
     // The kernel spreads by a hash of the client's port: so many clients on one side only would be
     // a wonder.
-    var answers: [String] = []
+    var replies: [String] = []
     for _ in 0..<64 {
       Connection.connect(to: address, on: loop) { result in
         guard case .success(let client) = result else { return XCTFail("\(result)") }
         var record: Record?
         record = Record(of: client) {
-          answers.append(record?.text ?? "")
+          replies.append(record?.text ?? "")
           record = nil
-          if answers.count == 64 { loop.stop() }
+          if replies.count == 64 { loop.stop() }
         }
         client.onEndOfInput = nil
       }
     }
     loop.runUntilStopped()
-    XCTAssertEqual(Set(answers), ["mine", "theirs"])
+    XCTAssertEqual(Set(replies), ["mine", "theirs"])
     mine.close()
     other.stop()
     done.wait()

@@ -75,7 +75,7 @@ final class AsyncFileCancelTests: AsyncFileTestCase {
     configuration.bufferByteCount = 200_000
     let writer = FileWriter(file, configuration: configuration)
     try loop.run { loop in
-      // Nobody reads, so this much stays in the buffer.
+      // Nothing is read, so this much stays in the buffer.
       try await writer.write([UInt8](repeating: 1, count: 200_000))
       let task = loop.startTask {
         await self.error { () async throws(FileError) in try await writer.write([2]) }?.errno

@@ -7,7 +7,7 @@ import XCTest
 class AsyncFileTestCase: XCTestCase {
   /// Runs a task on a loop of its own, and ends a test that hangs.
   final func run(
-    _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryFolder) async throws -> Void
+    _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryDirectory) async throws -> Void
   ) throws {
     let before = try openDescriptors()
     try runOnce(body)
@@ -15,9 +15,9 @@ class AsyncFileTestCase: XCTestCase {
   }
 
   private func runOnce(
-    _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryFolder) async throws -> Void
+    _ body: nonisolated(nonsending) @escaping (EventLoop, TemporaryDirectory) async throws -> Void
   ) throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let deadline = loop.schedule(after: testDeadline) { fatalError("the task hangs") }
     try loop.run { loop in try await body(loop, folder) }
     deadline.cancel()

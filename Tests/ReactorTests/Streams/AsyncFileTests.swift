@@ -166,7 +166,7 @@ final class AsyncFileTests: AsyncFileTestCase {
         if kept.count < 3 { kept.append(chunk) }
       }
       XCTAssertTrue(read == bytes)
-      // Nobody has written over what was kept.
+      // The kept bytes were not overwritten.
       XCTAssertTrue(kept.flatMap { Array($0.take()) } == Array(bytes.prefix(2997)))
       try await file.close()
       try folder.write("one\ntwo\r\n\nthree".utf8, to: "text")
@@ -207,7 +207,7 @@ final class AsyncFileTests: AsyncFileTestCase {
 
   func test_pumpsAreAwaited() throws {
     let loop = try EventLoop()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let peers = try Peers(on: loop)
     let bytes = Pattern.block(1, byteCount: 1_000_000)
     try folder.write(bytes, to: "file")

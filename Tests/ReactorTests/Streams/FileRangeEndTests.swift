@@ -22,7 +22,7 @@ final class FileRangeEndTests: FileRangeTestCase {
 
   func test_rangesAreToldOnceAndBeforeOnClose_howeverTheConnectionEnds() throws {
     let before = try openDescriptors()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let bytes = Pattern.block(4, byteCount: 1_000_000)
     try folder.write(bytes, to: "file")
     for warmth in [Warmth.warm, .cold, .everyOtherPart] {
@@ -38,7 +38,7 @@ final class FileRangeEndTests: FileRangeTestCase {
   }
 
   private func run(
-    _ folder: TemporaryFolder, _ bytes: [UInt8], _ state: State, _ end: End, _ message: String
+    _ folder: TemporaryDirectory, _ bytes: [UInt8], _ state: State, _ end: End, _ message: String
   ) throws {
     let events = Events()
     var loop: EventLoop? = try makeLoop()
@@ -110,7 +110,7 @@ final class FileRangeEndTests: FileRangeTestCase {
   }
 
   func test_smallRangesAreToldInOrder_withTheBytesThatGotThere_whenTheConnectionEnds() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     let bytes = Pattern.block(8, byteCount: 5000)
     try folder.write(bytes, to: "file")
     let path = folder.path.appending("file")
@@ -141,7 +141,7 @@ final class FileRangeEndTests: FileRangeTestCase {
   }
 
   func test_smallRangeMakesNoWriteOverTheLimit() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     try folder.write(Pattern.block(9, byteCount: 5000), to: "file")
     let file = try loop.open(folder.path.appending("file"))
     var limits = Connection.Configuration()
@@ -155,7 +155,7 @@ final class FileRangeEndTests: FileRangeTestCase {
   }
 
   func test_cancelledSendLeavesItsPlace_andWhatIsBehindItFollows() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     let bytes = Pattern.block(5, byteCount: 1_000_000)
     try folder.write(bytes, to: "file")
     let path = folder.path.appending("file")
@@ -184,7 +184,7 @@ final class FileRangeEndTests: FileRangeTestCase {
   }
 
   func test_writersAndFlushesAreToldByWhatIsInMemory_orEverything() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     try folder.write(Pattern.block(6, byteCount: 1_000_000), to: "file")
     let file = try loop.open(folder.path.appending("file"))
     var limits = Connection.Configuration()

@@ -13,8 +13,8 @@ final class FileRangeFaultTests: FileRangeTestCase {
 
   private func make(
     _ calls: FaultyFileCalls? = nil, sendBufferByteCount: Int32? = nil
-  ) throws -> (TemporaryFolder, EventLoop, File, AdoptedSocket) {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+  ) throws -> (TemporaryDirectory, EventLoop, File, AdoptedSocket) {
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     if let calls { loop.core.fileCalls = calls }
     try folder.write(Self.bytes, to: "file")
     let file = try loop.open(folder.path.appending("file"))
@@ -254,7 +254,7 @@ final class FileRangeFaultTests: FileRangeTestCase {
       [.failure(PumpError(.connection(.failed(.connectionReset)), byteCountDone: 0))])
   }
 
-  func test_socketThatSomebodyMadeBlockIsNotWaitedFor() throws {
+  func test_socketThatWasMadeBlockingIsNotWaitedFor() throws {
     let (_, loop, file, socket) = try make(FaultyFileCalls())
     let connection = socket.connection
     let descriptor = connection.socket.descriptor

@@ -13,7 +13,7 @@ final class FileRangeTests: FileRangeTestCase {
   func test_rangesArriveWholeAndInOrder_amongOtherBytes_howeverWarmTheFileIs() throws {
     let seed = testSeed()
     var random = SeededGenerator(seed: seed)
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     try folder.write(Self.bytes, to: "file")
     for warmth in Warmth.allCases {
@@ -35,8 +35,8 @@ final class FileRangeTests: FileRangeTestCase {
         XCTAssertEqual(outcomes.results, counts.map { .success($0) }, "seed \(seed)")
         XCTAssertEqual(socket.connection.pendingByteCount, 0)
         XCTAssertEqual(socket.connection.sentByteCount, Int64(expected.count))
-        let figures = loop.statistics
-        if !sendsFilesWithoutCopy { XCTAssertEqual(figures.uncopiedFileByteCount, 0) }
+        let statistics = loop.statistics
+        if !sendsFilesWithoutCopy { XCTAssertEqual(statistics.uncopiedFileByteCount, 0) }
         socket.end()
         try loop.close(file)
       }
@@ -71,7 +71,7 @@ final class FileRangeTests: FileRangeTestCase {
   }
 
   func test_warmFileIsNotCopied_andSmallRangesAre() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     try folder.write(Self.bytes, to: "file")
     try warm(folder.path.appending("file"), .warm)
     let file = try loop.open(folder.path.appending("file"))
@@ -90,7 +90,7 @@ final class FileRangeTests: FileRangeTestCase {
   }
 
   func test_fileThatWasColdIsCopiedOnce_andThenNotAnyMore() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     let path = folder.path.appending("file")
     try folder.write(Self.bytes, to: "file")
     try warm(path, .cold)
@@ -118,7 +118,7 @@ final class FileRangeTests: FileRangeTestCase {
   }
 
   func test_rangesBeyondFourGibibytesAreSent() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     let path = folder.path.appending("file")
     let start: Int64 = 5 << 30
     let bytes = Array(Self.bytes[..<600_000])
@@ -148,7 +148,7 @@ final class FileRangeTests: FileRangeTestCase {
 
   func test_fileMayBeClosedOrDroppedAtOnce_alsoWhenItIsCold() throws {
     let before = try openDescriptors()
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     try folder.write(Self.bytes, to: "file")
     do {
@@ -192,7 +192,7 @@ final class FileRangeTests: FileRangeTestCase {
   }
 
   func test_replacedFileIsSentAsItWas() throws {
-    let (folder, loop) = (try TemporaryFolder(), try makeLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try makeLoop())
     let path = folder.path.appending("file")
     try folder.write(Self.bytes, to: "file")
     try folder.write([1, 2, 3], to: "other")

@@ -7,18 +7,18 @@ import XCTest
 final class FileReaderTests: XCTestCase {
   // XCTest makes all its test cases first and keeps them to the end, and a loop its signal as long
   // as it lives.
-  private var folder: TemporaryFolder?
+  private var folder: TemporaryDirectory?
   private var loop: EventLoop?
 
   override func setUpWithError() throws {
-    (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    (folder, loop) = (try TemporaryDirectory(), try EventLoop())
   }
 
   override func tearDown() {
     (folder, loop) = (nil, nil)
   }
 
-  private func open(_ bytes: [UInt8]) throws -> (EventLoop, TemporaryFolder, File) {
+  private func open(_ bytes: [UInt8]) throws -> (EventLoop, TemporaryDirectory, File) {
     let (folder, loop) = (try XCTUnwrap(folder), try XCTUnwrap(loop))
     try folder.write(bytes, to: "file")
     return (loop, folder, try loop.open(folder.path.appending("file")))
@@ -108,7 +108,7 @@ final class FileReaderTests: XCTestCase {
   // MARK: Errors
 
   func test_errorHasItsPlaceAndStays() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let loop = try EventLoop()
     try folder.write(Pattern.block(1, byteCount: 1000), to: "file")
     let path = folder.path.appending("file")

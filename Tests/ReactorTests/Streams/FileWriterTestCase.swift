@@ -8,8 +8,8 @@ import XCTest
 class FileWriterTestCase: XCTestCase {
   final func make(
     chunk: Int = 1000, buffer: Int = 5000, options: FileDescriptor.OpenOptions = .create
-  ) throws -> (EventLoop, TemporaryFolder, FileWriter) {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+  ) throws -> (EventLoop, TemporaryDirectory, FileWriter) {
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let file = try loop.open(folder.path.appending("file"), options: options)
     return (loop, folder, FileWriter(file, configuration: configuration(chunk, buffer)))
   }

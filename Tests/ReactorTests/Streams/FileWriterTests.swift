@@ -10,7 +10,7 @@ final class FileWriterTests: FileWriterTestCase {
   // MARK: A full queue
 
   func test_writerGoesOn_whenTheQueueHasRoomAgain() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("pipe")
     XCTAssertEqual(unsafe mkfifo(path.string, 0o600), 0)
     var limits = EventLoop.Configuration()
@@ -121,7 +121,7 @@ final class FileWriterTests: FileWriterTestCase {
   }
 
   func test_spansAndPlacesAreWritten() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let file = try loop.open(folder.path.appending("file"))
     let writer = FileWriter(file, at: 3)
     let bytes: [UInt8] = [1, 2, 3]
@@ -133,7 +133,7 @@ final class FileWriterTests: FileWriterTestCase {
 
   func test_droppedWriterWritesWhatItHas() throws {
     let before = try openDescriptors()
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     weak var dropped: FileWriter?
     do {
       let writer = FileWriter(try loop.open(folder.path.appending("file")))
@@ -210,7 +210,7 @@ final class FileWriterTests: FileWriterTestCase {
     }
     let path = folder.path.appending("file")
     let error = FileError(operation: .write, path: path, errno: .badFileDescriptor)
-    // Everything is in the file, but nobody can see to it any more that it stays there.
+    // Everything is in the file, but nothing can ensure any more that it stays there.
     try loop.value { writer.flush($0) }
     XCTAssertEqual(
       try loop.error { writer.flush(durably: true, $0) },

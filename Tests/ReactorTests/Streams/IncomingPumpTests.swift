@@ -9,7 +9,7 @@ import XCTest
 final class IncomingPumpTests: PumpTestCase {
   /// Calls `body` when the file has a text.
   private func whenWritten(
-    _ text: String, _ folder: TemporaryFolder, _ loop: EventLoop, _ body: @escaping () -> Void
+    _ text: String, _ folder: TemporaryDirectory, _ loop: EventLoop, _ body: @escaping () -> Void
   ) {
     var ticker: EventLoop.Timer?
     ticker = loop.schedule(every: .milliseconds(1)) {
@@ -110,7 +110,7 @@ final class IncomingPumpTests: PumpTestCase {
     XCTAssertEqual(result, .failure(PumpError(.canceled, byteCountDone: 3)))
     pump?.cancel()
     XCTAssertEqual(try folder.contents(of: "file"), Array("abc".utf8))
-    // Somebody else may read from it now.
+    // Other code may read from it now.
     let record = Record(of: peers.server)
     try peers.client.write(Array("def".utf8))
     loop.wait { record.text == "def" }

@@ -10,7 +10,7 @@ final class LineReaderTests: XCTestCase {
     _ text: String, chunk: Int = 64, maximum: Int = 100, dropsCarriageReturn: Bool = false,
     at offset: Int64 = 0
   ) throws -> (lines: [String], error: FileError?, offset: Int64) {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(text.utf8, to: "file")
     let file = try loop.open(folder.path.appending("file"))
     var configuration = LineReader.Configuration()
@@ -75,7 +75,7 @@ final class LineReaderTests: XCTestCase {
   }
 
   func test_errorOfTheFileIsTheLinesError_andCancelToo() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("file")
     let file = try loop.open(path, .writeOnly)
     let reader = LineReader(file)

@@ -88,7 +88,7 @@ final class OutgoingPumpTests: PumpTestCase {
   }
 
   func test_errorOfTheFileIsTold_afterWhatWasBefore() throws {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let path = folder.path.appending("file")
     let file = try loop.open(path, .writeOnly)
     let peers = try Peers(on: loop)

@@ -6,8 +6,8 @@ import XCTest
 
 /// A file in a loop, and a pump that is waited for.
 class PumpTestCase: XCTestCase {
-  final func make(_ byteCount: Int = 0) throws -> (EventLoop, TemporaryFolder, File, [UInt8]) {
-    let (folder, loop) = (try TemporaryFolder(), try EventLoop())
+  final func make(_ byteCount: Int = 0) throws -> (EventLoop, TemporaryDirectory, File, [UInt8]) {
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let bytes = Pattern.block(byteCount, byteCount: byteCount)
     try folder.write(bytes, to: "file")
     return (loop, folder, try loop.open(folder.path.appending("file")), bytes)

@@ -22,7 +22,7 @@ final class DroppedHandlesTests: XCTestCase {
     XCTAssertEqual(try openDescriptors(), before)
   }
 
-  func test_requestsOfALoopAreAnswered_whenItIsDroppedOnAnotherThread() throws {
+  func test_requestsOfALoopComplete_whenItIsDroppedOnAnotherThread() throws {
     var ends = [Int32](repeating: 0, count: 2)
     try checkedCall(unsafe pipe(&ends))
     defer { for end in ends { close(end) } }

@@ -8,7 +8,7 @@ import XCTest
 /// Tasks that are left when the body of `EventLoop.run { }` has returned.
 final class RunEndTests: XCTestCase {
   func test_tasksFinishTheirFiles_whenRunReturnsBeforeThem() throws {
-    let folder = try TemporaryFolder()
+    let folder = try TemporaryDirectory()
     let path = folder.path.appending("file")
     try EventLoop.run { loop in
       loop.startTask { () async throws in

@@ -6,14 +6,14 @@ import XCTest
 
 /// A test with a folder, and with helpers that are let go at its end.
 class OperationTestCase: XCTestCase {
-  private(set) var folder: TemporaryFolder!
+  private(set) var folder: TemporaryDirectory!
   private var opened: [FileDescriptor] = []
   private var saturation: HelperSaturation?
 
   override func setUpWithError() throws {
     // Before the first operation of the process.
     _ = HelperSaturation.helperCount
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
   }
 
   override func tearDownWithError() throws {

@@ -7,11 +7,11 @@ import XCTest
 
 /// A test that ends queues, and begins and ends with nothing in the orphanage.
 class QueueEndTestCase: XCTestCase {
-  private(set) var folder: TemporaryFolder!
+  private(set) var folder: TemporaryDirectory!
   let ledger = Ledger()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     Orphanage.sweep()
     XCTAssertEqual(Orphanage.operationCount, 0)
   }

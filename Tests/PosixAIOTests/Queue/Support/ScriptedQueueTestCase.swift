@@ -5,14 +5,14 @@ import XCTest
 
 /// A test with a queue whose libc is a script, and a file of that queue.
 class ScriptedQueueTestCase: XCTestCase {
-  private(set) var folder: TemporaryFolder!
+  private(set) var folder: TemporaryDirectory!
   private(set) var queue: CompletionQueue!
   private(set) var file: AIOFile!
   let ledger = Ledger()
   let system = ScriptedSystem()
 
   override func setUpWithError() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     try makeQueue()
   }
 

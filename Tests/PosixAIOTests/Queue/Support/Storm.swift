@@ -11,7 +11,7 @@ final class Storm {
   private static let fileCount = 5
   let queue: CompletionQueue
   private let script: ScriptedSystem?
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private var random: SeededGenerator
   private let message: String
   private var files: [StormFile] = []
@@ -30,7 +30,7 @@ final class Storm {
       "seed \(seed), cache \(configuration.readsCacheFirst), "
       + "merging \(configuration.mergesWrites), scripted \(script != nil)"
     self.script = script
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     queue = try CompletionQueue(configuration: configuration, system: script ?? .live)
     for _ in 0..<Self.fileCount { try openFile() }
   }

@@ -16,7 +16,7 @@ final class StormFile {
   /// is unfinished.
   private(set) var blocks: [[UInt8]?]
 
-  init(_ name: String, in folder: TemporaryFolder, queue: CompletionQueue) throws {
+  init(_ name: String, in folder: TemporaryDirectory, queue: CompletionQueue) throws {
     self.name = name
     let descriptor = try folder.open(name)
     guard ftruncate(descriptor.rawValue, Self.blockByteCount * Self.blockCount) == 0 else {
@@ -38,7 +38,7 @@ final class StormFile {
     blocks[block] = content
   }
 
-  func verify(in folder: TemporaryFolder, _ message: String) throws {
+  func verify(in folder: TemporaryDirectory, _ message: String) throws {
     let found = try folder.contents(of: name)
     for (number, block) in blocks.enumerated() {
       guard let block else { continue }

@@ -12,21 +12,21 @@ import XCTest
 struct OpenLog {
   static let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  let directory: TemporaryFolder
+  let directory: TemporaryDirectory
   let log: Log
 
   /// Opens a log with these bytes, as a start of the server does; a new one if there are none.
   init(_ bytes: some Collection<UInt8> = [], on loop: EventLoop) throws {
-    directory = try TemporaryFolder()
-    if !bytes.isEmpty { try directory.write(bytes, to: DataFolder.logName) }
+    directory = try TemporaryDirectory()
+    if !bytes.isEmpty { try directory.write(bytes, to: DataDirectory.logName) }
     var opened: Result<Log, StartFailure>?
-    DataFolder.open(directory.path, writesThrough: true, on: loop) { result in
+    DataDirectory.open(directory.path, writesThrough: true, on: loop) { result in
       switch result {
       case .failure(let error): opened = .failure(error)
-      case .success(let folder):
-        LogReplay.begin(folder, Self.silentLogger) { result in
+      case .success(let directory):
+        LogReplay.begin(directory, Self.silentLogger) { result in
           opened = result.map {
-            Log($0.file, end: $0.end, in: folder, $0.database, .init(), Self.silentLogger)
+            Log($0.file, end: $0.end, in: directory, $0.database, .init(), Self.silentLogger)
           }
         }
       }
@@ -49,12 +49,12 @@ struct OpenLog {
   }
 
   /// The file as it is on the disk.
-  func bytes() throws -> [UInt8] { try directory.contents(of: DataFolder.logName) }
+  func bytes() throws -> [UInt8] { try directory.contents(of: DataDirectory.logName) }
 
-  /// The file up to the end of the last record, and no more of the reserve behind it than so many
-  /// bytes: what a crash at this moment leaves, without a tidy end.
-  func records(reserveByteCount: Int = 0) throws -> [UInt8] {
-    Array(try bytes().prefix(Int(log.end) + reserveByteCount))
+  /// The file up to the end of the last record, and at most `preallocatedByteCount` bytes after it:
+  /// what a crash at this moment leaves, without an orderly end.
+  func records(preallocatedByteCount: Int = 0) throws -> [UInt8] {
+    Array(try bytes().prefix(Int(log.end) + preallocatedByteCount))
   }
 
   /// Ends the log as the end of the server does.

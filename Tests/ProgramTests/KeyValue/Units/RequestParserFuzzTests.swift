@@ -10,7 +10,7 @@ import XCTest
 /// A million cases: `FUZZ_CASES=1000000 swift test --filter RequestParserFuzzTests`;
 /// `AIO_TEST_SEED` repeats a run.
 final class RequestParserFuzzTests: XCTestCase {
-  private let caseCount = fuzzCaseCount(unlessSet: 50_000)
+  private let caseCount = fuzzCaseCount(default: 50_000)
 
   /// Small enough for a case to reach them.
   private static let limits: RequestParser.Limits = {
@@ -90,10 +90,10 @@ final class RequestParserFuzzTests: XCTestCase {
   }
 
   private func corpus() throws -> [(name: String, bytes: [UInt8])] {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("Corpus")
-    return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map {
-      ($0, Array(try Data(contentsOf: folder.appendingPathComponent($0))))
+    return try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted().map {
+      ($0, Array(try Data(contentsOf: directory.appendingPathComponent($0))))
     }
   }
 

@@ -38,10 +38,10 @@ final class ServerTests: XCTestCase {
       }
       XCTAssertLessThan(try slow.client.readToEnd().count, Self.valueByteCount)
       try other.send("SET", "key", "value")
-      try loop.run(until: "the other client was answered") {
+      try loop.run(until: "the other client got its reply") {
         server.commandCount == 2 && !log.isBusy
       }
-      XCTAssertEqual(try other.readAnswer(), RedisAnswer.ok)
+      XCTAssertEqual(try other.readReply(), RedisReply.ok)
     }
     try end(server, loop)
   }

@@ -74,23 +74,23 @@ final class StorageTests: XCTestCase {
 
   private func value(_ text: String) -> Value { Value(bytes: Array(text.utf8)) }
 
-  func test_settledStateIsTheOld_untilTheBatchIsSettled() {
+  func test_committedStateIsTheOld_untilTheBatchIsCommitted() {
     let database = Database(salt: 0)
     let key = Key([1])
     database.set(key, value("one"))
-    XCTAssertEqual(database.standing, .gathering)
-    XCTAssertNil(database.read(key, .settled))
-    database.beginFlight()
+    XCTAssertEqual(database.durability, .pending)
+    XCTAssertNil(database.read(key, .committed))
+    database.beginBatch()
     database.set(key, value("two"))
-    XCTAssertNil(database.read(key, .settled))
+    XCTAssertNil(database.read(key, .committed))
     XCTAssertEqual(database.read(key, .newest), value("two"))
-    database.settle()
-    XCTAssertEqual(database.read(key, .settled), value("one"))
-    database.beginFlight()
+    database.didCommit()
+    XCTAssertEqual(database.read(key, .committed), value("one"))
+    database.beginBatch()
     database.remove([key])
-    XCTAssertEqual(database.read(key, .settled), value("one"))
-    database.settle()
-    XCTAssertEqual(database.read(key, .settled), value("two"))
+    XCTAssertEqual(database.read(key, .committed), value("one"))
+    database.didCommit()
+    XCTAssertEqual(database.read(key, .committed), value("two"))
     XCTAssertNil(database.read(key, .newest))
   }
 
@@ -99,7 +99,7 @@ final class StorageTests: XCTestCase {
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<200 {
       let database = Database(salt: 0)
-      var settled: [Key: Value] = [:]
+      var committed: [Key: Value] = [:]
       var flying: [Key: Value] = [:]
       var newest: [Key: Value] = [:]
       for step in 0..<60 {
@@ -118,19 +118,19 @@ final class StorageTests: XCTestCase {
           newest = [:]
           database.removeAll()
         case 9:
-          database.settle()
-          settled = flying
-          database.beginFlight()
+          database.didCommit()
+          committed = flying
+          database.beginBatch()
           flying = newest
         case 10 where generator.oneIn(3):
           database.revert()
-          flying = settled
-          newest = settled
+          flying = committed
+          newest = committed
         default: break
         }
         for key in (0..<5).map({ Key([$0]) }) {
           XCTAssertEqual(database.read(key, .newest), newest[key], "seed \(seed)")
-          XCTAssertEqual(database.read(key, .settled), settled[key], "seed \(seed)")
+          XCTAssertEqual(database.read(key, .committed), committed[key], "seed \(seed)")
         }
         XCTAssertEqual(database.keyspace.count, newest.count)
       }

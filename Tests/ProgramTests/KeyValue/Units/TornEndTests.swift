@@ -3,7 +3,7 @@ import XCTest
 
 @testable import KeyValueServer
 
-/// The end of a log that a crash has cut anywhere; LogReserveTests has aio-kv tell about one.
+/// The end of a log that a crash has cut anywhere; LogPreallocationTests has aio-kv tell about one.
 final class TornEndTests: XCTestCase {
   func test_tornEndIsCut_atEachByteOfTheLastRecord() throws {
     let loop = try EventLoop()
@@ -14,7 +14,7 @@ final class TornEndTests: XCTestCase {
     try site.close()
     let longer = try site.bytes()
     XCTAssertGreaterThan(longer.count, whole.count)
-    // The note of a tidy end stands behind it, and a note before; neither is a change.
+    // The note of an orderly end stands behind it, and a note before; neither is a change.
     var ends: Set<Int64> = []
     for end in whole.count..<longer.count {
       let torn = try OpenLog(longer[..<end], on: loop)
@@ -25,7 +25,7 @@ final class TornEndTests: XCTestCase {
       XCTAssertTrue(torn["second"] == nil || torn["second"] == "2", "\(end)")
       // And it goes on.
       try torn.set("third", "3")
-      let next = try OpenLog(try torn.records(reserveByteCount: 4096), on: loop)
+      let next = try OpenLog(try torn.records(preallocatedByteCount: 4096), on: loop)
       XCTAssertEqual(next["first"], "1", "\(end)")
       XCTAssertEqual(next["second"], torn["second"], "\(end)")
       XCTAssertEqual(next["third"], "3", "\(end)")

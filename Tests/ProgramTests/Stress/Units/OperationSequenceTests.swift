@@ -5,7 +5,7 @@ import XCTest
 final class OperationSequenceTests: XCTestCase {
   private func operations(
     _ count: Int, _ change: (inout OperationSequence.Options) -> Void = { _ in }
-  ) -> [Stress.Operation] {
+  ) -> [StressOperation] {
     var options = OperationSequence.Options(seed: 3, blockCount: 100)
     change(&options)
     var sequence = OperationSequence(options)
@@ -75,7 +75,7 @@ final class OperationSequenceTests: XCTestCase {
   }
 }
 
-extension Stress.Operation {
+extension StressOperation {
   fileprivate var isRead: Bool { if case .read = kind { true } else { false } }
   fileprivate var isSync: Bool { if case .sync = kind { true } else { false } }
 }

@@ -49,8 +49,8 @@ final class StressPartTests: XCTestCase {
 
   func test_watchdogTellsWhatIsNotDone() throws {
     let loop = try EventLoop()
-    let stuck = Stress.Operation(number: 12, kind: .sync(dataOnly: true), cancellation: nil)
-    var told: Stress.Operation?
+    let stuck = StressOperation(number: 12, kind: .sync(dataOnly: true), cancellation: nil)
+    var told: StressOperation?
     let watchdog = Watchdog(on: loop, limit: .milliseconds(1)) { operation, _ in
       told = told ?? operation
     }

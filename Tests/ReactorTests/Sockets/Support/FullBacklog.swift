@@ -1,7 +1,7 @@
 import Glibc
 import Reactor
 
-/// A listener that takes nobody and whose queue is full: whoever else connects gets no answer.
+/// A listener that accepts no connection and whose queue is full: further clients get no reply.
 final class FullBacklog {
   let listener: Listener
   private let clients: [Int32]

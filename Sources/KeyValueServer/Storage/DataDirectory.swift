@@ -4,18 +4,18 @@ import ProgramSupport
 import Reactor
 import SystemPackage
 
-/// The folder of a server's files, locked against other servers.
-final class DataFolder {
+/// The directory of a server's files, locked against other servers.
+final class DataDirectory {
   static let logName = "aio-kv.log"
   static let rewrittenLogName = "aio-kv.log.rewrite"
   static let lockName = "aio-kv.lock"
 
   let loop: EventLoop
   let directory: Directory
-  /// Whether what is written to a log is on the disk when the write ends (`O_DSYNC`): one operation
-  /// of a helper thread instead of two, with a turn of the loop between them.
+  /// Whether a write to the log ends only when its bytes are on the disk (`O_DSYNC`). That takes
+  /// one operation of a helper thread instead of two with a turn of the loop between them.
   let writesThrough: Bool
-  /// Holds the lock as long as it is open.
+  /// Holds the lock while it is open.
   private let lock: File
 
   private init(_ directory: Directory, writesThrough: Bool, _ lock: File) {
@@ -25,17 +25,17 @@ final class DataFolder {
     self.lock = lock
   }
 
-  /// Opens a folder, makes it if it is missing, and locks it.
+  /// Opens a directory, creates it if it is missing, and locks it.
   static func open(
     _ path: FilePath, writesThrough: Bool, on loop: EventLoop,
-    _ handler: @escaping (Result<DataFolder, StartFailure>) -> Void
+    _ handler: @escaping (Result<DataDirectory, StartFailure>) -> Void
   ) {
     let fail = { (what: String, error: Errno) in
       handler(.failure(StartFailure("cannot \(what) \"\(path)\": \(error)")))
     }
     Directory.createDirectory(path, permissions: .ownerReadWriteExecute, on: loop) { result in
       if case .failure(let error) = result, error.errno != .fileExists {
-        return fail("make", error.errno)
+        return fail("create", error.errno)
       }
       Directory.open(path, on: loop) { result in
         switch result {
@@ -46,13 +46,13 @@ final class DataFolder {
     }
   }
 
-  /// Less than the default: what clients store is for the server alone, which asks for no password.
-  /// So is the directory, where the server makes it.
+  /// Stricter than the default: stored data is for the server alone, and clients need no password.
+  /// A directory that the server creates gets the same.
   private static let permissions = FilePermissions.ownerReadWrite
 
   private static func takeLock(
     of directory: Directory, writesThrough: Bool,
-    _ handler: @escaping (Result<DataFolder, StartFailure>) -> Void
+    _ handler: @escaping (Result<DataDirectory, StartFailure>) -> Void
   ) {
     let fail = { (reason: String) in
       handler(.failure(StartFailure("cannot lock \"\(directory.path)\": \(reason)")))
@@ -68,14 +68,14 @@ final class DataFolder {
           case .failure(let error): fail("\(error.errno)")
           case .success(false): fail("another server uses it")
           case .success(true):
-            handler(.success(DataFolder(directory, writesThrough: writesThrough, file)))
+            handler(.success(DataDirectory(directory, writesThrough: writesThrough, file)))
           }
         }
       }
     }
   }
 
-  /// Opens a log to read and to write it.
+  /// Opens a log for reading and writing.
   func openLog(
     _ name: String = logName, options: FileDescriptor.OpenOptions = [],
     _ handler: @escaping (Result<File, FileError>) -> Void
@@ -88,14 +88,14 @@ final class DataFolder {
 }
 
 extension File {
-  /// Writes bytes, then brings them to the disk if asked for.
+  /// Writes bytes and, if `syncing`, flushes them to the disk.
   ///
-  /// - Parameter handler: Called once, whatever fails, and never from inside this call.
+  /// - Parameter handler: Called exactly once, and never inside this call.
   func write(
     _ bytes: consuming IOBuffer, at offset: Int64, syncing: Bool,
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
-    // A sync does not cover a write that was refused, so both have to succeed.
+    // A sync does not cover a refused write, so both have to succeed.
     var failure: FileError?
     var unfinishedCount = syncing ? 2 : 1
     let ended = { (result: Result<Void, FileError>) in
@@ -105,7 +105,7 @@ extension File {
       handler(failure.map { .failure($0) } ?? .success(()))
     }
     write(bytes, at: offset) { result, _ in ended(result.map { _ in }) }
-    // Begun at once: it waits for the write by itself.
+    // Started immediately: the sync waits for the write by itself.
     if syncing { dataSync(ended) }
   }
 }

@@ -3,29 +3,29 @@ import XCTest
 
 @testable import KeyValueServer
 
-/// The zeros behind the log's end, which the next batches overwrite.
-final class LogReserveTests: KeyValueTestCase {
-  private let zeros = [UInt8](repeating: 0, count: LogReserve.byteCount)
+/// The zeros after the log's end, which the next batches overwrite.
+final class LogPreallocationTests: KeyValueTestCase {
+  private let zeros = [UInt8](repeating: 0, count: LogPreallocation.byteCount)
 
-  func test_batchBringsAReserve_andTheNextOverwritesIt() throws {
+  func test_batchPreallocates_andTheNextOverwritesTheZeros() throws {
     let site = try serve()
     let client = try site.client()
     XCTAssertEqual(try client.ask("SET", "first", "1"), .ok)
     let size = try site.log().count
-    XCTAssertGreaterThan(size, LogReserve.byteCount)
+    XCTAssertGreaterThan(size, LogPreallocation.byteCount)
     XCTAssertEqual(try client.ask("SET", "second", "2"), .ok)
     XCTAssertEqual(try site.log().count, size)
-    // More than the reserve has.
-    let value = String(repeating: "v", count: LogReserve.byteCount)
+    // More than the preallocated space.
+    let value = String(repeating: "v", count: LogPreallocation.byteCount)
     XCTAssertEqual(try client.ask("SET", "large", value), .ok)
-    XCTAssertGreaterThan(try site.log().count, size + LogReserve.byteCount)
+    XCTAssertGreaterThan(try site.log().count, size + LogPreallocation.byteCount)
     try site.crash()
     let next = try site.client()
     XCTAssertEqual(try next.ask("MGET", "first", "second"), ["1", "2"])
-    XCTAssertEqual(try next.ask("STRLEN", "large"), .integer(LogReserve.byteCount))
+    XCTAssertEqual(try next.ask("STRLEN", "large"), .integer(LogPreallocation.byteCount))
   }
 
-  func test_reserveIsNoTornEnd_afterAKill() throws {
+  func test_preallocationIsNoTornEnd_afterAKill() throws {
     let site = try serve()
     XCTAssertEqual(try site.client().ask("SET", "key", "value"), .ok)
     try site.crash()
@@ -33,7 +33,7 @@ final class LogReserveTests: KeyValueTestCase {
     XCTAssertFalse(try site.errors().contains("torn"))
   }
 
-  func test_tidyEndLeavesNoReserve() throws {
+  func test_orderlyEndLeavesNoPreallocation() throws {
     let site = try serve()
     XCTAssertEqual(try site.client().ask("SET", "key", "value"), .ok)
     try site.end()
@@ -65,7 +65,7 @@ final class LogReserveTests: KeyValueTestCase {
     }
   }
 
-  func test_tornBatchInTheReserveIsCut_whicheverPageOfItIsMissing() throws {
+  func test_tornBatchInThePreallocationIsCut_whicheverPageOfItIsMissing() throws {
     let site = try serve()
     XCTAssertEqual(try site.client().ask("SET", "before", "1"), .ok)
     site.server.kill9()
@@ -108,6 +108,6 @@ final class LogReserveTests: KeyValueTestCase {
   }
 }
 
-extension RedisAnswer {
+extension RedisReply {
   fileprivate var text: String { String(decoding: bytes ?? [], as: UTF8.self) }
 }

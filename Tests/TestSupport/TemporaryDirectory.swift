@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 public import SystemPackage
 
-/// A folder of its own for one test, removed with all that is in it.
-public final class TemporaryFolder {
+/// A directory for one test, removed with its contents.
+public final class TemporaryDirectory {
   /// Where it is.
   public let path: FilePath
 
@@ -15,11 +15,11 @@ public final class TemporaryFolder {
   }
 
   deinit {
-    // What a failed test left busy stays behind in /tmp.
+    // What a failed test left busy stays in /tmp.
     try? FileManager.default.removeItem(atPath: path.string)
   }
 
-  /// Makes or opens a file in the folder for reading and writing.
+  /// Creates or opens a file in the directory for reading and writing.
   public func open(
     _ name: String, options: FileDescriptor.OpenOptions = [.create]
   ) throws -> FileDescriptor {

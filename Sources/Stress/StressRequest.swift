@@ -1,25 +1,25 @@
 import PosixAIO
 import SystemPackage
 
-/// One of the requests that are unfinished at a time. Used again and again.
-final class Request {
+/// One of the unfinished requests. Requests are reused.
+final class StressRequest {
   enum Phase {
     case idle
-    /// Accepted or about to be; what cancelling it has answered, if that was tried.
+    /// Accepted or about to be. Holds the result of cancelling it, if that was tried.
     case unfinished(CompletionQueue.CancelStatus?)
   }
 
-  private(set) var operation: Operation
+  private(set) var operation: StressOperation
   private(set) var phase = Phase.idle
   private(set) var startedAt = SuspendingClock.now
-  /// What a read may find.
+  /// The possible results of a read.
   private(set) var expected = BlockState.Content.version(0)
-  /// To cancel it by, once it was accepted.
+  /// The ID for cancelling it, once it was accepted.
   var id: RequestID?
-  /// Memory of the use before.
+  /// The buffer of the previous use.
   var buffer: IOBuffer?
 
-  init(_ operation: Operation) {
+  init(_ operation: StressOperation) {
     self.operation = operation
   }
 
@@ -27,7 +27,7 @@ final class Request {
     if case .unfinished = phase { true } else { false }
   }
 
-  func begin(_ operation: Operation, expected: BlockState.Content) {
+  func begin(_ operation: StressOperation, expected: BlockState.Content) {
     self.operation = operation
     self.expected = expected
     phase = .unfinished(nil)
@@ -45,8 +45,8 @@ final class Request {
   }
 }
 
-extension Request {
-  /// What the queue may answer to a request, by how it was cancelled.
+extension StressRequest {
+  /// Checks whether an outcome fits the request and how it was cancelled.
   func fault(in outcome: Result<Int, FileError>, isBufferBack: Bool) -> String? {
     guard case .unfinished(let status) = phase else {
       return "completed more than once"
@@ -54,7 +54,7 @@ extension Request {
     switch outcome {
     case .success:
       switch status {
-      case .canceled?, .abandoned?: return "has a result, although its cancelling was confirmed"
+      case .canceled?, .abandoned?: return "has a result, although its cancellation was confirmed"
       case .notCanceled?, .allDone?, nil: return isBufferBack ? nil : "came back without its buffer"
       }
     case .failure(let error):
@@ -62,7 +62,8 @@ extension Request {
         switch status {
         case .canceled?: return isBufferBack ? nil : "was cancelled and lost its buffer"
         case .abandoned?: return isBufferBack ? "was abandoned, but has its buffer" : nil
-        case .notCanceled?, .allDone?, nil: return "was cancelled by nobody"
+        case .notCanceled?, .allDone?, nil:
+          return "has the error of a cancellation, but was not cancelled"
         }
       }
       if error.errno == .timedOut, case .deadline(let timeout)? = operation.cancellation {

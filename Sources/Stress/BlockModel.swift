@@ -1,25 +1,25 @@
 import PosixAIO
 
-/// What stands in each block, by what was asked for and answered, and what is wrong with the
-/// answers.
+/// A model of the blocks' contents, from the operations and their results. It reports results that
+/// contradict it.
 ///
-/// A write has its block alone when it begins. Only reads may join others, and then may see a
-/// mixture of what stood there and what is being written. A block whose write was abandoned belongs
-/// to the kernel until a sync that was asked for after the write is done.
-final class BlockBooks {
+/// A write begins only when its block has no other operation. Reads may join it, and may then see a
+/// mixture of the old and the new version. After a write is abandoned, its block belongs to the
+/// kernel until a sync that was requested later has ended.
+final class BlockModel {
   /// Whether an operation may begin now.
   enum Permission {
     case granted
-    /// When others of its block have ended.
+    /// When the other operations on its block have ended.
     case later
-    /// When the file was synced: the kernel may still write.
+    /// After a sync of the file: the kernel may still be writing.
     case whenSynced
   }
 
   private let file: StressFile
   private let findings: Findings
   private var states: [BlockState]
-  /// With the number of the write that was abandoned.
+  /// The blocks with abandoned writes, and the numbers of the writes.
   private var unseen: [(block: Int, number: Int)] = []
 
   init(of file: StressFile, findings: Findings) {
@@ -30,20 +30,20 @@ final class BlockBooks {
 
   // MARK: - Beginning
 
-  func permission(for operation: Operation) -> Permission {
+  func permission(for operation: StressOperation) -> Permission {
     guard case .write(let block) = operation.kind, !states[block].isFree else { return .granted }
     return states[block].hasUnseenWriter ? .whenSynced : .later
   }
 
-  /// What an operation that begins now may find in its block.
-  func expected(by operation: Operation) -> BlockState.Content {
+  /// The possible contents of the block for an operation that begins now.
+  func expected(by operation: StressOperation) -> BlockState.Content {
     switch operation.kind {
     case .read(let block), .write(let block): states[block].expected
     case .sync: .oneOf([])
     }
   }
 
-  func began(_ operation: Operation) {
+  func began(_ operation: StressOperation) {
     switch operation.kind {
     case .read(let block): states[block].beginRead()
     case .write(let block): states[block].beginWrite(version: UInt64(operation.number))
@@ -54,7 +54,7 @@ final class BlockBooks {
   // MARK: - Ending
 
   func readEnded(
-    _ request: Request, _ result: Result<Int, FileError>, _ buffer: borrowing IOBuffer
+    _ request: StressRequest, _ result: Result<Int, FileError>, _ buffer: borrowing IOBuffer
   ) {
     guard case .read(let block) = request.operation.kind else { return }
     states[block].endRead()
@@ -75,7 +75,7 @@ final class BlockBooks {
   }
 
   func writeEnded(
-    _ operation: Operation, _ result: Result<Int, FileError>, _ buffer: borrowing IOBuffer
+    _ operation: StressOperation, _ result: Result<Int, FileError>, _ buffer: borrowing IOBuffer
   ) {
     guard case .write(let block) = operation.kind else { return }
     if buffer.capacity > 0 { verifyUnchanged(buffer, operation, block) }
@@ -93,9 +93,9 @@ final class BlockBooks {
     }
   }
 
-  /// Memory that was written to the file comes back as it went.
+  /// Checks that a write's buffer came back unchanged.
   private func verifyUnchanged(
-    _ buffer: borrowing IOBuffer, _ operation: Operation, _ block: Int
+    _ buffer: borrowing IOBuffer, _ operation: StressOperation, _ block: Int
   ) {
     let isSame =
       buffer.count == file.format.blockByteCount
@@ -106,8 +106,8 @@ final class BlockBooks {
     if !isSame { findings.add("its buffer came back changed", operation, of: file) }
   }
 
-  /// A sync is done that was asked for before the operation `next` and after those before that:
-  /// what they wrote is over.
+  /// A sync has ended that was requested after all operations before number `next`: the abandoned
+  /// writes among these are over.
   func settle(writtenBefore next: Int) {
     unseen.removeAll { block, number in
       guard number < next else { return false }
@@ -116,7 +116,7 @@ final class BlockBooks {
     }
   }
 
-  /// What a block may hold when the whole file was synced at the end.
+  /// The possible contents of a block after a sync at the end.
   func expectedAtTheEnd(in block: Int) -> BlockState.Content {
     var state = states[block]
     state.settle()

@@ -4,14 +4,14 @@ import XCTest
 
 @testable import Stress
 
-/// What is held against the queue's answers.
-final class RequestTests: XCTestCase {
+/// The checks of the queue's results.
+final class StressRequestTests: XCTestCase {
   private func request(
-    _ status: CompletionQueue.CancelStatus?, _ cancellation: Stress.Operation.Cancellation? = nil
-  ) -> Request {
-    let operation = Stress.Operation(
+    _ status: CompletionQueue.CancelStatus?, _ cancellation: StressOperation.Cancellation? = nil
+  ) -> StressRequest {
+    let operation = StressOperation(
       number: 1, kind: .read(block: 0), cancellation: cancellation)
-    let request = Request(operation)
+    let request = StressRequest(operation)
     request.begin(operation, expected: .version(0))
     if let status { request.wasCancelled(status) }
     return request
@@ -21,7 +21,7 @@ final class RequestTests: XCTestCase {
     .failure(FileError(operation: .read, path: nil, errno: errno))
   }
 
-  func test_answersThatFitAreRight() {
+  func test_resultsThatFitAreAccepted() {
     for status: CompletionQueue.CancelStatus? in [nil, .notCanceled, .allDone] {
       XCTAssertNil(request(status).fault(in: .success(64), isBufferBack: true))
     }
@@ -32,7 +32,7 @@ final class RequestTests: XCTestCase {
     XCTAssertNil(late.fault(in: failure(.timedOut), isBufferBack: false))
   }
 
-  func test_answersThatDoNotFitAreFound() {
+  func test_resultsThatDoNotFitAreFound() {
     XCTAssertNotNil(request(.canceled).fault(in: .success(64), isBufferBack: true))
     XCTAssertNotNil(request(.abandoned).fault(in: .success(64), isBufferBack: true))
     XCTAssertNotNil(request(nil).fault(in: .success(64), isBufferBack: false))
@@ -46,7 +46,7 @@ final class RequestTests: XCTestCase {
     XCTAssertNotNil(early.fault(in: failure(.timedOut), isBufferBack: true))
   }
 
-  func test_secondAnswerIsFound() {
+  func test_secondCompletionIsFound() {
     let request = request(nil)
     request.end()
     XCTAssertEqual(
