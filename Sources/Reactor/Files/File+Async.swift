@@ -19,9 +19,9 @@ extension File {
     }
   }
 
-  /// Fills a buffer from the file; see ``read(into:byteCount:at:timeout:_:)``.
+  /// Fills a buffer from its start; see ``read(into:byteCount:at:timeout:_:)``.
   ///
-  /// - Returns: The buffer, with fewer bytes than asked at the end of the file, none behind it.
+  /// - Returns: The buffer, with fewer bytes than asked at the end of the file, none after it.
   nonisolated(nonsending) public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil

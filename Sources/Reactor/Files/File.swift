@@ -120,7 +120,7 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// Fills a buffer from the file. What is in the page cache is read at once (`preadv2(2)` with
+  /// Fills a buffer from its start; the bytes that were valid are lost. What is in the page cache is read at once (`preadv2(2)` with
   /// `RWF_NOWAIT`), the rest by `aio_read(3)`'s operation.
   ///
   /// - Parameters:
@@ -131,7 +131,8 @@ public final class File: @unchecked Sendable {
   ///     `ETIMEDOUT`, and with an empty buffer of capacity 0 if the kernel has the memory still.
   ///   - handler: Called once. Gets the number of bytes read: fewer than asked at the end of the
   ///     file, 0 after it. Where nothing was started, it gets the buffer back as it was, with
-  ///     `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the
+  ///     `EBADF` after ``close(_:)``, `EINVAL` for a negative offset, `ENOBUFS` for a buffer of
+  ///     capacity 0, which would look like the end of the file, `EAGAIN` over one of the
   ///     queue's limits, or `ECANCELED` when the loop is cut off or has ended.
   /// - Returns: A name for the request, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)``
   ///   of the loop's queue. Cancelling a request that was refused does nothing.
@@ -160,7 +161,8 @@ public final class File: @unchecked Sendable {
   ///     `.append` ignores it.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write that runs is not undone.
   ///   - handler: Called once. Gets the number of bytes written; a failure says how many were.
-  ///     Refused as a read is.
+  ///     Refused as a read is. Of empty buffers, only the one that a handler gets after a time-out
+  ///     is refused.
   /// - Returns: A name for the request, as for a read.
   @discardableResult
   public func write(
