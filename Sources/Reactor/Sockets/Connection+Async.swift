@@ -54,15 +54,15 @@ extension Connection {
     return bytes
   }
 
-  /// Waits for bytes, and puts those that are there behind the valid ones of a buffer.
+  /// Waits for bytes, and appends those that are there to the valid ones of a buffer.
   ///
   /// - Parameter buffer: Moves in, with room for 1 byte or more; comes back.
-  /// - Returns: The buffer, as it was behind the end of input.
+  /// - Returns: The buffer; unchanged after the end of input.
   /// - Throws: As ``read(atMost:)``. The buffer is gone.
   nonisolated(nonsending) public func read(
-    into buffer: consuming IOBuffer
+    appendingTo buffer: consuming IOBuffer
   ) async throws(SocketError) -> IOBuffer {
-    let room = buffer.capacity - buffer.count
+    let room = buffer.freeCapacity
     require(room > 0, "Connection: the buffer has no room for a byte")
     try await waitForInput()
     try takeInput(atMost: room) { buffer.append($0) }
