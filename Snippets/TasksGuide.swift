@@ -26,6 +26,13 @@ func growth(from old: FilePath, to new: FilePath, on loop: EventLoop) async thro
   return try await after - before
 }
 
+func ends(of file: File) async throws -> String {
+  let last = try await file.status().byteCount - 4
+  async let head = MoveBox(file.read(into: IOBuffer(capacity: 4), at: 0))
+  async let tail = MoveBox(file.read(into: IOBuffer(capacity: 4), at: last))
+  return try await String(decoding: head.take()) + String(decoding: tail.take())
+}
+
 func firstComment(in path: FilePath, on loop: EventLoop) async throws -> String? {
   try await File.withFile(path, .readOnly, on: loop) { file in
     try await file.lines().first { $0.hasPrefix("#") }
@@ -72,6 +79,10 @@ try EventLoop.run { loop in
   print("sizes: \(try await sizes(of: paths, on: loop))")
   print("growth: \(try await growth(from: paths[0], to: paths[1], on: loop))")
   print("comment: \(try await firstComment(in: paths[1], on: loop) ?? "none")")
+  let joined = try await File.withFile(paths[0], .readOnly, on: loop) { file in
+    try await ends(of: file)
+  }
+  print("ends: \(joined.split(separator: "\n"))")
   let same = try await Task.detached { try await sizeFromElsewhere(paths[1], loop) }.value
   print("journal: \(same)")
 }

@@ -123,8 +123,8 @@ final class StressFile {
 
   nonisolated(nonsending) private func fill(_ file: File, _ progress: (Int) -> Void) async throws {
     var heading = IOBuffer(capacity: Self.headingByteCount)
-    heading.append(contentsOf: Array(Self.heading.utf8))
-    heading.append(contentsOf: [UInt8](repeating: 0, count: heading.capacity - heading.count))
+    heading.append(contentsOf: Self.heading.utf8)
+    heading.append(repeating: 0, count: heading.freeCapacity)
     try await write(heading, to: file, at: 0)
     for first in stride(from: 0, to: blockCount, by: blocksPerPiece) {
       let blocks = first..<min(first + blocksPerPiece, blockCount)

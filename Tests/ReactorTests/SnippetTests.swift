@@ -48,7 +48,8 @@ final class SnippetTests: XCTestCase {
     let outcome = try Program.run("QueueGuide", [directory.path.appending("log").string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)
     XCTAssertEqual(outcome.output, "durable: success()\na record\n")
-    XCTAssertEqual(try directory.contents(of: "log"), Array("a record\n".utf8))
+    XCTAssertEqual(
+      try directory.contents(of: "log"), [9, 0, 0, 0] + Array("a record\n".utf8))
   }
 
   func test_piecesInTheArticlesOfReactor_doWhatTheySay() throws {
@@ -68,7 +69,16 @@ final class SnippetTests: XCTestCase {
     let directory = try TemporaryDirectory()
     let outcome = try Program.run("TasksGuide", [directory.path.string])
     XCTAssertEqual(outcome.status, 0, outcome.errors)
-    XCTAssertEqual(outcome.output, "sizes: 23\ngrowth: 7\ncomment: # first\njournal: 15\n")
+    XCTAssertEqual(
+      outcome.output,
+      """
+      sizes: 23
+      growth: 7
+      comment: # first
+      ends: ["one", "two"]
+      journal: 15
+
+      """)
   }
 
   func test_piecesInTheArticlesOfReactorHTTP_doWhatTheySay() throws {

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A block of memory that an asynchronous operation can read or fill.
 ///
 /// glibc's helper threads use the memory of an operation long after the call that started it has
@@ -30,6 +32,9 @@ public struct IOBuffer: ~Copyable, Sendable {
   // Sendable: the struct cannot be copied, so it has one owner at a time.
   nonisolated(unsafe) private let base: UnsafeMutableRawPointer
 
+  /// Whether the buffer replaces one whose memory glibc still owns.
+  let isPlaceholder: Bool
+
   /// Allocates memory for `capacity` bytes. None of them is valid yet.
   ///
   /// Traps if memory runs out, as every allocation in Swift does, and if a parameter is out of
@@ -40,6 +45,16 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///   - alignment: In bytes, a power of two. By default, buffers of a page or more are aligned to
   ///     ``pageAlignment`` and can be used for direct IO.
   public init(capacity: Int, alignment: Int? = nil) {
+    self.init(capacity: capacity, alignment: alignment, isPlaceholder: false)
+  }
+
+  /// Creates an empty buffer for the handler of a request whose memory glibc still owns. The queue
+  /// refuses it, so that a retry is not mistaken for a transfer of 0 bytes.
+  static func placeholder() -> IOBuffer {
+    IOBuffer(capacity: 0, alignment: nil, isPlaceholder: true)
+  }
+
+  private init(capacity: Int, alignment: Int?, isPlaceholder: Bool) {
     require(capacity >= 0, "IOBuffer: the capacity must be 0 or more bytes")
     let fitting = capacity >= Self.pageAlignment ? Self.pageAlignment : Self.smallAlignment
     let alignment = alignment ?? fitting
@@ -49,6 +64,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     unsafe self.base = .allocate(byteCount: max(capacity, 1), alignment: alignment)
     self.capacity = capacity
     self.count = 0
+    self.isPlaceholder = isPlaceholder
   }
 
   /// Allocates a buffer that holds a copy of bytes.
@@ -79,6 +95,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     unsafe self.base = base
     self.capacity = memory.count
     self.count = count
+    isPlaceholder = false
   }
 
   deinit {
@@ -98,6 +115,14 @@ public struct IOBuffer: ~Copyable, Sendable {
 
   /// Whether there are no valid bytes.
   public var isEmpty: Bool { count == 0 }
+
+  /// The number of bytes that can be appended, ``capacity`` minus ``count``.
+  public var freeCapacity: Int { capacity - count }
+
+  /// The memory after the valid bytes.
+  private var free: UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(start: base + count, count: freeCapacity)
+  }
 
   /// Reads the valid bytes.
   ///
@@ -129,10 +154,10 @@ public struct IOBuffer: ~Copyable, Sendable {
   /// Traps if they do not fit in the capacity. A buffer never grows, since memory that an operation
   /// has used keeps its address.
   ///
-  /// - Parameter bytes: At most ``capacity`` minus ``count`` of them. The elements are counted; the
+  /// - Parameter bytes: At most ``freeCapacity`` of them. The elements are counted; the
   ///   collection's own `count` is not trusted.
   public mutating func append(contentsOf bytes: some Collection<UInt8>) {
-    let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count)
+    let free = unsafe free
     let copied = bytes.withContiguousStorageIfAvailable { source in
       unsafe Self.copy(UnsafeRawBufferPointer(source), to: free)
     }
@@ -151,10 +176,58 @@ public struct IOBuffer: ~Copyable, Sendable {
 
   /// Appends a copy of other memory to the valid bytes. Traps if it does not fit in the capacity.
   ///
-  /// - Parameter bytes: At most ``capacity`` minus ``count`` bytes.
+  /// - Parameter bytes: At most ``freeCapacity`` bytes.
   public mutating func append(_ bytes: RawSpan) {
-    let free = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count)
+    let free = unsafe free
     count += unsafe bytes.withUnsafeBytes { unsafe Self.copy($0, to: free) }
+  }
+
+  /// Appends a copy of other memory to the valid bytes. Traps if it does not fit in the capacity.
+  ///
+  /// - Parameter bytes: At most ``freeCapacity`` bytes.
+  public mutating func append(_ bytes: Span<UInt8>) {
+    // Bytes have no padding.
+    unsafe append(bytes.bytes)
+  }
+
+  /// Appends copies of a byte to the valid ones. Traps if they do not fit in the capacity, and if
+  /// `byteCount` is negative.
+  ///
+  /// - Parameters:
+  ///   - byte: The value of each.
+  ///   - byteCount: `0...freeCapacity`.
+  public mutating func append(repeating byte: UInt8, count byteCount: Int) {
+    require(byteCount >= 0, "IOBuffer: byteCount must be 0 or more")
+    require(byteCount <= freeCapacity, "IOBuffer: the bytes do not fit in the capacity")
+    unsafe memset(base + count, Int32(byte), byteCount)
+    count += byteCount
+  }
+
+  /// Appends bytes that a closure writes in place, without a copy.
+  ///
+  /// ```swift
+  /// buffer.append { output in
+  ///   while let byte = source.next(), !output.isFull { output.append(byte) }
+  /// }
+  /// ```
+  ///
+  /// - Parameter body: Gets the memory after the valid bytes, ``freeCapacity`` bytes, which it may
+  ///   use until it returns. What it appends there becomes valid, also if it throws.
+  /// - Returns: The result of `body`.
+  /// - Throws: The error of `body`.
+  public mutating func append<Failure: Error, Result: ~Copyable>(
+    initializingWith body: (inout OutputRawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let free = unsafe free
+    var output = unsafe OutputRawSpan(buffer: free, initializedCount: 0)
+    do throws(Failure) {
+      let result = try body(&output)
+      count += unsafe output.finalize(for: free)
+      return result
+    } catch {
+      count += unsafe output.finalize(for: free)
+      throw error
+    }
   }
 
   private static func copy(
@@ -193,25 +266,5 @@ public struct IOBuffer: ~Copyable, Sendable {
   @unsafe
   public var unsafeMemory: UnsafeMutableRawBufferPointer {
     unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
-  }
-}
-
-extension Array where Element == UInt8 {
-  /// Copies the valid bytes of a buffer.
-  ///
-  /// - Parameter buffer: Stays unchanged.
-  public init(_ buffer: borrowing IOBuffer) {
-    self = buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
-  }
-}
-
-extension String {
-  /// Decodes the valid bytes of a buffer as UTF-8. Invalid bytes become replacement characters.
-  ///
-  /// - Parameter buffer: Stays unchanged.
-  public init(decoding buffer: borrowing IOBuffer) {
-    self = buffer.withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
-    }
   }
 }

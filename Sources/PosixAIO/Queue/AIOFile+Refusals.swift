@@ -15,9 +15,7 @@ extension AIOFile {
     _ handler: @escaping CompletionQueue.TransferHandler, refused: RefusalHandler
   ) -> RequestID {
     let byteCount = byteCount ?? buffer.capacity
-    require(
-      byteCount >= 0 && byteCount <= buffer.capacity,
-      "AIOFile: byteCount is at most the buffer's capacity")
+    Self.check(byteCount, within: buffer.capacity)
     return transfer(
       .read, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler, refused: refused)
   }
@@ -33,6 +31,13 @@ extension AIOFile {
       .write, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler, refused: refused)
   }
 
+  /// Traps for a byte count that a read cannot use. A buffer of capacity 0 is refused later.
+  static func check(_ byteCount: Int, within capacity: Int) {
+    require(
+      byteCount >= 0 && (byteCount <= capacity || capacity == 0),
+      "AIOFile: byteCount must be within 0 and the buffer's capacity")
+  }
+
   private func transfer(
     _ kind: Request.Kind, _ buffer: consuming IOBuffer, byteCount: Int, at offset: Int64,
     timeout: Duration?, _ handler: @escaping CompletionQueue.TransferHandler,
@@ -41,7 +46,7 @@ extension AIOFile {
     let usedOffset: Int64
     do throws(Errno) {
       usedOffset = try queue.checkTransfer(
-        kind, self, buffer.capacity, byteCount: byteCount, at: offset, timeout: timeout)
+        kind, self, buffer, byteCount: byteCount, at: offset, timeout: timeout)
     } catch {
       refused(error, buffer)
       return .refused

@@ -195,11 +195,11 @@ public final class AIOFile {
     whenDropped(ClosingDescriptors(shared, duplicates: duplicates))
   }
 
-  /// Fills a buffer from the file. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)` for what
+  /// Fills a buffer from its start; the bytes that were valid are lost. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)` for what
   /// the page cache cannot serve.
   ///
-  /// Traps if `byteCount` is not within `0...buffer.capacity`, if the timeout is not greater than
-  /// 0, and on any thread but the queue's.
+  /// Traps if `byteCount` is not within `0...buffer.capacity`, except for a capacity of 0, if the
+  /// timeout is not greater than 0, and on any thread but the queue's.
   ///
   /// - Parameters:
   ///   - buffer: Moves in. Comes back with the completion, its `count` set to the number of bytes
@@ -213,19 +213,18 @@ public final class AIOFile {
   ///     the end of the file, 0 after it.
   /// - Returns: The ID of the request, to cancel it.
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``; `EINVAL` for an offset that is
-  ///   negative, or that exceeds `Int64.max` together with the byte count; `EAGAIN` over one of the
-  ///   queue's limits; `ECANCELED` after the queue's loop has ended; `ENOTSUP` in a forked child.
-  ///   Nothing was started, the handler is not called, and the buffer is freed; to keep it, call
-  ///   ``CompletionQueue/hasRoom(forBytes:)`` first.
+  ///   negative, or that exceeds `Int64.max` together with the byte count; `ENOBUFS` for a buffer of
+  ///   capacity 0, such as a handler gets after a timeout, since 0 bytes would look like the end of
+  ///   the file; `EAGAIN` over one of the queue's limits; `ECANCELED` after the queue's loop has
+  ///   ended; `ENOTSUP` in a forked child. Nothing was started, the handler is not called, and the
+  ///   buffer is freed; to keep it, call ``CompletionQueue/hasRoom(forBytes:)`` first.
   @discardableResult
   public func read(
     into buffer: consuming IOBuffer, byteCount: Int? = nil, at offset: Int64,
     timeout: Duration? = nil, _ handler: @escaping CompletionQueue.TransferHandler
   ) throws(Errno) -> RequestID {
     let byteCount = byteCount ?? buffer.capacity
-    require(
-      byteCount >= 0 && byteCount <= buffer.capacity,
-      "AIOFile: byteCount must be within 0 and the buffer's capacity")
+    Self.check(byteCount, within: buffer.capacity)
     return try queue.enqueueTransfer(
       .read, self, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
@@ -246,7 +245,8 @@ public final class AIOFile {
   ///   - handler: Called once, from `drain`, with the number of bytes written, which is all of
   ///     them.
   /// - Returns: The ID of the request, to cancel it.
-  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``.
+  /// - Throws: As ``read(into:byteCount:at:timeout:_:)``. Writing an empty buffer has no effect,
+  ///   except that the one that a handler gets after a timeout is refused with `ENOBUFS`.
   @discardableResult
   public func write(
     _ buffer: consuming IOBuffer, at offset: Int64, timeout: Duration? = nil,

@@ -20,7 +20,7 @@ extension File {
     }
   }
 
-  /// Reads from the file into a buffer; see ``read(into:byteCount:at:timeout:_:)``.
+  /// Fills a buffer from its start; see ``read(into:byteCount:at:timeout:_:)``.
   ///
   /// - Returns: The buffer. It has fewer bytes than requested at the end of the file, and none
   ///   after the end.

@@ -27,10 +27,10 @@ extension File {
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil,
     on loop: EventLoop
   ) async throws(FileError) {
-    let content = Held(buffer)
+    let content = MoveBox(buffer)
     try await loop.core.workOutcome(.open, path) { (promise: Promise<Void, FileError>) in
       replace(
-        path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions, on: loop
+        path, with: content.take(), permissions: permissions, on: loop
       ) { promise.finish($0) }
     }
   }
@@ -51,9 +51,9 @@ extension Directory {
   nonisolated(nonsending) public func replace(
     _ path: FilePath, with buffer: consuming IOBuffer, permissions: FilePermissions? = nil
   ) async throws(FileError) {
-    let content = Held(buffer)
+    let content = MoveBox(buffer)
     try await core.workOutcome(.open, path) { (promise: Promise<Void, FileError>) in
-      replace(path, with: content.take() ?? IOBuffer(capacity: 0), permissions: permissions) {
+      replace(path, with: content.take(), permissions: permissions) {
         promise.finish($0)
       }
     }

@@ -20,8 +20,8 @@ extension File {
   ///   - offset: In bytes from the file's start, 0 or more.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``.
   ///   - handler: Called once with the total number of bytes read. Refusals are as for
-  ///     ``read(into:byteCount:at:timeout:_:)``, and also `EINVAL` for more than `IOV_MAX` buffers
-  ///     or `SSIZE_MAX` bytes.
+  ///     ``read(into:byteCount:at:timeout:_:)``, and also `ENOBUFS` if all buffers together
+  ///     have a capacity of 0, and `EINVAL` for more than `IOV_MAX` buffers or `SSIZE_MAX` bytes.
   /// - Returns: The request's ID.
   @discardableResult
   public func read(
@@ -34,9 +34,9 @@ extension File {
     } catch {
       return refuse(.read, at: offset, error, vector, handler)
     }
-    let held = Held(vector)
+    let box = MoveBox(vector)
     return read(into: whole, at: offset, timeout: timeout) { result, whole in
-      var vector = held.take() ?? IOVector()
+      var vector = box.take()
       vector.scatter(whole)
       handler(result, vector)
     }
@@ -69,9 +69,9 @@ extension File {
         handler(result, vector)
       }
     }
-    let held = Held(vector)
+    let box = MoveBox(vector)
     return write(whole, at: offset, timeout: timeout) { result, _ in
-      handler(result, held.take() ?? IOVector())
+      handler(result, box.take())
     }
   }
 
@@ -79,9 +79,9 @@ extension File {
     _ operation: FileError.Operation, at offset: Int64?, _ errno: Errno,
     _ vector: consuming IOVector, _ handler: @escaping VectorHandler
   ) -> RequestID {
-    let held = Held(vector)
+    let box = MoveBox(vector)
     core.refuse(operation, path, at: offset, errno) { (result: Result<Int, FileError>) in
-      handler(result, held.take() ?? IOVector())
+      handler(result, box.take())
     }
     return .refused
   }

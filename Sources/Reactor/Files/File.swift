@@ -119,7 +119,7 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// Reads from the file into a buffer. Data in the page cache is read at once (`preadv2(2)` with
+  /// Fills a buffer from its start; its valid bytes are lost. Data in the page cache is read at once (`preadv2(2)` with
   /// `RWF_NOWAIT`), other data by `aio_read(3)`'s operation.
   ///
   /// - Parameters:
@@ -132,7 +132,8 @@ public final class File: @unchecked Sendable {
   ///     uses the memory.
   ///   - handler: Called once with the number of bytes read: fewer than requested at the end of the
   ///     file, 0 after it. If nothing was started, it receives the unchanged buffer with `EBADF`
-  ///     after ``close(_:)``, `EINVAL` for a negative offset, `EAGAIN` over one of the queue's
+  ///     after ``close(_:)``, `EINVAL` for a negative offset, `ENOBUFS` for a buffer of
+  ///     capacity 0, which would look like the end of the file, `EAGAIN` over one of the queue's
   ///     limits, or `ECANCELED` when the loop is cut off or has ended.
   /// - Returns: The request's ID, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of the
   ///   loop's queue. Cancelling a refused request does nothing.
@@ -161,7 +162,8 @@ public final class File: @unchecked Sendable {
   ///     `.append`.
   ///   - timeout: As for ``read(into:byteCount:at:timeout:_:)``. A write in progress is not undone.
   ///   - handler: Called once with the number of bytes written; an error includes that number.
-  ///     Refusals are as for a read.
+  ///     Refusals are as for a read; of empty buffers, only the one that a handler gets after a
+  ///     timeout is refused.
   /// - Returns: The request's ID, as for a read.
   @discardableResult
   public func write(

@@ -5,7 +5,7 @@ internal import SystemPackage
 @safe
 final class Replacement: FileWork, @unchecked Sendable {
   private let path: FilePath
-  private let content: Held<IOBuffer>
+  private let content: MoveBox<IOBuffer>
   private let permissions: FilePermissions?
   private let handler: (Result<Void, FileError>) -> Void
 
@@ -14,7 +14,7 @@ final class Replacement: FileWork, @unchecked Sendable {
     _ permissions: FilePermissions?, _ handler: @escaping (Result<Void, FileError>) -> Void
   ) {
     self.path = path
-    content = Held(buffer)
+    content = MoveBox(buffer)
     self.permissions = permissions
     self.handler = handler
     super.init(core)
@@ -73,8 +73,9 @@ final class Replacement: FileWork, @unchecked Sendable {
     _ made: TemporaryFile, _ directory: Directory, _ name: FilePath.Component
   ) {
     step(made, .write) { next in
-      guard let buffer = self.content.take() else { return next(.success(())) }
-      let request = made.file.write(buffer, at: 0) { result, _ in next(result.map { _ in }) }
+      let request = made.file.write(self.content.take(), at: 0) { result, _ in
+        next(result.map { _ in })
+      }
       self.wait(for: request)
     } then: {
       self.sync(made, directory, name)

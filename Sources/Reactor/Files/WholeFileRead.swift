@@ -103,10 +103,8 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
   private func finish(_ file: File, _ result: consuming Result<IOBuffer, FileError>) {
     commit()
     guard closesFile else { return handler(result) }
-    let held = Held(result)
-    // The file was only read, so an error of closing it does not matter.
-    file.close { [self] _ in
-      if let result = held.take() { handler(result) }
-    }
+    let box = MoveBox(result)
+    // Nothing was written, so closing has nothing to tell.
+    file.close { [self] _ in handler(box.take()) }
   }
 }

@@ -34,8 +34,8 @@ extension LoopCore {
     _ buffer: consuming IOBuffer, _ handler: @escaping CompletionQueue.TransferHandler
   ) {
     let error = FileError(operation: operation, path: path, offset: offset, errno: errno)
-    let held = Held(buffer)
-    complete { handler(.failure(error), held.take() ?? IOBuffer(capacity: 0)) }
+    let box = MoveBox(buffer)
+    complete { handler(.failure(error), box.take()) }
   }
 
   /// Starts a request of the queue that has no buffer, or reports why it was refused.

@@ -62,9 +62,9 @@ extension Connection {
   /// - Returns: The buffer, unchanged at the end of input.
   /// - Throws: As ``read(atMost:)``. The buffer is lost.
   nonisolated(nonsending) public func read(
-    into buffer: consuming IOBuffer
+    appendingTo buffer: consuming IOBuffer
   ) async throws(SocketError) -> IOBuffer {
-    let room = buffer.capacity - buffer.count
+    let room = buffer.freeCapacity
     require(room > 0, "Connection: the buffer has no room for a byte")
     try await waitForInput()
     try takeInput(atMost: room) { buffer.append($0) }

@@ -67,8 +67,8 @@ extension Connection {
     _ buffer: consuming IOBuffer, _ whenSent: @escaping BufferHandler
   ) {
     if let reason = refusal(ofBytes: buffer.count) {
-      let held = Held(buffer)
-      return core.complete { whenSent(.refused(reason), held.take() ?? IOBuffer(capacity: 0)) }
+      let box = MoveBox(buffer)
+      return core.complete { whenSent(.refused(reason), box.take()) }
     }
     socket.write(buffer, whenSent)
     noteWrite()

@@ -3,7 +3,7 @@ internal import PosixAIO
 /// Bytes waiting to be written to a file, collected in chunks.
 @safe
 struct ChunkList: ~Copyable {
-  private var sealed: [Held<IOBuffer>] = []
+  private var sealed: [MoveBox<IOBuffer>] = []
   /// The chunk that takes further bytes.
   private var open: IOBuffer?
   private var spare: IOBuffer?
@@ -12,11 +12,11 @@ struct ChunkList: ~Copyable {
     var rest = bytes
     while !rest.isEmpty {
       var chunk = takeOpen(chunkByteCount)
-      let count = min(chunk.capacity - chunk.count, rest.byteCount)
+      let count = min(chunk.freeCapacity, rest.byteCount)
       chunk.append(rest.extracting(first: count))
       rest = rest.extracting(droppingFirst: count)
       if chunk.count == chunk.capacity {
-        sealed.append(Held(chunk))
+        sealed.append(MoveBox(chunk))
       } else {
         open = consume chunk
       }
@@ -25,12 +25,12 @@ struct ChunkList: ~Copyable {
 
   mutating func append(_ buffer: consuming IOBuffer) {
     seal()
-    sealed.append(Held(buffer))
+    sealed.append(MoveBox(buffer))
   }
 
   /// Makes further bytes go to a new chunk.
   mutating func seal() {
-    if let chunk = open.take() { sealed.append(Held(chunk)) }
+    if let chunk = open.take() { sealed.append(MoveBox(chunk)) }
   }
 
   mutating func popFirst() -> IOBuffer? {
@@ -39,7 +39,7 @@ struct ChunkList: ~Copyable {
   }
 
   mutating func putBack(_ buffer: consuming IOBuffer) {
-    sealed.insert(Held(buffer), at: 0)
+    sealed.insert(MoveBox(buffer), at: 0)
   }
 
   /// Keeps a chunk's memory for reuse.

@@ -53,7 +53,7 @@ public final class FileReader: @unchecked Sendable {
   private final class Chunk {
     enum State {
       case reading(RequestID?)
-      case read(Held<IOBuffer>, byteCount: Int)
+      case read(MoveBox<IOBuffer>, byteCount: Int)
       case failed(FileError)
     }
 
@@ -204,7 +204,7 @@ public final class FileReader: @unchecked Sendable {
       if isFirst, case .reading = state, let handler = waiting {
         return give(buffer, byteCount, of: chunk, to: handler)
       }
-      chunk.state = .read(Held(buffer), byteCount: byteCount)
+      chunk.state = .read(MoveBox(buffer), byteCount: byteCount)
     case .failure(let error):
       chunk.state = .failed(error)
       if isFirst { deliver() }

@@ -154,10 +154,9 @@ final class Exchange {
     let byteCount = buffer.count
     let framing = countDown(Int64(byteCount))
     guard framing != .omitted, let connection = openConnection else {
-      let held = Held(buffer)
+      let box = MoveBox(buffer)
       return afterThisCall { [self] in
-        guard let buffer = held.take() else { return }
-        whenSent(isLost ? .connectionLost : .sent, buffer)
+        whenSent(isLost ? .connectionLost : .sent, box.take())
       }
     }
     connection.watchPace()

@@ -49,6 +49,51 @@ final class DeadlineTests: ScriptedQueueTestCase {
     XCTAssertEqual(try folder.contents(of: "file"), bytes(3, count: 50))
   }
 
+  func test_bufferThatReplacesATimedOutOneIsRefused_andIsNotTheEndOfTheFile() throws {
+    try makeQueue {
+      $0.disableBackstop()
+      $0.readsCacheFirst = false
+    }
+    let timeout = Duration.milliseconds(1)
+    var refusals: [Errno?] = []
+    let handler: CompletionQueue.TransferHandler = { [self] result, buffer in
+      guard case .failure(let error) = result else { return XCTFail("it timed out") }
+      XCTAssertEqual(error.errno, .timedOut)
+      XCTAssertEqual(buffer.capacity, 0)
+      let unexpected: CompletionQueue.TransferHandler = { _, _ in XCTFail("it was refused") }
+      _ = file.read(into: buffer, byteCount: 20, at: 0, timeout: nil, unexpected) {
+        refusals.append($0)
+        _ = file.write($1, at: 0, timeout: nil, unexpected) { reason, _ in
+          refusals.append(reason)
+        }
+      }
+    }
+    try file.read(into: IOBuffer(capacity: 20), at: 0, timeout: timeout, handler)
+    try queue.runUntilIdle()
+    system.endAll()
+    queue.drain()
+    try file.write(IOBuffer(copying: [1]), at: 0, timeout: timeout, handler)
+    try queue.runUntilIdle()
+    system.endAll()
+    queue.drain()
+    XCTAssertEqual(refusals, [Errno?](repeating: .noBufferSpace, count: 4))
+    try settle()
+  }
+
+  func test_readWithoutCapacityIsRefused_andAnEmptyWriteIsNot() throws {
+    for byteCount in [nil, 0, 1] {
+      XCTAssertThrowsError(
+        try file.read(into: IOBuffer(capacity: 0), byteCount: byteCount, at: 0) { _, _ in
+          XCTFail("it was refused")
+        }
+      ) { XCTAssertEqual($0 as? Errno, .noBufferSpace) }
+    }
+    try file.write(IOBuffer(capacity: 0), at: 0, ledger.transfer())
+    try file.read(into: IOBuffer(capacity: 1), byteCount: 0, at: 0, ledger.transfer())
+    try settle()
+    ledger.assertAll(.moved(0))
+  }
+
   func test_requestInLineBehindAnotherIsTakenBackFromGlibc() throws {
     try makeQueue {
       $0.disableBackstop()

@@ -29,7 +29,7 @@ final class ExtremeNumberTests: ScriptedQueueTestCase {
 
   func test_lastPlacesAreTheKernelsToRefuse_alsoWhenWritesAreMerged() throws {
     try file.read(into: IOBuffer(capacity: 10), at: .max - 10, ledger.transfer())
-    try file.read(into: IOBuffer(capacity: 0), at: .max, ledger.transfer())
+    try file.read(into: IOBuffer(capacity: 1), byteCount: 0, at: .max, ledger.transfer())
     try file.write(IOBuffer(copying: []), at: .max, ledger.transfer())
     for number in 0..<10 {
       try file.write(IOBuffer(copying: [1]), at: .max - 10 + Int64(number), ledger.transfer())

@@ -49,7 +49,7 @@ extension CallTable {
       "Connection.read(buffer)", .waitingSocket, on: { try $0.quietConnection() },
       awaited: { connection in
         defer { connection.abort() }
-        _ = try await connection.read(into: IOBuffer(capacity: 100))
+        _ = try await connection.read(appendingTo: IOBuffer(capacity: 100))
       })
     add(
       "Connection.chunks", .socket, on: { try $0.talkedToConnection() },

@@ -51,6 +51,18 @@ final class RefusalTests: XCTestCase {
     try loop.close(file)
   }
 
+  func test_readIsRefusedInTheNextTurn_whenTheBufferHasNoCapacity() throws {
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
+    let file = try loop.open(folder.path.appending("file"))
+    var told: [Told] = []
+    file.read(into: IOBuffer(capacity: 0), at: 0) { told.append(Told($0, $1)) }
+    file.read(into: IOBuffer(capacity: 0), byteCount: 5, at: 0) { told.append(Told($0, $1)) }
+    XCTAssertEqual(told, [], "called from inside the call")
+    loop.wait { told.count == 2 }
+    XCTAssertEqual(told, [Told(.noBufferSpace, []), Told(.noBufferSpace, [])])
+    try loop.close(file)
+  }
+
   func test_buffersComeBackAtOnce_whenTheLoopHasEnded() throws {
     let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     let file = try loop.open(folder.path.appending("file"))

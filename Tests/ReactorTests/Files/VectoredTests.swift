@@ -65,17 +65,18 @@ final class VectoredTests: XCTestCase {
     XCTAssertEqual(read, [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], []])
   }
 
-  func test_noPiecesAreNoBytes() throws {
+  func test_noPiecesAreWrittenAsNoBytes_andHaveNoRoomForARead() throws {
     let (loop, folder) = (try EventLoop(), try TemporaryDirectory())
     let file = try loop.open(folder.path.appending("file"))
     XCTAssertEqual(
       try loop.value { done in
         file.write(IOVector(), at: 0) { result, _ in done(result) }
       }, 0)
-    XCTAssertEqual(
-      try loop.value { done in
-        file.read(into: IOVector(), at: 0) { result, _ in done(result) }
-      }, 0)
+    var errnos: [Errno?] = []
+    file.read(into: IOVector(), at: 0) { result, _ in errnos.append(result.errno) }
+    file.read(into: vector(capacities: [0, 0]), at: 0) { result, _ in errnos.append(result.errno) }
+    loop.wait { errnos.count == 2 }
+    XCTAssertEqual(errnos, [.noBufferSpace, .noBufferSpace])
   }
 
   func test_moreThanTheKernelTakesIsRefused() throws {

@@ -66,16 +66,30 @@ final class AsyncSocketTests: XCTestCase {
       var received: [UInt8] = []
       while received.count < bytes.count {
         XCTAssertLessThan(ends.server.unreadByteCount, 2 * 8192)
-        let buffer = try await ends.server.read(into: IOBuffer(capacity: 3000))
+        let buffer = try await ends.server.read(appendingTo: IOBuffer(capacity: 3000))
         XCTAssertFalse(buffer.isEmpty)
         received += Array(buffer)
       }
       try await writer.value
       XCTAssertTrue(received == bytes)
-      let atEnd = try await ends.server.read(into: IOBuffer(capacity: 1))
+      let atEnd = try await ends.server.read(appendingTo: IOBuffer(capacity: 1))
       XCTAssertTrue(atEnd.isEmpty)
       let again = try await ends.server.read()
       XCTAssertNil(again)
+      ends.abort()
+    }
+  }
+
+  func test_bytesAreAppendedToABuffer_whichKeepsItsOwn() throws {
+    try runTask { loop in
+      let ends = try await self.connect(loop)
+      try await ends.client.write(Array("def".utf8))
+      ends.client.shutdownOutput()
+      var buffer = IOBuffer(capacity: 7)
+      buffer.append(contentsOf: "abc".utf8)
+      while buffer.count < 6 { buffer = try await ends.server.read(appendingTo: buffer) }
+      buffer = try await ends.server.read(appendingTo: buffer)
+      XCTAssertEqual(String(decoding: buffer), "abcdef")
       ends.abort()
     }
   }

@@ -48,6 +48,19 @@ final class SharedHandlesTests: AsyncFileTestCase {
     }
   }
 
+  func test_childTasksReturnBuffers_inBoxes() throws {
+    try run { loop, folder in
+      try folder.write("onetwo".utf8, to: "file")
+      let file = try await File.open(folder.path.appending("file"), .readOnly, on: loop)
+      async let first = MoveBox(file.read(into: IOBuffer(capacity: 3), at: 0))
+      async let second = MoveBox(file.read(into: IOBuffer(capacity: 3), at: 3))
+      let one = try await first.take()
+      let two = try await second.take()
+      XCTAssertEqual(String(decoding: one) + " " + String(decoding: two), "one two")
+      try await file.close()
+    }
+  }
+
   func test_taskGroupCopiesFiles() throws {
     try run { loop, folder in
       let names = (0..<20).map { "file\($0)" }

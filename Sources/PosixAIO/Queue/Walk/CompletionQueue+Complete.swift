@@ -79,7 +79,7 @@ extension CompletionQueue {
       handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
     } else {
       // Completed early: glibc still owns the memory.
-      handler(result, IOBuffer(capacity: 0))
+      handler(result, .placeholder())
     }
   }
 

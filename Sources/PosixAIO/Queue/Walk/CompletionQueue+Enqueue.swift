@@ -9,7 +9,7 @@ extension CompletionQueue {
     at offset: Int64, timeout: Duration?, _ handler: @escaping TransferHandler
   ) throws(Errno) -> RequestID {
     let offset = try checkTransfer(
-      kind, file, buffer.capacity, byteCount: byteCount, at: offset, timeout: timeout)
+      kind, file, buffer, byteCount: byteCount, at: offset, timeout: timeout)
     return admitTransfer(
       kind, file, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler)
   }
@@ -18,11 +18,14 @@ extension CompletionQueue {
   ///
   /// - Returns: The offset to use.
   func checkTransfer(
-    _ kind: Request.Kind, _ file: AIOFile, _ capacity: Int, byteCount: Int, at offset: Int64,
-    timeout: Duration?
+    _ kind: Request.Kind, _ file: AIOFile, _ buffer: borrowing IOBuffer, byteCount: Int,
+    at offset: Int64, timeout: Duration?
   ) throws(Errno) -> Int64 {
     let offset = try checkedOffset(kind, file, offset, byteCount)
-    try checkRoom(file, capacity, timeout)
+    try checkRoom(file, buffer.capacity, timeout)
+    // Each would complete with 0 bytes, like a read at the end of the file, or a successful write.
+    let lacksMemory = kind == .read ? buffer.capacity == 0 : buffer.isPlaceholder
+    guard !lacksMemory else { throw .noBufferSpace }
     return offset
   }
 
