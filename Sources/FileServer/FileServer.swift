@@ -4,50 +4,50 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// Serves the files of a folder in one loop.
+/// Serves the files of a directory on one loop.
 final class FileServer {
-  private let folder: Directory
+  private let directory: Directory
   private let handler: RequestHandler
   private let server: HTTPServer
   private let counters: Counters
 
-  /// Fetches the figures of all loops, and gives them in a turn of this server's loop.
-  typealias Snapshots = (@escaping (Snapshot) -> Void) -> Void
+  /// Collects the statistics of all loops, and passes them on the loop of this server.
+  typealias StatisticsProvider = (@escaping (ServerGroupStatistics) -> Void) -> Void
 
-  /// What a server does beside sending files, and its limits.
+  /// The optional services and the limits of a file server.
   struct Configuration: Sendable {
     var allowsUploads = false
     var openFiles = OpenFiles.Configuration()
     var http = HTTPServer.Configuration()
   }
 
-  /// Shared by the server and what it calls for each response.
+  /// The counters that the server and its callbacks share.
   private final class Counters {
-    var figures = ServerFigures()
+    var statistics = ServerStatistics()
   }
 
   /// - Parameters:
-  ///   - log: Gets a line for each request, when its response has ended; nil keeps no log.
-  ///   - snapshots: Nil does not show figures.
+  ///   - log: Called with a line for each request, when its response has ended; nil writes no log.
+  ///   - statisticsProvider: The source of the statistics; nil does not serve them.
   init(
-    folder: Directory, _ configuration: Configuration, logger: Logger,
-    log: ((String) -> Void)? = nil, snapshots: Snapshots? = nil
+    directory: Directory, _ configuration: Configuration, logger: Logger,
+    log: ((String) -> Void)? = nil, statisticsProvider: StatisticsProvider? = nil
   ) {
-    self.folder = folder
-    let handler = RequestHandler(folder, configuration, logger, snapshots)
+    self.directory = directory
+    let handler = RequestHandler(directory, configuration, logger, statisticsProvider)
     let counters = Counters()
-    let keepsCounts = log != nil || snapshots != nil
+    let recordsStatistics = log != nil || statisticsProvider != nil
     self.handler = handler
     self.counters = counters
-    server = HTTPServer(on: folder.loop, configuration: configuration.http) { request, responder in
-      handler.respond(to: request, responder)
+    server = HTTPServer(on: directory.loop, configuration: configuration.http) { request, writer in
+      handler.respond(to: request, writer)
     }
     server.onResponseEnd = { record in
       if case .file(let error)? = record.outcome.fileFailure {
-        logger.error("a response was broken off: \(error)")
+        logger.error("a response was cut off: \(error)")
       }
-      guard keepsCounts else { return }
-      counters.figures.count(record)
+      guard recordsStatistics else { return }
+      counters.statistics.count(record)
       log?(LogLine(record).text(at: .now))
     }
   }
@@ -56,17 +56,17 @@ final class FileServer {
     try server.listen(host: host, port: port)
   }
 
-  /// Refuses new clients and lets running responses end.
+  /// Shuts down gracefully: refuses new clients and lets responses in progress finish.
   func shutDown(_ whenIdle: @escaping () -> Void) {
     handler.openFiles.close()
     server.shutDown(whenIdle)
   }
 
-  /// What this server and its loop have done so far.
-  var snapshot: LoopSnapshot {
-    LoopSnapshot(
-      server: counters.figures, connectionCount: server.connectionCount,
-      responsesInProgress: server.responsesInProgress, loop: folder.loop.statistics,
-      queue: folder.loop.queue.statistics, openFiles: handler.openFiles.figures)
+  /// The statistics of this server and its loop.
+  var statistics: LoopStatistics {
+    LoopStatistics(
+      server: counters.statistics, connectionCount: server.connectionCount,
+      responsesInProgress: server.responsesInProgress, loop: directory.loop.statistics,
+      queue: directory.loop.queue.statistics, openFiles: handler.openFiles.statistics)
   }
 }

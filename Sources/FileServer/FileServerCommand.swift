@@ -7,108 +7,107 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// `aio-fileserver`: serves a folder over HTTP, its files read and written by asynchronous IO on
-/// one thread.
+/// `aio-fileserver`: serves a directory over HTTP, with asynchronous file IO on one thread per
+/// loop.
 @main
 struct FileServerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "aio-fileserver",
-    abstract: "Serves the files of a folder over HTTP/1.1, with uploads if asked for.")
+    abstract: "Serves the files of a directory over HTTP/1.1, optionally with uploads.")
 
-  @Option(help: "The folder to serve. Nothing outside of it is ever sent.")
+  @Option(help: "The directory to serve. Files outside it are never sent.")
   var root: String
 
   @Option(help: "The address to listen on.")
   var host = "127.0.0.1"
 
-  @Option(help: "The port to listen on; 0 takes a free one.")
+  @Option(help: "The port to listen on; 0 picks a free one.")
   var port: UInt16 = 8080
 
-  @Flag(help: "Lets clients make and replace files by PUT.")
+  @Flag(help: "Lets clients create and replace files with PUT.")
   var upload = false
 
   @Option(
-    help: "The largest upload, in bytes. It is written as it arrives, and not held in memory.")
+    help: "The largest upload, in bytes. Uploads are written as they arrive, not held in memory.")
   var maxUpload = 1024 * 1024 * 1024
 
   @Option(
     help: """
-      A file to append a line for each request to, in the Combined Log Format. Opened anew on \
-      SIGHUP.
+      The file that gets a line for each request, in the Combined Log Format. SIGHUP reopens it.
       """)
   var accessLog: String?
 
-  @Flag(help: "Shows live figures at /_stats, /_stats.json and, for Prometheus, /metrics.")
+  @Flag(help: "Serves statistics at /_stats, /_stats.json and, for Prometheus, /metrics.")
   var stats = false
 
-  @Option(help: "How many threads serve, each with a loop of its own; 1 to 16.")
+  @Option(help: "The number of threads, each with its own loop; 1 to 16.")
   var threads = 1
 
   @Option(
     help: """
-      The files that each thread keeps open for the next who asks, and as many names of which it \
-      keeps what they stand for; 0 keeps none. Never more than a quarter of the process's \
-      descriptors.
+      The most files that each thread keeps open between requests, and the most names that it \
+      caches without a file; 0 disables the cache. All threads together keep at most a quarter \
+      of the descriptor limit of the process open.
       """)
   var openFiles = 1000
 
   @Option(
     help: """
-      The seconds for which such a file is taken to be what it was; then it is looked at again. 0 \
-      looks each time.
+      The seconds after which a kept file or name is checked again. 0 checks it for each request.
       """)
   var openFileValidity = 1
 
-  @Option(help: "The connections that each thread has open at a time; further clients wait.")
+  @Option(help: "The most open connections of each thread; further clients wait.")
   var maxConnections = 10_000
 
-  @Option(help: "The seconds after which a connection is closed on which nothing moves.")
+  @Option(help: "The seconds after which an inactive connection is closed.")
   var idleTimeout = 30
 
   @Option(
-    help: "The seconds that a request may take to arrive, beside what its bytes take at the rate.")
+    help: "The seconds that a request may take, plus its bytes at --min-upload-rate.")
   var requestTimeout = 30
 
   @Option(help: "The bytes per second that extend the time of a request.")
   var minUploadRate = 1024
 
-  @Option(help: "The seconds that a client may take for a piece of an answer, beside the same.")
+  @Option(
+    help: "The seconds that a client may take for output, plus its bytes at --min-download-rate.")
   var responseTimeout = 30
 
-  @Option(help: "The bytes per second that extend the time of a piece.")
+  @Option(help: "The bytes per second that extend the time for output.")
   var minDownloadRate = 1024
 
-  /// Each loop takes one of 31 real-time signals.
+  /// Each loop uses one of the 31 real-time signals.
   private static let maximumThreadCount = 16
 
-  /// As many as Linux has descriptors for one process, unless it is told otherwise.
+  /// The limit of descriptors per process that Linux has by default.
   private static let maximumMaxConnections = 1 << 20
 
-  /// As for connections.
+  /// The same limit as for connections.
   private static let maximumOpenFiles = maximumMaxConnections
 
-  /// An hour.
+  /// One hour.
   private static let maximumOpenFileValidity = 3600
 
-  /// A thousand clients may come in the same moment.
+  /// A thousand clients may connect at the same moment.
   private static let backlog = 4096
 
   func validate() throws {
     guard maxUpload >= 0 else {
-      throw ValidationError("--max-upload is a number of bytes, 0 or more")
+      throw ValidationError("--max-upload must be 0 or more bytes")
     }
     guard (1...Self.maximumThreadCount).contains(threads) else {
-      throw ValidationError("--threads is 1 to \(Self.maximumThreadCount)")
+      throw ValidationError("--threads must be 1 to \(Self.maximumThreadCount)")
     }
     guard (0...Self.maximumOpenFiles).contains(openFiles) else {
-      throw ValidationError("--open-files is 0 to \(Self.maximumOpenFiles)")
+      throw ValidationError("--open-files must be 0 to \(Self.maximumOpenFiles)")
     }
     guard (0...Self.maximumOpenFileValidity).contains(openFileValidity) else {
       throw ValidationError(
-        "--open-file-validity is a number of seconds, from 0 to \(Self.maximumOpenFileValidity)")
+        "--open-file-validity must be 0 to \(Self.maximumOpenFileValidity) seconds")
     }
     guard maxConnections <= Self.maximumMaxConnections else {
-      throw ValidationError("--max-connections is at most \(Self.maximumMaxConnections)")
+      throw ValidationError("--max-connections must be at most \(Self.maximumMaxConnections)")
     }
     let limits = [
       maxConnections, idleTimeout, requestTimeout, minUploadRate, responseTimeout, minDownloadRate,
@@ -117,7 +116,7 @@ struct FileServerCommand: ParsableCommand {
       throw ValidationError(
         """
         --max-connections, --idle-timeout, --request-timeout, --min-upload-rate, \
-        --response-timeout and --min-download-rate are 1 or more
+        --response-timeout and --min-download-rate must be 1 or more
         """)
     }
   }
@@ -126,11 +125,12 @@ struct FileServerCommand: ParsableCommand {
 
   func run() throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-    // A file that may not grow any further is an answer to one client, not the end of the process.
+    // A write that exceeds the file size limit gives its client an error, and must not end the
+    // process.
     signal(SIGXFSZ, SIG_IGN)
-    // Nor is a reader of the log that has gone.
+    // A log reader that has exited must not end it either.
     signal(SIGPIPE, SIG_IGN)
-    // Each client takes one, and its file another.
+    // Each client uses one descriptor, and its file another one.
     raiseDescriptorLimit()
     let loop: EventLoop
     do throws(Errno) {
@@ -142,24 +142,25 @@ struct FileServerCommand: ParsableCommand {
     let log = try openAccessLog(on: loop, logger)
     let group = ServerGroup(loop)
     group.droppedLogByteCount = { log?.droppedByteCount ?? 0 }
-    let outlets = Outlets(
-      first: loop.remote, group: Handed(group), log: log.map { Handed($0) }, logger: logger)
-    let server = try makeServer(on: loop, outlets)
+    let services = SharedServices(
+      first: loop.remote, group: UncheckedTransfer(group),
+      log: log.map { UncheckedTransfer($0) }, logger: logger)
+    let server = try makeServer(on: loop, services)
     let address = try server.listen(host: host, port: port)
     group.add(server, loop.remote)
     for _ in 1..<threads {
-      group.add(try startMember(port: address.port, on: loop, outlets))
+      group.add(try startMember(port: address.port, on: loop, services))
     }
-    // Also without a log, so that the habit of sending it does no harm.
+    // Handled without a log, too, so that SIGHUP does not end the process.
     loop.watch(.hangUp) { log?.reopen() }
-    endPolitely(group, log, loop)
-    // The one line of standard output says that clients are welcome, so nothing may hold it back.
+    installShutdownHandlers(group, log, loop)
+    // Print the line to standard output now: it states that the server accepts clients.
     print("listening on http://\(address)")
     fflush(nil)
     loop.run()
   }
 
-  /// All clients may ask for a file in the same moment, and none is to be refused for that.
+  /// All clients may request a file at the same moment, and the limits must allow for that.
   private var loopConfiguration: EventLoop.Configuration {
     var configuration = EventLoop.Configuration()
     let callLimit = Self.callsPerConnection * maxConnections
@@ -172,17 +173,17 @@ struct FileServerCommand: ParsableCommand {
     return configuration
   }
 
-  /// Opening a file while the ones before are being closed.
+  /// The calls for opening a file while the previous ones are closed.
   private static let callsPerConnection = 4
 
-  /// Each answer takes a read and a close.
+  /// Each response uses a read and a close.
   private static let completionsPerTurn = 2 * cachedReadsPerTurn
 
-  /// So many answers go out before the loop looks for requests again: fewer take more turns, more
-  /// let a client wait that asks meanwhile.
+  /// The number of responses to send before the loop checks for requests again. Fewer cost more
+  /// turns; more let a client wait that sends a request in the meantime.
   private static let cachedReadsPerTurn = 16
 
-  /// A piece of a download, or one of an upload.
+  /// The size of a piece of a download or an upload.
   private static let byteCountPerConnection = 256 * 1024
 
   private var serverConfiguration: FileServer.Configuration {
@@ -202,7 +203,7 @@ struct FileServerCommand: ParsableCommand {
     return configuration
   }
 
-  /// What is kept must not keep clients out, who take descriptors, too.
+  /// Kept files leave most descriptors to clients.
   private var keptFileCount: Int {
     min(openFiles, descriptorLimit / Self.keptFileFraction / threads)
   }
@@ -215,45 +216,48 @@ struct FileServerCommand: ParsableCommand {
     }
   }
 
-  /// What all threads share. The group and the log belong to the first loop's thread.
-  private struct Outlets: Sendable {
+  /// The services that all threads share. The group and the log belong to the thread of the first
+  /// loop.
+  private struct SharedServices: Sendable {
     let first: EventLoop.Remote
-    let group: Handed<ServerGroup>
-    let log: Handed<AccessLog>?
+    let group: UncheckedTransfer<ServerGroup>
+    let log: UncheckedTransfer<AccessLog>?
     let logger: Logger
   }
 
-  private func makeServer(on loop: EventLoop, _ outlets: Outlets) throws -> FileServer {
-    let (first, group, here) = (outlets.first, outlets.group, loop.remote)
+  private func makeServer(on loop: EventLoop, _ services: SharedServices) throws -> FileServer {
+    let (first, group, here) = (services.first, services.group, loop.remote)
     let isFirst = first === here
-    let log = outlets.log.map { log -> (String) -> Void in
+    let log = services.log.map { log -> (String) -> Void in
       isFirst ? log.value.add : { line in first.execute { _ in log.value.add(line) } }
     }
-    let snapshots: FileServer.Snapshots = { handler in
-      let handler = Handed(handler)
+    let statisticsProvider: FileServer.StatisticsProvider = { handler in
+      let handler = UncheckedTransfer(handler)
       first.execute { _ in
-        group.value.snapshot { snapshot in here.execute { _ in handler.value(snapshot) } }
+        group.value.collectStatistics { statistics in
+          here.execute { _ in handler.value(statistics) }
+        }
       }
     }
     return FileServer(
-      folder: try openRoot(on: loop), serverConfiguration, logger: outlets.logger, log: log,
-      snapshots: stats ? snapshots : nil)
+      directory: try openRoot(on: loop), serverConfiguration, logger: services.logger, log: log,
+      statisticsProvider: stats ? statisticsProvider : nil)
   }
 
-  /// Starts a thread with a loop and a server, and waits for it to listen.
+  /// Starts a thread with a loop and a server, and waits until it listens.
   private func startMember(
-    port: UInt16, on first: EventLoop, _ outlets: Outlets
+    port: UInt16, on first: EventLoop, _ services: SharedServices
   ) throws -> ServerGroup.Member {
-    let outcome = Handed(Outcome())
+    let outcome = UncheckedTransfer(Outcome())
     try startThread { [self] in
       let result = Result<(EventLoop, ServerGroup.Member), any Error> {
         let loop = try EventLoop(configuration: loopConfiguration)
-        let server = try makeServer(on: loop, outlets)
+        let server = try makeServer(on: loop, services)
         _ = try server.listen(host: host, port: port)
-        return (loop, ServerGroup.Member(remote: loop.remote, server: Handed(server)))
+        return (loop, ServerGroup.Member(remote: loop.remote, server: UncheckedTransfer(server)))
       }
       let member = result.map(\.1)
-      outlets.first.execute { loop in
+      services.first.execute { loop in
         outcome.value.member = member
         loop.stop()
       }
@@ -277,7 +281,7 @@ struct FileServerCommand: ParsableCommand {
     }
   }
 
-  /// Waits for something to be opened, before there is anything else to do.
+  /// Runs the loop until something is open, before there is any other work.
   private func opened<Value>(
     _ complaint: String, on loop: EventLoop,
     _ open: (@escaping (Result<Value, FileError>) -> Void) -> Void
@@ -295,8 +299,8 @@ struct FileServerCommand: ParsableCommand {
     }
   }
 
-  /// The first signal lets running answers end; the second one does not wait for them.
-  private func endPolitely(_ group: ServerGroup, _ log: AccessLog?, _ loop: EventLoop) {
+  /// The first signal shuts down gracefully; the second one stops the program immediately.
+  private func installShutdownHandlers(_ group: ServerGroup, _ log: AccessLog?, _ loop: EventLoop) {
     var isEnding = false
     for signal in [POSIXSignal.interrupt, .terminate] {
       loop.watch(signal) {

@@ -3,7 +3,7 @@ import ReactorHTTP
 import SystemPackage
 
 extension HTTPServer.ResponseWriter {
-  /// Answers with a status and its name as text.
+  /// Responds with a status and its reason as text.
   func refuse(_ status: HTTPStatus, headers: HeaderFields = [:]) {
     var headers = headers
     headers["Content-Type"] = "text/plain; charset=utf-8"
@@ -12,8 +12,8 @@ extension HTTPServer.ResponseWriter {
 }
 
 extension HTTPStatus {
-  /// What a client is told when a file could not be opened or read. A path that leads out of the
-  /// root names nothing.
+  /// The status for a file that could not be opened or read. A path that leads out of the root does
+  /// not exist for clients.
   init(readingFailedWith errno: Errno) {
     self =
       switch errno {
@@ -27,7 +27,7 @@ extension HTTPStatus {
       }
   }
 
-  /// What a client is told when an upload failed.
+  /// The status for a failed upload.
   init(writingFailedWith errno: Errno) {
     self =
       switch errno {

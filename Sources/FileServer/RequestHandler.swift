@@ -4,160 +4,161 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// Responds to the requests of one loop with the files of a folder.
+/// Responds to the requests of one loop with the files of a directory.
 final class RequestHandler {
-  private let folder: Directory
+  private let directory: Directory
   let openFiles: OpenFiles
   private let logger: Logger
   private let allowsUploads: Bool
-  private let snapshots: FileServer.Snapshots?
+  private let statisticsProvider: FileServer.StatisticsProvider?
 
   init(
-    _ folder: Directory, _ configuration: FileServer.Configuration, _ logger: Logger,
-    _ snapshots: FileServer.Snapshots?
+    _ directory: Directory, _ configuration: FileServer.Configuration, _ logger: Logger,
+    _ statisticsProvider: FileServer.StatisticsProvider?
   ) {
-    self.folder = folder
-    openFiles = OpenFiles(in: folder, configuration.openFiles)
+    self.directory = directory
+    openFiles = OpenFiles(in: directory, configuration.openFiles)
     allowsUploads = configuration.allowsUploads
     self.logger = logger
-    self.snapshots = snapshots
+    self.statisticsProvider = statisticsProvider
   }
 
-  func respond(to request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter) {
+  func respond(to request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
     switch request.method {
     case .get, .head:
-      if let snapshots, let page = FiguresPage(request) {
-        return snapshots { page.send($0, responder) }
+      if let statisticsProvider, let page = StatisticsPage(request) {
+        return statisticsProvider { page.send($0, writer) }
       }
-      guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
-      sendFile(path, request, responder)
+      guard let path = RequestPath(request.path) else { return writer.refuse(.notFound) }
+      sendFile(path, request, writer)
     case .put where allowsUploads:
-      guard let path = RequestPath(request.path) else { return responder.refuse(.notFound) }
-      receive(path, request, responder)
+      guard let path = RequestPath(request.path) else { return writer.refuse(.notFound) }
+      receive(path, request, writer)
     default:
       let methods = allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
-      responder.refuse(.methodNotAllowed, headers: ["Allow": methods])
+      writer.refuse(.methodNotAllowed, headers: ["Allow": methods])
     }
   }
 
   private func sendFile(
-    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+    _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
-    // Mostly it is, and then no closure is made.
+    // Usually the result is kept, and this path makes no closure.
     if let result = openFiles.keptResult(of: path.key) {
-      return send(result, path, request, responder)
+      return send(result, path, request, writer)
     }
-    openFiles.open(path.key) { [self] result in send(result, path, request, responder) }
+    openFiles.open(path.key) { [self] result in send(result, path, request, writer) }
   }
 
   private func send(
     _ result: Result<OpenFile, FileError>, _ path: RequestPath, _ request: HTTPServer.Request,
-    _ responder: HTTPServer.ResponseWriter
+    _ writer: HTTPServer.ResponseWriter
   ) {
     switch result {
     case .failure(let error) where error.errno == .isDirectory:
       guard path.endsInSlash else {
-        return responder.refuse(.movedPermanently, headers: ["Location": path.folderTarget])
+        return writer.refuse(.movedPermanently, headers: ["Location": path.directoryTarget])
       }
-      sendFolder(path, request, responder)
+      sendIndexOrListing(path, request, writer)
     case .failure(let error):
-      refuse(responder, error)
+      refuse(writer, error)
     case .success(let file):
-      guard !path.endsInSlash else { return responder.refuse(.notFound) }
-      send(file, request, responder)
+      guard !path.endsInSlash else { return writer.refuse(.notFound) }
+      send(file, request, writer)
     }
   }
 
-  /// Takes an upload, if its conditions hold.
+  /// Accepts an upload if its conditions hold.
   private func receive(
-    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+    _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
-    // A part must not replace the whole (RFC 9110, section 14.5).
-    guard request.headers["Content-Range"] == nil else { return responder.refuse(.badRequest) }
-    // Without a length there is no body, which hardly anybody means by a PUT.
+    // A part must not replace the whole file (RFC 9110, section 14.5).
+    guard request.headers["Content-Range"] == nil else { return writer.refuse(.badRequest) }
+    // Without a length there is no body, which is hardly the purpose of a PUT.
     guard request.body.contentLength != 0 || request.headers.contains("Content-Length") else {
-      return responder.refuse(.lengthRequired)
+      return writer.refuse(.lengthRequired)
     }
     let conditions = Conditions(request.headers)
     guard conditions.concernWriting else {
-      return upload(path, request, responder)
+      return upload(path, request, writer)
     }
-    // A condition that keeps one writer from overwriting another's work is not for an old result.
-    folder.openFile(path.path, .readOnly, options: .nonBlocking) { [self] result in
+    // A condition that keeps one writer from overwriting the work of another must not be checked
+    // against a kept result.
+    directory.openFile(path.path, .readOnly, options: .nonBlocking) { [self] result in
       var current: Conditions.Current?
       switch result {
       case .success(let file): current = Representation(OpenFile(file)).current
       case .failure(let error) where error.errno == .noSuchFileOrDirectory: break
-      case .failure(let error): return refuse(responder, error)
+      case .failure(let error): return refuse(writer, error)
       }
       guard conditions.outcome(current, isReading: false) == .proceed else {
-        return responder.refuse(.preconditionFailed)
+        return writer.refuse(.preconditionFailed)
       }
-      upload(path, request, responder)
+      upload(path, request, writer)
     }
   }
 
   private func upload(
-    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+    _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
-    Upload.begin(path, request.body, in: folder, responder, logger) { [openFiles] in
+    Upload.begin(path, request.body, in: directory, writer, logger) { [openFiles] in
       openFiles.invalidate(path.key)
     }
   }
 
-  private func sendFolder(
-    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+  private func sendIndexOrListing(
+    _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
     openFiles.open(PathKey(path.appending("index.html"))) { [self] result in
       switch result {
       case .success(let file):
-        send(file, request, responder)
+        send(file, request, writer)
       case .failure(let error)
       where error.errno == .noSuchFileOrDirectory || error.errno == .isDirectory:
-        sendListing(path, request, responder)
+        sendListing(path, request, writer)
       case .failure(let error):
-        refuse(responder, error)
+        refuse(writer, error)
       }
     }
   }
 
   private func sendListing(
-    _ path: RequestPath, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+    _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
-    folder.openDirectory(path.path) { [self] result in
+    directory.openDirectory(path.path) { [self] result in
       switch result {
-      case .failure(let error): refuse(responder, error)
+      case .failure(let error): refuse(writer, error)
       case .success(let listed):
-        let listing = FolderListing(
+        let listing = DirectoryListing(
           path: path.path, order: ListingOrder(query: request.query),
           allowsUploads: allowsUploads)
-        send(listing, of: listed, responder)
+        send(listing, of: listed, writer)
       }
     }
   }
 
   private func send(
-    _ listing: FolderListing, of listed: Directory, _ responder: HTTPServer.ResponseWriter
+    _ listing: DirectoryListing, of listed: Directory, _ writer: HTTPServer.ResponseWriter
   ) {
     listed.list { [self] result in
       switch result {
       case .failure(let error):
-        refuse(responder, error)
+        refuse(writer, error)
       case .success(let entries):
-        responder.send(.ok, headers: listing.headers, body: listing.page(entries).utf8)
+        writer.send(.ok, headers: listing.headers, body: listing.page(entries).utf8)
       }
     }
   }
 
   private func send(
-    _ file: OpenFile, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+    _ file: OpenFile, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
     let plain = Representation(file)
     guard mayPreferGzip(plain, request) else {
-      return FileResponse.begin(plain, request, responder)
+      return FileResponse.begin(plain, request, writer)
     }
     openSibling(of: file) { [self] sibling in
-      FileResponse.begin(choose(plain, sibling, request), request, responder)
+      FileResponse.begin(choose(plain, sibling, request), request, writer)
     }
   }
 
@@ -168,14 +169,14 @@ final class RequestHandler {
       && AcceptedEncodings(request.headers.list("Accept-Encoding")).preferGzip
   }
 
-  /// Opens `NAME.gz`; gives nil where it is none to send, or is older than the file itself and so
-  /// perhaps not the same any more.
+  /// Opens `NAME.gz`. Passes nil if it cannot be served, or if it is older than the file itself and
+  /// so perhaps outdated.
   private func openSibling(
     of file: OpenFile, _ handler: @escaping (OpenFile?) -> Void
   ) {
     guard let name = file.path.lastComponent,
       let siblingName = FilePath.Component(name.string + ".gz"),
-      // Only where the name is text, which file names need not be.
+      // File names need not be text, so check that the conversion kept the bytes.
       siblingName.bytes == name.bytes + Array(".gz".utf8)
     else { return handler(nil) }
     openFiles.open(PathKey(file.path.removingLastComponent().appending(siblingName))) { result in
@@ -186,8 +187,8 @@ final class RequestHandler {
     }
   }
 
-  /// Who asks for a range means the file's own bytes, unless it continues a compressed one, which
-  /// it names in `If-Range`.
+  /// A range means the bytes of the plain file, unless `If-Range` names the compressed one, whose
+  /// download it continues.
   private func choose(
     _ plain: Representation, _ sibling: OpenFile?, _ request: HTTPServer.Request
   ) -> Representation {
@@ -200,9 +201,9 @@ final class RequestHandler {
     return gzip
   }
 
-  private func refuse(_ responder: HTTPServer.ResponseWriter, _ error: FileError) {
+  private func refuse(_ writer: HTTPServer.ResponseWriter, _ error: FileError) {
     let status = HTTPStatus(readingFailedWith: error.errno)
     if status == .internalServerError { logger.error("\(error)") }
-    responder.refuse(status)
+    writer.refuse(status)
   }
 }

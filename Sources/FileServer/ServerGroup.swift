@@ -2,13 +2,13 @@ import Glibc
 import Reactor
 import SystemPackage
 
-/// The servers of all threads, each with a loop of its own on the same port. Belongs to the thread
-/// of the first one.
+/// The servers of all threads, each on its own loop and all on the same port. The group belongs to
+/// the thread of the first server.
 final class ServerGroup {
-  /// A server on a thread of its own.
+  /// A server on its own thread.
   struct Member: Sendable {
     let remote: EventLoop.Remote
-    let server: Handed<FileServer>
+    let server: UncheckedTransfer<FileServer>
   }
 
   private let loop: EventLoop
@@ -17,16 +17,16 @@ final class ServerGroup {
   private var running = 0
   private var whenIdle: (() -> Void)?
 
-  /// Tells what the access log has lost.
+  /// Returns the bytes that the access log has dropped.
   var droppedLogByteCount: () -> Int64 = { 0 }
 
   init(_ loop: EventLoop) {
     self.loop = loop
   }
 
-  /// Takes a server that listens.
+  /// Adds a server that listens.
   func add(_ server: FileServer, _ remote: EventLoop.Remote) {
-    add(Member(remote: remote, server: Handed(server)))
+    add(Member(remote: remote, server: UncheckedTransfer(server)))
   }
 
   func add(_ member: Member) {
@@ -34,12 +34,12 @@ final class ServerGroup {
     running += 1
   }
 
-  /// Has all servers end politely.
+  /// Shuts all servers down gracefully.
   ///
-  /// - Parameter whenIdle: Called once, when the last one has.
+  /// - Parameter whenIdle: Called once, when the last one has ended.
   func shutDown(_ whenIdle: @escaping () -> Void) {
     self.whenIdle = whenIdle
-    let group = Handed(self)
+    let group = UncheckedTransfer(self)
     let first = loop.remote
     for member in members {
       member.remote.execute { _ in
@@ -55,46 +55,46 @@ final class ServerGroup {
     if running == 0 { whenIdle?() }
   }
 
-  /// Collects the figures of all loops. To be called on the first one's thread, which is also where
-  /// `handler` is called.
-  func snapshot(_ handler: @escaping (Snapshot) -> Void) {
-    let collection = Handed(
+  /// Collects the statistics of all loops. Call it on the thread of the first loop, which also
+  /// calls `handler`.
+  func collectStatistics(_ handler: @escaping (ServerGroupStatistics) -> Void) {
+    let collection = UncheckedTransfer(
       Collection(missing: members.count) { [self] loops in
         handler(
-          Snapshot(
+          ServerGroupStatistics(
             loops: loops, uptime: .now - start, droppedLogByteCount: droppedLogByteCount()))
       })
     let first = loop.remote
     for (index, member) in members.enumerated() {
       let isAsked = member.remote.execute { _ in
-        let snapshot = member.server.value.snapshot
-        first.execute { _ in collection.value.add(snapshot, index) }
+        let statistics = member.server.value.statistics
+        first.execute { _ in collection.value.add(statistics, index) }
       }
-      // Too much is waiting there already; the others are shown without it.
+      // The call queue of that loop is full; send the other statistics without it.
       if !isAsked { collection.value.add(nil, index) }
     }
   }
 
   private final class Collection {
     private var missing: Int
-    private var loops: [Int: LoopSnapshot] = [:]
-    private let handler: ([LoopSnapshot]) -> Void
+    private var loops: [Int: LoopStatistics] = [:]
+    private let handler: ([LoopStatistics]) -> Void
 
-    init(missing: Int, _ handler: @escaping ([LoopSnapshot]) -> Void) {
+    init(missing: Int, _ handler: @escaping ([LoopStatistics]) -> Void) {
       self.missing = missing
       self.handler = handler
     }
 
-    func add(_ snapshot: LoopSnapshot?, _ index: Int) {
-      loops[index] = snapshot
+    func add(_ statistics: LoopStatistics?, _ index: Int) {
+      loops[index] = statistics
       missing -= 1
       if missing == 0 { handler(loops.sorted { $0.key < $1.key }.map(\.value)) }
     }
   }
 }
 
-/// What travels through other threads to the one that it belongs to, and is used there alone.
-struct Handed<Value>: @unchecked Sendable {
+/// A value that passes through other threads, and is used only on the thread that it belongs to.
+struct UncheckedTransfer<Value>: @unchecked Sendable {
   let value: Value
 
   init(_ value: Value) {

@@ -4,12 +4,12 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// Writes the body of a request to a file that appears whole or not at all.
+/// Writes the body of a request to a file that appears complete or not at all.
 ///
-/// The bytes go to a temporary file in the target's folder and are synced; then the file gets its
-/// name, and the folder is synced, so that what was acknowledged survives a power cut.
+/// The bytes go to a temporary file in the directory of the target and are synced. Then the file
+/// gets its name and the directory is synced, so an acknowledged upload survives a power failure.
 final class Upload {
-  /// A hundred uploads at once take no more than some 20 MiB.
+  /// A hundred concurrent uploads use no more than about 20 MiB.
   private static let writing = {
     var configuration = FileWriter.Configuration()
     configuration.chunkByteCount = 64 * 1024
@@ -17,49 +17,49 @@ final class Upload {
     return configuration
   }()
 
-  private let folder: Directory
+  private let directory: Directory
   private let name: FilePath.Component
   private let body: HTTPServer.RequestBody
-  private let responder: HTTPServer.ResponseWriter
+  private let writer: HTTPServer.ResponseWriter
   private let logger: Logger
   private let whenPublished: () -> Void
 
   /// - Parameters:
-  ///   - path: Of the target; its folder must exist.
-  ///   - root: The folder below which the target is.
-  ///   - whenPublished: Called when the target is the new file, before the client is told.
+  ///   - path: The path of the target; its directory must exist.
+  ///   - root: The root directory.
+  ///   - whenPublished: Called when the new file has its name, before the client gets its response.
   static func begin(
     _ path: RequestPath, _ body: HTTPServer.RequestBody, in root: Directory,
-    _ responder: HTTPServer.ResponseWriter, _ logger: Logger, whenPublished: @escaping () -> Void
+    _ writer: HTTPServer.ResponseWriter, _ logger: Logger, whenPublished: @escaping () -> Void
   ) {
     guard !path.endsInSlash, path.path != ".", let name = path.path.lastComponent else {
-      return responder.refuse(.conflict)
+      return writer.refuse(.conflict)
     }
     let parent = path.path.removingLastComponent()
     root.openDirectory(parent.isEmpty ? "." : parent) { result in
       switch result {
-      case .success(let folder):
-        Upload(folder, name, body, responder, logger, whenPublished).createFile()
+      case .success(let directory):
+        Upload(directory, name, body, writer, logger, whenPublished).createFile()
       case .failure(let error):
-        responder.refuse(HTTPStatus(writingFailedWith: error.errno))
+        writer.refuse(HTTPStatus(writingFailedWith: error.errno))
       }
     }
   }
 
   private init(
-    _ folder: Directory, _ name: FilePath.Component, _ body: HTTPServer.RequestBody,
-    _ responder: HTTPServer.ResponseWriter, _ logger: Logger, _ whenPublished: @escaping () -> Void
+    _ directory: Directory, _ name: FilePath.Component, _ body: HTTPServer.RequestBody,
+    _ writer: HTTPServer.ResponseWriter, _ logger: Logger, _ whenPublished: @escaping () -> Void
   ) {
-    self.folder = folder
+    self.directory = directory
     self.name = name
     self.body = body
-    self.responder = responder
+    self.writer = writer
     self.logger = logger
     self.whenPublished = whenPublished
   }
 
   private func createFile() {
-    folder.temporaryFile { [self] result in
+    directory.temporaryFile { [self] result in
       switch result {
       case .success(let file): receive(into: file)
       case .failure(let error): refuse(error)
@@ -67,7 +67,7 @@ final class Upload {
     }
   }
 
-  /// Writes what arrives, as it arrives, and has it on the disk in the end.
+  /// Writes the body as it arrives, and syncs it at the end.
   private func receive(into target: TemporaryFile) {
     body.write(to: target.file, durably: true, configuration: Self.writing) { [self] result in
       guard case .failure(let error) = result else { return publish(target) }
@@ -90,16 +90,16 @@ final class Upload {
   private func close(_ file: File, replaced: Bool) {
     file.close { [self] result in
       switch result {
-      case .success: syncFolder(replaced: replaced)
+      case .success: syncDirectory(replaced: replaced)
       case .failure(let error): refuse(error)
       }
     }
   }
 
-  private func syncFolder(replaced: Bool) {
-    folder.sync { [self] result in
+  private func syncDirectory(replaced: Bool) {
+    directory.sync { [self] result in
       switch result {
-      case .success: responder.send(replaced ? .noContent : .created)
+      case .success: writer.send(replaced ? .noContent : .created)
       case .failure(let error): refuse(error)
       }
     }
@@ -111,18 +111,18 @@ final class Upload {
     discard(target) { [self] in refuse(error) }
   }
 
-  /// The body is not whole.
+  /// The body is incomplete.
   private func discard(_ target: TemporaryFile) {
     discard(target) { [self] in
       let status = body.failure?.status ?? .badRequest
-      responder.refuse(status)
+      writer.refuse(status)
     }
   }
 
   private func discard(_ target: TemporaryFile, _ whenDiscarded: @escaping () -> Void) {
     target.discard { [logger] result in
       if case .failure(let error) = result {
-        logger.error("an upload left a file behind: \(error)")
+        logger.error("an upload left a temporary file: \(error)")
       }
       whenDiscarded()
     }
@@ -130,6 +130,6 @@ final class Upload {
 
   private func refuse(_ error: FileError) {
     logger.error("an upload of \"\(name.string)\" failed: \(error)")
-    responder.refuse(HTTPStatus(writingFailedWith: error.errno))
+    writer.refuse(HTTPStatus(writingFailedWith: error.errno))
   }
 }

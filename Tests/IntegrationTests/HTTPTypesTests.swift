@@ -22,7 +22,7 @@
       let client = try Client(port: address.port)
       try client.begin("PATCH", "/a?b=c", headers: ["X-One: 1", "x-one: 2"])
       loop.run()
-      let answer = try client.readAnswer()
+      let answer = try client.readResponse()
       XCTAssertEqual(answer.statusLine, "HTTP/1.1 299 Odd")
       XCTAssertEqual(answer["Content-Type"], "text/plain")
       XCTAssertEqual(answer.text, "Hello")

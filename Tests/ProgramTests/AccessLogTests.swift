@@ -12,7 +12,7 @@ final class AccessLogTests: SiteTestCase {
     folder = nil
   }
 
-  private func makeFolder() throws -> TemporaryFolder {
+  private func makeDirectory() throws -> TemporaryFolder {
     let made = try TemporaryFolder()
     folder = made
     return made
@@ -23,7 +23,7 @@ final class AccessLogTests: SiteTestCase {
   }
 
   func test_eachRequestHasALine() throws {
-    let path = try makeFolder().path.appending("log")
+    let path = try makeDirectory().path.appending("log")
     let site = try serve("--access-log", path.string)
     try site.write("hello".utf8, to: "a b")
     let client = try site.client()
@@ -33,7 +33,7 @@ final class AccessLogTests: SiteTestCase {
     _ = try client.ask("GET", "/missing")
     _ = try client.ask("GET", "/a%20b", headers: ["Range: bytes=1-2"])
     try client.send("GET /\u{1B}[0m HTTP/1.1\r\n\r\n")
-    XCTAssertEqual(try client.readAnswer().code, 400)
+    XCTAssertEqual(try client.readResponse().code, 400)
     site.server.send(SIGTERM)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
     let lines = try lines(of: path)
@@ -44,7 +44,7 @@ final class AccessLogTests: SiteTestCase {
       "\"HEAD /a%20b HTTP/1.1\" 200 - \"-\" \"-\"",
       "\"GET /missing HTTP/1.1\" 404 10 \"-\" \"-\"",
       "\"GET /a%20b HTTP/1.1\" 206 2 \"-\" \"-\"",
-      // What is no request is told as it came, and can't speak to a terminal.
+      // Invalid requests are logged as received, without control codes for a terminal.
       "\"GET /\\\\x1b\\[0m HTTP/1.1\" 400 [0-9]+ \"-\" \"-\"",
     ]
     XCTAssertEqual(lines.count, patterns.count)
@@ -55,14 +55,14 @@ final class AccessLogTests: SiteTestCase {
   }
 
   func test_linesGoToTheNewFile_afterARotation() throws {
-    let folder = try makeFolder()
+    let folder = try makeDirectory()
     let path = folder.path.appending("log")
     let site = try serve("--access-log", path.string)
     XCTAssertEqual(try site.get("/first").code, 404)
     let renamed = folder.path.appending("log.1")
     try FileManager.default.moveItem(atPath: path.string, toPath: renamed.string)
     site.server.send(SIGHUP)
-    try repeatUntil("the log was opened anew") {
+    try repeatUntil("the log is reopened") {
       FileManager.default.fileExists(atPath: path.string)
     }
     var requestCount = 1

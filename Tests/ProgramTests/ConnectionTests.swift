@@ -4,7 +4,7 @@ import XCTest
 final class ConnectionTests: SiteTestCase {
   private static let largeByteCount = 64 * 1024 * 1024
 
-  func test_connectionIsKept_fromAnswerToAnswer() throws {
+  func test_connectionStaysOpen_betweenResponses() throws {
     let site = try serve("--upload")
     try site.write("here".utf8, to: "file")
     let client = try site.client()
@@ -19,7 +19,7 @@ final class ConnectionTests: SiteTestCase {
     XCTAssertEqual(try client.get("/new").text, "new")
   }
 
-  func test_answersComeInOrder_whenRequestsArePipelined() throws {
+  func test_responsesComeInOrder_whenRequestsArePipelined() throws {
     let site = try serve()
     let blocks = (0..<6).map { Pattern.block($0, byteCount: 1 + $0 * 100_000) }
     for (number, block) in blocks.enumerated() { try site.write(block, to: "\(number)") }
@@ -29,17 +29,17 @@ final class ConnectionTests: SiteTestCase {
     }
     try client.send(requests.joined())
     for block in blocks {
-      XCTAssertEqual(try client.readAnswer().body, block)
-      XCTAssertEqual(try client.readAnswer(to: "HEAD").contentLength, block.count)
+      XCTAssertEqual(try client.readResponse().body, block)
+      XCTAssertEqual(try client.readResponse(to: "HEAD").contentLength, block.count)
     }
   }
 
-  func test_connectionIsClosedBehindTheAnswer_ofHTTP10() throws {
+  func test_connectionIsClosedAfterTheResponse_ofHTTP10() throws {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     let client = try site.client()
     try client.send("GET /file HTTP/1.0\r\n\r\n")
-    XCTAssertEqual(try client.readAnswer().text, "here")
+    XCTAssertEqual(try client.readResponse().text, "here")
     XCTAssertEqual(try client.readToEnd(), [])
   }
 
@@ -49,7 +49,7 @@ final class ConnectionTests: SiteTestCase {
     for (number, block) in blocks.enumerated() { try site.write(block, to: "\(number)") }
     let clients = try blocks.map { _ in try site.client(receiveBufferByteCount: 16 * 1024) }
     for (number, client) in clients.enumerated() { try client.begin("GET", "/\(number)") }
-    // All answers have begun before one of them can end.
+    // All responses have begun before any of them can end.
     for (block, client) in zip(blocks, clients) {
       XCTAssertEqual(try client.readHead().contentLength, block.count)
     }
@@ -86,8 +86,8 @@ final class ConnectionTests: SiteTestCase {
     try stalled.begin("GET", "/large")
     XCTAssertEqual(try stalled.readHead().contentLength, length)
     XCTAssertEqual(try stalled.skip(byteCount: 100_000), 100_000)
-    // A server that did not heed the stalled client would have read about as much for it as for
-    // this one meanwhile.
+    // A server that ignored back-pressure would meanwhile have read about as much for the stalled
+    // client as for this one.
     let reading = try site.client()
     try reading.begin("GET", "/large")
     _ = try reading.readHead()
@@ -103,7 +103,7 @@ final class ConnectionTests: SiteTestCase {
     let client = try site.client()
     XCTAssertEqual(try client.get("/file").text, "here")
     let filesInRoot = "\(site.root)/"
-    // A file is closed a moment after its last byte was sent.
+    // A file is closed shortly after its last byte was sent.
     try repeatUntil("the first file is closed") {
       try client.get("/missing").code == 404
         && !site.server.descriptors().contains { $0.hasPrefix(filesInRoot) }

@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import XCTest
 
-/// Requests for what lies outside of the root, by every way that we could think of.
+/// Requests for files outside the root, in every known way.
 final class EscapeTests: SiteTestCase {
   func test_nothingOutsideIsSent_byATarget() throws {
     let site = try serve()
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     try site.write("inside".utf8, to: "file")
     let targets = [
       "/..", "/../", "/../secret", "/../../../../../../../etc/passwd", "/sub/../../secret",
@@ -36,7 +36,7 @@ final class EscapeTests: SiteTestCase {
 
   func test_nothingOutsideIsSent_byASymbolicLink() throws {
     let site = try serve()
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     try site.makeLink("absolute", to: "\(site.outside)/secret")
     try site.makeLink("relative", to: "../secret")
     try site.makeLink("sub/deep", to: "../../secret")
@@ -63,7 +63,7 @@ final class EscapeTests: SiteTestCase {
 
   func test_symbolicLinkIsFollowed_whenItStaysInside() throws {
     let site = try serve()
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     try site.write("inside".utf8, to: "file")
     try site.makeLink("link", to: "file")
     try site.makeLink("sub/up", to: "../file")
@@ -78,7 +78,7 @@ final class EscapeTests: SiteTestCase {
 
   func test_nothingOutsideIsWritten_byATarget() throws {
     let site = try serve("--upload")
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     let targets = [
       "/..", "/../new", "/../secret", "/sub/../../new", "/%2e%2e/new", "/..%2fnew",
       "/sub%2f..%2f..%2fsecret", "/new%00", "/../new%00", "/%", "/new%", "/%zz", "http://h/../new",
@@ -90,7 +90,7 @@ final class EscapeTests: SiteTestCase {
     XCTAssertEqual(try site.names(in: "sub"), [])
   }
 
-  func test_nothingOutsideIsWritten_throughASymbolicLinkToAFolder() throws {
+  func test_nothingOutsideIsWritten_ThroughASymbolicLinkToADirectory() throws {
     let site = try serve("--upload")
     try site.makeLink("relative", to: "..")
     try site.makeLink("absolute", to: site.outside)
@@ -118,7 +118,7 @@ final class EscapeTests: SiteTestCase {
     let client = try site.client()
     try client.begin("GET", target, headers: ["Connection: close"])
     let bytes = try client.readToEnd()
-    let code = Answer(head: String(decoding: bytes, as: UTF8.self)).code
+    let code = Response(head: String(decoding: bytes, as: UTF8.self)).code
     XCTAssertTrue(codes.contains(code), "\(target) gave \(code)", file: file, line: line)
     for outside in [Site.secret, "root:x:0:", "secret"] {
       XCTAssertFalse(bytes.contains(outside), target, file: file, line: line)

@@ -11,13 +11,13 @@ final class FileTests: SiteTestCase {
     try FileManager.default.setAttributes(
       [.modificationDate: Date(timeIntervalSince1970: 784_111_777)],
       ofItemAtPath: site.path("greeting.txt"))
-    let answer = try site.get("/greeting.txt")
-    XCTAssertEqual(answer.statusLine, "HTTP/1.1 200 OK")
-    XCTAssertEqual(answer.text, "hello")
-    XCTAssertEqual(answer["Content-Length"], "5")
-    XCTAssertEqual(answer["Content-Type"], "text/plain; charset=utf-8")
-    XCTAssertEqual(answer["Last-Modified"], "Sun, 06 Nov 1994 08:49:37 GMT")
-    let tag = try XCTUnwrap(answer["ETag"])
+    let response = try site.get("/greeting.txt")
+    XCTAssertEqual(response.statusLine, "HTTP/1.1 200 OK")
+    XCTAssertEqual(response.text, "hello")
+    XCTAssertEqual(response["Content-Length"], "5")
+    XCTAssertEqual(response["Content-Type"], "text/plain; charset=utf-8")
+    XCTAssertEqual(response["Last-Modified"], "Sun, 06 Nov 1994 08:49:37 GMT")
+    let tag = try XCTUnwrap(response["ETag"])
     XCTAssertTrue(tag.count > 2 && tag.hasPrefix("\"") && tag.hasSuffix("\""), tag)
   }
 
@@ -31,7 +31,7 @@ final class FileTests: SiteTestCase {
       XCTAssertNotNil(got[name], name)
       XCTAssertEqual(asked[name], got[name], name)
     }
-    // A body would stand in front of this answer.
+    // A body would precede this response.
     try client.begin("HEAD", "/picture.png", headers: ["Connection: close"])
     XCTAssertEqual(try client.readHead().code, 200)
     XCTAssertEqual(try client.readToEnd(), [])
@@ -42,9 +42,9 @@ final class FileTests: SiteTestCase {
     let client = try site.client()
     XCTAssertEqual(try client.ask("HEAD", "/missing").code, 404)
     try client.begin("HEAD", "/", headers: ["Connection: close"])
-    let answer = try client.readHead()
-    XCTAssertEqual(answer.code, 200)
-    XCTAssertGreaterThan(answer.contentLength, 0)
+    let response = try client.readHead()
+    XCTAssertEqual(response.code, 200)
+    XCTAssertGreaterThan(response.contentLength, 0)
     XCTAssertEqual(try client.readToEnd(), [])
   }
 
@@ -58,10 +58,10 @@ final class FileTests: SiteTestCase {
     let client = try site.client()
     for length in lengths {
       try site.write(bytes.prefix(length), to: "file")
-      let answer = try client.get("/file")
-      XCTAssertEqual(answer.code, 200)
-      XCTAssertEqual(answer["Content-Length"], "\(length)")
-      XCTAssertTrue(answer.body.elementsEqual(bytes.prefix(length)), "\(length) bytes")
+      let response = try client.get("/file")
+      XCTAssertEqual(response.code, 200)
+      XCTAssertEqual(response["Content-Length"], "\(length)")
+      XCTAssertTrue(response.body.elementsEqual(bytes.prefix(length)), "\(length) bytes")
     }
   }
 
@@ -104,7 +104,7 @@ final class FileTests: SiteTestCase {
     }
   }
 
-  func test_fileIsNotFound_asAFolder() throws {
+  func test_fileIsNotFound_asADirectory() throws {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     for target in ["/file/", "/file//", "/file/.", "/file/./", "/file%2f"] {
@@ -132,10 +132,10 @@ final class FileTests: SiteTestCase {
     try client.begin("GET", "/shrinking")
     XCTAssertEqual(try client.readHead().contentLength, length)
     try site.setLength(1, of: "shrinking")
-    // What was on its way arrives; then the connection ends, since nothing true could follow.
+    // The bytes in flight arrive; then the connection ends, because no correct byte could follow.
     XCTAssertLessThan(try client.skip(byteCount: length), length)
     XCTAssertEqual(try site.get("/shrinking").body, [0])
-    // Nobody waits for the end of an answer that was cut.
+    // Nothing waits for the end of a response that was cut off.
     site.server.send(SIGTERM)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
   }

@@ -3,8 +3,8 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Uploads to a disk of 1 MiB. Only the server sees it, and it goes with the server, whatever
-/// becomes of the test.
+/// Uploads to a disk of 1 MiB. Only the server sees the disk, and it ends with the server, whatever
+/// the outcome of the test.
 final class FullDiskTests: SiteTestCase {
   func test_oldFileStaysAndNothingIsLeft_whenTheDiskIsFull() throws {
     let site = try serveSmallDisk()
@@ -12,9 +12,9 @@ final class FullDiskTests: SiteTestCase {
     XCTAssertEqual(try site.put("/file", old).code, 201)
     let tooMuch = Pattern.block(2, byteCount: 3 * 1024 * 1024)
     for target in ["/file", "/new"] {
-      let answer = try site.put(target, tooMuch)
-      XCTAssertEqual(answer.code, 507, target)
-      XCTAssertEqual(answer.text, "Insufficient Storage\n", target)
+      let response = try site.put(target, tooMuch)
+      XCTAssertEqual(response.code, 507, target)
+      XCTAssertEqual(response.text, "Insufficient Storage\n", target)
     }
     XCTAssertEqual(try site.names(), ["file"])
     XCTAssertEqual(try site.contents(of: "file"), old)
@@ -29,7 +29,7 @@ final class FullDiskTests: SiteTestCase {
     }
     XCTAssertEqual(try site.put("/new", fitting).code, 201)
     XCTAssertEqual(try site.contents(of: "new"), fitting)
-    // Old and new don't fit beside each other, and neither is lost.
+    // The old and the new file do not both fit, and neither is lost.
     XCTAssertEqual(try site.put("/new", fitting.reversed()).code, 507)
     XCTAssertEqual(try site.contents(of: "new"), fitting)
     XCTAssertEqual(try site.names(), ["new"])

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Files that the program keeps open. An hour stands for what is not looked at again.
+/// Files that the program keeps open. A validity of an hour means that a file is not checked again.
 final class OpenFileTests: SiteTestCase {
   func test_fileThatIsReplacedIsSentAsItWas_forAMomentOnly() throws {
     let site = try serve("--open-file-validity", "1")
@@ -47,7 +47,7 @@ final class OpenFileTests: SiteTestCase {
 
   func test_uploadIsSeenAtOnce_byWhateverNameItIsAskedFor() throws {
     let site = try serve("--upload", "--open-file-validity", "3600")
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     let client = try site.client()
     for target in ["/file", "/a%20b", "/sub/file"] {
       XCTAssertEqual(try client.get(target).code, 404, target)
@@ -70,9 +70,9 @@ final class OpenFileTests: SiteTestCase {
     let gzip = ["Accept-Encoding: gzip"]
     XCTAssertNil(try client.ask("GET", "/page.html", headers: gzip)["Content-Encoding"])
     XCTAssertEqual(try client.put("/page.html.gz", "packed".utf8).code, 201)
-    let answer = try client.ask("GET", "/page.html", headers: gzip)
-    XCTAssertEqual(answer["Content-Encoding"], "gzip")
-    XCTAssertEqual(answer.text, "packed")
+    let response = try client.ask("GET", "/page.html", headers: gzip)
+    XCTAssertEqual(response["Content-Encoding"], "gzip")
+    XCTAssertEqual(response.text, "packed")
     XCTAssertEqual(try client.get("/page.html").text, "plain")
   }
 
@@ -82,13 +82,13 @@ final class OpenFileTests: SiteTestCase {
     let client = try site.client()
     let tag = try XCTUnwrap(try client.get("/file")["ETag"])
     try replace("file", of: site, by: "somebody else's")
-    let answer = try client.ask(
+    let response = try client.ask(
       "PUT", "/file", headers: ["If-Match: \(tag)"], body: Array("mine".utf8))
-    XCTAssertEqual(answer.code, 412)
+    XCTAssertEqual(response.code, 412)
     XCTAssertEqual(try site.text(of: "file"), "somebody else's")
   }
 
-  func test_answerIsCut_whenTheFileHasShrunkSinceItWasLookedAt() throws {
+  func test_responseIsCut_whenTheFileHasShrunkSinceItWasLookedAt() throws {
     let site = try serve("--open-file-validity", "3600")
     try site.setLength(1_000_000, of: "file")
     XCTAssertEqual(try site.ask("HEAD", "/file").contentLength, 1_000_000)
@@ -97,12 +97,12 @@ final class OpenFileTests: SiteTestCase {
     try client.begin("GET", "/file")
     XCTAssertEqual(try client.readHead().contentLength, 1_000_000)
     XCTAssertLessThanOrEqual(try client.skip(byteCount: 1_000_000), 200_000)
-    // What a file has grown by is not sent, since its length was promised.
+    // Bytes appended after the open are not sent, because the length was already announced.
     try site.setLength(2_000_000, of: "file")
     XCTAssertEqual(try site.get("/file").body.count, 1_000_000)
   }
 
-  // MARK: - How much is kept
+  // MARK: - Limits
 
   func test_noMoreFilesAreKeptThanTheLimitSays() throws {
     let site = try serve("--open-files", "10", "--open-file-validity", "3600", "--stats")
@@ -150,7 +150,7 @@ final class OpenFileTests: SiteTestCase {
 
   // MARK: -
 
-  /// Gives the name to another file.
+  /// Moves another file to the name.
   private func replace(_ name: String, of site: Site, by text: String) throws {
     try site.write(text.utf8, to: "new file")
     guard unsafe rename(site.path("new file"), site.path(name)) == 0 else {
@@ -158,7 +158,7 @@ final class OpenFileTests: SiteTestCase {
     }
   }
 
-  /// How many files of its folder the server has open.
+  /// The number of files in its directory that the server has open.
   private func openFileCount(of site: Site) throws -> Int {
     try site.server.descriptors().count { $0.hasPrefix("\(site.root)/") }
   }

@@ -9,12 +9,12 @@ final class RangeTests: SiteTestCase {
 
   private func ask(
     _ site: Site, _ target: String, _ headers: String..., method: String = "GET"
-  ) throws -> Answer {
+  ) throws -> Response {
     let client = try site.client()
-    let answer = try client.ask(method, target, headers: headers)
-    // What is behind the answer would stand in front of this one.
+    let response = try client.ask(method, target, headers: headers)
+    // Bytes after the response would precede this one.
     XCTAssertEqual(try client.ask("HEAD", "/missing").code, 404)
-    return answer
+    return response
   }
 
   func test_partIsSent() throws {
@@ -25,24 +25,24 @@ final class RangeTests: SiteTestCase {
       ("-10", 299_990..<300_000), ("0-", 0..<300_000), ("5-400000", 5..<300_000),
       ("0-99,50-149", 0..<150),
     ] {
-      let answer = try ask(site, "/file.png", "Range: bytes=\(header)")
-      XCTAssertEqual(answer.statusLine, "HTTP/1.1 206 Partial Content", header)
+      let response = try ask(site, "/file.png", "Range: bytes=\(header)")
+      XCTAssertEqual(response.statusLine, "HTTP/1.1 206 Partial Content", header)
       XCTAssertEqual(
-        answer["Content-Range"], "bytes \(range.lowerBound)-\(range.upperBound - 1)/300000")
-      XCTAssertEqual(answer["Content-Type"], "image/png")
-      XCTAssertEqual(answer["Accept-Ranges"], "bytes")
-      XCTAssertNotNil(answer["ETag"])
-      XCTAssertTrue(answer.body.elementsEqual(bytes[range]), header)
+        response["Content-Range"], "bytes \(range.lowerBound)-\(range.upperBound - 1)/300000")
+      XCTAssertEqual(response["Content-Type"], "image/png")
+      XCTAssertEqual(response["Accept-Ranges"], "bytes")
+      XCTAssertNotNil(response["ETag"])
+      XCTAssertTrue(response.body.elementsEqual(bytes[range]), header)
     }
   }
 
   func test_severalPartsAreSent_eachWithItsHeader() throws {
     let site = try serve()
     try site.write(bytes, to: "file.png")
-    let answer = try ask(site, "/file.png", "Range: bytes=200000-299999, 0-9, -0, 1000-140000")
-    XCTAssertEqual(answer.code, 206)
-    XCTAssertNil(answer["Content-Range"])
-    let type = try XCTUnwrap(answer["Content-Type"])
+    let response = try ask(site, "/file.png", "Range: bytes=200000-299999, 0-9, -0, 1000-140000")
+    XCTAssertEqual(response.code, 206)
+    XCTAssertNil(response["Content-Range"])
+    let type = try XCTUnwrap(response["Content-Type"])
     let prefix = "multipart/byteranges; boundary="
     XCTAssertTrue(type.hasPrefix(prefix), type)
     let boundary = String(type.dropFirst(prefix.count))
@@ -56,16 +56,16 @@ final class RangeTests: SiteTestCase {
       expected += bytes[range]
     }
     expected += Array("\r\n--\(boundary)--\r\n".utf8)
-    XCTAssertTrue(answer.body == expected)
+    XCTAssertTrue(response.body == expected)
   }
 
   func test_nothingIsSent_ofWhatTheFileDoesNotHave() throws {
     let site = try serve()
     try site.write(bytes, to: "file")
     try site.write([], to: "empty")
-    let answer = try ask(site, "/file", "Range: bytes=300000-")
-    XCTAssertEqual(answer.code, 416)
-    XCTAssertEqual(answer["Content-Range"], "bytes */300000")
+    let response = try ask(site, "/file", "Range: bytes=300000-")
+    XCTAssertEqual(response.code, 416)
+    XCTAssertEqual(response["Content-Range"], "bytes */300000")
     XCTAssertEqual(try ask(site, "/empty", "Range: bytes=0-")["Content-Range"], "bytes */0")
   }
 
@@ -77,9 +77,9 @@ final class RangeTests: SiteTestCase {
       ["Range: bytes=5-1"], ["Range: lines=0-1"], ["Range: \(many)"],
       ["Range: bytes=0-1", "If-Range: \"another\""],
     ] {
-      let answer = try site.client().ask("GET", "/file", headers: headers)
-      XCTAssertEqual(answer.code, 200, "\(headers)")
-      XCTAssertTrue(answer.body == bytes, "\(headers)")
+      let response = try site.client().ask("GET", "/file", headers: headers)
+      XCTAssertEqual(response.code, 200, "\(headers)")
+      XCTAssertTrue(response.body == bytes, "\(headers)")
     }
     let head = try ask(site, "/file", "Range: bytes=0-1", method: "HEAD")
     XCTAssertEqual(head.code, 200)
@@ -99,9 +99,9 @@ final class RangeTests: SiteTestCase {
     }
     try site.write(bytes.reversed(), to: "file")
     for condition in [tag, "Sun, 06 Nov 1994 08:49:37 GMT"] {
-      let answer = try ask(site, "/file", "Range: bytes=9-", "If-Range: \(condition)")
-      XCTAssertEqual(answer.code, 200, condition)
-      XCTAssertTrue(answer.body.elementsEqual(bytes.reversed()))
+      let response = try ask(site, "/file", "Range: bytes=9-", "If-Range: \(condition)")
+      XCTAssertEqual(response.code, 200, condition)
+      XCTAssertTrue(response.body.elementsEqual(bytes.reversed()))
     }
   }
 
@@ -115,10 +115,10 @@ final class RangeTests: SiteTestCase {
       for header in ["If-None-Match: \(tag)", "If-None-Match: *", "If-Modified-Since: \(date)"] {
         let client = try site.client()
         try client.begin(method, "/file.css", headers: [header, "Connection: close"])
-        let answer = try client.readHead()
-        XCTAssertEqual(answer.code, 304, header)
-        XCTAssertEqual(answer["ETag"], tag)
-        XCTAssertEqual(answer["Vary"], "Accept-Encoding")
+        let response = try client.readHead()
+        XCTAssertEqual(response.code, 304, header)
+        XCTAssertEqual(response["ETag"], tag)
+        XCTAssertEqual(response["Vary"], "Accept-Encoding")
         XCTAssertEqual(try client.readToEnd(), [], header)
       }
       for header in ["If-Match: \"b\"", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"] {
@@ -143,7 +143,7 @@ final class RangeTests: SiteTestCase {
     XCTAssertEqual(try site.text(of: "file"), "third")
   }
 
-  func test_precompressedFileIsSent_toWhoTakesIt() throws {
+  func test_precompressedFileIsSent_toClientsThatAcceptIt() throws {
     let site = try serve()
     try site.write("plain text".utf8, to: "a.txt")
     try site.write("compressed".utf8 + [0], to: "a.txt.gz")
@@ -165,7 +165,7 @@ final class RangeTests: SiteTestCase {
     XCTAssertEqual(try site.get("/a.txt.gz")["Content-Type"], "application/gzip")
   }
 
-  func test_rangeIsOfThePlainFile_unlessTheCompressedOneIsNamed() throws {
+  func test_rangeIsOfThePlainFile_exceptWhenTheCompressedOneIsNamed() throws {
     let site = try serve()
     try site.write("plain text".utf8, to: "a.txt")
     try site.write("compressed".utf8, to: "a.txt.gz")
@@ -187,7 +187,7 @@ final class RangeTests: SiteTestCase {
       [.modificationDate: Date(timeIntervalSince1970: 784_111_777)],
       ofItemAtPath: site.path("old.txt.gz"))
     try site.write("plain".utf8, to: "folder.txt")
-    try site.makeFolder("folder.txt.gz")
+    try site.makeDirectory("folder.txt.gz")
     try site.write("plain".utf8, to: "link.txt")
     try site.makeLink("link.txt.gz", to: "\(site.outside)/secret")
     try site.write("plain".utf8, to: "picture.png")

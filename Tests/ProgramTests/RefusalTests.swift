@@ -9,9 +9,9 @@ final class RefusalTests: SiteTestCase {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     for method in ["DELETE", "POST", "PUT", "PATCH", "OPTIONS", "TRACE", "FROBNICATE", "get"] {
-      let answer = try site.ask(method, "/file")
-      XCTAssertEqual(answer.code, 405, method)
-      XCTAssertEqual(answer["Allow"], "GET, HEAD", method)
+      let response = try site.ask(method, "/file")
+      XCTAssertEqual(response.code, 405, method)
+      XCTAssertEqual(response["Allow"], "GET, HEAD", method)
     }
     XCTAssertEqual(try site.text(of: "file"), "here")
   }
@@ -20,9 +20,9 @@ final class RefusalTests: SiteTestCase {
     let site = try serve("--upload")
     try site.write("here".utf8, to: "file")
     for method in ["DELETE", "POST", "PATCH", "MKCOL", "FROBNICATE"] {
-      let answer = try site.ask(method, "/file")
-      XCTAssertEqual(answer.code, 405, method)
-      XCTAssertEqual(answer["Allow"], "GET, HEAD, PUT", method)
+      let response = try site.ask(method, "/file")
+      XCTAssertEqual(response.code, 405, method)
+      XCTAssertEqual(response["Allow"], "GET, HEAD, PUT", method)
     }
     XCTAssertEqual(try site.text(of: "file"), "here")
   }
@@ -31,15 +31,15 @@ final class RefusalTests: SiteTestCase {
     let site = try serve()
     try site.write("here".utf8, to: "file")
     for target in ["/file", "/new"] {
-      let answer = try site.put(target, "changed".utf8)
-      XCTAssertEqual(answer.code, 405, target)
-      XCTAssertEqual(answer["Allow"], "GET, HEAD", target)
+      let response = try site.put(target, "changed".utf8)
+      XCTAssertEqual(response.code, 405, target)
+      XCTAssertEqual(response["Allow"], "GET, HEAD", target)
     }
     XCTAssertEqual(try site.names(), ["file"])
     XCTAssertEqual(try site.text(of: "file"), "here")
   }
 
-  func test_pipeIsForbidden_andNobodyWaitsForItsOtherEnd() throws {
+  func test_pipeIsForbidden_withoutWaitingForItsOtherEnd() throws {
     let site = try serve()
     try site.makeNode("pipe", S_IFIFO)
     try site.makeNode("index.html", S_IFIFO)
@@ -51,7 +51,7 @@ final class RefusalTests: SiteTestCase {
 
   func test_deviceIsForbidden() throws {
     let site = try serve()
-    // /dev/zero, which has no end: major 1, minor 5.
+    // /dev/zero, which is endless: major 1, minor 5.
     do throws(Errno) {
       try site.makeNode("zero", S_IFCHR, device: 1 << 8 | 5)
     } catch {
@@ -64,24 +64,24 @@ final class RefusalTests: SiteTestCase {
   // MARK: Permissions
 
   func test_unreadableIsForbidden() throws {
-    let site = try serve("--upload", launcher: { _ in try Self.asNobody() })
+    let site = try serve("--upload", launcher: { _ in try Self.asUnprivilegedUser() })
     try site.write("readable".utf8, to: "readable")
     try site.write("unreadable".utf8, to: "unreadable")
-    try site.makeFolder("closed")
+    try site.makeDirectory("closed")
     try site.write("unreadable".utf8, to: "closed/file")
     try site.setPermissions(0o644, of: "readable")
     try site.setPermissions(0, of: "unreadable")
     try site.setPermissions(0, of: "closed")
     XCTAssertEqual(try site.get("/readable").text, "readable")
     for target in ["/unreadable", "/closed/", "/closed", "/closed/file"] {
-      let answer = try site.get(target)
-      XCTAssertEqual(answer.code, 403, target)
-      XCTAssertEqual(answer.text, "Forbidden\n", target)
+      let response = try site.get(target)
+      XCTAssertEqual(response.code, 403, target)
+      XCTAssertEqual(response.text, "Forbidden\n", target)
     }
   }
 
   func test_uploadIsForbidden_whereTheServerMayNotWrite() throws {
-    let site = try serve("--upload", launcher: { _ in try Self.asNobody() })
+    let site = try serve("--upload", launcher: { _ in try Self.asUnprivilegedUser() })
     try site.write("old".utf8, to: "file")
     for target in ["/file", "/new"] {
       XCTAssertEqual(try site.put(target, "new".utf8).code, 403, target)
@@ -90,8 +90,8 @@ final class RefusalTests: SiteTestCase {
     XCTAssertEqual(try site.text(of: "file"), "old")
   }
 
-  /// A command that starts the program as a user with no rights; for root no permission counts.
-  private static func asNobody() throws -> [String] {
+  /// A command that starts the program as an unprivileged user; root passes every permission check.
+  private static func asUnprivilegedUser() throws -> [String] {
     let command = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     guard FileManager.default.isExecutableFile(atPath: command[0]) else {
       throw XCTSkip("there is no \(command[0])")

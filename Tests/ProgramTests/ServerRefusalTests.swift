@@ -3,12 +3,12 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// What the HTTP server refuses by itself is logged and counted as any other response.
+/// Requests that the HTTP server refuses itself are logged and counted like other responses.
 final class ServerRefusalTests: SiteTestCase {
   private struct Refusal {
     let request: String
     let code: Int
-    /// As the log shows it.
+    /// The request line in the log.
     let line: String
   }
 
@@ -46,7 +46,7 @@ final class ServerRefusalTests: SiteTestCase {
     for refusal in Self.refusals {
       let client = try site.client()
       _ = client.trySend(refusal.request)
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       XCTAssertEqual(response.code, refusal.code, refusal.line)
       XCTAssertEqual(response["Connection"], "close", refusal.line)
       XCTAssertEqual(try client.readToEnd(), [], refusal.line)

@@ -7,17 +7,17 @@ import XCTest
 final class ShutDownTests: SiteTestCase {
   private static let largeByteCount = 32 * 1024 * 1024
 
-  func test_runningAnswerEndsWholeAndNewClientsAreRefused_onTerminate() throws {
-    try assertEndsPolitely(on: SIGTERM)
+  func test_runningResponseEndsWholeAndNewClientsAreRefused_onTerminate() throws {
+    try assertShutsDownGracefully(on: SIGTERM)
   }
 
-  func test_runningAnswerEndsWholeAndNewClientsAreRefused_onInterrupt() throws {
-    try assertEndsPolitely(on: SIGINT)
+  func test_runningResponseEndsWholeAndNewClientsAreRefused_onInterrupt() throws {
+    try assertShutsDownGracefully(on: SIGINT)
   }
 
-  private func assertEndsPolitely(on signal: Int32) throws {
+  private func assertShutsDownGracefully(on signal: Int32) throws {
     let site = try serve()
-    let client = try beginLargeAnswer(of: site)
+    let client = try beginLargeResponse(of: site)
     site.server.send(signal)
     try waitUntilRefused(by: site)
     let wanted = Self.largeByteCount - 3
@@ -27,9 +27,9 @@ final class ShutDownTests: SiteTestCase {
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
   }
 
-  func test_everyRunningAnswerEndsWhole() throws {
+  func test_everyRunningResponseEndsWhole() throws {
     let site = try serve()
-    let clients = try (0..<4).map { _ in try beginLargeAnswer(of: site) }
+    let clients = try (0..<4).map { _ in try beginLargeResponse(of: site) }
     site.server.send(SIGTERM)
     for client in clients {
       XCTAssertEqual(try client.skip(byteCount: Self.largeByteCount), Self.largeByteCount)
@@ -45,14 +45,14 @@ final class ShutDownTests: SiteTestCase {
     let silent = try site.client()
     site.server.send(SIGTERM)
     XCTAssertEqual(try client.readToEnd(), [])
-    // It may have been closed unaccepted, which the kernel tells by a reset.
+    // The kernel resets a connection that was closed before it was accepted.
     _ = try silent.skip(byteCount: 1)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
   }
 
-  func test_secondSignalWaitsForNobody() throws {
+  func test_secondSignalEndsTheProgramAtOnce() throws {
     let site = try serve()
-    let client = try beginLargeAnswer(of: site)
+    let client = try beginLargeResponse(of: site)
     site.server.send(SIGINT)
     try waitUntilRefused(by: site)
     site.server.send(SIGINT)
@@ -77,8 +77,8 @@ final class ShutDownTests: SiteTestCase {
 
   // MARK: -
 
-  /// Begins an answer that ends only if the client goes on reading.
-  private func beginLargeAnswer(of site: Site) throws -> Client {
+  /// Begins a response that ends only if the client continues to read.
+  private func beginLargeResponse(of site: Site) throws -> Client {
     try site.setLength(Self.largeByteCount - 3, of: "large")
     let file = try FileDescriptor.open(FilePath(site.path("large")), .writeOnly, options: .append)
     try file.closeAfter { _ = try file.writeAll("end".utf8) }
@@ -96,7 +96,7 @@ final class ShutDownTests: SiteTestCase {
       } catch Errno.connectionRefused {
         return true
       } catch Errno.connectionReset {
-        // Closed between the kernel's accepting it and the server's.
+        // The connection was closed after the kernel accepted it and before the server did.
         return false
       }
     }

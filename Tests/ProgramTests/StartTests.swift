@@ -47,11 +47,11 @@ final class StartTests: SiteTestCase {
     }
   }
 
-  func test_serverAnswers_whateverLargeUploadsAreAllowed() throws {
+  func test_serverStarts_withAnyUploadLimit() throws {
     for limit in [Int.max, Int.max / 2, 1 << 40] {
       let outcome = try Program.run(
         "aio-fileserver", ["--root", "/missing", "--port", "0", "--max-upload", "\(limit)"])
-      // Either the limit is refused, or the server gets as far as its root and can live with it.
+      // Either the limit is refused, or the server reaches its root and works with the limit.
       guard outcome.errors.contains("/missing") else { continue }
       let site = try serve("--upload", "--max-upload", "\(limit)")
       XCTAssertEqual(try site.put("/file", "new".utf8).code, 201, "\(limit)")

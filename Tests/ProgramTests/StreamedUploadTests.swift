@@ -3,11 +3,11 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Uploads that are larger than memory may be, or that break off.
+/// Uploads that exceed the memory limit, or that break off.
 final class StreamedUploadTests: SiteTestCase {
   private static let pieceByteCount = 1 << 20
 
-  /// Pieces that are all different.
+  /// Pieces with distinct content.
   private static func piece(_ number: Int, of base: [UInt8]) -> [UInt8] {
     var piece = base
     (piece[0], piece[1]) = (UInt8(number / 256), UInt8(number % 256))
@@ -27,7 +27,7 @@ final class StreamedUploadTests: SiteTestCase {
   func test_uploadGoesToTheDisk_andNotToTheMemory() throws {
     let site = try serve("--upload", "--stats")
     let base = Pattern.block(1, byteCount: Self.pieceByteCount)
-    // What is there for any upload.
+    // The memory that any upload uses.
     XCTAssertEqual(try site.put("/small", base).code, 201)
     let before = try site.server.peakResidentByteCount()
     let count = 200
@@ -42,7 +42,7 @@ final class StreamedUploadTests: SiteTestCase {
         if isChunked { try client.send("\r\n") }
       }
       if isChunked { try client.send("0\r\n\r\n") }
-      XCTAssertEqual(try client.readAnswer().code, 201)
+      XCTAssertEqual(try client.readResponse().code, 201)
       try assertPieces(count, of: base, in: site.path("large\(isChunked)"))
     }
     let growth = try site.server.peakResidentByteCount() - before
@@ -64,7 +64,7 @@ final class StreamedUploadTests: SiteTestCase {
     for piece in 0..<pieces {
       for client in clients { try client.send(Self.piece(piece, of: base)) }
     }
-    for client in clients { XCTAssertEqual(try client.readAnswer().code, 201) }
+    for client in clients { XCTAssertEqual(try client.readResponse().code, 201) }
     for number in clients.indices { try assertPieces(pieces, of: base, in: site.path("\(number)")) }
     let growth = try site.server.peakResidentByteCount() - before
     XCTAssertLessThan(growth, 16 << 20, "of 160 MiB")
@@ -78,8 +78,8 @@ final class StreamedUploadTests: SiteTestCase {
   ) throws {
     let client = try site.client()
     try client.begin("PUT", target, headers: ["Expect: 100-continue"] + headers)
-    // The first head that comes is the response, and no interim one.
-    let response = try client.readAnswer()
+    // The first head is the response itself, not an interim one.
+    let response = try client.readResponse()
     XCTAssertEqual(response.code, code, "\(target) \(headers)", file: file, line: line)
     guard response["Connection"] == "close" else { return }
     XCTAssertEqual(try client.readToEnd(), [], file: file, line: line)
@@ -95,7 +95,7 @@ final class StreamedUploadTests: SiteTestCase {
   func test_uploadIsRefusedBeforeItsBody_forWhatItsHeadSays() throws {
     let site = try serve("--upload", "--max-upload", "1000")
     try site.write("old".utf8, to: "file")
-    try site.makeFolder("folder")
+    try site.makeDirectory("folder")
     let length = "Content-Length: 100"
     try assertRefused(site, "/new", 411, [])
     try assertRefused(site, "/new", 413, ["Content-Length: 1001"])
@@ -139,7 +139,7 @@ final class StreamedUploadTests: SiteTestCase {
               client.vanish()
             } else {
               client.finishSending()
-              XCTAssertEqual(try client.readAnswer().code, 400, "\(field), \(cut)")
+              XCTAssertEqual(try client.readResponse().code, 400, "\(field), \(cut)")
               XCTAssertEqual(try client.readToEnd(), [])
             }
             try assertNothingIsLeft(site, "\(field), \(cut), \(isReset)")
@@ -163,7 +163,7 @@ final class StreamedUploadTests: SiteTestCase {
       let client = try site.client()
       try client.begin("PUT", "/new", headers: ["Transfer-Encoding: chunked"])
       try client.send(body)
-      XCTAssertEqual(try client.readAnswer().code, 400, body)
+      XCTAssertEqual(try client.readResponse().code, 400, body)
       XCTAssertEqual(try client.readToEnd(), [], body)
     }
     try assertNothingIsLeft(site, "malformed")

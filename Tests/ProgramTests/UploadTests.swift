@@ -8,9 +8,9 @@ final class UploadTests: SiteTestCase {
     let client = try site.client()
     XCTAssertEqual(try client.put("/file", "first and longer".utf8).code, 201)
     XCTAssertEqual(try site.text(of: "file"), "first and longer")
-    let answer = try client.put("/file", "second".utf8)
-    XCTAssertEqual(answer.code, 204)
-    XCTAssertEqual(answer.body, [])
+    let response = try client.put("/file", "second".utf8)
+    XCTAssertEqual(response.code, 204)
+    XCTAssertEqual(response.body, [])
     XCTAssertEqual(try site.text(of: "file"), "second")
     XCTAssertEqual(try client.get("/file").text, "second")
     XCTAssertEqual(try site.names(), ["file"])
@@ -29,9 +29,9 @@ final class UploadTests: SiteTestCase {
     XCTAssertEqual(try site.names(), lengths.map { "\($0)" }.sorted())
   }
 
-  func test_uploadMakesAFile_inASubfolder() throws {
+  func test_uploadMakesAFile_inASubdirectory() throws {
     let site = try serve("--upload")
-    try site.makeFolder("sub/deep")
+    try site.makeDirectory("sub/deep")
     XCTAssertEqual(try site.put("/sub/deep/a%20b", "new".utf8).code, 201)
     XCTAssertEqual(try site.text(of: "sub/deep/a b"), "new")
     XCTAssertEqual(try site.put("/sub//deep/./a%20b", "newer".utf8).code, 204)
@@ -40,7 +40,7 @@ final class UploadTests: SiteTestCase {
     XCTAssertEqual(try site.names(), ["sub"])
   }
 
-  func test_uploadConflicts_whereItsFolderIsMissing() throws {
+  func test_uploadConflicts_whereItsDirectoryIsMissing() throws {
     let site = try serve("--upload")
     try site.write("old".utf8, to: "file")
     for target in ["/missing/file", "/missing/deep/file", "/file/below"] {
@@ -50,10 +50,10 @@ final class UploadTests: SiteTestCase {
     XCTAssertEqual(try site.text(of: "file"), "old")
   }
 
-  func test_uploadConflicts_withAFolder() throws {
+  func test_uploadConflicts_withADirectory() throws {
     let site = try serve("--upload")
-    try site.makeFolder("sub/deep")
-    try site.makeFolder("empty")
+    try site.makeDirectory("sub/deep")
+    try site.makeDirectory("empty")
     let targets = ["/", "/.", "/sub", "/sub/", "/sub/deep", "/empty", "/empty/", "/empty/."]
     for target in targets {
       XCTAssertEqual(try site.put(target, "new".utf8).code, 409, target)
@@ -91,7 +91,7 @@ final class UploadTests: SiteTestCase {
     let blocks = (0..<8).map { Pattern.block($0, byteCount: 300_000) }
     let clients = try blocks.map { _ in try site.client() }
     for (client, block) in zip(clients, blocks) { try client.begin("PUT", "/file", body: block) }
-    let codes = try clients.map { try $0.readAnswer().code }
+    let codes = try clients.map { try $0.readResponse().code }
     XCTAssertTrue(codes.allSatisfy { $0 == 201 || $0 == 204 }, "\(codes)")
     XCTAssertTrue(blocks.contains(try site.contents(of: "file")))
     XCTAssertEqual(try site.names(), ["file"])
@@ -105,22 +105,22 @@ final class UploadTests: SiteTestCase {
     try client.begin("PUT", "/file", headers: ["Transfer-Encoding: chunked"])
     try client.send("5\r\nhello\r\n")
     try client.send("7\r\n, world\r\n0\r\n\r\n")
-    XCTAssertEqual(try client.readAnswer().code, 201)
+    XCTAssertEqual(try client.readResponse().code, 201)
     XCTAssertEqual(try site.text(of: "file"), "hello, world")
   }
 
-  func test_clientIsToldToGoOn_whenItExpectsIt() throws {
+  func test_clientGets100_whenItExpectsIt() throws {
     let site = try serve("--upload", "--max-upload", "1000")
     let client = try site.client()
     try client.begin(
       "PUT", "/file", headers: ["Expect: 100-continue", "Content-Length: 5"])
     XCTAssertEqual(try client.readHead().code, 100)
     try client.send("hello")
-    XCTAssertEqual(try client.readAnswer().code, 201)
+    XCTAssertEqual(try client.readResponse().code, 201)
     XCTAssertEqual(try site.text(of: "file"), "hello")
   }
 
-  func test_clientIsRefusedInsteadOfToldToGoOn_whenItsBodyIsTooLarge() throws {
+  func test_clientIsRefusedInsteadOfGetting100_whenItsBodyIsTooLarge() throws {
     let site = try serve("--upload", "--max-upload", "1000")
     let client = try site.client()
     try client.begin(
@@ -148,7 +148,7 @@ final class UploadTests: SiteTestCase {
       let client = try site.client()
       try client.begin("PUT", "/\(code)", headers: ["Transfer-Encoding: chunked"])
       try client.send(body + "0\r\n\r\n")
-      XCTAssertEqual(try client.readAnswer().code, code)
+      XCTAssertEqual(try client.readResponse().code, code)
     }
     XCTAssertEqual(try site.names(), ["201"])
   }

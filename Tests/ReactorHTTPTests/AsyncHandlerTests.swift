@@ -5,7 +5,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Handlers that are tasks.
+/// Asynchronous handlers.
 @Suite struct AsyncHandlerTests {
   private typealias Handler =
     nonisolated(nonsending) @Sendable (HTTPServer.Request, HTTPServer.ResponseWriter) async -> Void
@@ -32,7 +32,7 @@ import Testing
           "PUT", "/\(number)", body: [UInt8](repeating: 65, count: number * round * 1000))
       }
       for (number, client) in clients.enumerated() {
-        #expect(try client.readAnswer().text == "/\(number) \(number * round * 1000)")
+        #expect(try client.readResponse().text == "/\(number) \(number * round * 1000)")
       }
     }
     try served.stop()
@@ -53,14 +53,14 @@ import Testing
     let client = try Client(to: served)
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     try client.send("3\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\n")
-    let response = try client.readAnswer()
+    let response = try client.readResponse()
     #expect(response.text == "abcde")
     #expect(response["X-Trailer"] == "x")
     #expect(try served.onLoop { _ in ends.value } == 2)
     try served.stop()
   }
 
-  @Test func whoOnlyThrowsRespondsWithWhatWasWrongWithTheBody() throws {
+  @Test func aHandlerThatOnlyThrowsSendsTheStatusOfTheBodysFailure() throws {
     let served = try Self.serve { request, _ in
       _ = try? await request.body.readAll(upTo: 10)
     }
@@ -70,12 +70,12 @@ import Testing
     ] {
       let client = try Client(to: served)
       try client.send("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\(body)")
-      #expect(try client.readAnswer().code == code, "\(body)")
+      #expect(try client.readResponse().code == code, "\(body)")
     }
     try served.stop()
   }
 
-  /// What a task waits for when its client goes.
+  /// The operation that a task waits for when its client leaves.
   enum Waiting: CaseIterable, Sendable {
     case body, wholeBody, somethingElse, piece
   }
@@ -98,7 +98,7 @@ import Testing
     #expect(try served.onLoop { _ in ended.value } == [])
     if isClient { client.vanish() } else { try served.onLoop { $0.value = nil } }
     try served.waitUntil("the task has ended") { _ in ended.value.count == 1 }
-    // Whoever reads the body may have been told of its end before the task was.
+    // The reader of the body may learn of its end before the task does.
     if waiting == .somethingElse {
       #expect(try served.onLoop { _ in ended.value } == [true])
     }
@@ -145,9 +145,9 @@ import Testing
     try served.waitUntil("the task") { _ in task.value != nil }
     try served.settle()
     try served.onLoop { _ in task.value?.cancel() }
-    let response = try client.readAnswer()
+    let response = try client.readResponse()
     #expect(response.text == "given up")
-    // The rest of it is nowhere, so nothing can follow.
+    // The rest of the body is lost, so nothing can follow.
     #expect(response["Connection"] == "close")
     #expect(try client.readToEnd() == [])
     #expect(try served.onLoop { _ in results.value } == [.connectionClosed(.local)])
@@ -155,7 +155,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func aTaskGoesOnBehindItsResponse() throws {
+  @Test func aTaskGoesOnAfterItsResponse() throws {
     let isDone = OnLoop(0)
     let served = try Self.serve { request, writer in
       writer.send(.ok, body: request.target.utf8)

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import ReactorHTTP
 
-/// SIGPIPE is the process's, and nothing here touches it.
+/// SIGPIPE belongs to the process, and the server does not change it.
 final class BrokenPipeTests: XCTestCase {
   func test_processLivesWithTheSignalAtItsDefault_whateverWritesToAPeerThatIsGone() throws {
     for scenario in ["connections", "pump", "http"] {

@@ -6,18 +6,18 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// What answers leave to everybody else in the loop.
+/// How much time responses leave to the other work of the loop.
 @Suite struct FairnessTests {
-  // Of HEAD no byte of a body goes out: no socket ever says that it is enough for now.
+  // No byte of a body is sent for HEAD, so no socket ever stops the writer.
   @Test(arguments: ["GET", "HEAD"])
-  func aTimerFires_whileEachPieceOfTwoAnswersStartsTheNext(method: String) throws {
+  func aTimerFires_whileEachPieceOfTwoResponsesStartsTheNext(method: String) throws {
     let loop = OnLoop<EventLoop?>(nil)
-    let (answerCount, hasFired) = (OnLoop(0), OnLoop(false))
-    let served = try ServedLoop { _, responder in
-      responder.start(.ok, contentLength: 1 << 40)
-      stream(responder, until: hasFired)
-      answerCount.value += 1
-      if answerCount.value == 2 { loop.value?.schedule(after: .zero) { hasFired.value = true } }
+    let (responseCount, hasFired) = (OnLoop(0), OnLoop(false))
+    let served = try ServedLoop { _, writer in
+      writer.start(.ok, contentLength: 1 << 40)
+      stream(writer, until: hasFired)
+      responseCount.value += 1
+      if responseCount.value == 2 { loop.value?.schedule(after: .zero) { hasFired.value = true } }
     }
     try served.onLoop { loop.value = $0.value?.core.loop }
     let clients = [try Client(to: served), try Client(to: served)]
@@ -30,28 +30,28 @@ import Testing
     try served.stop()
   }
 
-  @Test func theLoopRests_whileAnAnswerWaits_andItsClientHasSentTheNextRequest() throws {
-    let responders = OnLoop<[HTTPServer.ResponseWriter]>([])
-    let served = try ServedLoop { _, responder in responders.value.append(responder) }
+  @Test func theLoopRests_whileAResponseWaits_andItsClientHasSentTheNextRequest() throws {
+    let writers = OnLoop<[HTTPServer.ResponseWriter]>([])
+    let served = try ServedLoop { _, writer in writers.value.append(writer) }
     let client = try Client(to: served)
     try client.begin("GET", "/first")
-    try served.waitUntil("the first request") { _ in responders.value.count == 1 }
+    try served.waitUntil("the first request") { _ in writers.value.count == 1 }
     try client.begin("GET", "/second")
     let turnCount = try served.turnCount(within: .milliseconds(50))
-    // One that reads nothing and looks each time makes thousands.
+    // A loop that reads nothing but checks each time makes thousands of turns.
     #expect(turnCount < 20)
     for place in 0..<2 {
-      try served.waitUntil("a request") { _ in responders.value.count == place + 1 }
-      try served.onLoop { _ in responders.value[place].send(.ok, body: "\(place)".utf8) }
-      #expect(try client.readAnswer().text == "\(place)")
+      try served.waitUntil("a request") { _ in writers.value.count == place + 1 }
+      try served.onLoop { _ in writers.value[place].send(.ok, body: "\(place)".utf8) }
+      #expect(try client.readResponse().text == "\(place)")
     }
-    try served.onLoop { _ in responders.value = [] }
+    try served.onLoop { _ in writers.value = [] }
     try served.stop()
   }
 }
 
 extension ServedLoop {
-  /// How many turns the loop makes in a time in which nobody asks it for anything.
+  /// The number of turns that an idle loop makes in a period.
   fileprivate func turnCount(within time: Duration) throws -> UInt64 {
     let count = OnLoop<UInt64>(0)
     let done = DispatchSemaphore(value: 0)
@@ -68,9 +68,9 @@ extension ServedLoop {
   }
 }
 
-/// Writes a byte each time when the one before was sent, and lets go of the answer in the end.
-private func stream(_ responder: HTTPServer.ResponseWriter, until isOver: OnLoop<Bool>) {
-  responder.write(IOBuffer(copying: [1])) { delivery, _ in
-    if delivery == .sent, !isOver.value { stream(responder, until: isOver) }
+/// Writes a byte each time the previous one was sent, and releases the writer at the end.
+private func stream(_ writer: HTTPServer.ResponseWriter, until isOver: OnLoop<Bool>) {
+  writer.write(IOBuffer(copying: [1])) { delivery, _ in
+    if delivery == .sent, !isOver.value { stream(writer, until: isOver) }
   }
 }

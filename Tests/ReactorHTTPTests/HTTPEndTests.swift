@@ -14,7 +14,7 @@ final class HTTPEndTests: XCTestCase {
     let loop = try EventLoop()
     var server: HTTPServer?
     loop.nextTurn {
-      server = HTTPServer(on: loop) { _, responder in responder.send(.ok) }
+      server = HTTPServer(on: loop) { _, writer in writer.send(.ok) }
       _ = try? server?.listen(host: "127.0.0.1", port: 0)
     }
     loop.close()
@@ -27,7 +27,7 @@ final class HTTPEndTests: XCTestCase {
     let loop = try unsafe EventLoop(borrowing: base)
     var server: HTTPServer?
     loop.nextTurn {
-      server = HTTPServer(on: loop) { _, responder in responder.send(.ok) }
+      server = HTTPServer(on: loop) { _, writer in writer.send(.ok) }
       _ = try? server?.listen(host: "127.0.0.1", port: 0)
     }
     loop.close()
@@ -40,8 +40,8 @@ final class HTTPEndTests: XCTestCase {
     let loop = try EventLoop()
     var held: HTTPServer.ResponseWriter?
     var calls = 0
-    let server = HTTPServer(on: loop) { _, responder in
-      held = responder
+    let server = HTTPServer(on: loop) { _, writer in
+      held = writer
       loop.stop()
     }
     let address = try server.listen(host: "127.0.0.1", port: 0)
@@ -54,11 +54,11 @@ final class HTTPEndTests: XCTestCase {
     withExtendedLifetime(held) {}
   }
 
-  func test_aResponderMayBeUsedAfterTheLoopsEnd() throws {
+  func test_aWriterMayBeUsedAfterTheLoopsEnd() throws {
     let loop = try EventLoop()
     var held: HTTPServer.ResponseWriter?
-    let server = HTTPServer(on: loop) { _, responder in
-      held = responder
+    let server = HTTPServer(on: loop) { _, writer in
+      held = writer
       loop.stop()
     }
     let address = try server.listen(host: "127.0.0.1", port: 0)
@@ -81,8 +81,8 @@ final class HTTPEndTests: XCTestCase {
     let base = try unsafe XCTUnwrap(event_base_new())
     var loop: EventLoop? = try unsafe EventLoop(borrowing: base)
     var server: HTTPServer?
-    server = HTTPServer(on: try XCTUnwrap(loop)) { _, responder in
-      responder.send(.ok)
+    server = HTTPServer(on: try XCTUnwrap(loop)) { _, writer in
+      writer.send(.ok)
       loop = nil
     }
     let address = try XCTUnwrap(server).listen(host: "127.0.0.1", port: 0)
@@ -99,8 +99,8 @@ final class HTTPEndTests: XCTestCase {
     let base = try unsafe XCTUnwrap(event_base_new())
     var loop: EventLoop? = try unsafe EventLoop(borrowing: base)
     var server: HTTPServer?
-    server = HTTPServer(on: try XCTUnwrap(loop)) { _, responder in
-      responder.send(.ok)
+    server = HTTPServer(on: try XCTUnwrap(loop)) { _, writer in
+      writer.send(.ok)
       server = nil
       loop = nil
     }

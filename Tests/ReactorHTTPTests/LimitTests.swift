@@ -6,23 +6,24 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// What clients get that send too much, too slowly, or nonsense. The handler is never called.
+/// The responses to clients that send too much, too slowly, or invalid bytes. The handler is never
+/// called.
 @Suite struct LimitTests {
   private static func strict() throws -> ServedLoop {
     var configuration = HTTPServer.Configuration()
     configuration.headByteLimit = 4096
     configuration.bodyByteLimit = 100_000
-    return try ServedLoop(configuration) { request, responder in
+    return try ServedLoop(configuration) { request, writer in
       if request.path == "/good" {
         request.body.readAll(upTo: 1_000_000) { result in
           switch result {
-          case .success(let bytes): responder.send(.ok, body: "\(bytes.count)".utf8)
-          case .failure(let failure): responder.send(failure.status)
+          case .success(let bytes): writer.send(.ok, body: "\(bytes.count)".utf8)
+          case .failure(let failure): writer.send(failure.status)
           }
         }
       } else {
         Issue.record("the handler got \(request.method) \(request.target)")
-        responder.send(.ok)
+        writer.send(.ok)
       }
     }
   }
@@ -40,33 +41,33 @@ import Testing
     "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: x\r\nName with space : 1\r\n\r\n",
   ])
-  func nonsenseIsAnswered400AndTheConnectionClosed(request: String) throws {
+  func nonsenseGets400AndTheConnectionClosed(request: String) throws {
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send(request)
-    let answer = try client.readAnswer()
-    #expect([400, 413].contains(answer.code), "\(answer.statusLine)")
-    #expect(answer["Connection"] == "close")
+    let response = try client.readResponse()
+    #expect([400, 413].contains(response.code), "\(response.statusLine)")
+    #expect(response["Connection"] == "close")
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
 
-  @Test func anUnknownTransferEncodingIsAnswered501AndTheConnectionClosed() throws {
+  @Test func anUnknownTransferEncodingGets501AndTheConnectionClosed() throws {
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")
     try client.send("0\r\n\r\n")
-    #expect(try client.readAnswer().code == 501)
+    #expect(try client.readResponse().code == 501)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
 
   @Test(arguments: ["HTTP/2.0", "HTTP/1.9", "HTTP/0.9", "HTTP/11.1"])
-  func anotherVersionIsAnswered505(version: String) throws {
+  func anotherVersionGets505(version: String) throws {
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send("GET / \(version)\r\nHost: x\r\n\r\n")
-    #expect(try client.readAnswer().code == 505)
+    #expect(try client.readResponse().code == 505)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
@@ -76,8 +77,8 @@ import Testing
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send(header.request)
-    let answer = try client.readAnswer()
-    #expect(answer.code == header.code)
+    let response = try client.readResponse()
+    #expect(response.code == header.code)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
@@ -87,10 +88,10 @@ import Testing
     let client = try Client(to: served)
     try client.send("PUT /good HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
     try client.send(pattern(100_000))
-    #expect(try client.readAnswer().text == "100000")
+    #expect(try client.readResponse().text == "100000")
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n")
     // The client has not sent any of it yet.
-    #expect(try client.readAnswer().code == 413)
+    #expect(try client.readResponse().code == 413)
     try served.stop()
   }
 
@@ -100,13 +101,13 @@ import Testing
       let client = try Client(to: served)
       try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n")
       #expect(client.trySend([UInt8](repeating: 65, count: 10_000_000)))
-      #expect(try client.readAnswer().code == 413)
+      #expect(try client.readResponse().code == 413)
       #expect(try client.readToEnd() == [])
     }
     try served.stop()
   }
 
-  @Test func aChunkedBodyOverTheLimitIsAnswered413() throws {
+  @Test func aChunkedBodyOverTheLimitGets413() throws {
     let served = try Self.strict()
     let chunk = "1000\r\n\(String(repeating: "a", count: 4096))\r\n"
     for _ in 1...20 {
@@ -114,29 +115,29 @@ import Testing
       try client.send("PUT /good HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
       for _ in 1...1000 { #expect(client.trySend(chunk)) }
       try client.send("0\r\n\r\n")
-      #expect(try client.readAnswer().code == 413)
+      #expect(try client.readResponse().code == 413)
     }
     let client = try Client(to: served)
     try client.send("PUT /good HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     try client.send("fffffffffffffff\r\n")
-    #expect(try client.readAnswer().code == 413)
+    #expect(try client.readResponse().code == 413)
     try served.stop()
   }
 
-  @Test func aClientThatAsksWithTooLargeABodyIsTold413AtOnce() throws {
+  @Test func aClientThatExpects100WithTooLargeABodyGets413AtOnce() throws {
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
     try client.send("Content-Length: 100001\r\n\r\n")
-    #expect(try client.readAnswer().code == 413)
+    #expect(try client.readResponse().code == 413)
     #expect(try client.readToEnd() == [])
-    // Chunked, the size is not known before.
+    // The size of a chunked body is not known in advance.
     let other = try Client(to: served)
     try other.send("PUT /good HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
     try other.send("Transfer-Encoding: chunked\r\n\r\n")
     #expect(try other.read(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
     try other.send("186a1\r\n")
-    #expect(try other.readAnswer().code == 413)
+    #expect(try other.readResponse().code == 413)
     try served.stop()
   }
 
@@ -144,10 +145,10 @@ import Testing
     let served = try Self.strict()
     let client = try Client(to: served)
     try client.send("PUT /good HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-    // The size of a chunk, in a line without end: that is no chunk.
+    // The size of a chunk on an endless line, which is not a chunk.
     let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: 100_000)
     for _ in 0..<10 { #expect(client.trySend(zeros)) }
-    #expect(try client.readAnswer().code == 400)
+    #expect(try client.readResponse().code == 400)
     #expect(try client.readToEnd() == [])
     client.vanish()
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
@@ -157,7 +158,7 @@ import Testing
   @Test func aClientThatStallsIsCutWhereverItDoes() throws {
     var configuration = HTTPServer.Configuration()
     configuration.inactivityTimeout = .seconds(1)
-    let served = try ServedLoop(configuration) { _, responder in responder.send(.noContent) }
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.noContent) }
     let put = "PUT / HTTP/1.1\r\nHost: x\r\n"
     let clients = try [
       ("", nil), ("GET / HT", 408), ("GET / HTTP/1.1\r\nHost: x\r\nX: ", 408),
@@ -170,9 +171,9 @@ import Testing
     }
     let idle = try Client(to: served)
     try idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    #expect(try idle.readAnswer().code == 204)
+    #expect(try idle.readResponse().code == 204)
     for (client, code) in clients + [(idle, nil)] {
-      if let code { #expect(try client.readAnswer().code == code) }
+      if let code { #expect(try client.readResponse().code == code) }
       #expect(try client.readToEnd() == [])
       client.vanish()
     }
@@ -185,12 +186,12 @@ import Testing
     configuration.inactivityTimeout = .milliseconds(100)
     let outcomes = Mutex<[HTTPServer.ResponseWriter.Delivery]>([])
     let losses = Mutex(0)
-    let served = try ServedLoop(configuration) { _, responder in
-      responder.onConnectionLost { losses.withLock { $0 += 1 } }
-      responder.start(.ok, contentLength: 100_000_000)
-      responder.write(IOBuffer(copying: [UInt8](repeating: 0, count: 100_000_000))) { outcome, _ in
+    let served = try ServedLoop(configuration) { _, writer in
+      writer.onConnectionLost { losses.withLock { $0 += 1 } }
+      writer.start(.ok, contentLength: 100_000_000)
+      writer.write(IOBuffer(copying: [UInt8](repeating: 0, count: 100_000_000))) { outcome, _ in
         outcomes.withLock { $0.append(outcome) }
-        _ = responder
+        _ = writer
       }
     }
     let client = try Client(to: served, receiveBufferByteCount: 4096)
@@ -201,29 +202,29 @@ import Testing
     try served.stop()
   }
 
-  @Test func anAnswerThatTakesLongerThanTheTimeOutIsNotCut() throws {
+  @Test func aResponseThatTakesLongerThanTheTimeOutIsNotCut() throws {
     var configuration = HTTPServer.Configuration()
     configuration.inactivityTimeout = .milliseconds(200)
-    let responderBox = OnLoop<HTTPServer.ResponseWriter?>(nil)
-    let served = try ServedLoop(configuration) { request, responder in
-      responder.start(.ok, contentLength: nil)
-      responderBox.value = responder
+    let writerBox = OnLoop<HTTPServer.ResponseWriter?>(nil)
+    let served = try ServedLoop(configuration) { request, writer in
+      writer.start(.ok, contentLength: nil)
+      writerBox.value = writer
     }
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     _ = try client.read(through: "\r\n\r\n")
-    // The client is silent, as clients are that download, for longer than the time-out.
+    // The client is silent for longer than the timeout, as downloading clients are.
     for _ in 1...6 {
-      // The passing of time is what is tested: nothing happens that could be awaited.
+      // The test is about the passage of time: there is no event to await.
       usleep(100_000)
       try served.onLoop { _ in
-        responderBox.value?.write(IOBuffer(copying: "x".utf8)) { _, _ in }
+        writerBox.value?.write(IOBuffer(copying: "x".utf8)) { _, _ in }
       }
       #expect(try client.read(through: "x\r\n") == "1\r\nx\r\n")
     }
     try served.onLoop { _ in
-      responderBox.value?.end()
-      responderBox.value = nil
+      writerBox.value?.end()
+      writerBox.value = nil
     }
     #expect(try client.read(through: "\r\n\r\n") == "0\r\n\r\n")
     try served.stop()
@@ -232,29 +233,29 @@ import Testing
   @Test func connectionsOverTheMaximumWaitForOthersToClose() throws {
     var configuration = HTTPServer.Configuration()
     configuration.connectionLimit = 2
-    let served = try ServedLoop(configuration) { _, responder in responder.send(.noContent) }
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.noContent) }
     let first = try Client(to: served)
     var second: Client? = try Client(to: served)
     for client in [first, second] {
       try client?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-      #expect(try client?.readAnswer().code == 204)
+      #expect(try client?.readResponse().code == 204)
     }
     let third = try Client(to: served)
     try third.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    // The first is served while the third waits.
+    // The first request is served while the third one waits.
     try first.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    #expect(try first.readAnswer().code == 204)
+    #expect(try first.readResponse().code == 204)
     #expect(try served.onLoop { $0.value?.connectionCount } == 2)
     #expect(!third.hasReceivedSomething)
     second = nil
-    #expect(try third.readAnswer().code == 204)
+    #expect(try third.readResponse().code == 204)
     #expect(try served.onLoop { $0.value?.connectionCount } == 2)
     try served.stop()
   }
 }
 
-/// What in a header is over the limit. Its bytes are kept out of the logs, where arguments are
-/// shown.
+/// The part of a header that exceeds the limit. Its bytes stay out of the logs, which show
+/// arguments.
 enum LongHeader: CaseIterable {
   case target, field, manyFields, line
 
@@ -262,7 +263,7 @@ enum LongHeader: CaseIterable {
     switch self {
     case .target: 414
     case .field, .manyFields: 431
-    // No method is that long.
+    // No known method is that long.
     case .line: 501
     }
   }

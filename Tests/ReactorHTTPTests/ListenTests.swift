@@ -8,14 +8,14 @@ import Testing
 @testable import ReactorHTTP
 
 @Suite struct ListenTests {
-  /// A server with its loop, which it does not keep.
+  /// A server and its loop, which it does not keep alive.
   private final class LoopAndServer {
     private let loop: EventLoop
     private let server: HTTPServer
 
     init() throws {
       loop = try EventLoop()
-      server = HTTPServer(on: loop) { _, responder in responder.send(.ok) }
+      server = HTTPServer(on: loop) { _, writer in writer.send(.ok) }
     }
 
     func listen(host: String, port: UInt16) throws -> SocketAddress {
@@ -25,7 +25,7 @@ import Testing
 
   private func makeServer() throws -> LoopAndServer { try LoopAndServer() }
 
-  @Test func portZeroIsAnsweredWithTheRealPort() throws {
+  @Test func portZeroGivesTheRealPort() throws {
     let server = try makeServer()
     let first = try server.listen(host: "127.0.0.1", port: 0)
     let second = try server.listen(host: "127.0.0.1", port: 0)
@@ -89,9 +89,9 @@ import Testing
   }
 
   @Test func aClientThatComesWhileNoDescriptorIsFreeIsServedLater() async {
-    // A process of its own, since it uses up its descriptors.
+    // Runs in its own process, because it uses up the descriptors.
     await #expect(processExitsWith: .success) {
-      let served = try ServedLoop { _, responder in responder.send(.ok, body: "x".utf8) }
+      let served = try ServedLoop { _, writer in writer.send(.ok, body: "x".utf8) }
       var limit = rlimit(rlim_cur: 200, rlim_max: 200)
       unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       var fillers: [Int32] = []
@@ -99,13 +99,13 @@ import Testing
       close(fillers.removeLast())
       let client = try Client(to: served)
       try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-      // It rests between attempts, instead of being told of the same client for ever.
+      // The server pauses between attempts, instead of reporting the same client forever.
       let failureCount = OnLoop(0)
       try served.onLoop { $0.value?.onAcceptError = { _ in failureCount.value += 1 } }
       try served.waitUntil("accepting rests") { _ in failureCount.value > 0 }
       guard try served.onLoop({ $0.value?.connectionCount }) == 0 else { exit(1) }
       for filler in fillers { close(filler) }
-      guard try client.readAnswer().text == "x" else { exit(1) }
+      guard try client.readResponse().text == "x" else { exit(1) }
       try served.stop()
     }
   }

@@ -17,26 +17,26 @@ import Testing
       arrival.signal()
     }
 
-    func waitForNext() throws { try arrival.waitOrFail("an answer did not end") }
+    func waitForNext() throws { try arrival.waitOrFail("an response did not end") }
     var all: [HTTPServer.ResponseWriter.Outcome] { list.withLock { $0 } }
   }
 
-  @Test func theEndOfEachAnswerIsTold_withItsStatusAndTheBytesOfItsBody() throws {
+  @Test func theEndOfEachResponseIsReported_withItsStatusAndTheBytesOfItsBody() throws {
     let outcomes = Outcomes()
-    let served = try ServedLoop { request, responder in
-      responder.onEnd(outcomes.add)
+    let served = try ServedLoop { request, writer in
+      writer.onEnd(outcomes.add)
       switch request.path {
-      case "/small": responder.send(.notFound, body: "Hello".utf8)
-      case "/empty": responder.send(.noContent)
+      case "/small": writer.send(.notFound, body: "Hello".utf8)
+      case "/empty": writer.send(.noContent)
       default:
-        responder.start(.ok, contentLength: 300_000)
-        streamPattern(responder, from: 0, to: 300_000, pieceByteCount: 70_000)
+        writer.start(.ok, contentLength: 300_000)
+        streamPattern(writer, from: 0, to: 300_000, pieceByteCount: 70_000)
       }
     }
     let client = try Client(to: served)
     for path in ["/small", "/empty", "/large"] {
       try client.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
-      _ = try client.readAnswer()
+      _ = try client.readResponse()
     }
     try client.send("HEAD /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     _ = try client.readToEnd()
@@ -47,12 +47,12 @@ import Testing
     #expect(outcomes.all.map(\.isComplete) == [true, true, true, true])
   }
 
-  @Test func theEndIsTold_whenTheAnswerIsCut() throws {
+  @Test func theEndIsReported_whenTheResponseIsCut() throws {
     let outcomes = Outcomes()
-    let served = try ServedLoop { _, responder in
-      responder.onEnd(outcomes.add)
-      responder.start(.ok, contentLength: 10)
-      responder.write(IOBuffer(copying: "1234".utf8)) { _, _ in responder.cut() }
+    let served = try ServedLoop { _, writer in
+      writer.onEnd(outcomes.add)
+      writer.start(.ok, contentLength: 10)
+      writer.write(IOBuffer(copying: "1234".utf8)) { _, _ in writer.cut() }
     }
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -66,16 +66,16 @@ import Testing
 
   @Test func whatWasWrittenBeforeTheCutIsSent_andComesBackOnce() throws {
     let (outcomes, deliveries) = (Outcomes(), OnLoop<[HTTPServer.ResponseWriter.Delivery]>([]))
-    let served = try ServedLoop { _, responder in
-      responder.onEnd(outcomes.add)
-      responder.start(.ok, contentLength: 10)
+    let served = try ServedLoop { _, writer in
+      writer.onEnd(outcomes.add)
+      writer.start(.ok, contentLength: 10)
       for text in ["1234", "5678"] {
-        responder.write(IOBuffer(copying: text.utf8)) { delivery, buffer in
+        writer.write(IOBuffer(copying: text.utf8)) { delivery, buffer in
           #expect(Array(buffer) == Array(text.utf8))
           deliveries.value.append(delivery)
         }
       }
-      responder.cut()
+      writer.cut()
     }
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -88,22 +88,22 @@ import Testing
     #expect(outcomes.all.map(\.isComplete) == [false])
   }
 
-  @Test func aWholeAnswerIsSent_thoughItIsCutBehind() throws {
-    let served = try ServedLoop { _, responder in
-      responder.send(.ok, body: "whole".utf8)
-      responder.cut()
+  @Test func aWholeResponseIsSent_thoughItIsCutAfterwards() throws {
+    let served = try ServedLoop { _, writer in
+      writer.send(.ok, body: "whole".utf8)
+      writer.cut()
     }
     let client = try Client(to: served)
     for _ in 0..<2 {
       try client.begin("GET", "/")
-      #expect(try client.readAnswer().text == "whole")
+      #expect(try client.readResponse().text == "whole")
     }
     try served.stop()
   }
 
-  @Test func aWholeAnswerIsSent_thoughTheServerGoesInTheSameTurn() throws {
+  @Test func aWholeResponseIsSent_thoughTheServerGoesInTheSameTurn() throws {
     let held = OnLoop<[HTTPServer.ResponseWriter]>([])
-    let served = try ServedLoop { _, responder in held.value.append(responder) }
+    let served = try ServedLoop { _, writer in held.value.append(writer) }
     let client = try Client(to: served)
     try client.begin("GET", "/")
     try served.waitUntil("the request") { _ in held.value.count == 1 }
@@ -112,19 +112,19 @@ import Testing
       held.value = []
       server.value = nil
     }
-    #expect(try client.readAnswer().text == "whole")
+    #expect(try client.readResponse().text == "whole")
     try served.stop()
   }
 
   @Test func theVersionOfTheClientIsKnown() throws {
-    let served = try ServedLoop { request, responder in
-      responder.send(.ok, body: "1.\(request.minorVersion)".utf8)
+    let served = try ServedLoop { request, writer in
+      writer.send(.ok, body: "1.\(request.minorVersion)".utf8)
     }
     for version in ["1.1", "1.0"] {
       let client = try Client(to: served)
       try client.send("GET / HTTP/\(version)\r\nHost: x\r\n\r\n")
-      let answer = try client.readAnswer()
-      #expect(answer.text == version)
+      let response = try client.readResponse()
+      #expect(response.text == version)
     }
     try served.stop()
   }

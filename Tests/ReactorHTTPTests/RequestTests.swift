@@ -8,20 +8,20 @@ import Testing
 
 @Suite struct RequestTests {
   @Test func aRequestIsPassedOnAsItWasSent() throws {
-    let served = try ServedLoop { request, responder in
+    let served = try ServedLoop { request, writer in
       let text = """
         \(request.method) \(request.target) \(request.path) \(request.query ?? "-") \
         \(request.headers["hOST"] ?? "-") \(request.headers.values(of: "x").joined(separator: ","))
         """
       #expect(request.peerAddress.host == "127.0.0.1")
-      responder.send(
+      writer.send(
         .ok, headers: ["X-Port": "\(request.peerAddress.port)"], body: text.utf8)
     }
     let client = try Client(to: served)
     try client.send("DELETE /a%20b//c?d=%2F&e HTTP/1.1\r\nHost: h:1\r\nX: 1\r\nx:  2 \r\n\r\n")
-    let answer = try client.readAnswer()
-    #expect(answer.text == "DELETE /a%20b//c?d=%2F&e /a%20b//c d=%2F&e h:1 1,2")
-    #expect(answer["X-Port"] == "\(client.localPort)")
+    let response = try client.readResponse()
+    #expect(response.text == "DELETE /a%20b//c?d=%2F&e /a%20b//c d=%2F&e h:1 1,2")
+    #expect(response["X-Port"] == "\(client.localPort)")
     try served.stop()
   }
 
@@ -31,12 +31,12 @@ import Testing
     ("/../%2e%2e/a", "/../%2e%2e/a", nil), ("/a?b?c", "/a", "b?c"),
   ])
   func pathAndQueryAreTheTargets(target: String, path: String, query: String?) throws {
-    let served = try ServedLoop { request, responder in
-      responder.send(.ok, body: "\(request.path) \(request.query ?? "none")".utf8)
+    let served = try ServedLoop { request, writer in
+      writer.send(.ok, body: "\(request.path) \(request.query ?? "none")".utf8)
     }
     let client = try Client(to: served)
     try client.send("GET \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    #expect(try client.readAnswer().text == "\(path) \(query ?? "none")")
+    #expect(try client.readResponse().text == "\(path) \(query ?? "none")")
     try served.stop()
   }
 
@@ -44,64 +44,64 @@ import Testing
     "GET", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW", "get", "PROPFIND",
   ])
   func everyMethodReachesTheHandler(method: String) throws {
-    let served = try ServedLoop { request, responder in
-      responder.send(.methodNotAllowed, headers: ["Allow": "GET"], body: request.method.name.utf8)
+    let served = try ServedLoop { request, writer in
+      writer.send(.methodNotAllowed, headers: ["Allow": "GET"], body: request.method.name.utf8)
     }
     let client = try Client(to: served)
     for _ in 1...2 {
       try client.send("\(method) / HTTP/1.1\r\nHost: x\r\n\r\n")
-      let answer = try client.readAnswer()
-      #expect(answer.code == 405)
-      #expect(answer["Allow"] == "GET")
-      #expect(answer.text == method)
+      let response = try client.readResponse()
+      #expect(response.code == 405)
+      #expect(response["Allow"] == "GET")
+      #expect(response.text == method)
     }
     try served.stop()
   }
 
   @Test(arguments: ["BREW", "HEAD"])
-  func aBodyThatNobodyReadsIsNeverTakenForARequest(method: String) throws {
+  func aBodyThatIsNotReadIsNeverTakenForARequest(method: String) throws {
     let handled = Mutex(0)
-    let served = try ServedLoop { _, responder in
+    let served = try ServedLoop { _, writer in
       handled.withLock { $0 += 1 }
-      responder.send(.ok)
+      writer.send(.ok)
     }
     let client = try Client(to: served)
     let hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
     try client.send("\(method) / HTTP/1.1\r\nHost: x\r\n")
     try client.send("Content-Length: \(hidden.utf8.count)\r\n\r\n\(hidden)")
-    #expect(try client.readAnswer(to: method).code == 200)
+    #expect(try client.readResponse(to: method).code == 200)
     try client.send("GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readResponse().code == 200)
     #expect(try client.readToEnd() == [])
     #expect(handled.withLock { $0 } == 2)
     try served.stop()
   }
 
   @Test func aBodyArrivesPieceByPiece() throws {
-    let served = try ServedLoop { request, responder in
+    let served = try ServedLoop { request, writer in
       collect(request.body) { bytes in
         let isRight = bytes == pattern(bytes.count) && request.body.isComplete
         #expect(request.body.receivedByteCount == bytes.count)
-        responder.send(isRight ? .ok : .badRequest, body: "\(bytes.count)".utf8)
+        writer.send(isRight ? .ok : .badRequest, body: "\(bytes.count)".utf8)
       }
     }
     let client = try Client(to: served)
     for byteCount in [0, 1, 100_000, 5_000_000] {
       try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: \(byteCount)\r\n\r\n")
       try client.send(pattern(byteCount))
-      let answer = try client.readAnswer()
-      #expect(answer.code == 200)
-      #expect(answer.text == "\(byteCount)")
+      let response = try client.readResponse()
+      #expect(response.code == 200)
+      #expect(response.text == "\(byteCount)")
     }
     try served.stop()
   }
 
   @Test func aChunkedBodyArrivesWhole_andItsTrailersApart() throws {
-    let served = try ServedLoop { request, responder in
+    let served = try ServedLoop { request, writer in
       request.body.readAll(upTo: 100) { result in
-        guard case .success(let bytes) = result else { return responder.send(.badRequest) }
+        guard case .success(let bytes) = result else { return writer.send(.badRequest) }
         let trailer = request.body.trailers["X-Trailer"] ?? "none"
-        responder.send(.ok, headers: ["X-Seen": trailer], body: bytes)
+        writer.send(.ok, headers: ["X-Seen": trailer], body: bytes)
       }
     }
     let client = try Client(to: served)
@@ -109,9 +109,9 @@ import Testing
       try client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
       try client.send("5\r\nHello\r\n1\r\n \r\n00005;x=1\r\n")
       try client.send("world\r\n0\r\nX-Trailer: 1\r\n\r\n")
-      let answer = try client.readAnswer()
-      #expect(answer.text == "Hello world")
-      #expect(answer["X-Seen"] == "1")
+      let response = try client.readResponse()
+      #expect(response.text == "Hello world")
+      #expect(response["X-Seen"] == "1")
     }
     try served.stop()
   }
@@ -119,10 +119,10 @@ import Testing
   @Test func aBodyOutlivesItsConnection() throws {
     let body = OnLoop<HTTPServer.RequestBody?>(nil)
     let failures = OnLoop<[HTTPServer.RequestBody.Failure]>([])
-    let served = try ServedLoop { request, responder in
+    let served = try ServedLoop { request, writer in
       body.value = request.body
-      responder.start(.ok, contentLength: nil)
-      responder.cut()
+      writer.start(.ok, contentLength: nil)
+      writer.cut()
     }
     let client = try Client(to: served)
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nHel")
@@ -138,9 +138,9 @@ import Testing
     try served.stop()
   }
 
-  @Test func aClientThatAsksWhetherToSendIsTold() throws {
-    let served = try ServedLoop { request, responder in
-      collect(request.body) { responder.send(.ok, body: $0) }
+  @Test func aClientThatExpects100GetsIt() throws {
+    let served = try ServedLoop { request, writer in
+      collect(request.body) { writer.send(.ok, body: $0) }
     }
     let client = try Client(to: served)
     for _ in 1...2 {
@@ -148,11 +148,11 @@ import Testing
       try client.send("Content-Length: 5\r\n\r\n")
       #expect(try client.read(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
       try client.send("Hello")
-      #expect(try client.readAnswer().text == "Hello")
+      #expect(try client.readResponse().text == "Hello")
     }
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n")
     try client.send("Content-Length: 5\r\n\r\nHello")
-    #expect(try client.readAnswer().code == 417)
+    #expect(try client.readResponse().code == 417)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
@@ -161,14 +161,14 @@ import Testing
     guard
       let served = try? ServedLoop(
         host: "::1",
-        { request, responder in
-          responder.send(.ok, body: request.peerAddress.host.utf8)
+        { request, writer in
+          writer.send(.ok, body: request.peerAddress.host.utf8)
         })
     else { return }
     #expect("\(served.address)" == "[::1]:\(served.address.port)")
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    #expect(try client.readAnswer().text == "::1")
+    #expect(try client.readResponse().text == "::1")
     try served.stop()
   }
 }

@@ -9,36 +9,36 @@ import Testing
   @Test func aRequestThatNeverEndsIsCut_thoughBytesKeepComing() throws {
     var configuration = HTTPServer.Configuration()
     configuration.requestTimeout = .milliseconds(1)
-    let served = try ServedLoop(configuration) { _, responder in responder.send(.ok) }
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.ok) }
     let client = try Client(to: served)
     try client.send("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    // The inactivity timeout is 30 seconds, and would be begun anew by each byte.
-    #expect(try client.readAnswer().code == 408)
+    // The inactivity timeout is 30 seconds, and each byte would restart it.
+    #expect(try client.readResponse().code == 408)
     #expect(try client.readToEnd().isEmpty)
     // A quick one is not affected.
     let other = try Client(to: served)
     try other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    let answer = try other.readAnswer()
-    #expect(answer.statusLine == "HTTP/1.1 200 OK")
+    let response = try other.readResponse()
+    #expect(response.statusLine == "HTTP/1.1 200 OK")
     try served.stop()
   }
 
-  @Test func aClientThatTakesItsAnswerTooSlowlyIsCut_thoughItTakesSome() throws {
+  @Test func aClientThatTakesItsResponseTooSlowlyIsCut_thoughItTakesSome() throws {
     var configuration = HTTPServer.Configuration()
-    // Each byte that is taken would begin it anew.
+    // Each byte that is taken would restart it.
     configuration.inactivityTimeout = .seconds(600)
     configuration.responseTimeout = .milliseconds(1)
     configuration.minimumResponseByteRate = 1 << 40
     let outcomes = OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
-    let served = try ServedLoop(configuration) { _, responder in
-      responder.onEnd { outcomes.value.append($0) }
+    let served = try ServedLoop(configuration) { _, writer in
+      writer.onEnd { outcomes.value.append($0) }
       // More than the kernel holds for a connection.
-      responder.send(.ok, body: [UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20))
+      writer.send(.ok, body: [UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20))
     }
     let client = try Client(to: served, receiveBufferByteCount: 4096)
     try client.begin("GET", "/")
     _ = try client.read(byteCount: 1)
-    try served.waitUntil("the answer has ended") { _ in outcomes.value.count == 1 }
+    try served.waitUntil("the response has ended") { _ in outcomes.value.count == 1 }
     let isComplete = try served.onLoop { _ in outcomes.value[0].isComplete }
     #expect(!isComplete)
     try served.stop()
@@ -50,11 +50,11 @@ import Testing
     let (held, outcomes) = (
       OnLoop<[HTTPServer.ResponseWriter]>([]), OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
     )
-    let served = try ServedLoop(configuration) { _, responder in held.value.append(responder) }
+    let served = try ServedLoop(configuration) { _, writer in held.value.append(writer) }
     let client = try Client(to: served, receiveBufferByteCount: 4096)
     try client.begin("GET", "/")
     try served.waitUntil("the request") { _ in held.value.count == 1 }
-    // When an idle one is cut, nobody waits for a client any more.
+    // When an idle connection is closed, no connection waits for its client any more.
     let idle = try Client(to: served)
     #expect(try idle.readToEnd().isEmpty)
     try served.onLoop { _ in
@@ -73,17 +73,17 @@ import Testing
     configuration.responseTimeout = .milliseconds(1)
     configuration.requestTimeout = .milliseconds(1)
     let held = OnLoop<[HTTPServer.ResponseWriter]>([])
-    let served = try ServedLoop(configuration) { _, responder in
-      responder.start(.ok, contentLength: 2)
-      held.value.append(responder)
+    let served = try ServedLoop(configuration) { _, writer in
+      writer.start(.ok, contentLength: 2)
+      held.value.append(writer)
     }
     let client = try Client(to: served)
     try client.begin("GET", "/")
     #expect(try client.readHead().code == 200)
-    // When this one is cut, all connections have been looked at.
+    // When this one is closed, all connections have been checked.
     let slow = try Client(to: served)
     try slow.send("GET / HT")
-    #expect(try slow.readAnswer().code == 408)
+    #expect(try slow.readResponse().code == 408)
     #expect(try slow.readToEnd().isEmpty)
     try served.onLoop { _ in
       held.value[0].write(IOBuffer(copying: "ok".utf8)) { _, _ in }
@@ -97,7 +97,7 @@ import Testing
   @Test func aServerMayShareItsPort() throws {
     var configuration = HTTPServer.Configuration()
     configuration.reusesPort = true
-    let served = try ServedLoop(configuration) { _, responder in responder.send(.ok) }
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.ok) }
     let loop = try EventLoop()
     let other = HTTPServer(on: loop, configuration: configuration) { _, _ in }
     let address = try other.listen(host: "127.0.0.1", port: served.address.port)

@@ -106,39 +106,39 @@ import Testing
     await #expect(processExitsWith: .failure) { _ = HTTPStatus(99) }
   }
 
-  @Test func aSecondAnswerTraps() async {
+  @Test func aSecondResponseTraps() async {
     await #expect(processExitsWith: .failure) {
-      try serveOnce { responder in
-        responder.send(.ok)
-        responder.send(.ok)
+      try serveOnce { writer in
+        writer.send(.ok)
+        writer.send(.ok)
       }
     }
   }
 
-  @Test func aStartBehindAnAnswerTraps() async {
+  @Test func aStartAfterAResponseTraps() async {
     await #expect(processExitsWith: .failure) {
-      try serveOnce { responder in
-        responder.send(.ok)
-        responder.start(.ok, contentLength: nil)
+      try serveOnce { writer in
+        writer.send(.ok)
+        writer.start(.ok, contentLength: nil)
       }
     }
   }
 
-  @Test func aWriteBehindTheEndTraps() async {
+  @Test func aWriteAfterTheEndTraps() async {
     await #expect(processExitsWith: .failure) {
-      try serveOnce { responder in
-        responder.start(.ok, contentLength: nil)
-        responder.end()
-        responder.write(IOBuffer(copying: [1])) { _, _ in }
+      try serveOnce { writer in
+        writer.start(.ok, contentLength: nil)
+        writer.end()
+        writer.write(IOBuffer(copying: [1])) { _, _ in }
       }
     }
   }
 
   @Test func moreBytesThanTheLengthTrap() async {
     await #expect(processExitsWith: .failure) {
-      try serveOnce { responder in
-        responder.start(.ok, contentLength: 1)
-        responder.write(IOBuffer(copying: [1, 2])) { _, _ in }
+      try serveOnce { writer in
+        writer.start(.ok, contentLength: 1)
+        writer.write(IOBuffer(copying: [1, 2])) { _, _ in }
       }
     }
   }
@@ -157,10 +157,10 @@ import Testing
     await #expect(processExitsWith: .failure) { try serveOnce { $0.send(HTTPStatus(100)) } }
   }
 
-  @Test func anAnswerOffTheLoopsThreadTraps() async {
+  @Test func aResponseOffTheLoopsThreadTraps() async {
     await #expect(processExitsWith: .failure) {
       let held = OnLoop<HTTPServer.ResponseWriter?>(nil)
-      let served = try ServedLoop { _, responder in held.value = responder }
+      let served = try ServedLoop { _, writer in held.value = writer }
       let client = try Client(to: served)
       try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       try served.waitUntil("a request") { _ in held.value != nil }
@@ -170,19 +170,19 @@ import Testing
 
   @Test func theSameCallsInTheRightOrderDoNotTrap() async {
     await #expect(processExitsWith: .success) {
-      try serveOnce { responder in
-        responder.start(.ok, contentLength: 1)
-        responder.write(IOBuffer(copying: [1])) { _, _ in }
-        responder.end()
+      try serveOnce { writer in
+        writer.start(.ok, contentLength: 1)
+        writer.write(IOBuffer(copying: [1])) { _, _ in }
+        writer.end()
       }
     }
   }
 
   @Test func writingToAClientThatIsGoneDoesNotEndTheProcess() async {
     await #expect(processExitsWith: .success) {
-      let served = try ServedLoop { _, responder in
-        responder.start(.ok, contentLength: nil)
-        streamPattern(responder, from: 0, to: 100_000_000, pieceByteCount: 1_000_000)
+      let served = try ServedLoop { _, writer in
+        writer.start(.ok, contentLength: nil)
+        streamPattern(writer, from: 0, to: 100_000_000, pieceByteCount: 1_000_000)
       }
       let client = try Client(to: served)
       try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -194,9 +194,9 @@ import Testing
   }
 }
 
-/// Serves one request with `body`, and waits for its answer.
+/// Serves one request with `body`, and waits for its response.
 private func serveOnce(_ body: @escaping @Sendable (HTTPServer.ResponseWriter) -> Void) throws {
-  let served = try ServedLoop { _, responder in body(responder) }
+  let served = try ServedLoop { _, writer in body(writer) }
   let client = try Client(to: served)
   try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
   _ = try client.read(through: "\r\n\r\n")

@@ -143,7 +143,7 @@ public final class Client {
     shutdown(socket, Int32(SHUT_WR))
   }
 
-  /// Sends a request, as it stands, without reading the answer.
+  /// Sends a request, as it stands, without reading the response.
   public func begin(
     _ method: String, _ target: String, headers: [String] = [], body: [UInt8]? = nil
   ) throws {
@@ -152,19 +152,19 @@ public final class Client {
     try send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
   }
 
-  /// Sends a request and reads its answer.
+  /// Sends a request and reads its response.
   public func ask(
     _ method: String, _ target: String, headers: [String] = [], body: [UInt8]? = nil
-  ) throws -> Answer {
+  ) throws -> Response {
     try begin(method, target, headers: headers, body: body)
-    return try readAnswer(to: method)
+    return try readResponse(to: method)
   }
 
-  /// Asks for a target and reads the answer.
-  public func get(_ target: String) throws -> Answer { try ask("GET", target) }
+  /// Asks for a target and reads the response.
+  public func get(_ target: String) throws -> Response { try ask("GET", target) }
 
-  /// Sends a body to a target and reads the answer.
-  public func put(_ target: String, _ body: some Sequence<UInt8>) throws -> Answer {
+  /// Sends a body to a target and reads the response.
+  public func put(_ target: String, _ body: some Sequence<UInt8>) throws -> Response {
     try ask("PUT", target, body: Array(body))
   }
 
@@ -193,20 +193,20 @@ public final class Client {
     received += chunk[..<count]
   }
 
-  /// One answer: its length is given, or chunked, or goes up to the connection's end.
-  public func readAnswer(to method: String = "GET") throws -> Answer {
-    var answer = try readHead()
-    guard method != "HEAD", answer.code >= 200, ![204, 304].contains(answer.code) else {
-      return answer
+  /// One response: its length is given, or chunked, or goes up to the connection's end.
+  public func readResponse(to method: String = "GET") throws -> Response {
+    var response = try readHead()
+    guard method != "HEAD", response.code >= 200, ![204, 304].contains(response.code) else {
+      return response
     }
-    if let length = answer["Content-Length"].flatMap({ Int($0) }) {
-      answer.body = try read(byteCount: length)
-    } else if answer["Transfer-Encoding"] == "chunked" {
-      answer.body = try readChunks()
+    if let length = response["Content-Length"].flatMap({ Int($0) }) {
+      response.body = try read(byteCount: length)
+    } else if response["Transfer-Encoding"] == "chunked" {
+      response.body = try readChunks()
     } else {
-      answer.body = try readToEnd()
+      response.body = try readToEnd()
     }
-    return answer
+    return response
   }
 
   private func readChunks() throws -> [UInt8] {
@@ -220,9 +220,9 @@ public final class Client {
     }
   }
 
-  /// One answer without its body.
-  public func readHead() throws -> Answer {
-    Answer(head: try read(through: "\r\n\r\n"))
+  /// One response without its body.
+  public func readHead() throws -> Response {
+    Response(head: try read(through: "\r\n\r\n"))
   }
 
   /// The text up to the first occurrence of `end`, and that.

@@ -15,8 +15,8 @@ enum AllocationLimits {
   /// There and back, both ends together.
   static let echo = margin
   /// Of a file that is open already.
-  static let fileResponse = 13 + margin
-  static let bareResponse = 8 + margin
+  static let fileResponse = 5 + margin
+  static let bareResponse = 7 + margin
 
   /// What is over its limit, each in a sentence with both numbers.
   static func violations(in row: RowResult) -> [String] {

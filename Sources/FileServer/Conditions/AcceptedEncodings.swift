@@ -1,10 +1,12 @@
-/// The content encodings that a client takes, by an `Accept-Encoding` header (RFC 9110, 12.5.3).
+/// The content encodings that a client accepts, from an `Accept-Encoding` header (RFC 9110,
+/// 12.5.3).
 struct AcceptedEncodings {
-  /// From 0 to 1000, in thousandths, by the name in small letters.
+  /// The weights in thousandths, from 0 to 1000, by the lowercase name of the encoding.
   private var weights: [String: Int] = [:]
 
-  /// - Parameter header: What is not understood in it is passed over. Nil, a client that does not
-  ///   say, takes anything by the standard; but what knows nothing of encodings says nothing, too.
+  /// - Parameter header: The header; unknown parts of it are ignored. The standard lets a client
+  ///   without the header accept any encoding, but clients without any support for encodings also
+  ///   omit it. Nil therefore accepts none.
   init(_ header: String?) {
     for element in header?.utf8.split(separator: UInt8(ascii: ",")) ?? [] {
       let parts = element.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
@@ -15,7 +17,7 @@ struct AcceptedEncodings {
     }
   }
 
-  /// Whether gzip is welcome, and no less so than the plain form.
+  /// Whether gzip is accepted and its weight is at least that of the plain form.
   var preferGzip: Bool {
     guard let gzip = weights["gzip"] ?? weights["x-gzip"] ?? weights["*"], gzip > 0 else {
       return false
@@ -23,7 +25,7 @@ struct AcceptedEncodings {
     return gzip >= weights["identity"] ?? weights["*"] ?? 0
   }
 
-  /// Nil where the parameters are anything but one weight.
+  /// Nil if the parameters are anything but a single weight.
   private static func weight(_ parameters: ArraySlice<Substring.UTF8View>) -> Int? {
     guard let parameter = parameters.first?.trimmed else { return 1000 }
     guard parameters.count == 1,

@@ -2,26 +2,26 @@ import ReactorHTTP
 
 /// The parts of a file that a `Range` header asks for (RFC 9110, section 14).
 enum ByteRanges: Equatable {
-  /// The ranges that one request may ask for; a header with more is ignored, and the client gets
-  /// the whole file: each one costs a header of its own and a read.
+  /// The most ranges in one request. Each range costs a header of its own and a read, so a header
+  /// with more is ignored and the client gets the whole file.
   static let maximumCount = 16
 
-  /// Ranges with a smaller gap between them are sent as one: the header between two parts takes
-  /// about as much.
+  /// Ranges with a gap of at most this many bytes between them are merged: the header between two
+  /// parts is about as long.
   static let maximumGapByteCount: Int64 = 128
 
-  /// No header, or one that means nothing here.
+  /// There is no header, or it does not apply.
   case whole
 
-  /// One or more, none of them empty, without overlaps, within the file.
+  /// One or more ranges, non-empty, without overlaps, within the file.
   case parts([Range<Int64>])
 
-  /// The file has nothing of what is asked for.
+  /// The file contains none of the ranges.
   case unsatisfiable
 
   /// - Parameters:
-  ///   - header: The value of `Range`; nil is none.
-  ///   - byteCount: The size of what is to be sent.
+  ///   - header: The value of `Range`; nil without one.
+  ///   - byteCount: The size of the representation in bytes.
   init(_ header: String?, byteCount: Int64) {
     guard let header, let asked = Self.parse(header) else {
       self = .whole
@@ -31,12 +31,12 @@ enum ByteRanges: Equatable {
     self = parts.isEmpty ? .unsatisfiable : .parts(Self.coalesced(parts))
   }
 
-  /// A range as a client writes it.
+  /// A range in the form that the client wrote.
   private enum Asked {
     case from(Int64, through: Int64)
     case last(Int64)
 
-    /// What the file has of it; nil is nothing.
+    /// The part of the range inside the file; nil if there is none.
     func resolved(_ byteCount: Int64) -> Range<Int64>? {
       switch self {
       case .from(let first, let last):
@@ -47,7 +47,7 @@ enum ByteRanges: Equatable {
     }
   }
 
-  /// Nil for another unit than bytes, for what is no list of ranges, and for too many of them.
+  /// Nil for a unit other than bytes, for a malformed list, and for too many ranges.
   private static func parse(_ header: String) -> [Asked]? {
     let halves = header.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1)
     guard halves.count == 2, String(Substring(halves[0])).lowercased() == "bytes" else {
@@ -74,7 +74,7 @@ enum ByteRanges: Equatable {
     return .from(first, through: last)
   }
 
-  /// Digits only; what is too large for any file becomes the largest number.
+  /// Digits only; a number that is too large for any file becomes the largest number.
   private static func number(_ text: Substring.UTF8View) -> Int64? {
     guard !text.isEmpty else { return nil }
     var number: Int64 = 0
@@ -87,8 +87,8 @@ enum ByteRanges: Equatable {
     return number
   }
 
-  /// Joins what overlaps or nearly touches, so that no byte is sent twice; otherwise the order is
-  /// the client's.
+  /// Merges ranges that overlap or nearly touch, so that no byte is sent twice, and otherwise keeps
+  /// the order of the client.
   private static func coalesced(_ ranges: [Range<Int64>]) -> [Range<Int64>] {
     var parts: [Range<Int64>] = []
     for range in ranges {

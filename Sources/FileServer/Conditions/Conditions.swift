@@ -1,16 +1,16 @@
 import ReactorHTTP
 
-/// The conditions under which a client wants its request done (RFC 9110, section 13).
+/// The conditions of a request (RFC 9110, section 13).
 struct Conditions {
   enum Outcome: Equatable {
     case proceed
-    /// 304: the client has it already.
+    /// 304: the client already has the representation.
     case notModified
     /// 412.
     case preconditionFailed
   }
 
-  /// What the conditions are about, as it is now.
+  /// The current representation that the conditions are checked against.
   struct Current {
     let tag: EntityTag
     let modified: HTTPDate
@@ -22,7 +22,7 @@ struct Conditions {
   private let unmodifiedSince: HTTPDate?
   private let range: RangeCondition?
 
-  /// - Parameter headers: A date that is none is ignored, as the standard wants it.
+  /// - Parameter headers: The header. An invalid date is ignored, as the standard requires.
   init(_ headers: HeaderFields) {
     match = headers.list("If-Match").map { EntityTags($0) }
     noneMatch = headers.list("If-None-Match").map { EntityTags($0) }
@@ -31,13 +31,13 @@ struct Conditions {
     range = headers["If-Range"].map { RangeCondition($0) }
   }
 
-  /// Whether there is anything to look at before a file is written.
+  /// Whether a write must check the current file first.
   var concernWriting: Bool { match != nil || noneMatch != nil || unmodifiedSince != nil }
 
-  /// Goes in the order of section 13.2.2.
+  /// Checks the conditions in the order of section 13.2.2.
   ///
   /// - Parameters:
-  ///   - current: Nil if there is nothing yet.
+  ///   - current: The current representation; nil if none exists.
   ///   - isReading: Whether the method is `GET` or `HEAD`.
   func outcome(_ current: Current?, isReading: Bool) -> Outcome {
     if let match {
@@ -56,13 +56,13 @@ struct Conditions {
     return .proceed
   }
 
-  /// Whether a `Range` counts: the client has other parts of just this version, or does not ask.
+  /// Whether a `Range` applies: the request has no `If-Range`, or it names exactly this version.
   func allowRange(of current: Current, now: HTTPDate) -> Bool {
     switch range {
     case nil: true
     case .tag(let tag): tag.matchesStrongly(current.tag)
-    // The file may change twice in a second: only a date of the past tells one version. And it
-    // is compared for equality, since it stands for a version and not for an age (13.1.5).
+    // The file may change twice in a second, so only a date in the past identifies one version. It
+    // is compared for equality because it identifies a version, not an age (13.1.5).
     case .date(let date): date == current.modified && date < now
     case .unreadable: false
     }
@@ -89,7 +89,7 @@ struct Conditions {
 }
 
 extension HeaderFields {
-  /// The value of a header that may come in several lines, as one list; nil without any.
+  /// The values of all lines of a header as one list; nil without any.
   func list(_ name: String) -> String? {
     contains(name) ? values(of: name).joined(separator: ", ") : nil
   }

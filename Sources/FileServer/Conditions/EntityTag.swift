@@ -1,23 +1,23 @@
 import Reactor
 
-/// What tells one version of a resource from another (RFC 9110, section 8.8.3).
+/// A tag that identifies one version of a resource (RFC 9110, section 8.8.3).
 struct EntityTag: Equatable, CustomStringConvertible {
   /// The tag with its quotes.
   private let quoted: String
   private let isWeak: Bool
 
-  /// - Parameter opaque: What stands between the quotes.
+  /// - Parameter opaque: The text between the quotes.
   init(_ opaque: String, isWeak: Bool = false) {
     quoted = "\"\(opaque)\""
     self.isWeak = isWeak
   }
 
-  /// A tag that changes whenever a file's content may have: from the inode, the size and the time
-  /// of the last change, in hexadecimal.
+  /// Creates a tag that changes when the content of a file may have changed. It consists of the
+  /// inode, the size and the modification time, in hexadecimal.
   ///
-  /// - Parameter suffix: Tells the forms of one resource apart.
+  /// - Parameter suffix: A suffix that distinguishes the forms of one resource.
   init(_ status: FileStatus, suffix: String = "") {
-    // In bytes, since each answer with a file has a tag.
+    // The tag is built as bytes for speed: each response with a file has one.
     var text: [UInt8] = []
     text.reserveCapacity(Self.usualByteCount)
     text.append(UInt8(ascii: "\""))
@@ -36,15 +36,15 @@ struct EntityTag: Equatable, CustomStringConvertible {
 
   private static let usualByteCount = 48
 
-  /// As in a header.
+  /// The tag as in a header.
   var description: String { isWeak ? "W/" + quoted : quoted }
 
-  /// Whether both are the same, byte by byte.
+  /// Whether both are strong and equal.
   func matchesStrongly(_ other: EntityTag) -> Bool {
     !isWeak && !other.isWeak && quoted == other.quoted
   }
 
-  /// Whether both mean the same.
+  /// Whether both are equal, apart from their strength.
   func matchesWeakly(_ other: EntityTag) -> Bool {
     quoted == other.quoted
   }
@@ -60,13 +60,13 @@ extension [UInt8] {
   }
 }
 
-/// The tags that `If-Match` or `If-None-Match` name.
+/// The tags in `If-Match` or `If-None-Match`.
 enum EntityTags: Equatable {
-  /// `*`: whatever there is.
+  /// `*`: any existing version.
   case any
   case list([EntityTag])
 
-  /// Reads a list up to where it stops to be one: what is not understood matches nothing.
+  /// Parses a list up to the first syntax error; the text after it matches nothing.
   init(_ header: String) {
     if header.utf8[...].trimmed.elementsEqual("*".utf8) {
       self = .any

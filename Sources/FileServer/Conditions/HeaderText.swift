@@ -1,5 +1,5 @@
 extension Substring.UTF8View {
-  /// Without the spaces and tabs around it, which header values may have around their parts.
+  /// The text without the spaces and tabs that parts of a header value may have around them.
   var trimmed: Substring.UTF8View {
     var text = self
     while let first = text.first, first.isBlank { text.removeFirst() }

@@ -5,11 +5,11 @@ import SystemPackage
 
 /// Sends a file, or parts of it, as a response.
 ///
-/// All of it is written at once; the connection takes the file's bytes from the page cache without
-/// a copy, or reads them while the ones before are on their way. So a slow client holds little
-/// memory, however large the file is.
+/// The whole response is written immediately. The connection sends the bytes of the file from the
+/// page cache without a copy, or reads them while earlier bytes are in flight. A slow client
+/// therefore holds little memory, however large the file is.
 struct FileResponse {
-  /// What a body consists of, in order.
+  /// The parts of a body, in order.
   private enum Section {
     case text(String)
     case bytes(Range<Int64>)
@@ -26,23 +26,23 @@ struct FileResponse {
   private let headers: HeaderFields
   private let sections: [Section]
 
-  /// Answers with what the request asks for, under its conditions.
+  /// Sends the representation, or the requested ranges of it, if the conditions hold.
   static func begin(
-    _ chosen: Representation, _ request: HTTPServer.Request, _ responder: HTTPServer.ResponseWriter
+    _ chosen: Representation, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
     let conditions = Conditions(request.headers)
     switch conditions.outcome(chosen.current, isReading: true) {
     case .proceed: break
     case .notModified:
-      return responder.send(.notModified, headers: chosen.headers)
+      return writer.send(.notModified, headers: chosen.headers)
     case .preconditionFailed:
-      return responder.refuse(.preconditionFailed)
+      return writer.refuse(.preconditionFailed)
     }
     switch ranges(chosen, request, conditions) {
-    case .whole: sendWhole(chosen, responder)
-    case .parts(let parts): sendParts(chosen, parts, responder)
+    case .whole: sendWhole(chosen, writer)
+    case .parts(let parts): sendParts(chosen, parts, writer)
     case .unsatisfiable:
-      responder.refuse(
+      writer.refuse(
         .rangeNotSatisfiable, headers: ["Content-Range": "bytes */\(chosen.byteCount)"])
     }
   }
@@ -50,7 +50,7 @@ struct FileResponse {
   private static func ranges(
     _ chosen: Representation, _ request: HTTPServer.Request, _ conditions: Conditions
   ) -> ByteRanges {
-    // For GET only, says section 14.2.
+    // Section 14.2 allows ranges for GET only.
     guard request.method == .get, let header = request.headers["Range"],
       conditions.allowRange(of: chosen.current, now: .now)
     else { return .whole }
@@ -58,15 +58,15 @@ struct FileResponse {
   }
 
   private static func sendWhole(
-    _ chosen: Representation, _ responder: HTTPServer.ResponseWriter
+    _ chosen: Representation, _ writer: HTTPServer.ResponseWriter
   ) {
-    responder.start(.ok, headers: chosen.wholeHeaders, contentLength: chosen.byteCount)
-    responder.write(chosen.file.file, 0..<chosen.byteCount)
-    responder.end()
+    writer.start(.ok, headers: chosen.wholeHeaders, contentLength: chosen.byteCount)
+    writer.write(chosen.file.file, 0..<chosen.byteCount)
+    writer.end()
   }
 
   private static func sendParts(
-    _ chosen: Representation, _ parts: [Range<Int64>], _ responder: HTTPServer.ResponseWriter
+    _ chosen: Representation, _ parts: [Range<Int64>], _ writer: HTTPServer.ResponseWriter
   ) {
     var headers = chosen.headers
     var sections: [Section] = []
@@ -75,7 +75,7 @@ struct FileResponse {
       headers.add("Content-Range", contentRange(parts[0], of: chosen))
       sections = [.bytes(parts[0])]
     } else {
-      // Nobody can write a file that has it in it.
+      // The boundary is random, so no file can be made to contain it.
       let boundary = (0..<2).map { _ in String(UInt64.random(in: 0 ... .max), radix: 36) }.joined()
       headers.add("Content-Type", "multipart/byteranges; boundary=\(boundary)")
       for (index, part) in parts.enumerated() {
@@ -89,26 +89,26 @@ struct FileResponse {
       sections.append(.text("\r\n--\(boundary)--\r\n"))
     }
     FileResponse(status: .partialContent, headers: headers, sections: sections)
-      .send(chosen.file, responder)
+      .send(chosen.file, writer)
   }
 
   private static func contentRange(_ part: Range<Int64>, of chosen: Representation) -> String {
     "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(chosen.byteCount)"
   }
 
-  /// Where the file can't be read, or has become shorter, the connection is cut: only that can
-  /// tell the client, who was promised more.
-  private func send(_ file: OpenFile, _ responder: HTTPServer.ResponseWriter) {
-    responder.start(
+  /// If the file cannot be read or has become shorter, the connection is closed: the client expects
+  /// more bytes, and has no other way to notice.
+  private func send(_ file: OpenFile, _ writer: HTTPServer.ResponseWriter) {
+    writer.start(
       status, headers: headers, contentLength: sections.reduce(0) { $0 + $1.byteCount })
     for section in sections {
       switch section {
       case .text(let text):
-        responder.write(IOBuffer(copying: text.utf8)) { _, _ in }
+        writer.write(IOBuffer(copying: text.utf8)) { _, _ in }
       case .bytes(let range):
-        responder.write(file.file, range)
+        writer.write(file.file, range)
       }
     }
-    responder.end()
+    writer.end()
   }
 }

@@ -9,6 +9,6 @@ extension FileStatus.Time {
 }
 
 extension HTTPDate {
-  /// The present second.
+  /// The current second.
   static var now: HTTPDate { HTTPDate(secondsSinceEpoch: Int64(time(nil))) }
 }

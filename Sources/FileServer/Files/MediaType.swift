@@ -1,20 +1,20 @@
 import Reactor
 import SystemPackage
 
-/// What a file's name tells about its content.
+/// The media type that a file's name implies.
 struct MediaType: Equatable {
-  /// As in `Content-Type`.
+  /// The value of `Content-Type`.
   let name: String
 
-  /// Whether such a file may have a precompressed one beside it.
+  /// Whether such a file may have a precompressed sibling.
   let isCompressible: Bool
 
-  /// By the name's extension, in any case.
+  /// Looks up the extension of the name, ignoring case.
   init(of path: FilePath) {
     self = path.string.fileExtension.flatMap { mediaTypes[$0.lowercased()] } ?? unknownType
   }
 
-  /// - Parameter registered: As IANA has it, without parameters.
+  /// - Parameter registered: The type as registered with IANA, without parameters.
   fileprivate init(registered: String) {
     let isText = registered.hasPrefix("text/")
     let isReadAsText = isText || typesWithCharset.contains(registered)
@@ -26,8 +26,8 @@ struct MediaType: Equatable {
 }
 
 extension String {
-  /// What stands behind the last dot of a file's name, unless the name begins with it. `FilePath`
-  /// tells the same, after it has taken the path apart and put it together.
+  /// The part of a file name after its last dot, unless the name begins with that dot. `FilePath`
+  /// gives the same result, but takes the path apart and reassembles it first.
   fileprivate var fileExtension: Substring? {
     let slash = UInt8(ascii: "/")
     guard let mark = utf8.lastIndex(where: { $0 == UInt8(ascii: ".") || $0 == slash }),
@@ -39,7 +39,8 @@ extension String {
 
 private let unknownType = MediaType(registered: "application/octet-stream")
 
-/// Not of `text/`, and yet read as text by browsers, which would guess the encoding.
+/// Types outside `text/` that browsers read as text; without a charset they would guess the
+/// encoding.
 private let typesWithCharset: Set = ["application/manifest+json", "application/xhtml+xml"]
 
 private let compressibleTypes: Set = [
@@ -47,8 +48,8 @@ private let compressibleTypes: Set = [
   "font/otf", "font/ttf", "image/bmp", "image/x-icon",
 ]
 
-/// By extension: IANA's registry where it has the type, otherwise what Debian's `mime.types` and
-/// browsers use.
+/// Types by extension: from the IANA registry if it has the type, otherwise as in the `mime.types`
+/// of Debian and in browsers.
 private let mediaTypes = table(
   """
   application/atom+xml atom

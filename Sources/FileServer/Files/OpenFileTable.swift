@@ -2,20 +2,20 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// What an attempt to open a path has led to, and when.
+/// The result of opening a path, and its age.
 final class OpenFileEntry {
   let key: PathKey
 
   /// Nil after ``takeIdleFile()``.
   fileprivate(set) var outcome: Result<OpenFile, FileError>?
 
-  /// When the file system was last asked, in nanoseconds of the monotonic clock.
+  /// The time when the file system was last asked, in nanoseconds of the monotonic clock.
   var checked: Int64
 
-  /// When the entry last served, in the same.
+  /// The time when the entry was last used, in the same unit.
   fileprivate(set) var used: Int64
 
-  // The table holds its entries, and links only those that it holds.
+  // The table owns its entries, and links only entries that it owns.
   fileprivate unowned var newer: OpenFileEntry?
   fileprivate unowned var older: OpenFileEntry?
 
@@ -28,7 +28,7 @@ final class OpenFileEntry {
     self.used = used
   }
 
-  /// The file, if this entry alone refers to it. The entry is of no use after that.
+  /// The file, if only this entry refers to it. The entry must not be used afterwards.
   func takeIdleFile() -> OpenFile? {
     guard case .success(var file)? = outcome else { return nil }
     outcome = nil
@@ -37,15 +37,15 @@ final class OpenFileEntry {
     return nil
   }
 
-  fileprivate var row: OpenFileTable.Row {
+  fileprivate var list: OpenFileTable.List {
     if case .success? = outcome { .files } else { .names }
   }
 }
 
-/// Entries by their paths, in two rows: open files, and names that need no descriptor. Each row
-/// has a limit of its own, so that no number of missing names drives an open file out.
+/// Entries by path, in two lists: open files, and names that need no descriptor. Each list has its
+/// own limit, so lookups of missing names never evict an open file.
 final class OpenFileTable {
-  fileprivate enum Row {
+  fileprivate enum List {
     case files, names
   }
 
@@ -78,7 +78,7 @@ final class OpenFileTable {
   private var files = RecencyList()
   private var names = RecencyList()
 
-  /// - Parameter limit: The most entries of each row, 1 or more.
+  /// - Parameter limit: The most entries of each list, 1 or more.
   init(limit: Int) {
     self.limit = limit
   }
@@ -89,46 +89,46 @@ final class OpenFileTable {
 
   subscript(key: PathKey) -> OpenFileEntry? { entries[key] }
 
-  /// Notes that an entry serves.
+  /// Records that an entry is used.
   func touch(_ entry: OpenFileEntry, at now: Int64) {
     entry.used = now
-    // As it mostly is with a file that many ask for.
+    // The usual case for a popular file.
     if entry.newer == nil { return }
-    withRow(entry.row) { row in
-      row.remove(entry)
-      row.append(entry)
+    withList(entry.list) { list in
+      list.remove(entry)
+      list.append(entry)
     }
   }
 
-  /// Takes an entry in as the last used one, in place of the one with its path. The least recently
-  /// used one goes where there are too many.
+  /// Inserts an entry as the most recently used one, and replaces an entry with the same path. If
+  /// its list is full, the least recently used entry is removed.
   func insert(_ entry: OpenFileEntry) {
     remove(entry.key)
     entries[entry.key] = entry
-    let surplus = withRow(entry.row) { [limit] row in
-      row.append(entry)
-      return row.count > limit ? row.oldest : nil
+    let surplus = withList(entry.list) { [limit] list in
+      list.append(entry)
+      return list.count > limit ? list.oldest : nil
     }
     if let surplus { remove(surplus.key) }
   }
 
   func remove(_ key: PathKey) {
     guard let entry = entries.removeValue(forKey: key) else { return }
-    withRow(entry.row) { $0.remove(entry) }
+    withList(entry.list) { $0.remove(entry) }
   }
 
-  /// Takes out what has not served since a moment.
+  /// Removes entries that were last used at `moment` or earlier.
   func removeUnused(since moment: Int64) {
     while let entry = files.oldest, entry.used <= moment { remove(entry.key) }
     while let entry = names.oldest, entry.used <= moment { remove(entry.key) }
   }
 
-  /// When the entry served that has not for the longest time; nil without entries.
+  /// The time of the least recent use of any entry; nil without entries.
   var leastRecentUse: Int64? {
     [files.oldest, names.oldest].compactMap { $0?.used }.min()
   }
 
-  /// Takes all open files out that nobody else refers to.
+  /// Removes and returns all open files without another reference.
   func takeIdleFiles() -> [OpenFile] {
     var idle: [OpenFile] = []
     for _ in 0..<files.count {
@@ -138,7 +138,7 @@ final class OpenFileTable {
         entries[entry.key] = nil
         idle.append(file)
       } else {
-        // All of them go round once, so they keep their order.
+        // Each file is moved once, so the order is kept.
         files.append(entry)
       }
     }
@@ -146,10 +146,10 @@ final class OpenFileTable {
   }
 
   @discardableResult
-  private func withRow<Value>(
-    _ row: Row, _ body: (inout RecencyList) -> Value
+  private func withList<Value>(
+    _ list: List, _ body: (inout RecencyList) -> Value
   ) -> Value {
-    switch row {
+    switch list {
     case .files: body(&files)
     case .names: body(&names)
     }

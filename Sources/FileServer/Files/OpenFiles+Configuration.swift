@@ -2,43 +2,45 @@ import PosixAIO
 import Reactor
 
 extension OpenFiles {
-  /// How much is kept, and for how long.
+  /// The limits of the cache.
   struct Configuration: Sendable {
-    /// The most files that are kept open, and the most other names that are kept; 0 keeps nothing.
+    /// The most files that are kept open, and also the most other names that are kept; 0 disables
+    /// the cache. The default is 1000.
     var limit = 1000
 
-    /// How old a result may be when it is asked for, 0 or more; 0 asks the file system each time.
+    /// The age from which a result is checked again, 0 or more; 0 asks the file system for each
+    /// request. The default is 1 second.
     var validity = Duration.seconds(1)
 
-    /// After how long without use a file is closed, more than 0.
+    /// The time without use after which a file is closed, more than 0. The default is 20 seconds.
     var inactivity = Duration.seconds(20)
 
-    /// The timer of inactive files fires no more often than this.
+    /// The minimum interval of the timer for inactive files.
     var timerInterval: Duration { min(inactivity, .seconds(1)) }
 
     func check() {
-      require(limit >= 0, "OpenFiles: a limit is 0 or more")
+      require(limit >= 0, "OpenFiles: the limit is 0 or more")
       require(
         validity >= .zero && inactivity > .zero,
-        "OpenFiles: a validity is 0 or more, and a time of inactivity more than 0")
+        "OpenFiles: validity is 0 or more, inactivity more than 0")
     }
   }
 
-  /// What has been done so far, and is kept now.
-  struct Figures: Equatable, Sendable {
-    /// Results that needed no open of their own.
+  /// Statistics of the cache.
+  struct Statistics: Equatable, Sendable {
+    /// Results that did not need their own open.
     var hitCount: UInt64 = 0
-    /// Opens, those to see whether a file is the same still among them.
+    /// Opens, including those that check for changes.
     var missCount: UInt64 = 0
-    /// The files that are kept open.
+    /// The number of files kept open.
     var fileCount = 0
-    /// Names that are kept without a descriptor: of folders, and of nothing.
+    /// The number of names kept without a descriptor: directories, and missing or forbidden files.
     var nameCount = 0
   }
 }
 
 extension Duration {
-  /// What is longer than 292 years is as long as that.
+  /// The duration in nanoseconds; a longer duration than 292 years becomes `Int64.max`.
   var nanoseconds: Int64 {
     let (seconds, attoseconds) = components
     let (whole, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

@@ -3,33 +3,33 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// Opens files below a folder, and keeps them open for a moment with their metadata, so that what
-/// many ask for is opened once. Also kept is that a name is a folder's, or nobody's.
+/// Opens files below a directory and keeps them open for a short time with their metadata, so a
+/// popular file is opened once. It also remembers which names are directories or cannot be opened.
 ///
-/// **How old a result may be.** A result tells how things were at most ``Configuration/validity``
-/// before it was asked for, and a tick of the kernel's clock (10 ms or less). What is older is
-/// opened again before anything is served: if it is the same version, the file that is open
-/// already goes on to be used. So a file that was replaced, removed or made by somebody else is
-/// noticed within that time, and by ``invalidate(_:)`` at once. A file that is written to in place
-/// has new bytes at once, and its old size and time for as long.
+/// **Age of a result.** A result describes the file system at most ``Configuration/validity``
+/// before the request, plus one tick of the kernel clock (10 ms or less). An older result is
+/// checked by opening the file again; if it is the same version, the file that is already open
+/// stays in use. A file that another process replaces, removes or creates is therefore noticed
+/// within that time, and after ``invalidate(_:)`` immediately. A file that is written in place
+/// shows its new bytes immediately, and its old size and time for at most that long.
 ///
-/// **How much is kept.** At most ``Configuration/limit`` open files, and as many other names;
-/// the least recently used go first. A file takes one descriptor; one that several read from the
-/// disk at the same time takes more, up to the queue's `lanesPerFile`, until it is closed. What has
-/// not served for ``Configuration/inactivity`` goes by itself. When there are no more descriptors,
-/// all files go that nobody reads, and the open is tried once more.
+/// **Limits.** At most ``Configuration/limit`` files are kept open, and as many other names; the
+/// least recently used are dropped first. A file uses one descriptor. Concurrent reads of it from
+/// the disk use more, up to the `lanesPerFile` of the queue, until it is closed. Entries that are
+/// not used for ``Configuration/inactivity`` are dropped. If the process runs out of descriptors,
+/// all files that are not being read are closed, and the open is tried once more.
 ///
-/// A loop has its own, which belongs to its thread. As long as something is kept, a timer of the
-/// loop keeps this object.
+/// Each loop has its own cache, which belongs to its thread. While the cache has entries, a timer
+/// of the loop keeps it alive.
 final class OpenFiles {
-  /// Gets a regular file. `EISDIR` stands for a folder, and `EACCES` for what is neither: a device
-  /// or a pipe may have no end.
+  /// Receives a regular file. `EISDIR` means a directory. `EACCES` also means any other kind of
+  /// file, because a device or a pipe may have no end.
   typealias Handler = (Result<OpenFile, FileError>) -> Void
 
-  /// Opens a file of the folder; never calls from inside the call.
+  /// Opens a file of the directory; must not call back from inside the call.
   typealias Opener = (FilePath, @escaping (Result<File, FileError>) -> Void) -> Void
 
-  /// An open under way, and who waits for it.
+  /// An open in progress, and the callbacks that wait for it.
   private final class Lookup {
     let key: PathKey
     let start: Int64
@@ -43,7 +43,7 @@ final class OpenFiles {
     }
   }
 
-  private let folder: Directory
+  private let directory: Directory
   private let openFile: Opener
   private let configuration: Configuration
   private let validity: Int64
@@ -51,45 +51,46 @@ final class OpenFiles {
 
   private var table: OpenFileTable
   private var keeps: Bool
-  /// The last one of each path.
+  /// The latest lookup of each path.
   private var lookups: [PathKey: Lookup] = [:]
-  /// Set while anything is kept.
+  /// Set while the cache has entries.
   private var timer: EventLoop.Timer?
-  /// Idle files whose descriptors are not free yet, and who waits for them.
+  /// The number of idle files whose descriptors are not free yet, and the lookups that wait for
+  /// them.
   private var closingCount = 0
-  private var starved: [Lookup] = []
+  private var waitingForDescriptors: [Lookup] = []
   private var hitCount: UInt64 = 0
   private var missCount: UInt64 = 0
 
   /// - Parameters:
-  ///   - folder: Whose loop this is for.
-  ///   - clock: Tells the time in nanoseconds; by default that of a coarse monotonic clock.
-  ///   - opener: By default opens without waiting for the other end, should the name be a pipe's.
+  ///   - directory: The directory; its loop is the loop of the cache.
+  ///   - clock: Returns the time in nanoseconds; by default a coarse monotonic clock.
+  ///   - opener: Opens a file. By default, it does not wait for the other end of a pipe.
   init(
-    in folder: Directory, _ configuration: Configuration = Configuration(),
+    in directory: Directory, _ configuration: Configuration = Configuration(),
     clock: @escaping () -> Int64 = coarseTime, opener: Opener? = nil
   ) {
     configuration.check()
     self.configuration = configuration
     self.clock = clock
-    self.folder = folder
+    self.directory = directory
     openFile =
       opener ?? { path, handler in
-        folder.openFile(path, .readOnly, options: .nonBlocking, handler)
+        directory.openFile(path, .readOnly, options: .nonBlocking, handler)
       }
     validity = configuration.validity.nanoseconds
     table = OpenFileTable(limit: max(1, configuration.limit))
     keeps = configuration.limit > 0
   }
 
-  /// What has been done so far, and is kept now.
-  var figures: Figures {
-    Figures(
+  /// Statistics of the cache.
+  var statistics: Statistics {
+    Statistics(
       hitCount: hitCount, missCount: missCount, fileCount: table.fileCount,
       nameCount: table.nameCount)
   }
 
-  /// The result that is kept of a path, if it is fresh enough.
+  /// The kept result for a path, if it is recent enough.
   func keptResult(of key: PathKey) -> Result<OpenFile, FileError>? {
     guard keeps, let entry = table[key] else { return nil }
     let now = clock()
@@ -102,7 +103,7 @@ final class OpenFiles {
   /// Opens a file.
   ///
   /// - Parameters:
-  ///   - key: Of the path, relative to the folder.
+  ///   - key: The key of a path relative to the directory.
   ///   - handler: Called once; **from inside this call** if the result is kept.
   func open(_ key: PathKey, _ handler: @escaping Handler) {
     if let result = keptResult(of: key) { return handler(result) }
@@ -119,14 +120,14 @@ final class OpenFiles {
     start(lookup)
   }
 
-  /// Forgets what is known of a path: somebody on this loop has changed it. Who asks from now on
-  /// gets what there is then.
+  /// Drops the result for a path, because code on this loop has changed the file. Later requests
+  /// see the new state.
   func invalidate(_ key: PathKey) {
     lookups[key] = nil
     table.remove(key)
   }
 
-  /// Lets go of everything, and keeps nothing from now on. Files can still be opened.
+  /// Drops all entries, and keeps none from now on. Files can still be opened.
   func close() {
     keeps = false
     timer?.cancel()
@@ -135,7 +136,7 @@ final class OpenFiles {
     table = OpenFileTable(limit: 1)
   }
 
-  /// Lets go of what has not served for the time of ``Configuration/inactivity``.
+  /// Drops entries that were not used for ``Configuration/inactivity``.
   func removeInactive() {
     table.removeUnused(since: clock() - configuration.inactivity.nanoseconds)
   }
@@ -147,12 +148,12 @@ final class OpenFiles {
   }
 
   private func finish(_ lookup: Lookup, _ result: Result<File, FileError>) {
-    if case .failure(let error) = result, error.errno.isLackOfDescriptors, !lookup.wasRepeated {
+    if case .failure(let error) = result, error.errno.meansNoDescriptors, !lookup.wasRepeated {
       lookup.wasRepeated = true
-      if closeIdleFiles() { return starved.append(lookup) }
+      if closeIdleFiles() { return waitingForDescriptors.append(lookup) }
     }
     var outcome = Self.outcome(result)
-    // One that was overtaken, by a change or by a later one, is good for those who waited for it.
+    // A lookup that a change or a later lookup has superseded still serves its own waiters.
     if lookups[lookup.key] === lookup {
       lookups[lookup.key] = nil
       outcome = kept(outcome, of: lookup)
@@ -160,7 +161,7 @@ final class OpenFiles {
     for handler in lookup.waiting { handler(outcome) }
   }
 
-  /// What is served is always a regular file.
+  /// Accepts regular files only.
   private static func outcome(_ result: Result<File, FileError>) -> Result<OpenFile, FileError> {
     result.flatMap { file in
       let errno: Errno
@@ -174,13 +175,13 @@ final class OpenFiles {
     }
   }
 
-  /// Keeps what is worth it.
+  /// Keeps a result that is worth it.
   ///
-  /// - Returns: What is to be served: the file that was kept before, if it is the same still.
+  /// - Returns: The result to serve: the file that was already kept, if it is the same version.
   private func kept(
     _ outcome: Result<OpenFile, FileError>, of lookup: Lookup
   ) -> Result<OpenFile, FileError> {
-    // What is kept already is too old to be served, and is asked about again.
+    // An existing entry is too old to serve, and this lookup checks it.
     guard outcome.isLasting, lookup.key.byteCount <= Self.longestPath else { return outcome }
     if let entry = table[lookup.key], case .success(let new) = outcome,
       let keptOutcome = entry.outcome, case .success(let old) = keptOutcome,
@@ -196,31 +197,30 @@ final class OpenFiles {
     return outcome
   }
 
-  /// In bytes. Whoever asks for longer ones shall not fill the memory with them.
+  /// In bytes. Requests for longer paths must not fill the memory.
   private static let longestPath = 1024
 
   // MARK: - Descriptors
 
-  /// Closes what nobody reads.
+  /// Closes the files that are not being read.
   ///
-  /// - Returns: Whether there will be descriptors when that is done; then those that are starved
-  ///   are looked up again.
+  /// - Returns: Whether closing will free descriptors; the waiting lookups are then repeated.
   private func closeIdleFiles() -> Bool {
     let idle = table.takeIdleFiles()
     closingCount += idle.count
     for file in idle {
       file.close { [self] in
         closingCount -= 1
-        if closingCount == 0 { feed() }
+        if closingCount == 0 { repeatWaitingLookups() }
       }
     }
     return closingCount > 0
   }
 
-  private func feed() {
-    let fed = starved
-    starved = []
-    for lookup in fed { start(lookup) }
+  private func repeatWaitingLookups() {
+    let repeated = waitingForDescriptors
+    waitingForDescriptors = []
+    for lookup in repeated { start(lookup) }
   }
 
   // MARK: - Inactivity
@@ -228,7 +228,7 @@ final class OpenFiles {
   private func startTimerIfNeeded() {
     guard timer == nil, let use = table.leastRecentUse else { return }
     let rest = configuration.inactivity - .nanoseconds(clock() - use)
-    timer = folder.loop.schedule(after: max(rest, configuration.timerInterval)) { [self] in
+    timer = directory.loop.schedule(after: max(rest, configuration.timerInterval)) { [self] in
       timer = nil
       removeInactive()
       startTimerIfNeeded()
@@ -236,23 +236,23 @@ final class OpenFiles {
   }
 }
 
-/// The time of the monotonic clock at its last tick, in nanoseconds: a quarter of the price of the
-/// exact one. Wraps `clock_gettime(2)`.
+/// Returns the time of the monotonic clock at its last tick, in nanoseconds. It costs a quarter of
+/// the exact time. Wraps `clock_gettime(2)`.
 func coarseTime() -> Int64 {
   var time = timespec()
-  // It fails for clocks that there are not.
+  // It fails only for clocks that do not exist.
   _ = unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
   return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
 extension Errno {
-  fileprivate var isLackOfDescriptors: Bool {
+  fileprivate var meansNoDescriptors: Bool {
     self == .tooManyOpenFiles || self == .tooManyOpenFilesInSystem
   }
 }
 
 extension Result where Success == OpenFile, Failure == FileError {
-  /// Whether it tells what a name stands for, and not only what went wrong this time.
+  /// Whether the result describes the name itself, and not a temporary failure.
   fileprivate var isLasting: Bool {
     switch self {
     case .success: true

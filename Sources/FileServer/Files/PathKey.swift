@@ -1,14 +1,14 @@
 import SystemPackage
 
-/// A path below the root, to look files up by.
+/// A path below the root, as a key for lookups.
 ///
-/// It is a text, so that most requests name it as they come: with a slash in front, which no path
-/// below the root begins with. The bytes of a path that is not UTF-8 are percent-encoded after a
-/// percent sign.
+/// The key is a text in the form that most requests use: with a leading slash, which no relative
+/// path has. If a path is not UTF-8, the key is a percent sign followed by its percent-encoded
+/// bytes.
 struct PathKey: Hashable {
   private let text: String
 
-  /// - Parameter path: Relative, and as short as it can be: without empty names, "." and "..".
+  /// - Parameter path: A relative path in its shortest form: without empty names, "." and "..".
   init(_ path: FilePath) {
     let bytes = path.bytes
     if let name = String(validating: bytes, as: UTF8.self) {
@@ -18,12 +18,12 @@ struct PathKey: Hashable {
     }
   }
 
-  /// - Parameter plainPath: A slash, and then such a path.
+  /// - Parameter plainPath: A slash followed by such a path.
   init(plainPath: String) {
     text = plainPath
   }
 
-  /// The memory that it takes.
+  /// The size of the key in bytes.
   var byteCount: Int { text.utf8.count }
 
   var path: FilePath {
@@ -34,19 +34,19 @@ struct PathKey: Hashable {
 }
 
 extension FilePath {
-  /// File names are bytes: what is not UTF-8 has to reach the kernel as it came.
+  /// File names are bytes: names that are not UTF-8 must reach the kernel unchanged.
   ///
-  /// - Parameter bytes: Without NUL. None stand for ".".
+  /// - Parameter bytes: The bytes, without NUL. An empty array means ".".
   init(bytes: [UInt8]) {
-    // The array ends in the NUL that is asked for.
+    // The array ends with the NUL that the call requires.
     self =
       bytes.isEmpty
       ? "." : unsafe FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
   }
 
-  /// The path as the kernel gets it, which need not be UTF-8.
+  /// The path in the bytes that the kernel receives, which need not be UTF-8.
   var bytes: [UInt8] {
-    // Lent for the length of the call.
+    // The pointer is used only during the call.
     unsafe withPlatformString { path in
       unsafe Array(UnsafeRawBufferPointer(start: path, count: length))
     }
@@ -54,6 +54,6 @@ extension FilePath {
 }
 
 extension FilePath.Component {
-  /// The name as the kernel has it, which need not be UTF-8.
+  /// The name in the bytes of the kernel, which need not be UTF-8.
   var bytes: [UInt8] { FilePath(root: nil, [self]).bytes }
 }

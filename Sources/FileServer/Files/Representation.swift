@@ -1,9 +1,9 @@
 import Reactor
 import ReactorHTTP
 
-/// An open file, and in which form it stands for what was asked for.
+/// An open file, in the form in which it represents the requested file.
 struct Representation {
-  /// What is sent.
+  /// The file to send.
   let file: OpenFile
   let tag: EntityTag
   let mediaType: MediaType
@@ -27,27 +27,27 @@ struct Representation {
 
   var byteCount: Int64 { file.status.byteCount }
 
-  /// When the file last changed, to the second.
+  /// The time of the last modification, to the second.
   var modified: HTTPDate {
     HTTPDate(secondsSinceEpoch: file.status.modified.seconds)
   }
 
   var current: Conditions.Current { .init(tag: tag, modified: modified) }
 
-  /// What also a response without the content tells.
+  /// The header fields that also a response without content has.
   var headers: HeaderFields {
     var headers = HeaderFields()
     headers.add("Last-Modified", modified.description)
     headers.add("ETag", tag.description)
     headers.add("Accept-Ranges", "bytes")
-    // Whether there is a precompressed form is looked up for those alone who take it, so caches
-    // are told wherever there might be one.
+    // Precompressed forms are looked up only for clients that accept them. Caches need `Vary`
+    // wherever one could exist.
     if mediaType.isCompressible { headers.add("Vary", "Accept-Encoding") }
     if isGzip { headers.add("Content-Encoding", "gzip") }
     return headers
   }
 
-  /// What a response with all of the content tells. Of most files it was written before.
+  /// The header fields of a response with the whole content. Most files have them prepared.
   var wholeHeaders: HeaderFields { isGzip ? headersWithType : file.wholeHeaders }
 
   var headersWithType: HeaderFields {

@@ -2,20 +2,20 @@ import SystemPackage
 
 /// The file that a request names, relative to the root.
 ///
-/// The path is decoded once. What could mean anything but a name below the root is refused here;
-/// that no symbolic link leads outside is the kernel's to see to, when the file is opened.
+/// The path is decoded once. Anything that could mean more than a name below the root is refused
+/// here. When the file is opened, the kernel ensures that no symbolic link leads outside.
 struct RequestPath: Equatable {
   let key: PathKey
 
-  /// Without a leading slash; "." is the root itself.
+  /// The path without a leading slash; "." is the root itself.
   var path: FilePath { key.path }
 
-  /// Whether the client asked for a folder: by a slash at the end, or by "." for a last name.
+  /// Whether the client requested a directory: with a trailing slash, or with "." as the last name.
   let endsInSlash: Bool
 
-  /// - Parameter encoded: The path of a request target, percent-encoded.
-  /// - Returns: Nil for a path that names nothing below the root: `..`, NUL, an unfinished
-  ///   percent-encoding, or no slash at the start.
+  /// - Parameter encoded: The percent-encoded path of a request target.
+  /// - Returns: Nil for a path that names nothing below the root: it contains `..`, NUL or an
+  ///   incomplete percent-encoding, or has no leading slash.
   init?(_ encoded: String) {
     if Self.isPlain(encoded.utf8) {
       key = PathKey(plainPath: encoded)
@@ -32,21 +32,21 @@ struct RequestPath: Equatable {
     endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
   }
 
-  /// The path of a request target that names this as a folder, with one slash in front: two would
-  /// make the first name a host.
-  var folderTarget: String {
+  /// The path of a request target that names this path as a directory. It has a single leading
+  /// slash: with two, the first name would be a host.
+  var directoryTarget: String {
     guard path != "." else { return "/" }
     return "/" + path.components.map { percentEncoded($0.bytes) + "/" }.joined()
   }
 
-  /// A file in the folder that this path names.
+  /// The path of a file in the directory that this path names.
   func appending(_ name: String) -> FilePath {
-    // As a request for the file itself names it.
+    // The same path as in a request for the file itself.
     path == "." ? FilePath(name) : path.appending(name)
   }
 
-  /// Whether a path stands for itself, as most do: nothing in it is encoded, and no name is empty
-  /// or begins with a dot.
+  /// Whether a path can be used unchanged, as most can: nothing in it is encoded, and no name is
+  /// empty or begins with a dot.
   private static func isPlain(_ path: String.UTF8View) -> Bool {
     let slash = UInt8(ascii: "/")
     guard path.count > 1, path.first == slash, path.last != slash else { return false }
@@ -60,8 +60,8 @@ struct RequestPath: Equatable {
   }
 }
 
-/// - Returns: The bytes that a percent-encoded text stands for; nil where a `%` is not followed by
-///   two hexadecimal digits.
+/// - Returns: The bytes of a percent-encoded text; nil if a `%` is not followed by two hexadecimal
+///   digits.
 func percentDecoded(_ text: String) -> [UInt8]? {
   var bytes: [UInt8] = []
   bytes.reserveCapacity(text.utf8.count)
@@ -79,7 +79,7 @@ func percentDecoded(_ text: String) -> [UInt8]? {
   return bytes
 }
 
-/// The percent-encoding of a file name for use in a path: everything but unreserved characters.
+/// Percent-encodes a file name for use in a path: all bytes except unreserved characters.
 func percentEncoded(_ name: [UInt8]) -> String {
   let digits = Array("0123456789ABCDEF".utf8)
   var text: [UInt8] = []

@@ -1,7 +1,7 @@
 import Reactor
 import SystemPackage
 
-/// How a listing is sorted. Folders come first, always.
+/// The order of a listing. Directories always come first.
 struct ListingOrder: Equatable {
   enum Key: String, CaseIterable {
     case name, size, date
@@ -23,7 +23,7 @@ struct ListingOrder: Equatable {
     self.isDescending = isDescending
   }
 
-  /// Reads "sort=size&order=desc"; what is not understood in it changes nothing.
+  /// Parses "sort=size&order=desc"; unknown parts are ignored.
   init(query: String?) {
     self.init()
     for parameter in query?.utf8.split(separator: UInt8(ascii: "&")) ?? [] {
@@ -33,17 +33,17 @@ struct ListingOrder: Equatable {
     }
   }
 
-  /// What leads to this order in a link.
+  /// The query of a link to this order.
   var query: String { "sort=\(key.rawValue)&order=\(isDescending ? "desc" : "asc")" }
 
   func sorted(_ entries: [Directory.Entry]) -> [Directory.Entry] {
     entries.sorted { left, right in
-      guard left.isFolder == right.isFolder else { return left.isFolder }
+      guard left.isDirectory == right.isDirectory else { return left.isDirectory }
       return isDescending ? isBefore(right, left) : isBefore(left, right)
     }
   }
 
-  /// Where the key does not decide, names do.
+  /// Names decide between equal keys.
   private func isBefore(_ left: Directory.Entry, _ right: Directory.Entry) -> Bool {
     switch key {
     case .name: break
@@ -59,6 +59,6 @@ struct ListingOrder: Equatable {
 }
 
 extension Directory.Entry {
-  /// That of a folder says nothing about what is in it.
+  /// The size for sorting. The size of a directory says nothing about its content.
   fileprivate var sortedByteCount: Int64 { status.kind == .regular ? status.byteCount : 0 }
 }

@@ -1,5 +1,5 @@
-// What the pages of listings have in common. A browser runs and applies these texts alone, by their
-// hashes in the Content-Security-Policy; a test compares each hash with its text.
+// The common parts of the listing pages. The Content-Security-Policy allows browsers only these
+// texts, by their hashes; a test compares each hash with its text.
 
 let listingStyle = """
   body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
@@ -12,7 +12,7 @@ let listingStyle = """
   tbody tr:hover { background: #f2f5f9 }
   td { border-bottom: 1px solid #eee; overflow-wrap: anywhere }
   td + td, th + th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-  .folder a { font-weight: 600 } .sum { color: #777; font-size: .9rem }
+  .directory a { font-weight: 600 } .sum { color: #777; font-size: .9rem }
   form { border: 2px dashed #bbb; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem;
   color: #777 }
   label { display: inline-block; padding: .25rem .75rem; margin-right: .5rem; border-radius: .25rem;
@@ -32,9 +32,9 @@ let listingStyle = """
   tbody tr:hover, form.over { background: #22252b } }
   """
 
-let listingStyleHash = "sha256-0xzdO6fxg7hk3WKTlCoyexE8D5XZPlsezWgIVffKKN0="
+let listingStyleHash = "sha256-q5ACq7+pvxupp5n4noii9RcaZqBwQEKe2VQPA6UDttg="
 
-/// Files are sent one request each, by `PUT`; a form can't do that without a script.
+/// The form uploads each file with its own `PUT` request, which requires a script.
 let uploadForm = """
   <form><label>Upload files<input type="file" multiple></label> or drop them here
   <noscript><br>This needs JavaScript. Without: curl -T FILE URL</noscript></form>
@@ -56,8 +56,8 @@ let uploadScript = """
   function send(file) {
     const { bar, state } = show(file), request = new XMLHttpRequest();
     waiting += 1;
-    const folder = location.href.split(/[?#]/)[0];
-    request.open("PUT", new URL("./" + encodeURIComponent(file.name), folder));
+    const directory = location.href.split(/[?#]/)[0];
+    request.open("PUT", new URL("./" + encodeURIComponent(file.name), directory));
     request.upload.onprogress = e => {
       if (!e.lengthComputable) return;
       bar.value = e.loaded / e.total; state.textContent = Math.floor(bar.value * 100) + " %";
@@ -80,4 +80,4 @@ let uploadScript = """
   };
   """
 
-let uploadScriptHash = "sha256-GFjqDVq1PBMI+NRs2918dC/j0ANF22U9t/nRwy3UYCg="
+let uploadScriptHash = "sha256-3DiokJOz7/URRq1NgvQiYYhdnufv9uk5E4gaT+MOCkU="

@@ -3,17 +3,17 @@ import PosixAIO
 import Reactor
 import SystemPackage
 
-/// The file that has a line for each request.
+/// The access log, a file with one line for each request.
 ///
-/// Lines are written behind the requests' back. A log that can't be written, on a full disk or
-/// since the disk is too slow, costs lines, which are counted, and never an answer.
+/// Lines are written in the background. If the log cannot be written, because the disk is full or
+/// too slow, lines are dropped and counted; responses are not affected.
 final class AccessLog {
-  /// How long a log that could not be written rests before it is tried again.
+  /// The time after which a failed log is tried again.
   static let retryInterval = Duration.seconds(10)
 
   private enum State {
     case open(FileWriter)
-    /// Until `next`, lines are dropped; then the file is opened anew.
+    /// Lines are dropped until `next`; then the file is reopened.
     case failed(next: ContinuousClock.Instant)
     case reopening
     case closed
@@ -24,13 +24,13 @@ final class AccessLog {
   private let logger: Logger
   private var state: State
 
-  /// Whether the present trouble was told.
+  /// Whether the current failure was logged.
   private var hasComplained = false
 
-  /// The bytes of lines that are not in the file and never will be.
+  /// The bytes of dropped lines.
   private(set) var droppedByteCount: Int64 = 0
 
-  /// Makes the file if it is not there, and appends to it if it is.
+  /// Opens the file to append, and creates it if it does not exist.
   static func open(
     _ path: FilePath, on loop: EventLoop, _ logger: Logger,
     _ handler: @escaping (Result<AccessLog, FileError>) -> Void
@@ -40,7 +40,7 @@ final class AccessLog {
     }
   }
 
-  /// Less than the default: who asked for what is for the administrators alone.
+  /// Stricter than the default: only administrators may see which client requested which file.
   private static let permissions: FilePermissions = [.ownerReadWrite, .groupRead]
 
   private static func openFile(
@@ -57,7 +57,7 @@ final class AccessLog {
     state = .open(FileWriter(file))
   }
 
-  /// Has a line written soon.
+  /// Appends a line, which is written soon.
   func add(_ line: String) {
     switch state {
     case .open(let writer):
@@ -69,27 +69,27 @@ final class AccessLog {
       }
     case .failed(let next):
       drop(line)
-      if ContinuousClock.now >= next { openAnew() }
+      if ContinuousClock.now >= next { openAgain() }
     case .reopening, .closed:
       drop(line)
     }
   }
 
-  /// Goes on in a new file of the same name, after the old one was renamed.
+  /// Continues in a new file of the same name, after the old one was renamed.
   func reopen() {
     switch state {
     case .open(let writer):
       writer.reopen(path, permissions: Self.permissions) { [logger] result in
         if case .failure(let error) = result {
-          logger.error("the access log was not opened anew: \(error)")
+          logger.error("the access log was not reopened: \(error)")
         }
       }
-    case .failed: openAnew()
+    case .failed: openAgain()
     case .reopening, .closed: break
     }
   }
 
-  /// Writes what is left and closes the file.
+  /// Writes the remaining lines and closes the file.
   func close(_ handler: @escaping () -> Void) {
     guard case .open(let writer) = state else {
       state = .closed
@@ -98,7 +98,9 @@ final class AccessLog {
     }
     state = .closed
     writer.close { [logger] result in
-      if case .failure(let error) = result { logger.error("the access log is not whole: \(error)") }
+      if case .failure(let error) = result {
+        logger.error("the access log is incomplete: \(error)")
+      }
       handler()
     }
   }
@@ -109,11 +111,11 @@ final class AccessLog {
     droppedByteCount += Int64(line.utf8.count)
   }
 
-  /// Told once until a line could be written again, not for each line.
+  /// Logs a failure once, and again only after a line was written in between.
   private func failed(_ writer: FileWriter, _ error: FileError) {
     if writer.byteCountWritten > 0 { hasComplained = false }
     if !hasComplained {
-      logger.error("the access log cannot be written, and lines are dropped: \(error)")
+      logger.error("the access log cannot be written; lines are dropped: \(error)")
     }
     hasComplained = true
     droppedByteCount += Int64(writer.bufferedByteCount)
@@ -121,7 +123,7 @@ final class AccessLog {
     writer.close()
   }
 
-  private func openAnew() {
+  private func openAgain() {
     state = .reopening
     Self.openFile(path, on: loop) { [self] result in
       guard case .reopening = state else {
@@ -131,7 +133,7 @@ final class AccessLog {
       switch result {
       case .success(let file):
         state = .open(FileWriter(file))
-        // The last line may have been cut in the middle.
+        // The last line may be incomplete.
         add("\n")
       case .failure:
         state = .failed(next: .now + Self.retryInterval)

@@ -1,22 +1,22 @@
 import Reactor
 import ReactorHTTP
 
-/// A line of an access log, in the Combined Log Format that many tools read.
+/// A line of an access log, in the Combined Log Format that many tools parse.
 struct LogLine {
-  /// Of what a client wrote, this many bytes are logged of each of its texts.
+  /// The most bytes that are logged of each text from a client.
   static let maximumTextByteCount = 2048
 
-  /// Stands for a client that was gone before its answer began.
+  /// The status that is logged when the client left before its response began.
   static let lostClientStatus = 499
 
   private let record: HTTPServer.ResponseRecord
 
-  /// - Parameter record: Of a response that has ended.
+  /// - Parameter record: The record of a response that has ended.
   init(_ record: HTTPServer.ResponseRecord) {
     self.record = record
   }
 
-  /// The line, with its end.
+  /// The line, including its line end.
   func text(at date: HTTPDate) -> String {
     let outcome = record.outcome
     let status = outcome.status?.code ?? Self.lostClientStatus
@@ -28,13 +28,14 @@ struct LogLine {
       + "\"\(Self.escaped(referer))\" \"\(Self.escaped(userAgent))\"\n"
   }
 
-  /// As it came where it was refused.
+  /// The request line; for a refused request, the first line as received.
   private var requestLine: String {
     guard let request = record.request else { return record.refusedLine }
     return "\(request.method) \(request.target) HTTP/1.\(request.minorVersion)"
   }
 
-  /// Nothing that a client writes may end the line or its quotes, or speak to a terminal.
+  /// Escapes a text from a client, so it cannot end the line or its quotes, or send control codes
+  /// to a terminal.
   static func escaped(_ text: String) -> String {
     let digits = Array("0123456789abcdef".utf8)
     var escaped: [UInt8] = []
@@ -51,7 +52,7 @@ struct LogLine {
 }
 
 extension HTTPDate {
-  /// As in logs: "06/Nov/1994:08:49:37 +0000".
+  /// The date in the format of logs: "06/Nov/1994:08:49:37 +0000".
   fileprivate var logged: String {
     // "Sun, 06 Nov 1994 08:49:37 GMT"
     let words = description.split(separator: " ")

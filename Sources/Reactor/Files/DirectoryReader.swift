@@ -32,7 +32,9 @@ public final class DirectoryReader: @unchecked Sendable {
   /// - Parameter handler: Gets the entries, without `.` and `..`, in no order; none at the end. A
   ///   name that comes or goes while the directory is read may be among them or not.
   public func next(_ handler: @escaping (Result<[Directory.Entry], FileError>) -> Void) {
-    directory.core.checkThread()
+    if let refusal = directory.core.refusal {
+      return directory.core.refuse(.list, directory.path, refusal, handler)
+    }
     let opened: DirectoryStream?
     switch state {
     case .unopened: opened = nil

@@ -39,9 +39,9 @@ extension LoopCore {
   }
 
   /// Starts a request of the queue that has no buffer, or reports why it was refused.
-  func starting<Value>(
+  func starting(
     _ operation: FileError.Operation, _ path: FilePath,
-    _ handler: @escaping (Result<Value, FileError>) -> Void,
+    _ handler: @escaping CompletionQueue.SyncHandler,
     _ start: () throws(Errno) -> RequestID
   ) -> RequestID {
     do throws(Errno) {

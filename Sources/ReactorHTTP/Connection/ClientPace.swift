@@ -1,11 +1,11 @@
 internal import Reactor
 
-/// What a connection does as far as its client's pace is concerned.
+/// The step that a connection waits for, for measuring the pace of its client.
 struct ClientActivity: Equatable {
   enum Kind {
     /// Waits for the first byte of a request.
     case idle
-    /// Waits for the rest of a head, or for a body that somebody has asked for.
+    /// Waits for the rest of a head, or for a body that is being read.
     case receiving
     /// Waits for the client to take a response.
     case sending
@@ -14,17 +14,17 @@ struct ClientActivity: Equatable {
   }
 
   var kind: Kind
-  /// Tells one activity from the next of its kind: a request, or all that is sent until nothing
-  /// waits.
+  /// Distinguishes two activities of one kind: the number of the request, or of times that the
+  /// output has drained.
   var number: Int
 }
 
-/// How long a client takes for what it does.
+/// Measures how fast a client sends and receives.
 ///
-/// The server looks at its busy connections once in a while, and only then asks the clock: most
-/// requests are through by then, and cost nothing.
+/// The server checks its busy connections periodically and reads the clock only then. Most requests
+/// finish between two checks, so they cost nothing.
 struct ClientPace {
-  /// So much the kernel of a client may take while nobody reads there.
+  /// The number of bytes that the kernel of a client may accept before the client reads.
   private static let byteCountOfReader = 1024 * 1024
 
   private var activity = ClientActivity(kind: .none, number: 0)
@@ -33,12 +33,12 @@ struct ClientPace {
   private var lastByteCount: Int64 = 0
   private var lastMove = ContinuousClock.now
 
-  /// Whether the client takes longer than it may.
+  /// Whether the client has exceeded one of its time limits.
   ///
   /// - Parameters:
-  ///   - byteCount: What has moved so far on the connection, in the activity's direction.
-  ///   - startByteCount: What of that had moved before the activity, which nobody may have looked
-  ///     at since.
+  ///   - byteCount: The bytes moved so far on the connection, in the direction of the activity.
+  ///   - startByteCount: The part of `byteCount` that had moved before the activity began. No check
+  ///     may have seen that value.
   mutating func isTooSlow(
     _ now: ContinuousClock.Instant, _ activity: ClientActivity, byteCount: Int64,
     from startByteCount: Int64, _ limits: HTTPServer.Configuration
@@ -55,7 +55,7 @@ struct ClientPace {
     let moved = byteCount - self.startByteCount
     switch activity.kind {
     case .none: return false
-    // Empty lines are no request.
+    // Empty lines do not count as a request.
     case .idle: return elapsed > limits.inactivityTimeout
     case .receiving:
       let earned = Duration.seconds(moved / Int64(limits.minimumRequestByteRate))
@@ -68,7 +68,7 @@ struct ClientPace {
     }
   }
 
-  /// When the next look at an idle connection makes sense.
+  /// When an idle connection should be checked next.
   func idleDeadline(_ limits: HTTPServer.Configuration) -> ContinuousClock.Instant {
     start + limits.inactivityTimeout
   }

@@ -1,26 +1,26 @@
 internal import PosixAIO
 internal import Reactor
 
-/// A request and its response: the part of a response writer that the connection knows.
+/// A request and its response, as the connection sees them.
 ///
-/// It begins with the request's head, and ends when the kernel has taken the last byte of the
-/// response, or the connection has ended before. The next request of the connection may begin when
-/// the response is written; so a connection may have several that wait to be sent, and one at most
-/// that is being written.
+/// An exchange begins with the head of its request. It ends when the kernel has taken the last byte
+/// of the response, or when the connection ends first. The next request of the connection may begin
+/// once the response is written. A connection may therefore have several exchanges that wait to be
+/// sent, but at most one that is being written.
 final class Exchange {
   private enum Phase {
     case waiting
     case streaming(remaining: Int64?, Framing)
     case written
-    /// The connection is about to be closed in the middle of the response.
+    /// The connection is about to be closed before the response is complete.
     case cut
   }
 
-  /// How the pieces of a body go out.
+  /// How the pieces of a body are sent.
   private enum Framing {
     case plain
     case chunked
-    /// Not at all: `HEAD`, and statuses without a body.
+    /// Not sent: `HEAD`, and statuses without a body.
     case omitted
   }
 
@@ -30,27 +30,27 @@ final class Exchange {
     case lost
   }
 
-  /// What the response depends on.
+  /// The properties of a request that its response depends on.
   struct Terms {
     let method: HTTPMethod?
     let minorVersion: Int
-    /// Whether the client wants the connection to go on.
+    /// Whether the client keeps the connection open.
     let keepsAlive: Bool
 
     var isHead: Bool { method == .head }
 
-    /// Whether a response has content, as far as its status says. What follows the head of a tunnel
-    /// is no content (RFC 9110, 9.3.6).
+    /// Whether a response of this status has content. The bytes after the head of a tunnel are not
+    /// content (RFC 9110, 9.3.6).
     func allowContent(_ status: HTTPStatus) -> Bool {
       status.allowsBody && !(method == .connect && status.code < 300)
     }
   }
 
-  /// Nil for a request that was refused before its head was understood.
+  /// Nil if the request was refused before its head was parsed.
   let request: HTTPServer.Request?
-  /// Nil where there is none.
+  /// Nil if there is none.
   let body: HTTPServer.RequestBody?
-  /// What a refused request begins with.
+  /// The first line of a refused request.
   let refusedLine: String
   let peerAddress: SocketAddress
   private let core: LoopCore
@@ -62,17 +62,17 @@ final class Exchange {
   private var lossAction: (() -> Void)?
   private var endAction: ((HTTPServer.ResponseWriter.Outcome) -> Void)?
 
-  /// Where the body begins in what the connection sends, unless it goes out in chunks.
+  /// The offset of the body in the output of the connection; nil for a chunked body.
   private var bodyStart: Int64?
-  /// What the kernel has taken of the body.
+  /// The bytes of the body that the kernel has taken.
   private var bodyByteCount: Int64 = 0
-  /// Why a file could not be sent.
+  /// Why sending a file failed.
   private var fileFailure: PumpError.Reason?
 
-  /// Whether the connection ends behind this response.
+  /// Whether the connection ends after this response.
   private(set) var endsConnection = false
-  /// Where the response ends in what the connection sends; set when it is written. Never reached
-  /// where it was written to a connection that is closed already.
+  /// The offset of the end of the response in the output of the connection; set when the response
+  /// is written. It is never reached if the connection was already closed by then.
   private(set) var end: Int64 = 0
 
   init(
@@ -92,12 +92,12 @@ final class Exchange {
     if case .waiting = phase { false } else { true }
   }
 
-  /// Whether nothing more will be written.
+  /// Whether the response is complete.
   var isWritten: Bool {
     if case .written = phase { true } else { false }
   }
 
-  /// Whether what is written now goes nowhere.
+  /// Whether anything written from now on is discarded.
   private var isLost: Bool {
     if case .cut = phase { true } else { fate == .lost }
   }
@@ -144,7 +144,7 @@ final class Exchange {
     if isBodySent, !isChunked { bodyStart = connection.output.writtenByteCount }
   }
 
-  /// The memory of a head has room for a body of at most so many bytes.
+  /// A body of at most this many bytes fits into the memory of the head.
   private static let smallByteCount: Int64 = 16 * 1024
 
   func write(
@@ -155,7 +155,7 @@ final class Exchange {
     let framing = countDown(Int64(byteCount))
     guard framing != .omitted, let connection = openConnection else {
       let held = Held(buffer)
-      return afterThis { [self] in
+      return afterThisCall { [self] in
         guard let buffer = held.take() else { return }
         whenSent(isLost ? .connectionLost : .sent, buffer)
       }
@@ -177,7 +177,7 @@ final class Exchange {
     let framing = countDown(byteCount)
     guard framing != .omitted, let connection = openConnection else {
       guard let whenSent else { return }
-      return afterThis { [self] in
+      return afterThisCall { [self] in
         whenSent(isLost ? .failure(.ofLostConnection) : .success(byteCount))
       }
     }
@@ -199,10 +199,9 @@ final class Exchange {
   func finish() {
     if case .cut = phase { return }
     guard case .streaming(let remaining, let framing) = phase else {
-      trap(
-        "ResponseWriter: end is for a response that was started and has not ended")
+      trap("ResponseWriter: end must follow start, once")
     }
-    // The client was promised more; only a broken connection can tell it.
+    // The client expects more bytes; only a broken connection can signal that they will not come.
     if framing != .omitted, let remaining, remaining > 0 { return cut() }
     guard let connection = openConnection else { return phase = .written }
     if framing == .chunked { connection.output.write("0\r\n\r\n") }
@@ -211,7 +210,7 @@ final class Exchange {
 
   func cut() {
     if case .written = phase { return }
-    // It ends already, and whoever wants to know is about to be told.
+    // The connection is already ending, and its end is about to be reported.
     if connection?.closeReason != nil { return }
     phase = .cut
     _ = lossAction.take()
@@ -224,7 +223,7 @@ final class Exchange {
       if case .cut = phase { return }
       _ = lossAction.exchange(for: action)
     case .sent: break
-    case .lost: afterThis(action)
+    case .lost: afterThisCall(action)
     }
   }
 
@@ -234,13 +233,13 @@ final class Exchange {
       return
     }
     let outcome = outcome
-    afterThis { action(outcome) }
+    afterThisCall { action(outcome) }
   }
 
-  /// The handler let go of its writer.
+  /// The handler released its writer.
   func abandoned() {
     switch phase {
-    // It is about to be told.
+    // The end of the connection is about to be reported.
     case .waiting where connection?.closeReason != nil: break
     case .waiting:
       let status = body?.failure?.status ?? .internalServerError
@@ -260,10 +259,10 @@ final class Exchange {
     tellEnd()
   }
 
-  /// A range of a file could not be sent whole, and nothing can follow it.
+  /// Sending a range of a file failed, so nothing can follow it.
   func fileFailed(_ reason: PumpError.Reason) {
     fileFailure = reason
-    // The client was promised more.
+    // The client expects more bytes.
     connection?.abortLater()
   }
 
@@ -297,7 +296,7 @@ final class Exchange {
 }
 
 extension Exchange {
-  /// What a response is written to; nil when it is out, or the client is gone.
+  /// The connection to write to; nil once the response is sent or the client is gone.
   private var openConnection: ServerConnection? {
     guard case .open = fate else { return nil }
     connection?.checkThread()
@@ -307,12 +306,12 @@ extension Exchange {
   private func check(
     _ status: HTTPStatus, _ headers: HeaderFields
   ) -> HeaderFields.Notable {
-    require(!isStarted, "ResponseWriter: a request is answered once")
-    require(status.code >= 200, "ResponseWriter: a response's status is 200 or more")
+    require(!isStarted, "ResponseWriter: a request has one response")
+    require(status.code >= 200, "ResponseWriter: the status of a response is 200 or more")
     let notable = headers.notable
     require(
       notable.isDisjoint(with: [.contentLength, .transferEncoding]),
-      "ResponseWriter: the length of a response is set by the writer, not by its header fields")
+      "ResponseWriter: the writer sets the length of a response, not its header fields")
     self.status = status
     return notable
   }
@@ -326,7 +325,7 @@ extension Exchange {
       notable.contains(.connection) && headers.connectionIsToClose
     endsConnection =
       isClosedByHandler || !terms.keepsAlive
-      || connection.mustEnd(behind: self, isWhole: isWhole)
+      || connection.mustEnd(after: self, isWhole: isWhole)
     if case .connection = framing { endsConnection = true }
     let headers = endsConnection && notable.contains(.connection) ? headers.toClose : headers
     connection.watchPace()
@@ -351,19 +350,19 @@ extension Exchange {
     connection.responseWritten(self)
   }
 
-  /// Has the loop make a call after what it is doing.
-  private func afterThis(_ call: @escaping () -> Void) {
+  /// Makes the call once the current call of the loop has returned.
+  private func afterThisCall(_ call: @escaping () -> Void) {
     core.complete(call)
   }
 
-  /// Takes a piece off the announced length; tells how its bytes go out.
+  /// Subtracts a piece from the content length and returns how its bytes are sent.
   private func countDown(_ byteCount: Int64) -> Framing {
     guard case .streaming(let remaining, let framing) = phase else {
       if case .cut = phase { return .omitted }
-      trap("ResponseWriter: write comes between start and end")
+      trap("ResponseWriter: write must come between start and end")
     }
     if let remaining {
-      require(byteCount <= remaining, "ResponseWriter: more bytes than the content length")
+      require(byteCount <= remaining, "ResponseWriter: the body is longer than its content length")
       phase = .streaming(remaining: remaining - byteCount, framing)
     }
     return framing

@@ -1,38 +1,39 @@
 internal import Glibc
 
-/// How the end of a response's body is told.
+/// How a client finds the end of the body of a response.
 enum ResponseFraming {
-  /// By its length, which the header gives; nil for a status that has no body.
+  /// By its length, which the header states; nil for a status without a body.
   case length(Int64?)
   case chunked
   /// By the end of the connection, for clients of HTTP/1.0.
   case connection
 }
 
-/// Status line and header of a response, as they go over the wire.
+/// The status line and header of a response, as they are sent.
 struct ResponseHead {
   let status: HTTPStatus
   let headers: HeaderFields
-  /// Whether these say when.
+  /// Whether `headers` has a `Date`.
   let hasDate: Bool
   let framing: ResponseFraming
-  /// What the head says of the connection's future; nil for what goes without saying.
+  /// The value of the `Connection` field; nil if the default applies.
   let connection: StaticString?
 }
 
-/// The memory in which a server's connections write heads, and what many heads begin with.
+/// The memory that a server's connections write heads into, and the bytes that many heads begin
+/// with.
 final class HeadMemory {
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
   private var memory: [UInt8] = []
-  /// The status line of the last response, and after it the date line of its second.
+  /// The status line of the last response, followed by the date line of its second.
   private var start: [UInt8] = []
   private var startStatus: HTTPStatus?
   private var startSecond: time_t = .min
   private var statusLineByteCount = 0
 
-  /// Lends a head as it goes over the wire.
+  /// Calls `body` with the bytes of a head.
   func withBytes(of head: ResponseHead, _ body: (Span<UInt8>) -> Void) {
     updateStart(head.status)
     var bytes = takeMemory()
@@ -56,7 +57,7 @@ final class HeadMemory {
     memory = bytes
   }
 
-  /// Lends the line that a chunk begins with.
+  /// Calls `body` with the line that begins a chunk.
   func withChunkSize(_ byteCount: Int, _ body: (Span<UInt8>) -> Void) {
     var bytes = takeMemory()
     bytes.append(String(byteCount, radix: 16).utf8Span.span)
@@ -88,14 +89,14 @@ final class HeadMemory {
 }
 
 extension [UInt8] {
-  /// Adds a text in UTF-8.
+  /// Appends a text in UTF-8.
   fileprivate mutating func append(_ text: StaticString) {
     text.withUTF8Buffer { unsafe append(contentsOf: $0) }
   }
 
-  /// Adds a number of 0 or more in digits, without a text in between.
+  /// Appends a number of 0 or more in decimal, without making a string.
   fileprivate mutating func append(decimal number: Int64) {
-    // Of Int64's largest number.
+    // The number of digits of `Int64.max`.
     var digits = InlineArray<19, UInt8>(repeating: 0)
     var start = digits.count
     var rest = number

@@ -2,7 +2,7 @@ internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
-/// What a connection sends: heads, texts, buffers and ranges of files, in order.
+/// Writes the output of a connection: heads, texts, buffers and ranges of files, in order.
 struct ResponseOutput {
   private let connection: Connection
   private let heads: HeadMemory
@@ -12,20 +12,21 @@ struct ResponseOutput {
     self.heads = heads
   }
 
-  /// All bytes that were written so far.
+  /// The number of bytes written so far.
   var writtenByteCount: Int64 {
     var count = sentByteCount
     count.add(Int64(connection.unsentByteCount))
     return count
   }
 
-  /// Of those, what the kernel has taken.
+  /// The number of those bytes that the kernel has taken.
   var sentByteCount: Int64 { connection.sentByteCount }
 
-  /// Whether what is written will be sent, as far as the client takes it.
+  /// Whether bytes written now are sent, as long as the client accepts them.
   var isOpen: Bool { connection.acceptsBytes }
 
-  /// - Parameter followingByteCount: How many bytes are likely to be copied after the head.
+  /// - Parameter followingByteCount: The number of bytes that are likely to be copied after the
+  ///   head.
   func write(_ head: ResponseHead, followingByteCount: Int) {
     heads.withBytes(of: head) { bytes in
       write(bytes, followingByteCount: followingByteCount)
@@ -36,7 +37,7 @@ struct ResponseOutput {
     text.withUTF8Buffer { text in unsafe write(Span(_unsafeElements: text)) }
   }
 
-  /// Begins a chunk of so many bytes.
+  /// Begins a chunk of `byteCount` bytes.
   func writeChunkSize(_ byteCount: Int) {
     heads.withChunkSize(byteCount) { bytes in write(bytes) }
   }
@@ -45,7 +46,7 @@ struct ResponseOutput {
     attempt { () throws(Errno) in try connection.write(bytes) }
   }
 
-  /// - Parameter whenSent: Gets the buffer back, and whether it was sent.
+  /// - Parameter whenSent: Receives the buffer, and whether it was sent.
   func write(
     _ buffer: consuming IOBuffer, _ whenSent: @escaping (Bool, consuming IOBuffer) -> Void
   ) {
@@ -64,7 +65,8 @@ struct ResponseOutput {
     }
   }
 
-  /// A connection that is about to tell of its end takes nothing, and whoever writes is told by it.
+  /// A connection that is about to report its end accepts nothing; the writers learn of it from
+  /// that report.
   private func attempt(_ write: () throws(Errno) -> Void) {
     do throws(Errno) {
       try write()

@@ -2,44 +2,45 @@ public import PosixAIO
 public import Reactor
 
 extension HTTPServer {
-  /// The means to respond to one request, now or later.
+  /// Responds to one request, immediately or later.
   ///
-  /// A small response is sent by ``send(_:headers:body:)``. A large one is streamed:
+  /// Send a small response with ``send(_:headers:body:)``. Stream a large one: call
   /// ``start(_:headers:contentLength:)``, then ``write(_:_:)`` and ``write(_:_:whenSent:)``, then
-  /// ``end()``. The socket gets what was written at the end of the loop's turn.
+  /// ``end()``. The loop passes the written bytes to the socket at the end of its turn.
   ///
-  /// A writer that its last holder releases without a response responds 500; or, where the body of
-  /// the request has failed, what ``HTTPServer/RequestBody/Failure/status`` says. One that is
-  /// released between `start` and `end` cuts the connection, so that the client can tell.
+  /// A writer that is released before its response begins sends a 500, or the status of
+  /// ``HTTPServer/RequestBody/Failure/status`` if the request's body has failed. A writer that is
+  /// released between `start` and `end` closes the connection, so the client can tell that the
+  /// response is incomplete.
   ///
-  /// When the client is gone, all calls stay allowed and do nothing; pieces come back as
-  /// ``Delivery/connectionLost``. A client that closed only its sending side still gets its
+  /// After the client is gone, all calls are still allowed and do nothing; pieces complete with
+  /// ``Delivery/connectionLost``. A client that closes only its sending side still gets its
   /// response.
   ///
   /// Calls in the wrong order are bugs of the handler, and trap.
   public final class ResponseWriter {
-    /// What became of a piece.
+    /// The outcome of a piece.
     public enum Delivery: Sendable {
-      /// The kernel has taken all its bytes. Whether the client will read them nobody knows.
+      /// The kernel has taken all bytes of the piece. The client may still not read them.
       case sent
 
-      /// The connection ended before.
+      /// The connection ended first.
       case connectionLost
     }
 
-    /// What became of a response.
+    /// The outcome of a response.
     public struct Outcome: Sendable {
-      /// Nil if the connection ended before the response began.
+      /// The status; nil if the connection ended before the response began.
       public let status: HTTPStatus?
 
-      /// The bytes of the body that the kernel has taken: by whole pieces where a response in
-      /// chunks was broken off, else exact.
+      /// The bytes of the body that the kernel has taken. The count is exact, except for a chunked
+      /// response that was cut off: there it counts whole pieces only.
       public let bodyByteCount: Int64
 
-      /// Whether the kernel has taken all of it, and neither side ended the connection before.
+      /// Whether the kernel has taken the whole response before either side ended the connection.
       public let isComplete: Bool
 
-      /// Why a range of a file could not be sent, which has cut the connection; nil if none failed.
+      /// Why sending a range of a file failed, which closed the connection; nil if none failed.
       public let fileFailure: PumpError.Reason?
     }
 
@@ -57,9 +58,10 @@ extension HTTPServer {
     ///
     /// - Parameters:
     ///   - status: 200 or more.
-    ///   - headers: Without `Content-Length` and `Transfer-Encoding`. A `Connection: close` has the
-    ///     connection closed behind the response.
-    ///   - body: Copied. To `HEAD` only its length is sent; with 204 and 304, nothing of it.
+    ///   - headers: Must not include `Content-Length` or `Transfer-Encoding`. `Connection: close`
+    ///     closes the connection after the response.
+    ///   - body: The bytes, which are copied. A response to `HEAD` has only their length; with 204
+    ///     and 304, they are not sent and have no length.
     public func send(
       _ status: HTTPStatus, headers: HeaderFields = [:],
       body: some Collection<UInt8> = EmptyCollection<UInt8>()
@@ -72,11 +74,11 @@ extension HTTPServer {
     /// - Parameters:
     ///   - status: 200 or more.
     ///   - headers: As for ``send(_:headers:body:)``.
-    ///   - contentLength: The bytes that will be written, 0 or more. Nil has them sent in chunks,
-    ///     or to a client of HTTP/1.0 up to the connection's end.
+    ///   - contentLength: The bytes that will be written, 0 or more. Nil sends them chunked, or
+    ///     until the end of the connection to a client of HTTP/1.0.
     ///
-    /// To `HEAD`, and with 204 and 304, pieces may be written and are not sent; for `HEAD` the
-    /// content length is, so the same code answers `GET` and `HEAD`.
+    /// For `HEAD`, and with 204 and 304, written pieces are not sent. For `HEAD` the content length
+    /// is sent, so the same code serves `GET` and `HEAD`.
     public func start(_ status: HTTPStatus, headers: HeaderFields = [:], contentLength: Int64?) {
       exchange.start(status, headers, contentLength: contentLength)
     }
@@ -84,12 +86,12 @@ extension HTTPServer {
     /// Sends the valid bytes of a buffer, without copying them.
     ///
     /// - Parameters:
-    ///   - buffer: At most what is left of the content length.
-    ///   - whenSent: Gets the buffer back, to be filled again: called exactly once, by the loop,
-    ///     never from inside this call. Write the next piece here, and memory stays bounded by the
-    ///     pieces that are under way, however slow the client is.
+    ///   - buffer: The bytes, at most the rest of the content length.
+    ///   - whenSent: Receives the buffer, which may then be filled again. The loop calls it exactly
+    ///     once, never from inside this call. If you write the next piece here, the pieces in
+    ///     flight bound the memory, however slow the client is.
     ///
-    /// Pieces may be written before the one before is sent.
+    /// Further pieces may be written before a piece is sent.
     public func write(
       _ buffer: consuming IOBuffer,
       _ whenSent: @escaping (Delivery, consuming IOBuffer) -> Void
@@ -97,15 +99,16 @@ extension HTTPServer {
       exchange.write(buffer, whenSent)
     }
 
-    /// Sends bytes of a file, in order with the other pieces: from the page cache without a copy
-    /// where they are there, else by asynchronous reads.
+    /// Sends bytes of a file, in order with the other pieces. Bytes in the page cache are sent
+    /// without a copy; others are read asynchronously.
     ///
     /// - Parameters:
-    ///   - file: Of the same loop, open for reading. It may be closed right after this call.
-    ///   - range: In bytes from the file's start, at most what is left of the content length.
-    ///   - whenSent: Called exactly once, by the loop, never from inside this call: with the bytes
-    ///     that were sent, or why it was not all of them. A file that has become shorter, or can't
-    ///     be read, cuts the connection.
+    ///   - file: A file of the same loop, open for reading. It may be closed right after this call.
+    ///   - range: Offsets in bytes from the start of the file; at most the rest of the content
+    ///     length.
+    ///   - whenSent: The loop calls it exactly once, never from inside this call, with the number
+    ///     of bytes sent or the error. If the file has become shorter or cannot be read, the
+    ///     connection is closed.
     public func write(
       _ file: File, _ range: Range<Int64>,
       whenSent: ((Result<Int64, PumpError>) -> Void)? = nil
@@ -115,40 +118,40 @@ extension HTTPServer {
 
     /// Ends a response that was started.
     ///
-    /// Where fewer bytes were written than its content length says, the connection is cut, as by
+    /// If fewer bytes were written than the content length, the connection is closed as by
     /// ``cut()``.
     public func end() {
       exchange.finish()
     }
 
-    /// Closes the connection, so that the client can tell that its response is not whole.
+    /// Closes the connection, so the client can tell that its response is incomplete.
     ///
-    /// For a failure behind ``start(_:headers:contentLength:)``. Where that had no length, a client
-    /// of HTTP/1.0 can't tell after all. What was written before is sent as far as the socket takes
-    /// it at once; other pieces come back as ``Delivery/connectionLost``. Does nothing once the
-    /// response is written.
+    /// Use this for a failure after ``start(_:headers:contentLength:)``. A client of HTTP/1.0
+    /// cannot tell if the response has no content length. Bytes written earlier are sent as far as
+    /// the socket accepts them immediately; other pieces complete with ``Delivery/connectionLost``.
+    /// Does nothing once the response is written.
     public func cut() {
       exchange.cut()
     }
 
-    /// Has `action` called once by the loop when the connection ends before the response is out,
-    /// also if that has happened already; replaces the action of an earlier call. Not called behind
+    /// Calls `action` once if the connection ends before the response is sent, including when it
+    /// has already ended. Replaces the action of an earlier call. The action is not called after
     /// ``cut()``.
     ///
-    /// - Parameter action: Never called from inside this call.
+    /// - Parameter action: Called by the loop, never from inside this call.
     public func onConnectionLost(_ action: @escaping () -> Void) {
       exchange.onConnectionLost(action)
     }
 
-    /// Has `action` called once by the loop when the response is out or the connection has ended;
-    /// replaces the action of an earlier call that was not called yet.
+    /// Calls `action` once when the response is sent or the connection has ended. Replaces the
+    /// action of an earlier call, unless that has already run.
     ///
-    /// - Parameter action: Never called from inside this call.
+    /// - Parameter action: Called by the loop, never from inside this call.
     public func onEnd(_ action: @escaping (Outcome) -> Void) {
       exchange.onEnd(action)
     }
 
-    /// Whether the connection has ended before the response was out.
+    /// Whether the connection ended before the response was sent.
     public var isConnectionLost: Bool { exchange.fate == .lost }
 
     /// Whether a response was sent or started.

@@ -2,40 +2,40 @@ internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
-/// A client's connection to a server: reads requests one after the other, and sends their
-/// responses in the same order.
+/// The connection of a client: reads requests one after another and sends their responses in the
+/// same order.
 ///
-/// A request is read when the response to the one before is written and that one's body is through.
-/// What a client sends ahead waits in the connection's input, up to its high-water mark, and then
-/// in the kernel.
+/// The next request is read once the previous response is written and the previous body is read or
+/// dropped. Bytes that a client sends earlier wait in the input of the connection, up to its
+/// high-water mark, and then in the kernel.
 @safe
 final class ServerConnection {
   private enum Phase {
-    /// Reads a head or waits for one.
+    /// Reads or waits for a head.
     case head
     /// Has a request in progress.
     case exchange(Exchange)
-    /// Sends what is written and closes, or is closed.
+    /// Sends the remaining output and closes, or is closed.
     case over
   }
 
-  /// What is done for one connection before others get their turn: requests and pieces of bodies.
+  /// The steps for one connection per turn: requests and pieces of bodies.
   private static let stepsPerTurn = 16
 
-  /// The most bytes of responses that may wait when another request is begun.
+  /// The most bytes of unsent responses with which another request begins.
   private static let outputLimitForNext = 256 * 1024
 
-  /// The most responses that may wait when another request is begun: each keeps the head of its
+  /// The most unsent responses with which another request begins. Each one keeps the head of its
   /// request, which may be as long as a hundred responses.
   private static let unsentLimitForNext = 64
 
   let core: LoopCore
   private let connection: Connection
-  /// Looks at this connection, among others.
+  /// Checks this connection, among others.
   private let looks: RecurringLook
-  /// Where responses are written to.
+  /// The output for responses.
   let output: ResponseOutput
-  /// Nil once the server goes.
+  /// Nil once the server is gone.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
@@ -46,7 +46,7 @@ final class ServerConnection {
   #endif
   private var parser: HeadParser
   private var phase = Phase.head
-  /// Those that are written and not sent.
+  /// Exchanges whose response is written but not sent.
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
@@ -55,11 +55,11 @@ final class ServerConnection {
   private var isProceedingLater = false
   private var pace = ClientPace()
   private var requestCount = 0
-  /// How often all that was written had been sent, and what that was.
+  /// How many times the output has drained, and the bytes sent by the last time.
   private var drainCount = 0
   private var sentBeforeSending: Int64 = 0
 
-  /// All bytes of requests that were taken from the connection so far.
+  /// The bytes of requests consumed so far.
   private var consumedByteCount: Int64 = 0
 
   init(_ connection: Connection, _ server: HTTPServer) {
@@ -81,8 +81,8 @@ final class ServerConnection {
 
   // MARK: - Requests
 
-  /// Does what can be done with what has arrived. Calls the user, and so is never called from
-  /// inside a call of theirs.
+  /// Processes the input that has arrived. This calls the handler, so it is never called from
+  /// inside a call of the handler.
   private func proceed() {
     guard !isProceeding else { return }
     isProceeding = true
@@ -93,7 +93,7 @@ final class ServerConnection {
     watchPace()
   }
 
-  /// Goes on in the next turn, when whoever calls this has returned.
+  /// Calls ``proceed()`` in the next turn, after the current callers have returned.
   func proceedLater() {
     if isProceeding || isProceedingLater { return }
     isProceedingLater = true
@@ -105,7 +105,8 @@ final class ServerConnection {
 
   /// - Returns: Whether there may be more to do.
   private func step() -> Bool {
-    // The user may have ended it a moment ago. Its input is gone, and it is about to tell.
+    // The handler may have just ended the connection. Its input is gone, and its end is about to be
+    // reported.
     guard connection.endReason == nil else { return false }
     switch phase {
     case .over: return false
@@ -130,7 +131,7 @@ final class ServerConnection {
         try parser.parse(bytes)
       }
       guard let head else {
-        // After the last request, or in the middle of one that nobody can respond to.
+        // The input ended after the last request, or inside an incomplete one.
         if connection.hasEnded { closeGracefully() }
         return false
       }
@@ -165,7 +166,7 @@ final class ServerConnection {
     }
   }
 
-  /// Responds to what is no request, and closes.
+  /// Responds to an invalid request and closes the connection.
   private func refuse(_ error: RequestError) {
     guard let server else { return }
     let line = connection.withUnreadBytes { Self.firstLine($0) }
@@ -191,7 +192,7 @@ final class ServerConnection {
     return String(decoding: line, as: UTF8.self)
   }
 
-  /// The response is written; perhaps the body is not through.
+  /// The response is written; its request body may be unread.
   private func finish(_ exchange: Exchange) -> Bool {
     if exchange.endsConnection, exchange.body?.isBeingRead != true {
       closeGracefully()
@@ -212,23 +213,23 @@ final class ServerConnection {
     }
   }
 
-  /// Whether the connection can't go on behind a response that begins now.
-  func mustEnd(behind exchange: Exchange, isWhole: Bool) -> Bool {
+  /// Whether the connection must end after a response that begins now.
+  func mustEnd(after exchange: Exchange, isWhole: Bool) -> Bool {
     guard let server, !server.isShuttingDown, exchange.request != nil else { return true }
     return exchange.body?.endsConnection(isWhole: isWhole) ?? false
   }
 
-  /// The last byte of a response is written, perhaps by the handler in the middle of its call.
+  /// The last byte of a response is written, possibly from inside a call of the handler.
   func responseWritten(_ exchange: Exchange) {
     unsent.append(exchange)
-    // Its bytes may have been sent before its end was known, and no progress tells it then.
+    // Its bytes may have been sent before its end was known. Then no progress reports it.
     if exchange.end <= connection.sentByteCount { core.later { [self] in outputProgressed() } }
     looks.wantSoon()
     if isProceeding { return }
     if exchange.endsConnection {
       return exchange.body?.isBeingRead == true ? proceedLater() : closeGracefully()
     }
-    // As a rule there is nothing more to do, and so no need to come back in another turn.
+    // Usually there is nothing more to do, so no further turn is needed.
     if exchange.request != nil, exchange.body?.isThrough ?? true,
       connection.inputByteCount == 0, !connection.hasEnded
     {
@@ -239,12 +240,12 @@ final class ServerConnection {
   }
 
   private func closeGracefully() {
-    // Nothing more of it is read, and whoever waits for it, or will, is told so by the loop.
+    // No more of the body is read. The loop reports that to its current and later readers.
     if case .exchange(let exchange) = phase, let body = exchange.body, !body.isThrough {
       core.later { body.connectionClosed(.local) }
     }
     phase = .over
-    // The pace of the client bounds it, as long as there is a server to look at that.
+    // The time limits for the client bound this, as long as a server checks them.
     if server == nil { connection.close() } else { connection.closeWhenSent() }
   }
 
@@ -263,7 +264,7 @@ final class ServerConnection {
     if case .head = phase, connection.inputByteCount > 0 || connection.hasEnded { proceed() }
   }
 
-  /// A range of a file could not be sent. It belongs to the first response that is not sent.
+  /// Sending a range of a file failed. The range belongs to the first unsent response.
   private func outputFailed(_ reason: PumpError.Reason) {
     if let exchange = unsent.first {
       exchange.fileFailed(reason)
@@ -274,7 +275,7 @@ final class ServerConnection {
 
   // MARK: - The body of the request in progress
 
-  /// Shows what is unread; the body says how much of it is consumed.
+  /// Calls `body` with the unread bytes; it returns how many of them it consumed.
   func consume(_ body: (RawSpan) -> Int) {
     connection.consume { bytes in
       let count = body(bytes)
@@ -283,13 +284,13 @@ final class ServerConnection {
     }
   }
 
-  /// Somebody waits for the body's next bytes.
+  /// A reader waits for the next bytes of the body.
   func bodyIsAwaited(isReadable: Bool) {
     if isReadable || connection.inputByteCount > 0 || connection.hasEnded { proceedLater() }
     watchPace()
   }
 
-  /// Nobody reads the body any more; where the response is written, the next request is due.
+  /// The body is no longer read. If the response is written, the next request can begin.
   func bodyIsThrough() {
     if case .exchange(let exchange) = phase, exchange.isWritten { proceedLater() }
   }
@@ -297,7 +298,7 @@ final class ServerConnection {
   var inputHasEnded: Bool { connection.hasEnded }
   var closeReason: Connection.CloseReason? { connection.endReason }
 
-  /// Tells the client to send its body, if nothing else was told.
+  /// Sends a 100 if the response has not begun.
   func sendContinue() {
     if case .exchange(let exchange) = phase, !exchange.isStarted {
       output.write("HTTP/1.1 100 Continue\r\n\r\n")
@@ -318,14 +319,14 @@ final class ServerConnection {
     return ClientActivity(kind: kind, number: kind == .sending ? drainCount : requestCount)
   }
 
-  /// Somebody waits for the client from now on.
+  /// The connection waits for the client from now on.
   func watchPace() {
     looks.wantSoon()
   }
 
-  /// Looks whether the client takes too long, and ends what it takes too long for.
+  /// Checks whether the client has exceeded a time limit, and ends the wait if so.
   ///
-  /// - Returns: When the next look makes sense; nil is never.
+  /// - Returns: When the next check is due; nil if none is needed.
   func look(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
     guard let limits = server?.configuration else { return nil }
     let activity = activity
@@ -357,26 +358,26 @@ final class ServerConnection {
 
   // MARK: - The end
 
-  /// Closes the connection behind what was written so far, as far as the socket takes it at once.
+  /// Closes the connection after sending the bytes that the socket accepts immediately.
   func abortLater() {
-    // The end of the turn, when it is sent, may be still to come.
+    // The output of this turn may not be sent yet; that happens at the end of the turn.
     core.later { [self] in abort() }
   }
 
-  /// The server has ended: what was written is sent, and the client heard out.
+  /// The server has ended: sends the remaining output, then lingers until the client closes.
   func serverHasEnded() {
     server = nil
     if case .over = phase { return }
     closeGracefully()
   }
 
-  /// Sends what the socket takes, and closes.
+  /// Sends the bytes that the socket accepts now, and closes.
   func abort() {
     connection.sendNow()
     connection.abort()
   }
 
-  /// The server goes, and is told nothing any more.
+  /// The server is being released.
   func serverIsGoing() {
     server = nil
     abort()
@@ -386,7 +387,7 @@ final class ServerConnection {
     let ended = phase
     phase = .over
     var lost: [Exchange] = []
-    // What was sent by then is sent.
+    // Bytes that were sent by now count as sent.
     outputProgressed()
     while let exchange = unsent.popFirst() { lost.append(exchange) }
     if case .exchange(let exchange) = ended, !exchange.isWritten { lost.append(exchange) }

@@ -1,22 +1,22 @@
-/// A moment as HTTP writes it, to the second: "Sun, 06 Nov 1994 08:49:37 GMT".
+/// A date with a precision of one second, as HTTP writes it: "Sun, 06 Nov 1994 08:49:37 GMT".
 public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// Seconds since 1970-01-01 00:00:00 UTC, leap seconds not counted; within the years 1 to 9999.
+  /// Seconds since 1970-01-01 00:00:00 UTC, without leap seconds; within the years 1 to 9999.
   public let secondsSinceEpoch: Int64
 
-  /// Makes a date from seconds since 1970, as in `st_mtime`.
+  /// Creates a date from seconds since 1970, as in `st_mtime`.
   ///
-  /// - Parameter secondsSinceEpoch: Years outside 1...9999, which HTTP can't write, become the
-  ///   nearest that it can.
+  /// - Parameter secondsSinceEpoch: The seconds. Dates outside the years 1...9999, which HTTP
+  ///   cannot write, become the nearest date inside.
   public init(secondsSinceEpoch: Int64) {
     self.secondsSinceEpoch = min(max(secondsSinceEpoch, Self.earliest), Self.latest)
   }
 
-  /// Reads a date in any of the three forms that RFC 9110, 5.6.7 wants read.
+  /// Parses a date in any of the three forms that RFC 9110, 5.6.7 requires recipients to accept.
   ///
-  /// - Parameter text: The date. For other text the result is nil.
+  /// - Parameter text: The date. The result is nil for any other text.
   public init?(_ text: String) {
     let words = text.split { " ,-:".contains($0) }.map(String.init)
-    // "Sun Nov  6 08:49:37 1994" has the year last; the two other forms have "GMT" there.
+    // "Sun Nov  6 08:49:37 1994" ends with the year; the other two forms end with "GMT".
     let isAsctime = words.count == 7
     guard isAsctime || (words.count == 8 && words[7] == "GMT") else { return nil }
     let (day, month, year) =
@@ -29,20 +29,20 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     else { return nil }
     let days = Self.days(year: year, month: month, day: day)
     self.init(secondsSinceEpoch: days * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2])
-    // A day that the month does not have comes out as another day.
+    // A day that the month does not have gives a different day.
     guard Self.civil(days: days).day == day else { return nil }
   }
 
-  /// Whether one is before the other.
+  /// Whether `left` is before `right`.
   ///
   /// - Parameters:
-  ///   - left: The one.
-  ///   - right: The other.
+  ///   - left: The first date.
+  ///   - right: The second date.
   public static func < (left: HTTPDate, right: HTTPDate) -> Bool {
     left.secondsSinceEpoch < right.secondsSinceEpoch
   }
 
-  /// The date in the form that RFC 9110 wants written (IMF-fixdate).
+  /// The date in the form that RFC 9110 requires senders to use (IMF-fixdate).
   public var description: String {
     let days = secondsSinceEpoch.flooredQuotient(86_400)
     let second = secondsSinceEpoch - days * 86_400
@@ -73,7 +73,7 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
   private static let earliest = days(year: 1, month: 1, day: 1) * 86_400
   private static let latest = days(year: 10_000, month: 1, day: 1) * 86_400 - 1
 
-  /// A year of four digits; one of two digits is taken as 1970 to 2069.
+  /// A year of four digits; two digits mean 1970 to 2069.
   private static func year(_ text: String) -> Int64? {
     guard let number = Int64(digits: text) else { return nil }
     switch text.utf8.count {
@@ -83,13 +83,13 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
     }
   }
 
-  /// 1 to 12, by its name.
+  /// The number of a month, 1 to 12, from its name.
   private static func month(_ name: String) -> Int64? {
     (1...12).first { months[($0 - 1) * 3..<$0 * 3].elementsEqual(name.utf8) }.map { Int64($0) }
   }
 
-  // Both count in years that begin in March, so that the leap day is a year's last day. Then the
-  // months' lengths follow (153 m + 2) / 5, and 400 years have 146,097 days.
+  // Both functions count years that begin in March, so the leap day is the last day of a year. The
+  // lengths of the months then follow (153 m + 2) / 5, and 400 years have 146,097 days.
 
   private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
     let year = month <= 2 ? year - 1 : year
@@ -114,7 +114,7 @@ public struct HTTPDate: Hashable, Comparable, Sendable, CustomStringConvertible 
 }
 
 extension Int64 {
-  /// Digits only: no sign, at most four.
+  /// Digits only: no sign, and at most four.
   fileprivate init?(digits: String) {
     guard digits.utf8.count <= 4,
       digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })

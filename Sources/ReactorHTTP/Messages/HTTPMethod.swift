@@ -3,18 +3,18 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
   /// The method's name, such as "GET".
   public let name: String
 
-  /// Names a method. Methods are case-sensitive.
+  /// Creates a method. Methods are case-sensitive.
   ///
-  /// - Parameter name: As the client sends it.
+  /// - Parameter name: The name, as the client sends it.
   public init(_ name: String) {
     self.name = name
   }
 
-  /// The method that a request names.
+  /// Creates the method that a request names.
   ///
   /// - Parameter name: A token.
   init(_ name: Span<UInt8>) {
-    // Up to 15 bytes a string has no memory of its own.
+    // A string of up to 15 bytes does not allocate.
     self.init(name.text(0..<name.count))
   }
 
@@ -23,20 +23,20 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
 
   /// `GET`: send the representation.
   public static let get = HTTPMethod("GET")
-  /// `HEAD`: send what a `GET` would, without its body.
+  /// `HEAD`: send the header of the `GET` response, without a body.
   public static let head = HTTPMethod("HEAD")
   /// `POST`: process the body.
   public static let post = HTTPMethod("POST")
-  /// `PUT`: store the body under the target.
+  /// `PUT`: store the body as the target.
   public static let put = HTTPMethod("PUT")
   /// `DELETE`: remove the target.
   public static let delete = HTTPMethod("DELETE")
-  /// `OPTIONS`: say what is possible.
+  /// `OPTIONS`: describe the communication options.
   public static let options = HTTPMethod("OPTIONS")
-  /// `TRACE`: send the request back.
+  /// `TRACE`: echo the request.
   public static let trace = HTTPMethod("TRACE")
-  /// `CONNECT`: open a tunnel. Its connection is closed after the response.
+  /// `CONNECT`: open a tunnel. The connection closes after the response.
   public static let connect = HTTPMethod("CONNECT")
-  /// `PATCH`: change the target.
+  /// `PATCH`: modify the target.
   public static let patch = HTTPMethod("PATCH")
 }

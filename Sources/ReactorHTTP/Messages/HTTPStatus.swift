@@ -1,28 +1,28 @@
 internal import PosixAIO
 
-/// The status of an answer: its code and its reason.
+/// The status of a response: its code and reason phrase.
 public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
   /// The status code, `100...999`.
   public let code: Int
 
-  /// The reason phrase, for people. Clients ignore it.
+  /// The reason phrase, for human readers. Clients ignore it.
   public let reason: String
 
-  /// Names a status.
+  /// Creates a status.
   ///
   /// - Parameters:
-  ///   - code: `100...999`; anything else traps.
-  ///   - reason: One line of text; line ends and NUL become spaces.
+  ///   - code: The code, `100...999`; any other value traps.
+  ///   - reason: One line of text; line ends and NUL are replaced by spaces.
   public init(_ code: Int, _ reason: String = "") {
-    require((100...999).contains(code), "HTTPStatus: a code is within 100...999")
+    require((100...999).contains(code), "HTTPStatus: a code is 100...999")
     self.code = code
     self.reason = reason.onOneLine
   }
 
-  /// Code and reason, as in the status line: "404 Not Found".
+  /// The code and reason, as in the status line: "404 Not Found".
   public var description: String { reason.isEmpty ? "\(code)" : "\(code) \(reason)" }
 
-  /// Whether an answer of this status may have a body (RFC 9110, 6.4.1).
+  /// Whether a response with this status may have a body (RFC 9110, 6.4.1).
   var allowsBody: Bool { code >= 200 && code != 204 && code != 304 }
 }
 
@@ -31,7 +31,7 @@ extension HTTPStatus {
   public static let `continue` = HTTPStatus(100, "Continue")
   /// 200.
   public static let ok = HTTPStatus(200, "OK")
-  /// 201, with a `Location` if the target's is not the resource's.
+  /// 201, with a `Location` if the new resource has a different target.
   public static let created = HTTPStatus(201, "Created")
   /// 202.
   public static let accepted = HTTPStatus(202, "Accepted")

@@ -1,6 +1,6 @@
 internal import PosixAIO
 
-/// The header of a request or an answer: names and values, in order.
+/// The header of a request or a response: names and values, in order.
 ///
 /// ```swift
 /// var headers: HeaderFields = ["Content-Type": "text/plain"]
@@ -9,23 +9,23 @@ internal import PosixAIO
 public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
   RandomAccessCollection, CustomStringConvertible
 {
-  /// One line of a header.
+  /// One field line of a header.
   public struct Field: Sendable, Equatable {
-    /// The name, as it was written.
+    /// The name, in its original case.
     public let name: String
 
-    /// The value: one line, without space around it when it came in a request.
+    /// The value: one line. In a request, surrounding whitespace is removed.
     public let value: String
   }
 
-  /// Where a line lies in ``bytes``.
+  /// The position of a line in ``bytes``.
   struct Line: Sendable {
     private let nameStart: UInt32
     private let nameEnd: UInt32
     private let valueStart: UInt32
     private let valueEnd: UInt32
 
-    /// Places are counted from the start of the bytes, at most 4 GiB of them.
+    /// Offsets are counted from the start of the bytes, of which there are at most 4 GiB.
     init(nameStart: Int, nameEnd: Int, valueStart: Int, valueEnd: Int) {
       self.nameStart = UInt32(nameStart)
       self.nameEnd = UInt32(nameEnd)
@@ -37,27 +37,28 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
   }
 
-  /// All lines as they go over the wire, each with its line end. One piece of memory for all: a
-  /// request of a browser has a dozen lines, most of which nobody asks for.
+  /// All lines as they are sent, each with its line end. They share one allocation, because a
+  /// request of a browser has a dozen lines and most are never read.
   private(set) var bytes: [UInt8] = []
   private var lines: [Line] = []
-  /// A bit for each length of a name, so that a name that is not there is rarely looked for.
+  /// One bit for each length of a name, so most lookups of absent names end without a search.
   private var nameLengths: UInt64 = 0
 
-  /// A header without lines.
+  /// Creates an empty header.
   public init() {}
 
-  /// Makes a header from names and values.
+  /// Creates a header from names and values.
   ///
-  /// - Parameter elements: Lines in order; the rules of ``add(_:_:)`` hold for each.
+  /// - Parameter elements: The lines in order; the rules of ``add(_:_:)`` apply to each.
   public init(dictionaryLiteral elements: (String, String)...) {
     for (name, value) in elements { add(name, value) }
   }
 
-  /// The value of the first line with this name; setting it replaces every such line by one at the
-  /// end, and setting nil removes them.
+  /// The value of the first line with this name. Setting a value replaces all lines with this name
+  /// by one at the end; setting nil removes them.
   ///
-  /// - Parameter name: Compared without regard to case; set, it is a token as ``add(_:_:)`` wants.
+  /// - Parameter name: The name, compared case-insensitively. For setting, it must be a token, as
+  ///   in ``add(_:_:)``.
   public subscript(name: String) -> String? {
     get { firstLine(named: name).map { text(of: $0) } }
     set {
@@ -68,7 +69,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
 
   /// The values of all lines with this name, in order.
   ///
-  /// - Parameter name: Compared without regard to case.
+  /// - Parameter name: The name, compared case-insensitively.
   public func values(of name: String) -> [String] {
     var values: [String] = []
     var line = firstLine(named: name)
@@ -81,38 +82,38 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
 
   /// Whether there is a line with this name.
   ///
-  /// - Parameter name: Compared without regard to case.
+  /// - Parameter name: The name, compared case-insensitively.
   public func contains(_ name: String) -> Bool {
     firstLine(named: name) != nil
   }
 
-  /// Adds a line behind the others.
+  /// Adds a line at the end.
   ///
   /// - Parameters:
   ///   - name: A token of RFC 9110: letters, digits, any of `!#$%&'*+-.^_|~` and the backtick.
   ///     Anything else traps.
-  ///   - value: May come from a client: line ends and NUL become spaces, so that nobody can smuggle
-  ///     a line into the header.
+  ///   - value: The value, which may come from a client: line ends and NUL are replaced by spaces,
+  ///     so it cannot inject another line.
   public mutating func add(_ name: String, _ value: String) {
-    require(name.utf8Span.span.isToken, "HeaderFields: a name is a token of RFC 9110")
+    require(name.utf8Span.span.isToken, "HeaderFields: a name must be a token of RFC 9110")
     append(name.utf8Span.span, value.utf8Span.span)
   }
 
   /// Copies lines that were read from a client.
   ///
   /// - Parameters:
-  ///   - section: All lines with their line ends, right by RFC 9112.
-  ///   - lines: Where they lie in it.
+  ///   - section: All lines with their line ends, valid by RFC 9112.
+  ///   - lines: The positions of the lines in `section`.
   init(parsed section: Span<UInt8>, _ lines: [Line]) {
     bytes = [UInt8](copying: section)
     self.lines = lines
     for line in lines { nameLengths |= Self.bit(ofNameLength: line.name.count) }
   }
 
-  /// All names from some length on share the last bit.
+  /// All names of 63 or more bytes share the last bit.
   private static func bit(ofNameLength length: Int) -> UInt64 { 1 << UInt64(Swift.min(length, 63)) }
 
-  /// Fields that a response's head has to do with.
+  /// Fields that affect the head of a response.
   struct Notable: OptionSet {
     let rawValue: UInt8
 
@@ -122,8 +123,8 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     static let transferEncoding = Notable(rawValue: 8)
   }
 
-  /// Which of them there are. By one look at the lines, of which most are told apart by the length
-  /// of their names.
+  /// The fields of ``Notable`` that are present. One pass over the lines finds them; the length of
+  /// the name excludes most lines.
   var notable: Notable {
     var found: Notable = []
     let bytes = bytes.span
@@ -143,7 +144,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     return found
   }
 
-  /// Whether a `Connection` field, which is a list, has "close".
+  /// Whether a `Connection` field, which is a list, contains "close".
   var connectionIsToClose: Bool {
     var isToClose = false
     let bytes = bytes.span
@@ -157,7 +158,7 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
     return isToClose
   }
 
-  /// The same without a "keep-alive" in a `Connection` field.
+  /// A copy without "keep-alive" in its `Connection` fields.
   var toClose: HeaderFields {
     let options = values(of: "Connection").flatMap { $0.split(separator: ",") }
       .map { $0.drop { $0.isWhitespace } }
@@ -183,23 +184,23 @@ public struct HeaderFields: Sendable, Equatable, ExpressibleByDictionaryLiteral,
       name: String(decoding: bytes[lines[position].name], as: UTF8.self), value: text(of: position))
   }
 
-  /// The header as in a message.
+  /// The header as text, one field per line.
   public var description: String {
     map { "\($0.name): \($0.value)" }.joined(separator: "\n")
   }
 
-  /// Whether both have the same names, as they are written, and values in the same order.
+  /// Whether both have the same names, in the same case, and the same values, in the same order.
   ///
   /// - Parameters:
-  ///   - left: The one.
-  ///   - right: The other.
+  ///   - left: The first header.
+  ///   - right: The second header.
   public static func == (left: HeaderFields, right: HeaderFields) -> Bool {
     left.elementsEqual(right)
   }
 
   // MARK: - Bytes
 
-  // What most answers need: more is made room for when it comes.
+  // The capacity that most responses need; larger ones grow.
   private static let usualByteCount = 256
   private static let usualCount = 8
 
@@ -252,26 +253,26 @@ private let separator = Array(": ".utf8)
 private let lineEnd = Array("\r\n".utf8)
 
 extension [UInt8] {
-  /// Adds bytes as a whole: a text's own collection of them is gone through one by one.
+  /// Appends all bytes at once; appending a string's UTF-8 view goes byte by byte.
   mutating func append(_ bytes: Span<UInt8>) {
     unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
   }
 }
 
 extension String {
-  /// The text with line ends and NUL replaced by spaces.
+  /// The text, with spaces in place of line ends and NUL.
   var onOneLine: String {
     guard utf8.contains(where: \.endsLine) else { return self }
     return String(decoding: utf8.map { $0.endsLine ? .space : $0 }, as: UTF8.self)
   }
 
-  /// Compares without regard to the case of ASCII letters.
+  /// Compares, ignoring the case of ASCII letters.
   func equalsIgnoringCase(_ other: String) -> Bool {
     utf8Span.span.equalsIgnoringCase(other.utf8Span.span)
   }
 }
 
 extension UInt8 {
-  /// Whether a header line can't go on behind it: line ends, and the end of a C string.
+  /// Whether this byte ends a header line: a line end, or the end of a C string.
   fileprivate var endsLine: Bool { self == 10 || self == 13 || self == 0 }
 }

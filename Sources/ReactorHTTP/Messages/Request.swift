@@ -1,31 +1,32 @@
 public import Reactor
 
 extension HTTPServer {
-  /// A request whose head has arrived. Its body follows, as far as somebody asks for it.
+  /// A request whose head has arrived. Its body arrives as the handler reads it.
   public final class Request {
     /// The method.
     public let method: HTTPMethod
 
-    /// The target as sent: "/a%20b?c=d", "http://host/a", "*". Bytes that are not UTF-8 become
+    /// The target as sent: "/a%20b?c=d", "http://host/a" or "*". Bytes that are not UTF-8 become
     /// replacement characters.
     public let target: String
 
-    /// The target's path, still percent-encoded: "/a%20b". "/" for an absolute target without one,
-    /// "*" for that target, empty for `CONNECT`.
+    /// The path of the target, percent-encoded: "/a%20b". It is "/" for an absolute target without
+    /// a path, "*" for that target, and empty for `CONNECT`.
     public let path: String
 
-    /// What follows the target's question mark, still percent-encoded; nil without one.
+    /// The part of the target after the question mark, percent-encoded; nil without one.
     public let query: String?
 
-    /// The host, with a port if there is one, that the request is for: of an absolute target, of
-    /// `CONNECT`, or else of the `Host` field. Nil where a client of HTTP/1.0 gives none.
+    /// The host, and the port if present, that the request is for. It comes from an absolute target
+    /// or the target of `CONNECT`, otherwise from the `Host` field. Nil if a client of HTTP/1.0
+    /// sends none.
     public var authority: String? { targetAuthority ?? headers["Host"] }
     private let targetAuthority: String?
 
-    /// The minor version of HTTP/1 that the client speaks: 1, or 0 for old programs.
+    /// The minor version of HTTP/1: 1, or 0 for old clients.
     public let minorVersion: Int
 
-    /// The header fields. The trailer fields of a chunked body are the body's.
+    /// The header fields. ``RequestBody/trailers`` has the trailer fields of a chunked body.
     public let headers: HeaderFields
 
     /// The client's address.
@@ -38,11 +39,11 @@ extension HTTPServer {
       announcedBody = empty
       return empty
     }
-    /// Most requests have none, and nobody asks for it.
+    /// Nil until it is used, because most requests have no body.
     private var announcedBody: RequestBody?
     private let core: LoopCore
 
-    /// The bytes of the body that were taken.
+    /// The bytes of the body that were read or dropped.
     var receivedByteCount: Int64 { announcedBody?.receivedByteCount ?? 0 }
 
     init(_ head: consuming RequestHead, _ body: RequestBody?, from connection: ServerConnection) {

@@ -1,25 +1,26 @@
 internal import PosixAIO
 public import Reactor
 
-// For tasks on the loop's thread.
+// For tasks on the thread of the loop.
 extension HTTPServer.RequestBody {
-  /// The body's bytes as they arrive, by one task at a time. What is not asked for is not read.
+  /// The bytes of the body as they arrive, for one task at a time. Bytes are read only when
+  /// requested.
   public var chunks: Chunks { Chunks(body: self) }
 
   /// The bytes of a body.
   public struct Chunks: AsyncSequence {
     let body: HTTPServer.RequestBody
 
-    /// Begins to read.
+    /// Returns an iterator.
     public func makeAsyncIterator() -> Iterator { Iterator(body: body) }
 
-    /// Reads a body.
+    /// The iterator over the bytes of a body.
     public struct Iterator: AsyncIteratorProtocol {
       let body: HTTPServer.RequestBody
 
-      /// The next bytes; nil behind the last one.
+      /// Returns the next bytes; nil at the end.
       ///
-      /// - Throws: Why there are none.
+      /// - Throws: The failure of the body.
       public mutating func next(
         isolation actor: isolated (any Actor)?
       ) async throws(HTTPServer.RequestBody.Failure) -> [UInt8]? {
@@ -28,9 +29,9 @@ extension HTTPServer.RequestBody {
     }
   }
 
-  /// Waits for the next bytes; see ``next(_:)``. A cancelled task gives the body up: it gets
-  /// ``Failure/connectionClosed(_:)`` with ``/Reactor/Connection/CloseReason/local``, and so does
-  /// whoever reads it afterwards.
+  /// Waits for the next bytes; see ``next(_:)``. If the task is cancelled, the body fails: this
+  /// call and later reads throw ``Failure/connectionClosed(_:)`` with
+  /// ``/Reactor/Connection/CloseReason/local``.
   nonisolated(nonsending) public func next() async throws(Failure) -> [UInt8]? {
     let pending = Pending<[UInt8]?, Failure>(on: core)
     next { pending.finish($0) }
@@ -39,14 +40,14 @@ extension HTTPServer.RequestBody {
 
   /// Waits for the whole body; see ``readAll(upTo:_:)``.
   nonisolated(nonsending) public func readAll(upTo limit: Int) async throws(Failure) -> [UInt8] {
-    require(limit >= 0, "RequestBody: a limit is 0 or more")
+    require(limit >= 0, "RequestBody: the limit of readAll is 0 or more")
     let pending = Pending<[UInt8], Failure>(on: core)
     readAll(upTo: limit) { pending.finish($0) }
     return try await pending.value { [self] in giveUp() }
   }
 
-  /// Writes the body to a file; see ``write(to:at:durably:configuration:_:)``. A cancelled task
-  /// stops, and gets ``/Reactor/PumpError/Reason/canceled``.
+  /// Writes the body to a file; see ``write(to:at:durably:configuration:_:)``. If the task is
+  /// cancelled, the write stops with ``/Reactor/PumpError/Reason/canceled``.
   @discardableResult
   nonisolated(nonsending) public func write(
     to file: File, at offset: Int64 = 0, durably: Bool = false,
@@ -61,16 +62,16 @@ extension HTTPServer.RequestBody {
 }
 
 extension HTTPServer.RequestBody {
-  /// Writes what is left of the body to a file, as fast as that takes it.
+  /// Writes the rest of the body to a file. The client is slowed down to the speed of the file.
   ///
   /// - Parameters:
-  ///   - file: Of the same loop, open for writing. It stays open.
-  ///   - offset: Where in the file, in bytes from its start, 0 or more.
-  ///   - durably: Whether the bytes are to be on the disk in the end.
-  ///   - configuration: How much is collected for a write, and how much may wait.
-  ///   - handler: Called once, when everything is in the file: or with what got there before it
-  ///     broke off. ``failure`` tells apart why the body was not whole.
-  /// - Returns: The pump, to cancel it.
+  ///   - file: A file of the same loop, open for writing. It stays open.
+  ///   - offset: The offset in the file, in bytes, 0 or more.
+  ///   - durably: Whether the bytes are synced to the disk before `handler` is called.
+  ///   - configuration: How many bytes are collected for a write, and how many may wait.
+  ///   - handler: Called once, when all bytes are in the file, or with the error and the number of
+  ///     bytes written before it. ``failure`` tells why a body is incomplete.
+  /// - Returns: The pump, which can be cancelled.
   @discardableResult
   public func write(
     to file: File, at offset: Int64 = 0, durably: Bool = false,

@@ -3,12 +3,12 @@ public import Reactor
 internal import SystemPackage
 
 extension HTTPServer {
-  /// The body of a request, which arrives while it is asked for.
+  /// The body of a request. It arrives as it is read.
   ///
-  /// What nobody asks for stays with the client: what arrives fills the connection's input up to
-  /// ``HTTPServer/Configuration/inputByteCount``, and then the kernel holds the client up. So the
-  /// memory of a connection is bounded whatever a client sends. A client that sent
-  /// `Expect: 100-continue` is told to go on when somebody asks for the first time.
+  /// Bytes that are not read stay with the client: arriving bytes fill the input of the connection
+  /// up to ``HTTPServer/Configuration/inputByteCount``, and then the kernel stops the client. The
+  /// memory of a connection is therefore bounded, however much a client sends. The first read sends
+  /// a 100 to a client that sent `Expect: 100-continue`.
   ///
   /// ```swift
   /// func step() {
@@ -20,30 +20,30 @@ extension HTTPServer {
   /// }
   /// ```
   ///
-  /// One at a time reads it. A body that nobody has read to its end when the response is written is
-  /// dropped: a short rest is read and forgotten, and behind a long one the connection is closed.
-  /// Who asks for it afterwards gets ``Failure/connectionClosed(_:)``, and not what follows the
-  /// gap.
+  /// Only one reader may read a body at a time. When the response is written, a body that has not
+  /// been read to its end is dropped: a short rest is read and discarded; after a long one the
+  /// connection is closed. Later reads get ``Failure/connectionClosed(_:)`` instead of bytes after
+  /// the gap.
   ///
-  /// When the connection ends first, whoever waits gets ``Failure/connectionClosed(_:)``. The body
+  /// If the connection ends first, a waiting reader gets ``Failure/connectionClosed(_:)``. A body
   /// may outlive its connection and its loop.
   public final class RequestBody {
-    /// Why a body is not whole.
+    /// The reason why a body is incomplete.
     public enum Failure: Error, Equatable, Sendable {
-      /// It breaks the rules of `RFC 9112`; the text says which one. Nothing can follow it.
+      /// The body violates RFC 9112; the text names the rule. No request can follow it.
       case malformed(String)
 
-      /// It is larger than ``HTTPServer/Configuration/bodyByteLimit``, or than whoever reads it
-      /// allows.
+      /// The body is larger than ``HTTPServer/Configuration/bodyByteLimit``, or than the limit of
+      /// its reader.
       case tooLarge
 
-      /// The client took longer than ``HTTPServer/Configuration/requestTimeout`` says.
+      /// The client exceeded ``HTTPServer/Configuration/requestTimeout``.
       case timedOut
 
       /// The connection has ended.
       case connectionClosed(Connection.CloseReason)
 
-      /// What a client is told: 400, 413 or 408.
+      /// The status to respond with: 400, 413 or 408.
       public var status: HTTPStatus {
         switch self {
         case .malformed, .connectionClosed: .badRequest
@@ -53,26 +53,26 @@ extension HTTPServer {
       }
     }
 
-    /// Gets the next bytes, nil at the end, or why there are none.
+    /// Receives the next bytes, nil at the end, or the failure.
     public typealias Handler = (Result<[UInt8]?, Failure>) -> Void
 
-    /// The most bytes that a handler gets at a time.
+    /// The most bytes that a handler receives at a time.
     public static let chunkByteCount = 64 * 1024
 
-    /// What of an unread body is read and forgotten, so that the connection goes on.
+    /// The largest unread rest of a body, in bytes, that is read and discarded to keep the
+    /// connection.
     static let dropLimit: Int64 = 256 * 1024
 
-    /// The bytes that the client has announced, 0 where there is no body; nil where it did not say
-    /// and sends chunks.
+    /// The announced length in bytes, 0 without a body; nil for a chunked body.
     public let contentLength: Int64?
 
-    /// The bytes of content that were taken so far.
+    /// The bytes of content that were read or dropped so far.
     public private(set) var receivedByteCount: Int64 = 0
 
     /// The trailer fields of a chunked body, once it is complete; empty for most.
     public var trailers: HeaderFields { decoder.trailerFields }
 
-    /// Whether all of it was taken.
+    /// Whether all bytes were read or dropped.
     public var isComplete: Bool { decoder.isComplete && available == 0 }
 
     let core: LoopCore
@@ -81,16 +81,17 @@ extension HTTPServer {
     #endif
     private var decoder: BodyDecoder
     private let limit: Int64
-    /// Nil once the body is through or the connection gone.
+    /// Nil once the body is finished or the connection has ended.
     private var connection: ServerConnection?
-    /// Content at the very front of the connection's input, which the decoder has counted already.
+    /// The bytes of content at the front of the connection's input that the decoder has already
+    /// passed.
     private var available = 0
     private var isContinueDue: Bool
-    /// Why the body is not whole, once that is known.
+    /// Why the body is incomplete; nil if it has not failed.
     public private(set) var failure: Failure?
     private var reader: (() -> Void)?
     private var droppedByteCount: Int64?
-    /// A pump waits now for bytes and now for room in its file.
+    /// Whether a pump reads the body. It waits alternately for bytes and for room in its file.
     private var isPumped = false
 
     init(
@@ -109,7 +110,7 @@ extension HTTPServer {
       self.connection = decoder.isComplete ? nil : connection
     }
 
-    /// The body of a request that has none.
+    /// Creates the body of a request without one.
     init(emptyOn core: LoopCore) {
       contentLength = 0
       self.core = core
@@ -120,24 +121,24 @@ extension HTTPServer {
 
     // MARK: - Reading
 
-    /// Asks for the next bytes.
+    /// Reads the next bytes.
     ///
-    /// - Parameter handler: Called once by the loop, never from inside this call: with 1 to
-    ///   ``chunkByteCount`` bytes, nil behind the last one, or the failure. Behind the end and a
-    ///   failure it gets the same again.
+    /// - Parameter handler: The loop calls it once, never from inside this call: with 1 to
+    ///   ``chunkByteCount`` bytes, nil at the end, or the failure. Reads after the end or a failure
+    ///   give the same result again.
     public func next(_ handler: @escaping Handler) {
       checkReader()
       whenReadable { [self] in handler(takeNext(atMost: Self.chunkByteCount)) }
     }
 
-    /// Asks for the whole body.
+    /// Reads the whole body.
     ///
     /// - Parameters:
-    ///   - limit: The most bytes that it may have, 0 or more; with more the outcome is
-    ///     ``Failure/tooLarge``, and what was announced as more is not even read.
-    ///   - handler: Called once by the loop, never from inside this call.
+    ///   - limit: The most bytes to accept, 0 or more. A larger body gives ``Failure/tooLarge``; if
+    ///     its announced length is larger, it is not read at all.
+    ///   - handler: The loop calls it once, never from inside this call.
     public func readAll(upTo limit: Int, _ handler: @escaping (Result<[UInt8], Failure>) -> Void) {
-      require(limit >= 0, "RequestBody: a limit is 0 or more")
+      require(limit >= 0, "RequestBody: the limit of readAll is 0 or more")
       checkReader()
       if let contentLength, contentLength > limit {
         fail(.tooLarge)
@@ -155,7 +156,7 @@ extension HTTPServer {
         while true {
           if isOver(Int64(limit)) { fail(.tooLarge) }
           let room = limit - bytes.count
-          // One more, to tell a body that is too large.
+          // One more byte, to detect a body that is too large.
           switch takeNext(atMost: room < .max ? room + 1 : room) {
           case .failure(let failure): return handler(.failure(failure))
           case .success(nil): return handler(.success(bytes))
@@ -167,7 +168,7 @@ extension HTTPServer {
       }
     }
 
-    /// Takes what is there.
+    /// Returns the bytes that have arrived.
     func takeNext(atMost byteCount: Int) -> Result<[UInt8]?, Failure> {
       if isIncomplete { return .failure(failure ?? .connectionClosed(.local)) }
       var bytes: [UInt8] = []
@@ -181,21 +182,21 @@ extension HTTPServer {
       return .success(nil)
     }
 
-    // MARK: - What the connection asks and tells
+    // MARK: - For the connection
 
-    /// Whether somebody waits for bytes that have not arrived.
+    /// Whether a reader waits for bytes that have not arrived.
     var isAwaited: Bool { reader != nil || droppedByteCount != nil && !isThrough }
 
-    /// Whether somebody reads what is left with the connection, so that it is not to be dropped.
+    /// Whether a reader takes the rest from the connection, so it must not be dropped.
     var isBeingRead: Bool { connection != nil && (reader != nil || isPumped) }
 
-    /// Whether nothing of it is left with the connection.
+    /// Whether no byte of the body is left in the connection.
     var isThrough: Bool { connection == nil && failure == nil }
 
-    /// Whether the connection can't go on behind a response that begins now.
+    /// Whether the connection must end after a response that begins now.
     ///
-    /// - Parameter isWhole: Whether the response ends now, too. Behind one that goes on, whoever
-    ///   has begun to read may well read to the end.
+    /// - Parameter isWhole: Whether the response also ends now. If it goes on, a reader that has
+    ///   begun may still read to the end.
     func endsConnection(isWhole: Bool) -> Bool {
       if failure != nil { return true }
       guard connection != nil, !isBeingRead, isWhole || receivedByteCount == 0 else {
@@ -205,12 +206,12 @@ extension HTTPServer {
       return decoder.announcedByteCount > Self.dropLimit
     }
 
-    /// Whether bytes were dropped, so that what follows them is of no use.
+    /// Whether bytes were dropped, so the rest is useless.
     private var isIncomplete: Bool { droppedByteCount ?? 0 > 0 }
 
-    /// Calls whoever waits, if there is something for them.
+    /// Calls the waiting reader if there are bytes or an end for it.
     ///
-    /// - Returns: Whether somebody was called.
+    /// - Returns: Whether a reader was called.
     func resumeReader() -> Bool {
       advance()
       guard let reader, available > 0 || hasEnded else { return false }
@@ -225,7 +226,7 @@ extension HTTPServer {
       case isTooMuch
     }
 
-    /// Reads and forgets what is left, unless somebody reads it.
+    /// Reads and discards the rest, unless a reader is active.
     func drop() -> Rest {
       if isBeingRead { return .needsMore }
       while true {
@@ -242,28 +243,29 @@ extension HTTPServer {
 
     func timedOut() { fail(.timedOut) }
 
-    /// A pump has the body for itself from now on.
+    /// A pump takes over the body.
     func pumpBegins() {
       checkReader()
       isPumped = true
     }
 
     private func checkReader() {
-      require(reader == nil && !isPumped, "RequestBody: one at a time reads a body")
+      require(reader == nil && !isPumped, "RequestBody: only one reader may read a body at a time")
     }
 
-    /// The pump is done, with all of it or not.
+    /// The pump has ended, with the whole body or without.
     func pumpEnded() {
       isPumped = false
       connection?.bodyIsThrough()
     }
 
-    /// Whoever waits does not want to any more.
+    /// The waiting reader was cancelled.
     func giveUp() {
       if reader != nil { fail(.connectionClosed(.local)) }
     }
 
-    /// Content that has arrived stays out of reach, as the connection's input is gone.
+    /// Content that has arrived cannot be read any more, because the input of the connection is
+    /// gone.
     func connectionClosed(_ reason: Connection.CloseReason) {
       guard connection != nil else { return }
       if !decoder.isComplete || available > 0 { fail(.connectionClosed(reason)) }
@@ -280,7 +282,7 @@ extension HTTPServer {
       }
     }
 
-    /// Decodes up to the next content, as far as it has arrived.
+    /// Decodes the input up to the next content, as far as it has arrived.
     private func advance() {
       guard let connection, available == 0, failure == nil else { return }
       var isStuck = false
@@ -306,7 +308,7 @@ extension HTTPServer {
       noteEnd()
     }
 
-    /// Whether what was taken, what is there and what is announced is more than may come.
+    /// Whether the bytes taken, available and announced exceed a limit.
     private func isOver(_ limit: Int64) -> Bool {
       let room = limit - receivedByteCount - Int64(available)
       return room < 0 || decoder.announcedByteCount > room
@@ -338,7 +340,7 @@ extension HTTPServer.RequestBody: ByteSource {
     case .malformed: .failed(.badMessage)
     case .tooLarge: .failed(.fileTooLarge)
     case .timedOut: .timedOut(.input)
-    // That a pump may take for the whole body.
+    // A pump may take the end of the input for the end of the body.
     case .connectionClosed(.endOfInput): .failed(.connectionReset)
     case .connectionClosed(let reason): reason
     }

@@ -1,12 +1,12 @@
 /// `uri-host [ ":" port ]`: the value of `Host` (RFC 9110, 7.2), and part of some targets.
 struct Authority {
-  /// May be empty.
+  /// The host, which may be empty.
   let host: Range<Int>
-  /// The digits after the colon, maybe none; nil without a colon.
+  /// The digits after the colon, possibly none; nil without a colon.
   let port: Range<Int>?
   private let portNumber: Int?
 
-  /// Nil for text of another form.
+  /// Nil if the text has another form.
   init?(_ bytes: Span<UInt8>) {
     let hostEnd: Int
     if !bytes.isEmpty, bytes[0] == UInt8(ascii: "[") {
@@ -30,13 +30,13 @@ struct Authority {
     portNumber = decimalNumber(bytes.extracting(hostEnd + 1..<bytes.count)).map(Int.init)
   }
 
-  /// Whether one can connect to it: with a host, and a port of 1 to 65535 (RFC 9110, 9.3.6).
+  /// Whether a client can connect to it: it has a host and a port of 1 to 65535 (RFC 9110, 9.3.6).
   var isDestination: Bool {
     !host.isEmpty && portNumber.map { (1...65_535).contains($0) } ?? false
   }
 }
 
-/// `1*DIGIT` that is at most `Int64.max`.
+/// Parses `1*DIGIT` up to `Int64.max`.
 func decimalNumber(_ bytes: Span<UInt8>) -> Int64? {
   guard !bytes.isEmpty else { return nil }
   var number: Int64 = 0
@@ -51,7 +51,7 @@ func decimalNumber(_ bytes: Span<UInt8>) -> Int64? {
   return number
 }
 
-/// `reg-name` (RFC 3986, 3.2.2), which may be empty. Addresses of IPv4 are among them.
+/// Matches `reg-name` (RFC 3986, 3.2.2), which may be empty. It includes IPv4 addresses.
 private func isRegisteredName(_ bytes: Span<UInt8>) -> Bool {
   var index = 0
   while index < bytes.count {
@@ -68,7 +68,8 @@ private func isRegisteredName(_ bytes: Span<UInt8>) -> Bool {
   return true
 }
 
-/// `IPv6address` or `IPvFuture`, without the brackets. Zones (RFC 6874) have no place in HTTP.
+/// Matches `IPv6address` or `IPvFuture`, without the brackets. HTTP does not allow zones (RFC
+/// 6874).
 private func isAddressLiteral(_ bytes: Span<UInt8>) -> Bool {
   guard !bytes.isEmpty, bytes[0] | 0x20 == UInt8(ascii: "v") else { return isIPv6Address(bytes) }
   let dot = bytes.firstIndex(from: 1) { $0.hexDigitValue == nil }
@@ -78,8 +79,8 @@ private func isAddressLiteral(_ bytes: Span<UInt8>) -> Bool {
   return bytes.firstIndex(from: dot + 1) { !$0.isInRegisteredNames && $0 != .colon } == nil
 }
 
-/// Eight groups of one to four hex digits; "::" once for one or more of them, and an address of
-/// IPv4 for the last two.
+/// Eight groups of one to four hex digits. "::" may stand once for one or more groups, and an IPv4
+/// address for the last two.
 private func isIPv6Address(_ bytes: Span<UInt8>) -> Bool {
   var (index, groupCount, isShortened) = (0, 0, false)
   if bytes.count >= 2, bytes[0] == .colon, bytes[1] == .colon { (index, isShortened) = (2, true) }
@@ -107,7 +108,7 @@ private func isIPv6Address(_ bytes: Span<UInt8>) -> Bool {
   return isShortened ? groupCount < 8 : groupCount == 8
 }
 
-/// Four numbers of 0 to 255, without zeros before them.
+/// Four numbers of 0 to 255, without leading zeros.
 private func isIPv4Address(_ bytes: Span<UInt8>) -> Bool {
   var (index, count) = (0, 0)
   while true {

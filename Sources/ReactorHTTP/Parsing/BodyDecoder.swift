@@ -1,15 +1,15 @@
-/// Takes the content of a request's body out of its framing (RFC 9112, 6 and 7.1).
+/// Extracts the content of a request body from its framing (RFC 9112, 6 and 7.1).
 struct BodyDecoder: Sendable {
-  /// What one call of ``decode(_:)`` has done.
+  /// The result of one call of ``decode(_:)``.
   struct Step: Sendable, Equatable {
-    /// How many bytes from the start are done with.
+    /// The number of bytes from the start that are consumed.
     let consumedByteCount: Int
-    /// Where content lies in the bytes, within those that are consumed; empty if there is none.
+    /// The range of content, within the consumed bytes; empty if there is none.
     let content: Range<Int>
   }
 
   private let framing: BodyFraming
-  /// Content that is still to come: of the body by its length, or of the chunk.
+  /// The content still to come: of the body if it has a length, or of the current chunk.
   private var remaining: Int64
   private var part: Part
   private var chunkLine = ChunkLine()
@@ -18,11 +18,11 @@ struct BodyDecoder: Sendable {
 
   private enum Part { case chunkLine, content, contentEnd, lineFeed, trailer, complete }
 
-  /// The field lines after a chunked body, once it is complete. They are not to be taken for
-  /// header fields: whoever relies on a field has checked the header (RFC 9110, 6.5.1).
+  /// The field lines after a chunked body, once it is complete. They must not be treated as header
+  /// fields: code that relies on a field has checked the header (RFC 9110, 6.5.1).
   private(set) var trailerFields = HeaderFields()
 
-  /// - Parameter trailerLimits: Of the trailer section by itself.
+  /// - Parameter trailerLimits: The limits of the trailer section alone.
   init(_ framing: BodyFraming, trailerLimits: HeadLimits) {
     self.framing = framing
     trailer = FieldSection(fieldCountLimit: trailerLimits.fieldCount)
@@ -34,27 +34,28 @@ struct BodyDecoder: Sendable {
     }
   }
 
-  /// Whether all of the body has been decoded. The next request follows.
+  /// Whether the whole body is decoded. The next request follows.
   var isComplete: Bool { part == .complete }
 
-  /// The content still to come, in bytes, where a `Content-Length` tells; otherwise nil.
+  /// The content still to come, in bytes, if there is a `Content-Length`; otherwise nil.
   var remainingContentLength: Int64? {
     if case .length = framing { remaining } else { nil }
   }
 
-  /// The content that is sure to come, in bytes: of the body where a `Content-Length` tells, else
-  /// of the present chunk.
+  /// The content that must still come, in bytes: of the body if it has a `Content-Length`,
+  /// otherwise of the current chunk.
   var announcedByteCount: Int64 { remaining }
 
-  /// Decodes as much as there is of framing and of one stretch of content.
+  /// Decodes the available framing up to the end of one range of content.
   ///
-  /// A step ends with the content that it found; what frames it afterwards is for the next one.
-  /// Until a trailer section is complete its bytes are not consumed, at most as many as its limit.
+  /// A step ends after the content that it found; the next step handles the framing after it. The
+  /// bytes of a trailer section, at most as many as its limit, are not consumed before the section
+  /// is complete.
   ///
-  /// - Parameter bytes: What is not consumed yet, and any bytes that came after it.
-  /// - Returns: What was found. Neither bytes consumed nor content: more bytes are needed, or the
-  ///   body is complete.
-  /// - Throws: Why the body is refused. The decoder is of no use afterwards.
+  /// - Parameter bytes: The unconsumed bytes, and any bytes that arrived after them.
+  /// - Returns: The step. If it has neither consumed bytes nor content, the decoder needs more
+  ///   bytes, or the body is complete.
+  /// - Throws: The reason why the body is refused. The decoder must not be used afterwards.
   mutating func decode(_ bytes: RawSpan) throws(RequestError) -> Step {
     let bytes = Span<UInt8>(_bytes: bytes)
     var position = 0
@@ -91,8 +92,8 @@ struct BodyDecoder: Sendable {
     return Step(consumedByteCount: position, content: position..<position)
   }
 
-  /// - Parameter position: Where the trailer section begins; where it ends, once it is complete.
-  /// - Returns: Whether it is.
+  /// - Parameter position: The start of the trailer section; set to its end once it is complete.
+  /// - Returns: Whether the section is complete.
   private mutating func readTrailer(
     _ bytes: Span<UInt8>, _ position: inout Int
   ) throws(RequestError) -> Bool {
@@ -114,8 +115,9 @@ struct BodyDecoder: Sendable {
   }
 }
 
-/// What frames or routes a message must not come in a trailer (RFC 9110, 6.5.1). A recipient may
-/// drop such fields; but no honest client sends them, and whoever merges trailers could be misled.
+/// Whether a field frames or routes the message, and must not be in a trailer (RFC 9110, 6.5.1). A
+/// recipient may drop such fields. No honest client sends them, and they could mislead code that
+/// merges trailers into the header, so they are refused.
 private func isForbiddenInTrailers(_ name: Span<UInt8>) -> Bool {
   name.equalsIgnoringCase(Keyword.contentLength)
     || name.equalsIgnoringCase(Keyword.transferEncoding)

@@ -1,4 +1,4 @@
-/// The classes of bytes that RFC 9110 and RFC 9112 are written in.
+/// The classes of bytes that RFC 9110 and RFC 9112 use.
 extension UInt8 {
   static let tab = UInt8(ascii: "\t")
   static let lineFeed = UInt8(ascii: "\n")
@@ -29,7 +29,7 @@ extension UInt8 {
   /// `DIGIT`.
   var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
 
-  /// The value of a `HEXDIG` in either case; nil of other bytes.
+  /// The value of a `HEXDIG` in either case; nil for other bytes.
   var hexDigitValue: UInt8? {
     let digit = self &- UInt8(ascii: "0")
     if digit < 10 { return digit }
@@ -37,12 +37,12 @@ extension UInt8 {
     return letter < 6 ? letter + 10 : nil
   }
 
-  /// The small letter of a capital one in ASCII; other bytes as they are.
+  /// The lowercase form of an ASCII letter; other bytes are unchanged.
   var asciiLowercased: UInt8 {
     self &- UInt8(ascii: "A") < 26 ? self | 0x20 : self
   }
 
-  /// Whether the bit of this byte is set in a set of ASCII bytes.
+  /// Whether a set of ASCII bytes, given as bits, contains this byte.
   private func isIn(low: UInt64, high: UInt64) -> Bool {
     let bits = self < 64 ? low : high
     return self < 128 && (bits &>> UInt64(self & 63)) & 1 != 0
@@ -53,7 +53,7 @@ extension Span<UInt8> {
   /// Whether the text is a token (RFC 9110, 5.6.2).
   var isToken: Bool { !isEmpty && firstIndex { !$0.isInTokens } == nil }
 
-  /// The first byte, from an index on, that a condition holds for.
+  /// The index of the first byte, from `start` on, that satisfies a condition.
   @inline(__always)
   func firstIndex(from start: Int = 0, where condition: (UInt8) -> Bool) -> Int? {
     var index = start
@@ -64,8 +64,8 @@ extension Span<UInt8> {
     return nil
   }
 
-  /// The same, over eight bytes at a time while none of them is below `limit` or 0x7f, which is
-  /// so of all bytes that the condition holds for.
+  /// The same, but skips eight bytes at a time if none of them is below `limit` or equal to 0x7f.
+  /// Every byte that satisfies the condition must be one of those.
   @inline(__always)
   func firstIndex(
     from start: Int, below limit: UInt8, where condition: (UInt8) -> Bool
@@ -84,7 +84,7 @@ extension Span<UInt8> {
     return firstIndex(from: index, where: condition)
   }
 
-  /// The load of one word, as the compiler makes of it.
+  /// Reads eight bytes; the compiler makes one load of it.
   @inline(__always)
   private func eightBytes(at index: Int) -> UInt64 {
     let bytes = extracting(index..<index + 8)
@@ -94,7 +94,7 @@ extension Span<UInt8> {
     return word | UInt64(bytes[6]) << 48 | UInt64(bytes[7]) << 56
   }
 
-  /// Compares without regard to the case of ASCII letters.
+  /// Compares, ignoring the case of ASCII letters.
   func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
     for index in indices where self[index].asciiLowercased != other[index].asciiLowercased {
@@ -103,7 +103,7 @@ extension Span<UInt8> {
     return true
   }
 
-  /// The range without the blanks at both ends of it.
+  /// The range without the blanks at its ends.
   func trimmingBlanks(_ range: Range<Int>) -> Range<Int> {
     var (start, end) = (range.lowerBound, range.upperBound)
     while start < end, self[start].isBlank { start += 1 }
@@ -111,8 +111,8 @@ extension Span<UInt8> {
     return start..<end
   }
 
-  /// Calls `body` with the elements of a comma-separated list (RFC 9110, 5.6.1), without blanks
-  /// around them; empty ones, too. A comma in a quoted string divides it.
+  /// Calls `body` with the elements of a comma-separated list (RFC 9110, 5.6.1), including empty
+  /// ones, without the blanks around them. A comma in a quoted string also separates elements.
   func forEachElement<Failure: Error>(
     _ body: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
@@ -124,7 +124,7 @@ extension Span<UInt8> {
     try body(trimmingBlanks(start..<count))
   }
 
-  /// The text, with replacement characters for what is not UTF-8.
+  /// The text, with replacement characters for bytes that are not UTF-8.
   func text(_ range: Range<Int>) -> String {
     let part = extracting(range)
     if let valid = try? UTF8Span(validating: part) { return String(copying: valid) }
@@ -133,7 +133,7 @@ extension Span<UInt8> {
 }
 
 extension UInt64 {
-  /// Whether one of its eight bytes is below `limit`, at most 0x80, or 0x7f.
+  /// Whether any of its eight bytes is below `limit`, at most 0x80, or equals 0x7f.
   @inline(__always)
   fileprivate func hasByte(below limit: UInt8) -> Bool {
     let ones: UInt64 = 0x0101_0101_0101_0101
@@ -145,7 +145,7 @@ extension UInt64 {
 }
 
 extension [UInt8] {
-  /// A copy of bytes.
+  /// Copies the bytes.
   init(copying bytes: Span<UInt8>) {
     self.init()
     reserveCapacity(bytes.count)

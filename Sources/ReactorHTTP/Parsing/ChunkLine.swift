@@ -1,15 +1,15 @@
-/// Reads `chunk-size [ chunk-ext ] CRLF` (RFC 9112, 7.1), one after another.
+/// Reads the lines `chunk-size [ chunk-ext ] CRLF` (RFC 9112, 7.1) of a body.
 ///
-/// Extensions are read by their grammar and dropped. White space, which the grammar allows for the
-/// sake of old senders, is taken within them, but not between a size and its extensions, where
-/// others disagree about it. They and zeros before a size are bounded, in
-/// a line and in all of a body, so that no client has us read much for little content.
+/// Extensions are checked against their grammar and dropped. The whitespace that the grammar allows
+/// for old senders is accepted inside extensions, but not between a size and its extensions, where
+/// parsers disagree about it. Extensions and leading zeros of a size are limited, per line and per
+/// body, so a client cannot make the server read much for little content.
 struct ChunkLine: Sendable {
-  /// The most bytes of one line, its line end included.
+  /// The most bytes of one line, including its line end.
   static let byteCountLimit = 1024
 
-  /// The most bytes in all lines of a body beyond what is usual: each chunk may cost 16 bytes,
-  /// and as many as twice its content.
+  /// The most excess bytes in all lines of a body. Each chunk may use 16 bytes plus twice the size
+  /// of its content without counting as excess.
   static let excessByteCountLimit = 16 * 1024
   private static let usualByteCount: Int64 = 16
 
@@ -27,9 +27,9 @@ struct ChunkLine: Sendable {
   private var byteCount = 0
   private var excessByteCount: Int64 = 0
 
-  /// Goes on where it stopped.
+  /// Continues where the last call stopped.
   ///
-  /// - Parameter position: Where to look; afterwards what is left to be looked at.
+  /// - Parameter position: The index of the next byte; moved past the bytes read.
   /// - Returns: The size of the chunk, once the line is complete.
   mutating func parse(
     _ bytes: Span<UInt8>, _ position: inout Int
@@ -56,8 +56,8 @@ struct ChunkLine: Sendable {
     return nil
   }
 
-  private static let tooLong = RequestError.bad("The lines that begin chunks are too long.")
-  private static let malformed = RequestError.bad("The line that begins a chunk is malformed.")
+  private static let tooLong = RequestError.bad("The chunk size lines are too long.")
+  private static let malformed = RequestError.bad("The chunk size line is malformed.")
 
   private mutating func addDigit(_ digit: UInt8) throws(RequestError) {
     digitCount += 1
@@ -67,7 +67,8 @@ struct ChunkLine: Sendable {
     size = size << 4 | Int64(digit)
   }
 
-  /// What stands at a byte that is neither a digit of the size nor the line end.
+  /// The part that begins with a byte that is neither a digit of the size nor the line end; nil if
+  /// the byte is not allowed.
   private func part(after byte: UInt8) -> Part? {
     switch part {
     case .size: digitCount > 0 && byte == UInt8(ascii: ";") ? .beforeName : nil

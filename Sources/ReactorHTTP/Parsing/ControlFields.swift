@@ -1,4 +1,4 @@
-/// What the fields of a head say about the message and its connection.
+/// The meaning of the fields of a head for the message and its connection.
 struct ControlFields {
   private let minorVersion: Int
   private var hostCount = 0
@@ -18,7 +18,7 @@ struct ControlFields {
   /// Whether the connection persists (RFC 9112, 9.3).
   var keepsAlive: Bool { !hasClose && (minorVersion == 1 || hasKeepAlive) }
 
-  /// Reads a field line, and leaves most of them alone.
+  /// Reads a field line; most of them have no effect.
   mutating func read(_ name: Span<UInt8>, _ value: Span<UInt8>) throws(RequestError) {
     switch name.count {
     case 4 where name.equalsIgnoringCase(Keyword.host): try readHost(value)
@@ -31,7 +31,7 @@ struct ControlFields {
     }
   }
 
-  /// RFC 9112, 3.2.
+  /// Checks the number of `Host` fields (RFC 9112, 3.2).
   func checkHost() throws(RequestError) {
     guard hostCount == 1 || minorVersion == 0 && hostCount == 0 else {
       throw .bad(
@@ -39,7 +39,7 @@ struct ControlFields {
     }
   }
 
-  /// RFC 9112, 6.3.
+  /// Decides the framing of the body (RFC 9112, 6.3).
   func framing() throws(RequestError) -> BodyFraming {
     guard hasTransferEncoding else { return contentLength.map { .length($0) } ?? .none }
     guard minorVersion == 1 else { throw .bad("HTTP/1.0 has no Transfer-Encoding.") }
@@ -47,10 +47,10 @@ struct ControlFields {
       throw .bad("The header has both Content-Length and Transfer-Encoding.")
     }
     guard isChunkedLast, chunkedCount == 1 else {
-      throw .bad("The Transfer-Encoding does not end with chunked, once.")
+      throw .bad("The Transfer-Encoding must end with chunked, once.")
     }
     guard otherCodingCount == 0 else {
-      throw RequestError(.notImplemented, "The only transfer coding known here is chunked.")
+      throw RequestError(.notImplemented, "The only supported transfer coding is chunked.")
     }
     return .chunked
   }
@@ -71,7 +71,7 @@ struct ControlFields {
     contentLength = number
   }
 
-  /// Several lines are one list. Empty elements, which lists may have, are refused in this one.
+  /// Several lines form one list. Lists may have empty elements, but this one is refused then.
   private mutating func readTransferEncoding(_ value: Span<UInt8>) throws(RequestError) {
     hasTransferEncoding = true
     try value.forEachElement { element throws(RequestError) in
@@ -85,7 +85,7 @@ struct ControlFields {
       let name = coding.extracting(coding.trimmingBlanks(0..<semicolon))
       guard name.isToken else { throw .bad("The Transfer-Encoding is malformed.") }
       guard !name.equalsIgnoringCase(Keyword.chunked) else {
-        throw .bad("The coding chunked has no parameters.")
+        throw .bad("The chunked coding must not have parameters.")
       }
       otherCodingCount += 1
     }
@@ -99,19 +99,19 @@ struct ControlFields {
     }
   }
 
-  /// RFC 9110, 10.1.1. HTTP/1.0 knows no 100.
+  /// Reads `Expect` (RFC 9110, 10.1.1). HTTP/1.0 has no 100.
   private mutating func readExpect(_ value: Span<UInt8>) throws(RequestError) {
     try value.forEachElement { element throws(RequestError) in
       guard !element.isEmpty else { return }
       guard value.extracting(element).equalsIgnoringCase(Keyword.continue) else {
-        throw RequestError(.expectationFailed, "The only expectation known here is 100-continue.")
+        throw RequestError(.expectationFailed, "The only supported expectation is 100-continue.")
       }
       if minorVersion == 1 { expectsContinue = true }
     }
   }
 }
 
-/// Names of fields and of what stands in them, in small letters.
+/// Names of fields and values, in lowercase.
 enum Keyword {
   static let host = "host"
   static let expect = "expect"
@@ -125,6 +125,6 @@ enum Keyword {
 }
 
 extension Span<UInt8> {
-  /// Compares without regard to the case of ASCII letters.
+  /// Compares, ignoring the case of ASCII letters.
   func equalsIgnoringCase(_ text: String) -> Bool { equalsIgnoringCase(text.utf8Span.span) }
 }

@@ -4,33 +4,33 @@ struct FieldSection: Sendable {
 
   private let fieldCountLimit: Int
   private var part = Part.lineStart
-  /// Where the first line begins.
+  /// The start of the first line.
   private(set) var start = 0
-  /// Everything before it has been looked at.
+  /// The bytes before this index have been read.
   private(set) var position = 0
-  /// The complete lines, their places counted from `start`.
+  /// The complete lines; their offsets count from `start`.
   private(set) var lines: [HeaderFields.Line] = []
   private var nameStart = 0
   private var nameEnd = 0
-  /// Where the empty line begins, of a complete section.
+  /// The start of the empty line of a complete section.
   private(set) var end = 0
 
-  /// Most heads of browsers have no more lines.
+  /// Most heads from browsers have no more lines.
   private static let usualCount = 16
 
   init(fieldCountLimit: Int) {
     self.fieldCountLimit = fieldCountLimit
   }
 
-  /// Has to be called before the first look, unless the section begins at 0.
+  /// Sets the start of the section. Call it before the first parse, unless the section begins at 0.
   mutating func begin(at start: Int) {
     self.start = start
     position = start
   }
 
-  /// Goes on where it stopped.
+  /// Continues where the last call stopped.
   ///
-  /// - Returns: Whether the section is complete; otherwise all of `bytes` has been looked at.
+  /// - Returns: Whether the section is complete; if not, all of `bytes` has been read.
   mutating func parse(_ bytes: Span<UInt8>) throws(RequestError) -> Bool {
     while position < bytes.count {
       switch part {
@@ -83,7 +83,7 @@ struct FieldSection: Sendable {
     position = end ?? bytes.count
     guard let end else { return }
     guard bytes[end] == .carriageReturn else {
-      throw .bad("A field value has a control character in it.")
+      throw .bad("A field value contains a control character.")
     }
     position = end + 1
     part = .lineFeed
@@ -101,7 +101,7 @@ struct FieldSection: Sendable {
     part = .lineStart
   }
 
-  /// The fields of a complete section, which is empty afterwards.
+  /// Returns the fields of a complete section and empties it.
   mutating func takeFields(_ bytes: Span<UInt8>) -> HeaderFields {
     let lines = lines
     self.lines = []

@@ -2,9 +2,9 @@ internal import PosixAIO
 
 /// Reads the heads of the requests of one connection, one after another (RFC 9112).
 ///
-/// Strict: what could be read in two ways is refused. Errors of syntax are thrown at the byte that
-/// makes them certain, errors of meaning at the end of the request line and of the head; which one
-/// it is does not depend on the pieces that the bytes come in.
+/// The parser is strict: it refuses input with two possible readings. It throws a syntax error at
+/// the byte that makes the error certain, and an error of meaning at the end of the request line or
+/// of the head. How the bytes are split into pieces does not change the error.
 struct HeadParser: Sendable {
   private let limits: HeadLimits
   private var requestLine = RequestLine()
@@ -15,21 +15,22 @@ struct HeadParser: Sendable {
     fieldSection = FieldSection(fieldCountLimit: limits.fieldCount)
   }
 
-  /// Whether a byte of a request has been seen. Empty lines before a request do not count.
+  /// Whether a byte of a request has been read. Empty lines before a request do not count.
   var hasBegun: Bool { requestLine.hasBegun }
 
-  /// How many bytes of the request have been looked at, and are not looked at again.
+  /// The number of bytes of the request that have been read, and are not read again.
   var position: Int { requestLine.isComplete ? fieldSection.position : requestLine.position }
 
-  /// Looks for a whole head at the start of `bytes`.
+  /// Parses a whole head at the start of `bytes`.
   ///
-  /// - Parameter bytes: What is not consumed yet: at a next call the same bytes, and any that came
-  ///   after them. The caller drops ``RequestHead/byteCount`` of them once it has the head.
-  /// - Returns: The head; nil if more bytes are needed. The parser is then ready for the next one.
-  /// - Throws: Why the request is refused. The parser is of no use afterwards.
+  /// - Parameter bytes: The unconsumed bytes. A further call must pass the same bytes, and any that
+  ///   arrived after them. Once the caller has the head, it drops ``RequestHead/byteCount`` bytes.
+  /// - Returns: The head, after which the parser is ready for the next one; nil if more bytes are
+  ///   needed.
+  /// - Throws: The reason why the request is refused. The parser must not be used afterwards.
   mutating func parse(_ bytes: RawSpan) throws(RequestError) -> RequestHead? {
     let bytes = Span<UInt8>(_bytes: bytes).extracting(first: limits.headByteCount)
-    require(bytes.count >= position, "HeadParser: bytes that were not consumed are gone")
+    require(bytes.count >= position, "HeadParser: unconsumed bytes are missing")
     if !requestLine.isComplete {
       guard try requestLine.parse(bytes) else { return try needMore(bytes.count) }
       fieldSection.begin(at: requestLine.position)
@@ -43,7 +44,7 @@ struct HeadParser: Sendable {
     return head
   }
 
-  /// - Parameter byteCount: Of these there is no whole head.
+  /// - Parameter byteCount: The number of available bytes, which contain no whole head.
   private func needMore(_ byteCount: Int) throws(RequestError) -> RequestHead? {
     guard byteCount >= limits.headByteCount else { return nil }
     if requestLine.isComplete {

@@ -1,10 +1,10 @@
-/// Why a request is refused. Its connection can't be read any further: where the next request
-/// begins is not known.
+/// The reason why a request is refused. The connection cannot be read any further, because the
+/// start of the next request is unknown.
 struct RequestError: Error, Equatable {
-  /// 400, 413, 414, 417, 431, 501 or 505.
+  /// The status: 400, 408, 413, 414, 417, 431, 501 or 505.
   let status: HTTPStatus
 
-  /// One line of plain English, without a line end; nothing of it comes from the client.
+  /// One line of plain English without a line end. It contains no text from the client.
   let explanation: String
 
   init(_ status: HTTPStatus, _ explanation: String) {
@@ -12,7 +12,7 @@ struct RequestError: Error, Equatable {
     self.explanation = explanation
   }
 
-  /// 400.
+  /// Creates a 400.
   static func bad(_ explanation: String) -> RequestError {
     RequestError(.badRequest, explanation)
   }

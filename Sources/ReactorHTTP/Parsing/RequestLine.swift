@@ -3,27 +3,27 @@
 struct RequestLine: Sendable {
   private enum Part { case emptyLines, method, target, version, lineFeed, complete }
 
-  /// Longer methods are refused with 501. The longest of IANA's registry has 17 bytes.
+  /// Longer methods get a 501. The longest method in the IANA registry has 17 bytes.
   private static let methodByteCountLimit = 32
 
   private var part = Part.emptyLines
-  /// Everything before it has been looked at.
+  /// The bytes before this index have been read.
   private(set) var position = 0
   private var methodStart = 0
   private var targetStart = 0
   private var versionStart = 0
   private var dot: Int?
   private(set) var minorVersion = 1
-  /// Of a complete line.
+  /// The method of a complete line.
   private(set) var method = HTTPMethod.get
   private(set) var target: RequestTarget?
 
   var hasBegun: Bool { part != .emptyLines }
   var isComplete: Bool { part == .complete }
 
-  /// Goes on where it stopped.
+  /// Continues where the last call stopped.
   ///
-  /// - Returns: Whether the line is complete; otherwise all of `bytes` has been looked at.
+  /// - Returns: Whether the line is complete; if not, all of `bytes` has been read.
   mutating func parse(_ bytes: Span<UInt8>) throws(RequestError) -> Bool {
     if part == .emptyLines { guard try skipEmptyLines(bytes) else { return false } }
     if part == .method { guard try scanMethod(bytes) else { return false } }
@@ -55,7 +55,7 @@ struct RequestLine: Sendable {
     let end = bytes.firstIndex(from: position) { !$0.isInTokens }
     position = end ?? bytes.count
     guard position - methodStart <= Self.methodByteCountLimit else {
-      throw RequestError(.notImplemented, "The method is too long to be known.")
+      throw RequestError(.notImplemented, "The method is too long.")
     }
     guard let end else { return false }
     guard bytes[end] == .space, end > methodStart else {
@@ -80,7 +80,7 @@ struct RequestLine: Sendable {
     return true
   }
 
-  /// `HTTP/` DIGIT+ `.` DIGIT+, and the carriage return after it.
+  /// Reads `HTTP/` DIGIT+ `.` DIGIT+, and the carriage return after it.
   private mutating func scanVersion(_ bytes: Span<UInt8>) throws(RequestError) -> Bool {
     while position < bytes.count {
       let byte = bytes[position]
@@ -103,15 +103,15 @@ struct RequestLine: Sendable {
 
   private static let name: InlineArray<5, UInt8> = [0x48, 0x54, 0x54, 0x50, 0x2f]  // HTTP/
   private static let noVersion = RequestError.bad(
-    "The request line does not end with a version of HTTP.")
+    "The request line does not end with an HTTP version.")
 
-  /// - Precondition: `position` is that of the line feed.
+  /// - Precondition: `position` is the index of the line feed.
   private mutating func checkVersion(_ bytes: Span<UInt8>) throws(RequestError) {
     let digits = versionStart + Self.name.count
     guard position - digits == 4, bytes[digits] == UInt8(ascii: "1"), dot == digits + 1,
       bytes[digits + 2] <= UInt8(ascii: "1")
     else {
-      throw RequestError(.httpVersionNotSupported, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+      throw RequestError(.httpVersionNotSupported, "Only HTTP/1.1 and HTTP/1.0 are supported.")
     }
     minorVersion = Int(bytes[digits + 2] - UInt8(ascii: "0"))
   }

@@ -1,22 +1,22 @@
-/// What a request asks for, in one of four forms (RFC 9112, 3.2).
+/// The target of a request, in one of four forms (RFC 9112, 3.2).
 struct RequestTarget: Sendable, Equatable {
-  /// The target as sent, with replacement characters for what is not UTF-8.
+  /// The target as sent, with replacement characters for bytes that are not UTF-8.
   let text: String
 
-  /// Percent-encoded: "/a%20b". "/" for an absolute form without path, "*" for the asterisk form,
-  /// empty for the authority form.
+  /// The path, percent-encoded: "/a%20b". It is "/" for an absolute form without a path, "*" for
+  /// the asterisk form, and empty for the authority form.
   let path: String
 
-  /// What follows the question mark, percent-encoded; nil without one.
+  /// The part after the question mark, percent-encoded; nil without one.
   let query: String?
 
-  /// Host and port of the absolute form, which count instead of the field `Host` (RFC 9112,
-  /// 3.2.2), or of the authority form.
+  /// The host and port of the authority form, or of the absolute form, where they override the
+  /// field `Host` (RFC 9112, 3.2.2).
   let authority: String?
 
-  /// Reads any form that is right for the method.
+  /// Parses any form that the method allows.
   ///
-  /// - Parameter bytes: One or more, each of which may stand in a target.
+  /// - Parameter bytes: One or more bytes, each of them allowed in a target.
   init(_ bytes: Span<UInt8>, method: HTTPMethod) throws(RequestError) {
     text = bytes.text(0..<bytes.count)
     if method == .connect {
@@ -28,7 +28,7 @@ struct RequestTarget: Sendable, Equatable {
       (path, query) = Self.pathAndQuery(bytes, from: 0, text: text)
       authority = nil
     } else if bytes.count == 1, bytes[0] == UInt8(ascii: "*") {
-      guard method == .options else { throw .bad("Only OPTIONS has \"*\" as its target.") }
+      guard method == .options else { throw .bad("Only OPTIONS may have \"*\" as its target.") }
       (path, query, authority) = (text, nil, nil)
     } else {
       let host = try Self.authority(ofAbsolute: bytes)
@@ -40,10 +40,11 @@ struct RequestTarget: Sendable, Equatable {
   /// The authority in `http://authority/path`.
   private static func authority(ofAbsolute bytes: Span<UInt8>) throws(RequestError) -> Range<Int> {
     guard let start = Self.schemeEnd(bytes) else {
-      throw .bad("The target is neither a path nor an address of http or https.")
+      throw .bad("The target is neither a path nor an http or https URL.")
     }
     let end = bytes.firstIndex(from: start) { "/?#".utf8.contains($0) } ?? bytes.count
-    // Without a host it is invalid (RFC 9110, 4.2.1), and with a user it is suspect (4.2.4).
+    // A target without a host is invalid (RFC 9110, 4.2.1), and one with a user name is suspicious
+    // (4.2.4).
     guard let authority = Authority(bytes.extracting(start..<end)), !authority.host.isEmpty else {
       throw .bad("The target's host is missing or malformed.")
     }
@@ -63,7 +64,7 @@ struct RequestTarget: Sendable, Equatable {
     return nil
   }
 
-  /// A fragment is nothing that a client should send; it is cut off.
+  /// Splits a target. A client should not send a fragment; it is removed.
   private static func pathAndQuery(
     _ bytes: Span<UInt8>, from start: Int, text: String
   ) -> (path: String, query: String?) {

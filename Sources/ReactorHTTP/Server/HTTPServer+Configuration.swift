@@ -4,86 +4,92 @@ internal import Reactor
 extension HTTPServer {
   /// The limits of a server.
   public struct Configuration: Sendable {
-    /// The bytes that a request line and header may have together. A longer request line is
-    /// answered 414, a larger header 431. The trailer of a body may have as many. 64 to 1 MiB; 16
-    /// KiB unless set.
+    /// The largest size in bytes of a request line and header together. A longer request line gets
+    /// a 414, a larger header a 431. The trailer of a body has the same limit of its own. The range
+    /// is 64 to 1 MiB; the default is 16 KiB.
     public var headByteLimit = 16 * 1024
 
-    /// The fields that a header may have. One with more is answered 431. 1 or more; 100 unless set.
+    /// The most fields in a header. A header with more gets a 431. The range is 1 or more; the
+    /// default is 100.
     public var headerFieldLimit = 100
 
-    /// The bytes that the body of a request may have. A larger one is answered 413, before it is
-    /// sent if the client announces its length. A policy, and no bound of memory: bodies are not
-    /// held. 0 or more; without a limit unless set.
+    /// The largest size in bytes of the body of a request. A larger body gets a 413, before it is
+    /// sent if the client announces its length. This limit is a policy and does not bound memory,
+    /// because bodies are not held in memory. The range is 0 or more; by default there is no limit.
     public var bodyByteLimit = Int64.max
 
-    /// The bytes that a client may send ahead of what is asked for: as many are held for it, and
-    /// the rest by the kernel. 4 KiB or more; 64 KiB unless set, and room for a head in any case.
+    /// The bytes that a connection holds of the input that a client sends ahead; the kernel holds
+    /// the rest. The range is 4 KiB or more; the default is 64 KiB. There is always room for a
+    /// head.
     public var inputByteCount = 64 * 1024
 
-    /// The connections that may be open at a time. Further clients wait in the kernel's queue of
-    /// ``backlog`` until one closes. 1 or more; 1000 unless set.
+    /// The most open connections. Further clients wait in the queue of the kernel, limited by
+    /// ``backlog``, until a connection closes. The range is 1 or more; the default is 1000.
     public var connectionLimit = 1000
 
     /// How long a client may stall before its connection is closed: while it sends no byte of a
-    /// request (an idle kept-alive connection too), or while it takes no byte of a response. It
-    /// does not run while the handler works. Busy connections are looked at once a second, so it
-    /// may last up to a second longer. From a millisecond; 30 seconds unless set.
+    /// request, which includes an idle kept-alive connection, or while it takes no byte of a
+    /// response. The time does not run while the handler works. Busy connections are checked once a
+    /// second, so the timeout may take up to a second longer. The range is 1 millisecond or more;
+    /// the default is 30 seconds.
     public var inactivityTimeout = Duration.seconds(30)
 
-    /// How long a request may take to arrive, beside what its bytes take at
-    /// ``minimumRequestByteRate``: a client that sends a byte now and then does not keep its
-    /// connection by that. A head that takes longer is answered 408, and whoever reads a body gets
-    /// ``RequestBody/Failure/timedOut``. From a millisecond; 30 seconds unless set.
+    /// How long a request may take to arrive, plus the time that its bytes take at
+    /// ``minimumRequestByteRate``. A client that sends a byte now and then cannot keep its
+    /// connection that way. A head that takes longer gets a 408, and the reader of a body gets
+    /// ``RequestBody/Failure/timedOut``. The range is 1 millisecond or more; the default is 30
+    /// seconds.
     public var requestTimeout = Duration.seconds(30)
 
-    /// The bytes per second that the time of a request is extended for: 1 or more; 1024 unless set.
+    /// The rate in bytes per second by which received bytes extend ``requestTimeout``. The range is
+    /// 1 or more; the default is 1024.
     public var minimumRequestByteRate = 1024
 
-    /// How long the client may take for what is written to it, beside what the bytes take at
-    /// ``minimumResponseByteRate``. From a millisecond; 30 seconds unless set.
+    /// How long a client may take to accept written output, plus the time that the bytes take at
+    /// ``minimumResponseByteRate``. The range is 1 millisecond or more; the default is 30 seconds.
     public var responseTimeout = Duration.seconds(30)
 
-    /// The bytes per second that the time of a response is extended for: 1 or more; 1024 unless
-    /// set.
+    /// The rate in bytes per second by which accepted bytes extend ``responseTimeout``. The range
+    /// is 1 or more; the default is 1024.
     public var minimumResponseByteRate = 1024
 
-    /// How long a client may stop to take a response beyond ``inactivityTimeout``, if it has taken
-    /// it so fast before that it is ahead of ``minimumResponseByteRate`` by as much: a player that
-    /// pauses does not lose its connection. 0 or more; two minutes unless set.
+    /// How long a client may pause while it takes a response, beyond ``inactivityTimeout``. The
+    /// pause is limited to the time by which the client is ahead of ``minimumResponseByteRate``. A
+    /// media player that pauses therefore keeps its connection. The range is 0 or more; the default
+    /// is 120 seconds.
     public var responsePauseLimit = Duration.seconds(120)
 
-    /// Whether other servers, of this process and user, may listen on the same port; the kernel
-    /// deals new clients out to them. False unless set. Wraps `SO_REUSEPORT`.
+    /// Whether other servers of this process and user may listen on the same port; the kernel
+    /// distributes new clients among them. The default is false. Wraps `SO_REUSEPORT`.
     public var reusesPort = false
 
-    /// The clients that the kernel holds until they are accepted, as in `listen(2)`; the kernel's
-    /// `somaxconn` bounds it too. 1 or more; 128 unless set.
+    /// The most clients that the kernel holds until they are accepted, as in `listen(2)`. The
+    /// `somaxconn` of the kernel also limits it. The range is 1 or more; the default is 128.
     public var backlog = 128
 
-    /// The limits as they are unless set.
+    /// Creates the default configuration.
     public init() {}
 
     private static let headByteRange = 64...1024 * 1024
 
-    /// How long a client that keeps sending is heard out, so that it sees the response that closes
-    /// its connection.
+    /// How long a closing connection reads from a client that keeps sending, so the client sees the
+    /// response.
     private static let lingerTimeout = Duration.seconds(2)
 
     func check() {
       require(
         Self.headByteRange.contains(headByteLimit),
-        "HTTPServer.Configuration: the limit of a head is 64 bytes to 1 MiB")
+        "HTTPServer.Configuration: headByteLimit is 64 bytes to 1 MiB")
       require(
         headerFieldLimit > 0 && connectionLimit > 0 && backlog > 0,
-        "HTTPServer.Configuration: fields, connections and backlog are 1 or more")
+        "HTTPServer.Configuration: headerFieldLimit, connectionLimit and backlog are 1 or more")
       require(bodyByteLimit >= 0, "HTTPServer.Configuration: bodyByteLimit is 0 or more")
       require(
         shortestTimeout >= .milliseconds(1) && responsePauseLimit >= .zero,
-        "HTTPServer.Configuration: timeouts are a millisecond or more")
+        "HTTPServer.Configuration: timeouts are 1 ms or more, responsePauseLimit 0 or more")
       require(
         minimumRequestByteRate > 0 && minimumResponseByteRate > 0,
-        "HTTPServer.Configuration: the rates are 1 byte per second or more")
+        "HTTPServer.Configuration: rates are 1 byte per second or more")
     }
 
     var shortestTimeout: Duration { min(inactivityTimeout, requestTimeout, responseTimeout) }
@@ -92,14 +98,15 @@ extension HTTPServer {
       HeadLimits(headByteCount: headByteLimit, fieldCount: headerFieldLimit)
     }
 
-    /// What the connections are made with. Their time-outs are the server's to keep.
+    /// The configuration of the listeners and their connections. The server itself enforces the
+    /// timeouts.
     var listener: Listener.Configuration {
       var listener = Listener.Configuration()
       listener.backlog = backlog
       listener.reusesPort = reusesPort
       listener.connectionLimit = .max
       listener.connection.inputHighWaterByteCount = max(inputByteCount, headByteLimit + 1)
-      // Who writes more than the client takes is told by its completions.
+      // Writers learn from their completions that the client is slower than they are.
       listener.connection.outputLimitByteCount = .max
       listener.connection.lingerTimeout = Self.lingerTimeout
       return listener

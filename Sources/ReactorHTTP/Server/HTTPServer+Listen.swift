@@ -2,17 +2,17 @@ public import Reactor
 internal import SystemPackage
 
 extension HTTPServer {
-  /// Listens on a host's address, and starts to accept.
+  /// Listens on the address of a host, and starts to accept clients.
   ///
   /// - Parameters:
-  ///   - host: A numeric IPv4 or IPv6 address, or a name. A name is looked up by `getaddrinfo`,
-  ///     which may block the loop for seconds. Of several addresses the first one is taken that
-  ///     this machine has.
-  ///   - port: 0 takes a free one.
-  /// - Returns: The address in use, with the real port.
-  /// - Throws: ``ListenError``; then nothing was started.
+  ///   - host: A numeric IPv4 or IPv6 address, or a name. Names are looked up with
+  ///     `getaddrinfo(3)`, which may block the loop for seconds. If a name has several addresses,
+  ///     the first that this machine has is used.
+  ///   - port: The port; 0 picks a free one.
+  /// - Returns: The address in use, with the actual port.
+  /// - Throws: ``ListenError``; nothing was started.
   ///
-  /// Otherwise as ``listen(on:)``.
+  /// In all other respects this equals ``listen(on:)``.
   @discardableResult
   public func listen(host: String, port: UInt16) throws(ListenError) -> SocketAddress {
     var errno = Errno.addressNotAvailable
@@ -22,8 +22,8 @@ extension HTTPServer {
       } catch {
         errno = error
       }
-      // Only an address that this machine does not have is passed over: "localhost" often names
-      // ::1 first where IPv6 is off. A port in use must be reported, not evaded.
+      // Skip only addresses that this machine does not have: "localhost" often resolves to ::1
+      // first although IPv6 is off. Report a port in use instead of trying the next address.
       guard errno == .addressNotAvailable || errno == .addressFamilyNotSupported else { break }
     }
     throw ListenError(host: host, port: port, reason: .system(errno))

@@ -1,28 +1,28 @@
 public import SystemPackage
 
 extension HTTPServer {
-  /// Why a server can't listen on an address.
+  /// The reason why a server cannot listen on an address.
   public struct ListenError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What failed.
+    /// The reason.
     public enum Reason: Sendable, Equatable {
-      /// The host is no address and no name that resolves; the text is the resolver's.
+      /// The host is neither an address nor a name that resolves; the text is from the resolver.
       case unresolvedHost(String)
 
-      /// The system refused, most often `.addressInUse`, `.addressNotAvailable` or
+      /// The system refused, most often with `.addressInUse`, `.addressNotAvailable` or
       /// `.permissionDenied`.
       case system(Errno)
     }
 
-    /// The host that was asked for.
+    /// The requested host.
     public let host: String
 
-    /// The port that was asked for.
+    /// The requested port.
     public let port: UInt16
 
-    /// What failed.
+    /// The reason.
     public let reason: Reason
 
-    /// One line for people.
+    /// A description in one line.
     public var description: String {
       let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
       return switch reason {

@@ -2,7 +2,7 @@ internal import PosixAIO
 public import Reactor
 public import SystemPackage
 
-/// An HTTP/1.1 server in an event loop, beside whatever else the loop does.
+/// An HTTP/1.1 server on an event loop, next to the other work of the loop.
 ///
 /// ```swift
 /// let server = HTTPServer(on: loop) { request, response in
@@ -12,21 +12,21 @@ public import SystemPackage
 /// loop.run()
 /// ```
 ///
-/// Everything here, the handler included, belongs to the loop's thread.
+/// All members, and the handler, belong to the thread of the loop.
 ///
-/// **What never reaches the handler.** The server itself refuses what is no request of HTTP/1.0 or
-/// 1.1, to the letter of RFC 9112, with 400, 414, 417, 431, 501 or 505; a body that is announced
-/// larger than ``Configuration/bodyByteLimit`` with 413; and a request that takes too long to
-/// arrive with 408. Each of these closes its connection, and is told to ``onResponseEnd`` as any
-/// other.
+/// **Requests without a handler.** The server itself refuses some requests. It enforces RFC 9112
+/// strictly: input that is not a request of HTTP/1.0 or 1.1 gets 400, 414, 417, 431, 501 or 505. A
+/// body whose announced length exceeds ``Configuration/bodyByteLimit`` gets 413, and a request that
+/// takes too long to arrive gets 408. Each refusal closes its connection, and is reported to
+/// ``onResponseEnd`` like any other response.
 ///
-/// **Lifetime.** The server must be held as long as it shall run. Its `deinit` closes the listeners
-/// and then all connections at once; responses in progress are lost, which their handlers are told
-/// as when a client vanishes. ``shutDown(_:)`` is the polite way. The end of the loop closes the
-/// server in the same way; the server does not keep the loop.
+/// **Lifetime.** Keep a reference to the server while it should run. Its `deinit` closes the
+/// listeners and all connections immediately. Responses in progress are lost; their handlers are
+/// notified as if the client had left. Use ``shutDown(_:)`` for a graceful shutdown. The end of the
+/// loop closes the server in the same way as `deinit`. The server does not keep the loop alive.
 public final class HTTPServer {
-  /// Called with every request, once its head is there. It responds now or later, through the
-  /// writer; the loop waits while it runs.
+  /// Handles a request. The server calls it when the head has arrived. The handler responds through
+  /// the writer, immediately or later; the loop waits while the handler runs.
   public typealias Handler = (Request, ResponseWriter) -> Void
 
   private enum State {
@@ -35,11 +35,12 @@ public final class HTTPServer {
     case closed
   }
 
-  /// What the server was made with.
+  /// The configuration of the server.
   public let configuration: Configuration
 
-  /// Told of each response when it is out, or its connection has ended: those of the server itself
-  /// included, which no handler sees. Called by the loop, never from inside a call of a handler.
+  /// Called for each response when it is sent or its connection has ended, including the responses
+  /// that the server sends without the handler. The loop calls it, never from inside a call of a
+  /// handler.
   public var onResponseEnd: ((ResponseRecord) -> Void)? {
     get { responseEndHandler }
     set {
@@ -48,8 +49,8 @@ public final class HTTPServer {
   }
   private var responseEndHandler: ((ResponseRecord) -> Void)?
 
-  /// Told when the kernel would not accept a client, most likely `EMFILE`: too many open files.
-  /// Accepting goes on a little later.
+  /// Called when the kernel fails to accept a client, most often with `EMFILE`, too many open
+  /// files. The server tries again a little later.
   public var onAcceptError: ((SocketError) -> Void)? {
     get { acceptErrorHandler }
     set {
@@ -63,22 +64,22 @@ public final class HTTPServer {
   private var state = State.open
   private var listeners: [Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
-  /// Looks at the connections once in a while.
+  /// Checks the connections periodically.
   let looks: RecurringLook
   let heads = HeadMemory()
 
-  /// The number of responses that were begun by a request and are not sent yet.
+  /// The number of requests whose response is not fully sent.
   public private(set) var responsesInProgress = 0
 
-  /// The number of open connections, idle ones included.
+  /// The number of open connections, including idle ones.
   public var connectionCount: Int { connections.count }
 
-  /// Makes a server that does not listen yet.
+  /// Creates a server that does not listen yet.
   ///
   /// - Parameters:
-  ///   - loop: Runs the server.
-  ///   - configuration: The limits; those that are out of their range trap.
-  ///   - handler: Responds to each request. Called by the loop, on its thread.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - configuration: The limits; a value out of range traps.
+  ///   - handler: Responds to each request. The loop calls it on its thread.
   public init(
     on loop: EventLoop, configuration: Configuration = .init(), handler: @escaping Handler
   ) {
@@ -87,19 +88,19 @@ public final class HTTPServer {
     configuration.check()
     self.configuration = configuration
     self.handler = handler
-    // How exact the times of clients are.
+    // The precision of the time limits for clients.
     looks = RecurringLook(on: core, interval: min(.seconds(1), configuration.shortestTimeout / 2))
     looks.body = { [weak self] in self?.lookAtAll() }
     core.dependents.add(self) { [weak self] in self?.end() }
   }
 
-  /// Makes a server whose handler is asynchronous.
+  /// Creates a server with an asynchronous handler.
   ///
   /// - Parameters:
-  ///   - loop: Runs the server.
-  ///   - configuration: The limits; those that are out of their range trap.
-  ///   - asyncHandler: Responds to each request. Runs in a task of its own on the loop's thread,
-  ///     which is cancelled when the connection ends before the response is out.
+  ///   - loop: The loop to use; call on its thread.
+  ///   - configuration: The limits; a value out of range traps.
+  ///   - asyncHandler: Responds to each request. Each call runs in its own task on the thread of
+  ///     the loop. The task is cancelled if the connection ends before the response is sent.
   public convenience init(
     on loop: EventLoop, configuration: Configuration = .init(),
     asyncHandler: nonisolated(nonsending) @escaping (Request, ResponseWriter) async -> Void
@@ -119,22 +120,22 @@ public final class HTTPServer {
 
   // MARK: - Listening
 
-  /// Listens on an address, and starts to accept.
+  /// Listens on an address, and starts to accept clients. Call it several times to listen on
+  /// several addresses.
   ///
-  /// - Parameter address: One of this machine's, or all of them; port 0 takes a free one. A Unix
-  ///   address too.
-  /// - Returns: The address in use, with the real port.
-  /// - Throws: What `socket(2)`, `bind(2)` or `listen(2)` gives, most often `EADDRINUSE`;
-  ///   `ECANCELED` when the loop is ending. Nothing was started. May be called several times, for
-  ///   several addresses.
+  /// - Parameter address: An address of this machine, the wildcard address, or a Unix address. Port
+  ///   0 picks a free port.
+  /// - Returns: The address in use, with the actual port.
+  /// - Throws: The error of `socket(2)`, `bind(2)` or `listen(2)`, most often `EADDRINUSE`;
+  ///   `ECANCELED` if the loop is ending. Nothing was started.
   ///
   /// Traps after ``shutDown(_:)``.
   @discardableResult
   public func listen(on address: SocketAddress) throws(Errno) -> SocketAddress {
-    core.checkThread()
+    try core.checkUse()
     guard !core.isEnding else { throw .canceled }
     guard case .open = state else {
-      trap("HTTPServer: listen was called after shutDown")
+      trap("HTTPServer: listen must come before shutDown")
     }
     let listener = try Listener(
       on: core.loop, address, configuration: configuration.listener)
@@ -145,7 +146,7 @@ public final class HTTPServer {
     return listener.address
   }
 
-  /// Stops listening, so that new clients are refused; connections go on. Does nothing when the
+  /// Stops listening, so new clients are refused; open connections go on. Does nothing if the
   /// server does not listen.
   public func stopAccepting() {
     if !core.hasEnded { core.checkThread() }
@@ -158,7 +159,7 @@ public final class HTTPServer {
     for listener in closing { listener.close() }
   }
 
-  /// Further clients wait while there are as many connections as there may be.
+  /// Pauses the listeners while the number of connections is at its limit.
   private func updateListeners() {
     let isFull = connections.count >= configuration.connectionLimit
     for listener in listeners where listener.isPaused != isFull {
@@ -172,7 +173,7 @@ public final class HTTPServer {
     looks.wantSoon()
   }
 
-  /// - Parameter connection: What the server connection stands for.
+  /// - Parameter connection: The connection that the server connection wraps.
   func connectionClosed(_ connection: Connection) {
     connections[ObjectIdentifier(connection)] = nil
     updateListeners()
@@ -181,14 +182,14 @@ public final class HTTPServer {
 
   // MARK: - Requests
 
-  /// Hands a request to the handler.
+  /// Calls the handler with a request.
   func begin(_ exchange: Exchange) {
     guard let request = exchange.request else { return }
     responsesInProgress += 1
     handler(request, ResponseWriter(exchange))
   }
 
-  /// Responds to what no handler gets, and has the connection closed.
+  /// Sends the response to a request that the handler does not get, and closes the connection.
   func refuse(_ exchange: Exchange, _ error: RequestError) {
     responsesInProgress += 1
     exchange.send(
@@ -208,12 +209,12 @@ public final class HTTPServer {
 
   // MARK: - Pace
 
-  /// Whether connections will be looked at.
+  /// Whether a check of the connections is scheduled.
   var isWatching: Bool { looks.isDue }
 
-  /// Looks whether clients take too long.
+  /// Checks all clients against their time limits.
   ///
-  /// - Returns: When the next look makes sense; nil is never.
+  /// - Returns: When the next check is due; nil if none is needed.
   private func lookAtAll() -> ContinuousClock.Instant? {
     let now = ContinuousClock.now
     var next: ContinuousClock.Instant?
@@ -226,15 +227,15 @@ public final class HTTPServer {
 
   // MARK: - The end
 
-  /// Ends the server politely: refuses new clients, sends the responses that are in progress, then
-  /// closes all connections, and then calls back.
+  /// Shuts the server down gracefully: refuses new clients, sends the responses in progress, closes
+  /// all connections, and then calls `whenIdle`.
   ///
-  /// From now on responses carry `Connection: close`. A request that is still being received when
-  /// the last response has been sent is cut off.
+  /// From now on, responses carry `Connection: close`. A request that is still arriving when the
+  /// last response has been sent is cut off.
   ///
-  /// - Parameter whenIdle: Called once, by the loop, never from inside this call; after the loop's
-  ///   end before this returns. The server may be released in it. Every call of `shutDown` has its
-  ///   callback called.
+  /// - Parameter whenIdle: Called once for each call of `shutDown`, by the loop and never from
+  ///   inside this call; after the end of the loop, it is called before this method returns. It may
+  ///   release the server.
   public func shutDown(_ whenIdle: @escaping () -> Void) {
     if !core.hasEnded { core.checkThread() }
     closeListeners()
@@ -255,7 +256,7 @@ public final class HTTPServer {
   private func closeWhenIdle() {
     guard case .draining = state, responsesInProgress == 0 else { return }
     core.later { [weak self] in
-      // A request may have come in between, or another shutDown been faster.
+      // A request may have arrived in the meantime, or another `shutDown` may have finished first.
       guard let self, responsesInProgress == 0, case .draining(let whenIdle) = state else {
         return
       }
@@ -265,13 +266,13 @@ public final class HTTPServer {
     }
   }
 
-  /// Closes everything. Whoever is there to be told of what is lost with that will be.
+  /// Closes everything. Handlers whose responses are lost are notified.
   private func end() {
     looks.stop()
     closeListeners()
     let former = state
     state = .closed
-    // Nothing is in progress any more when the rest of this has run.
+    // When the rest of this method has run, nothing is in progress any more.
     if case .draining(let whenIdle) = former {
       for call in whenIdle { core.complete(call) }
     }

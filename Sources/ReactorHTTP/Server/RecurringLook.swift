@@ -1,33 +1,34 @@
 internal import Reactor
 
-/// A look at all connections of a server, as often as one of them has a client to wait for.
+/// Checks all connections of a server periodically while any of them waits for its client.
 final class RecurringLook {
   private let core: LoopCore
   private let interval: Duration
   private var timer: EventLoop.Timer?
-  /// Whether the next look is at most ``interval`` away.
+  /// Whether the next check is at most ``interval`` away.
   private var isSoon = false
 
-  /// Looks, and returns when the next look makes sense; nil is never.
+  /// Checks the connections, and returns when the next check is due; nil if none is needed.
   var body: () -> ContinuousClock.Instant? = { nil }
 
-  /// - Parameter interval: How soon whoever waits is looked at, and the least time between looks.
+  /// - Parameter interval: The delay of the first check of a waiting connection, and the least time
+  ///   between two checks.
   init(on core: LoopCore, interval: Duration) {
     self.core = core
     self.interval = interval
   }
 
-  /// Whether there will be a look.
+  /// Whether a check is scheduled.
   var isDue: Bool { timer != nil }
 
-  /// Somebody waits for a client from now on.
+  /// Schedules a check, because a connection waits for its client from now on.
   func wantSoon() {
     guard !isSoon else { return }
     timer?.cancel()
     schedule(after: interval)
   }
 
-  /// There is nothing to look at.
+  /// Cancels the next check, because nothing is left to check.
   func stop() {
     timer?.cancel()
     timer = nil

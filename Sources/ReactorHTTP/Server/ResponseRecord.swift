@@ -1,22 +1,22 @@
 public import Reactor
 
 extension HTTPServer {
-  /// What became of one request, for logs and figures.
+  /// A request and the outcome of its response, for logs and statistics.
   public struct ResponseRecord {
-    /// The request; nil for one that was refused before its head was understood.
+    /// The request; nil if it was refused before its head was parsed.
     public let request: Request?
 
-    /// The first line of what was refused, as far as it arrived, at most 2 KiB: it may hold
-    /// anything. Empty where ``request`` is there.
+    /// The start of the first line of a refused request, at most 2 KiB; it may contain any bytes.
+    /// Empty if ``request`` is not nil.
     public let refusedLine: String
 
     /// The client's address.
     public let peerAddress: SocketAddress
 
-    /// The bytes of the request's body that were taken.
+    /// The bytes of the request's body that were read or dropped.
     public var receivedByteCount: Int64 { request?.receivedByteCount ?? 0 }
 
-    /// What became of the response.
+    /// The outcome of the response.
     public let outcome: ResponseWriter.Outcome
   }
 }

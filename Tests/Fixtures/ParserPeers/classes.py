@@ -87,13 +87,13 @@ OURS_IS_STRICTER = {
     "400 A field line begins with a space or a tab.": lambda case: case.has(rb"\r\n[ \t]"),
     "400 A field line does not begin with a name and a colon.":
         lambda case: case.has(rb"\r\n(?!\r\n)(?!" + TOKEN + rb":)"),
-    "400 A field value has a control character in it.": lambda case: case.has(
+    "400 A field value contains a control character.": lambda case: case.has(
         rb"\r\n" + TOKEN + rb":[\t -~\x80-\xff]*[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]"),
     "400 HTTP/1.0 has no Transfer-Encoding.":
         lambda case: case.version == b"HTTP/1.0" and case.values(b"transfer-encoding"),
-    "505 Only HTTP/1.1 and HTTP/1.0 are spoken here.": lambda case:
+    "505 Only HTTP/1.1 and HTTP/1.0 are supported.": lambda case:
         re.fullmatch(rb"HTTP/\d+\.\d+", case.version) and case.version[5:] not in (b"1.1", b"1.0"),
-    '400 Only OPTIONS has "*" as its target.':
+    '400 Only OPTIONS may have "*" as its target.':
         lambda case: case.target == b"*" and case.method != b"OPTIONS",
     "400 The Content-Length is not a number.": lambda case:
         any(not re.fullmatch(rb"[0-9]+", value) for value in case.values(b"content-length")),
@@ -101,13 +101,13 @@ OURS_IS_STRICTER = {
         any(int(value) > LARGEST for value in case.values(b"content-length")),
     "400 The Host is malformed.":
         lambda case: not all(is_authority(value) for value in case.values(b"host")),
-    "400 The Transfer-Encoding does not end with chunked, once.":
+    "400 The Transfer-Encoding must end with chunked, once.":
         lambda case: codings(case).count(b"chunked") != 1 or codings(case)[-1] != b"chunked",
     "400 The Transfer-Encoding is malformed.": lambda case: any(
         not re.fullmatch(TOKEN + rb"(?:[ \t]*;.*)?", coding, re.S) for coding in codings(case)),
-    "400 The coding chunked has no parameters.":
+    "400 The chunked coding must not have parameters.":
         lambda case: any(re.match(rb"chunked[ \t]*;", coding) for coding in codings(case)),
-    "501 The only transfer coding known here is chunked.":
+    "501 The only supported transfer coding is chunked.":
         lambda case: codings(case)[-1] == b"chunked" and len(codings(case)) > 1,
     "400 The header has both Content-Length and Transfer-Encoding.":
         lambda case: case.values(b"content-length") and case.values(b"transfer-encoding"),
@@ -115,19 +115,19 @@ OURS_IS_STRICTER = {
         lambda case: len(case.values(b"content-length")) > 1,
     "400 The header has more than one Host.": lambda case: len(case.values(b"host")) > 1,
     "400 The header has no Host.": lambda case: not case.values(b"host"),
-    "400 The line that begins a chunk is malformed.": lambda case: case.chunk_fault() == "line",
+    "400 The chunk size line is malformed.": lambda case: case.chunk_fault() == "line",
     "413 The size of a chunk is too large.": lambda case: case.chunk_fault() == "size",
-    "501 The method is too long to be known.":
+    "501 The method is too long.":
         lambda case: re.match(TOKEN, case.request).end() > 32,
-    "417 The only expectation known here is 100-continue.": lambda case:
+    "417 The only supported expectation is 100-continue.": lambda case:
         any(element.lower() not in (b"", b"100-continue") for element in case.elements(b"expect")),
     "400 The request does not begin with a method and a space.":
         lambda case: not re.match(TOKEN + rb" ", case.request),
-    "400 The request line does not end with a version of HTTP.":
+    "400 The request line does not end with an HTTP version.":
         lambda case: not re.match(rb"[^ ]* [^ ]* HTTP/\d+\.\d+\r\n", case.request),
     "400 The request line is not a method, a target and a version.":
         lambda case: not re.match(rb"[^ ]* [^\x00- \x7f]+ ", case.request),
-    "400 The target is neither a path nor an address of http or https.":
+    "400 The target is neither a path nor an http or https URL.":
         lambda case: not re.match(rb"(?i)/|\*$|https?://", case.target),
     "400 The target of CONNECT is not a host and a port.":
         lambda case: case.method == b"CONNECT" and not is_destination(case.target),

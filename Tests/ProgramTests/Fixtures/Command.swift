@@ -1,11 +1,11 @@
 import Foundation
 import TestSupport
 
-/// A command of the system, run to find out whether it works here.
+/// A system command, run to check whether it works here.
 enum Command {
   static func serverPath() throws -> String { try Program.url("aio-fileserver").path }
 
-  /// - Returns: The exit status; what the command prints is thrown away.
+  /// - Returns: The exit status; the output of the command is discarded.
   static func run(_ command: [String]) throws -> Int32 {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")

@@ -3,9 +3,9 @@ import Glibc
 import SystemPackage
 import TestSupport
 
-/// A running server, killed when nobody holds this any longer.
+/// A running server, killed when the last reference to this is released.
 final class ServerProcess {
-  /// The line that it printed when it began to accept.
+  /// The line that the server printed when it began to accept clients.
   private(set) var firstLine = ""
   private(set) var port: UInt16 = 0
 
@@ -17,8 +17,8 @@ final class ServerProcess {
   ///
   /// - Parameters:
   ///   - program: The server's name.
-  ///   - launcher: A command in front of the program's path, which in the end becomes the program.
-  ///   - errors: Where its standard error goes.
+  ///   - launcher: A command before the path of the program, which it eventually executes.
+  ///   - errors: The destination of its standard error.
   init(
     _ program: String = "aio-fileserver", launcher: [String] = [], arguments: [String],
     errors: FileHandle
@@ -52,7 +52,7 @@ final class ServerProcess {
     kill(identifier, signal)
   }
 
-  /// Ends it as a crash does, and waits until it is gone.
+  /// Kills it, as in a crash, and waits until it has ended.
   func kill9() {
     send(SIGKILL)
     process.waitUntilExit()
@@ -60,10 +60,10 @@ final class ServerProcess {
 
   /// Waits for the end of the process.
   ///
-  /// - Returns: Its exit status, and all that it has written to standard output.
+  /// - Returns: Its exit status, and all of its standard output.
   func waitForEnd() throws -> (status: Int32, output: String) {
     let end = ContinuousClock.now + testDeadline
-    // Nobody else holds the other end, so the pipe ends with the process.
+    // No other process holds the write end, so the pipe ends with the process.
     while try readOutput(until: end) {}
     process.waitUntilExit()
     guard process.terminationReason == .exit else {
@@ -87,18 +87,18 @@ final class ServerProcess {
     return true
   }
 
-  // MARK: What the kernel knows of it
+  // MARK: Kernel state
 
-  /// What its descriptors lead to: paths, "socket:[…]", "anon_inode:[…]".
+  /// The targets of its descriptors: paths, "socket:[…]", "anon_inode:[…]".
   func descriptors() throws -> [String] {
     let folder = "/proc/\(identifier)/fd"
     return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap {
-      // One that was closed in between leads nowhere.
+      // A descriptor that was closed in between has no target.
       try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
     }
   }
 
-  /// The most memory that it has had resident at a time, in bytes.
+  /// Its peak resident memory, in bytes.
   func peakResidentByteCount() throws -> Int {
     let status = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }

@@ -4,23 +4,23 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// A folder that is served by the program, and beside it a file that must never be sent.
+/// A directory that the program serves, next to a file that must never be sent.
 final class Site {
   static let secret = "what stands outside of the root"
 
   let server: ServerProcess
 
-  /// The folder that is served.
+  /// The served directory.
   let root: FilePath
 
-  /// The folder around the root, with the secret in it.
+  /// The parent directory of the root, which contains the secret.
   let surroundings: TemporaryFolder
 
-  /// The folder that is served, as the server sees it, should it have mounts of its own.
+  /// The served directory as the server sees it, in case it has its own mounts.
   private let seenRoot: String
 
-  /// - Parameter arguments: For the program, which by default looks at a file for each request:
-  ///   most tests change files and ask at once.
+  /// - Parameter arguments: Arguments for the program. By default it checks a file for each
+  ///   request, because most tests change files and send a request immediately.
   init(
     _ arguments: [String] = [], launcher: (FilePath) throws -> [String] = { _ in [] }
   ) throws {
@@ -28,7 +28,7 @@ final class Site {
     try surroundings.write(Self.secret.utf8, to: "secret")
     try surroundings.write([], to: "errors")
     root = surroundings.path.appending("root")
-    // Somebody else than the owner may be asked to serve it.
+    // A user other than the owner may serve it.
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o755], ofItemAtPath: surroundings.path.string)
     try FileManager.default.createDirectory(atPath: root.string, withIntermediateDirectories: false)
@@ -47,20 +47,20 @@ final class Site {
     try Client(port: server.port, receiveBufferByteCount: receiveBufferByteCount)
   }
 
-  /// One request on a connection of its own.
-  func ask(_ method: String, _ target: String, body: [UInt8]? = nil) throws -> Answer {
+  /// Sends one request on its own connection.
+  func ask(_ method: String, _ target: String, body: [UInt8]? = nil) throws -> Response {
     try client().ask(method, target, body: body)
   }
 
-  func get(_ target: String) throws -> Answer { try ask("GET", target) }
+  func get(_ target: String) throws -> Response { try ask("GET", target) }
 
-  func put(_ target: String, _ body: some Sequence<UInt8>) throws -> Answer {
+  func put(_ target: String, _ body: some Sequence<UInt8>) throws -> Response {
     try ask("PUT", target, body: Array(body))
   }
 
   // MARK: The files
 
-  /// The path of the folder around the root.
+  /// The path of the parent directory of the root.
   var outside: String { surroundings.path.string }
 
   func path(_ name: String) -> String { "\(seenRoot)/\(name)" }
@@ -69,16 +69,16 @@ final class Site {
     try Data(bytes).write(to: URL(fileURLWithPath: path(name)))
   }
 
-  func makeFolder(_ name: String) throws {
+  func makeDirectory(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: path(name), withIntermediateDirectories: true)
   }
 
-  func makeLink(_ name: String, to goal: String) throws {
-    try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: goal)
+  func makeLink(_ name: String, to target: String) throws {
+    try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: target)
   }
 
-  /// Makes a pipe, a device, …; wraps `mknod(2)`.
+  /// Creates a pipe, a device or another special file; wraps `mknod(2)`.
   func makeNode(_ name: String, _ mode: mode_t, device: dev_t = 0) throws(Errno) {
     guard unsafe mknod(path(name), mode | 0o644, device) == 0 else {
       throw Errno(rawValue: errno)
@@ -90,7 +90,7 @@ final class Site {
       [.posixPermissions: permissions], ofItemAtPath: path(name))
   }
 
-  /// Makes a file that is all holes, or sets the length of one.
+  /// Creates a sparse file, or sets the length of a file.
   func setLength(_ byteCount: Int, of name: String) throws {
     let file = try FileDescriptor.open(
       FilePath(path(name)), .writeOnly, options: [.create, .closeOnExec],
@@ -107,12 +107,12 @@ final class Site {
     String(decoding: try contents(of: name), as: UTF8.self)
   }
 
-  /// All names in a folder, hidden ones too.
-  func names(in folder: String = ".") throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: path(folder)).sorted()
+  /// All names in a directory, including hidden ones.
+  func names(in directory: String = ".") throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: path(directory)).sorted()
   }
 
-  /// Checks that nothing was written around the root.
+  /// Checks that no file was written outside the root.
   func assertSurroundingsUntouched(file: StaticString = #filePath, line: UInt = #line) throws {
     let names = try FileManager.default.contentsOfDirectory(atPath: surroundings.path.string)
     XCTAssertEqual(names.sorted(), ["errors", "root", "secret"], file: file, line: line)
@@ -121,18 +121,18 @@ final class Site {
   }
 }
 
-/// Tests that serve a folder, each its own.
+/// A test case whose tests each serve their own directory.
 class SiteTestCase: XCTestCase {
   private var site: Site?
 
-  /// Serves an empty folder until the end of the test.
+  /// Serves an empty directory until the end of the test.
   func serve(_ arguments: String...) throws -> Site {
     let site = try Site(arguments)
     self.site = site
     return site
   }
 
-  /// Serves an empty folder by a program that another command starts.
+  /// Serves an empty directory with a program that another command starts.
   func serve(
     _ arguments: String..., launcher: (FilePath) throws -> [String]
   ) throws -> Site {

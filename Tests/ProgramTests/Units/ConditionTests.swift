@@ -122,7 +122,7 @@ final class ConditionTests: XCTestCase {
       XCTAssertEqual(
         Conditions(headers).allowRange(of: current, now: now), counts, header ?? "none")
     }
-    // It may yet change within this second.
+    // The file may still change within this second.
     XCTAssertFalse(Conditions(["If-Range": same]).allowRange(of: current, now: date))
   }
 

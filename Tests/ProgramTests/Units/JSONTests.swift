@@ -2,7 +2,7 @@ import Foundation
 import ProgramSupport
 import XCTest
 
-/// What the programs write for other programs.
+/// The JSON output of the programs.
 final class JSONTests: XCTestCase {
   func test_jsonIsRead() throws {
     let text = "quote \" backslash \\ line\nend \u{1} \u{1F600} \u{E9}"

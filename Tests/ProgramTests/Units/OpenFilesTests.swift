@@ -7,10 +7,10 @@ import XCTest
 
 @testable import FileServer
 
-/// What is kept, and how old it may be.
+/// The entries of the cache, and their age.
 final class OpenFilesTests: XCTestCase {
   func test_fileThatIsKeptComesFromInsideTheCall_andIsNotOpenedAgain() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
     let first = try site.open("file")
     var second: OpenFile?
@@ -19,11 +19,11 @@ final class OpenFilesTests: XCTestCase {
     XCTAssertEqual(site.opens, ["file"])
     XCTAssertEqual(try site.text(of: first), "text")
     XCTAssertEqual(
-      site.files.figures, .init(hitCount: 1, missCount: 1, fileCount: 1, nameCount: 0))
+      site.files.statistics, .init(hitCount: 1, missCount: 1, fileCount: 1, nameCount: 0))
   }
 
-  func test_fileIsOpenedOnce_forAllWhoAskMeanwhile() throws {
-    let site = try KeptFolder()
+  func test_fileIsOpenedOnce_forConcurrentRequests() throws {
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
     let paths: [FilePath] = ["file", "file", "missing", "file", "missing"]
     let outcomes = try site.outcomes(paths)
@@ -32,9 +32,9 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_nothingIsOlderThanItsValidity_whateverItsOpenTook() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("old", to: "file")
-    // The time counts from when the file system was asked.
+    // The age counts from when the file system was asked.
     _ = try site.outcomes(["file"]) { site.advance(.milliseconds(900)) }
     try site.replace("file", by: "new")
     site.advance(.milliseconds(99))
@@ -44,9 +44,9 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_openUnderWayIsNotShared_whenItIsTooOld() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
-    var second: KeptFolder.Outcome?
+    var second: KeptDirectory.Outcome?
     let first = try site.outcomes(["file"]) {
       site.advance(.seconds(1))
       site.files.open("file") { second = $0 }
@@ -58,7 +58,7 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_unchangedFileGoesOnToBeUsed_whenItIsLookedAtAgain() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
     let first = try site.open("file")
     for count in 2...4 {
@@ -71,7 +71,7 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_fileIsOpenedEachTime_withoutAnyValidity() throws {
-    let site = try KeptFolder(.init(validity: .zero))
+    let site = try KeptDirectory(.init(validity: .zero))
     try site.write("old", to: "file")
     let old = try site.open("file")
     XCTAssertTrue(try site.open("file") === old)
@@ -80,26 +80,26 @@ final class OpenFilesTests: XCTestCase {
     XCTAssertEqual(site.opens.count, 4)
     try site.replace("file", by: "new")
     XCTAssertEqual(try site.text(of: "file"), "new")
-    XCTAssertEqual(site.files.figures.hitCount, 0)
+    XCTAssertEqual(site.files.statistics.hitCount, 0)
   }
 
   // MARK: Changes by others
 
   func test_replacedFileIsNoticed_afterTheValidity() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("old", to: "file")
     let old = try site.open("file")
     try site.replace("file", by: "new")
     XCTAssertEqual(try site.text(of: "file"), "old")
     site.advance(.seconds(1))
     XCTAssertEqual(try site.text(of: "file"), "new")
-    // Who sends the old one sends it to its end.
+    // Responses that send the old file send it to its end.
     XCTAssertEqual(try site.text(of: old), "old")
-    XCTAssertEqual(site.files.figures.fileCount, 1)
+    XCTAssertEqual(site.files.statistics.fileCount, 1)
   }
 
   func test_removedFileIsNoticed_afterTheValidity() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
     _ = try site.open("file")
     try site.remove("file")
@@ -108,11 +108,11 @@ final class OpenFilesTests: XCTestCase {
     XCTAssertEqual(try site.failure("file"), .noSuchFileOrDirectory)
     site.wait { try site.descriptorCount() == 0 }
     XCTAssertEqual(
-      site.files.figures, .init(hitCount: 1, missCount: 2, fileCount: 0, nameCount: 1))
+      site.files.statistics, .init(hitCount: 1, missCount: 2, fileCount: 0, nameCount: 1))
   }
 
   func test_sizeIsTheOneBefore_ofAFileThatGrowsOrShrinks_untilTheValidityIsOver() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("four", to: "file")
     let tags = try ["longer", "one"].map { text in
       let before = try site.open("file")
@@ -128,14 +128,14 @@ final class OpenFilesTests: XCTestCase {
     XCTAssertNotEqual(tags[0], tags[1])
   }
 
-  func test_folderAndFileChangePlaces_afterTheValidity() throws {
-    let site = try KeptFolder()
+  func test_directoryAndFileChangePlaces_afterTheValidity() throws {
+    let site = try KeptDirectory()
     try site.write("text", to: "one")
-    try site.makeFolder("two")
+    try site.makeDirectory("two")
     _ = try site.outcomes(["one", "two"])
     try site.remove("one")
     try site.remove("two")
-    try site.makeFolder("one")
+    try site.makeDirectory("one")
     try site.write("text", to: "two")
     XCTAssertNil(try site.failure("one"))
     XCTAssertEqual(try site.failure("two"), .isDirectory)
@@ -143,14 +143,14 @@ final class OpenFilesTests: XCTestCase {
     site.advance(.seconds(1))
     XCTAssertEqual(try site.failure("one"), .isDirectory)
     XCTAssertEqual(try site.text(of: "two"), "text")
-    XCTAssertEqual(site.files.figures.fileCount, 1)
-    XCTAssertEqual(site.files.figures.nameCount, 1)
+    XCTAssertEqual(site.files.statistics.fileCount, 1)
+    XCTAssertEqual(site.files.statistics.nameCount, 1)
   }
 
   // MARK: Changes by this loop
 
-  func test_replacedFileIsNoticedAtOnce_whenThatIsTold() throws {
-    let site = try KeptFolder()
+  func test_replacedFileIsNoticedAtOnce_afterInvalidation() throws {
+    let site = try KeptDirectory()
     try site.write("old", to: "file")
     _ = try site.open("file")
     try site.replace("file", by: "new")
@@ -163,19 +163,19 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_openThatAChangeOvertakesIsNotKept() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("old", to: "file")
     let outcomes = try site.outcomes(["file"]) { site.files.invalidate("file") }
-    XCTAssertEqual(site.files.figures.fileCount, 0)
+    XCTAssertEqual(site.files.statistics.fileCount, 0)
     XCTAssertEqual(try site.text(of: outcomes[0].get()), "old")
     try site.replace("file", by: "new")
     XCTAssertEqual(try site.text(of: "file"), "new")
   }
 
   func test_openAfterAChangeIsKept_andNotTheOneItOvertook() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
-    var later: KeptFolder.Outcome?
+    var later: KeptDirectory.Outcome?
     let earlier = try site.outcomes(["file"]) {
       site.files.invalidate("file")
       site.files.open("file") { later = $0 }
@@ -189,19 +189,19 @@ final class OpenFilesTests: XCTestCase {
   // MARK: Names without a file
 
   func test_missingNameIsKept_andNoticedAfterTheValidityWhenItIsMade() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     for _ in 0..<3 { XCTAssertEqual(try site.failure("file"), .noSuchFileOrDirectory) }
     XCTAssertEqual(site.opens.count, 1)
     try site.write("text", to: "file")
     XCTAssertEqual(try site.failure("file"), .noSuchFileOrDirectory)
     site.advance(.seconds(1))
     XCTAssertEqual(try site.text(of: "file"), "text")
-    XCTAssertEqual(site.files.figures.nameCount, 0)
+    XCTAssertEqual(site.files.statistics.nameCount, 0)
   }
 
-  func test_folderAndPipeAreNoFiles_andTakeNoDescriptor() throws {
-    let site = try KeptFolder()
-    try site.makeFolder("folder")
+  func test_directoryAndPipeAreNoFiles_andTakeNoDescriptor() throws {
+    let site = try KeptDirectory()
+    try site.makeDirectory("folder")
     XCTAssertEqual(unsafe mkfifo(site.path("pipe"), 0o644), 0)
     for _ in 0..<2 {
       XCTAssertEqual(try site.failure("folder"), .isDirectory)
@@ -212,7 +212,7 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_whatWentWrongOnceIsTriedAgain() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     try site.write("text", to: "file")
     for errno in [Errno.ioError, .resourceTemporarilyUnavailable, .canceled] {
       site.fault = { _ in errno }
@@ -220,7 +220,7 @@ final class OpenFilesTests: XCTestCase {
     }
     site.fault = { _ in nil }
     let file = try site.open("file")
-    // Nor does it drive out what is known.
+    // It does not evict known entries either.
     site.advance(.seconds(1))
     site.fault = { _ in .ioError }
     XCTAssertEqual(try site.failure("file"), .ioError)
@@ -229,21 +229,21 @@ final class OpenFilesTests: XCTestCase {
   }
 
   func test_longPathIsNotKept() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     let path = (0..<600).map { _ in "a" }.joined(separator: "/")
     for _ in 0..<2 { XCTAssertEqual(try site.failure(path), .noSuchFileOrDirectory) }
     XCTAssertEqual(site.opens.count, 2)
-    XCTAssertEqual(site.files.figures.nameCount, 0)
+    XCTAssertEqual(site.files.statistics.nameCount, 0)
   }
 
   func test_nameNeedNotBeText() throws {
-    let site = try KeptFolder()
+    let site = try KeptDirectory()
     let names: [[UInt8]] = [[0x66, 0xFF], [0x66, 0xFE], [0x66], [0x66, 0xFF, 0x80]]
     for name in names {
-      // The array ends in the NUL that is asked for.
+      // The array ends with the required NUL.
       let path = unsafe FilePath(platformString: name.map { CChar(bitPattern: $0) } + [0])
       XCTAssertThrowsError(try site.outcome(path).get())
     }
-    XCTAssertEqual(site.files.figures.nameCount, names.count)
+    XCTAssertEqual(site.files.statistics.nameCount, names.count)
   }
 }

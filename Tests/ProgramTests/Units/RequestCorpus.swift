@@ -1,5 +1,5 @@
-/// Texts from clients that have tripped up servers, or stand at the edge of what the standards
-/// allow. What a fuzz run finds is added here.
+/// Requests that have caused bugs in servers, or are at the limit of what the standards allow.
+/// Inputs that a fuzz run finds are added here.
 enum RequestCorpus {
   static let targets = [
     "/", "//", "/.", "/..", "/./", "/../", "/a", "/a/", "/a//b", "/a/./b", "/a/../b", "/a/..",

@@ -7,8 +7,8 @@ import XCTest
 
 @testable import FileServer
 
-/// What clients may send, nearly right: `FUZZ_CASES=1000000 swift test --filter RequestFuzzTests`
-/// runs more of it, `AIO_TEST_SEED` repeats a run.
+/// Nearly valid input from clients. `FUZZ_CASES=1000000 swift test --filter RequestFuzzTests` runs
+/// more cases, and `AIO_TEST_SEED` repeats a run.
 final class RequestFuzzTests: XCTestCase {
   private let seed = testSeed()
   private let caseCount = fuzzCaseCount(unlessSet: 20_000)
@@ -24,8 +24,8 @@ final class RequestFuzzTests: XCTestCase {
       guard request.path.root == nil, !names.contains(Array("..".utf8)),
         !names.joined().contains(0)
       else { return XCTFail("\(target.debugDescription) is \(request.path), seed \(seed)") }
-      // As a folder it is the same path again.
-      guard RequestPath(request.folderTarget)?.path == request.path else {
+      // Named as a directory, it is the same path again.
+      guard RequestPath(request.directoryTarget)?.path == request.path else {
         return XCTFail("\(target.debugDescription) is lost in a redirect, seed \(seed)")
       }
       guard let opened = try site.open(request.path) else { continue }
@@ -44,7 +44,7 @@ final class RequestFuzzTests: XCTestCase {
       guard percentDecoded(percentEncoded(bytes)) == bytes else {
         return XCTFail("\(bytes), seed \(seed)")
       }
-      // And what is decoded is never longer.
+      // Decoding never makes a text longer.
       let text = String(decoding: bytes, as: UTF8.self)
       guard percentDecoded(text)?.count ?? 0 <= text.utf8.count else {
         return XCTFail("\(text.debugDescription), seed \(seed)")
@@ -97,7 +97,7 @@ final class RequestFuzzTests: XCTestCase {
   }
 }
 
-/// A root with links in it that lead inside and outside.
+/// A root with links that lead inside and outside.
 private final class EscapableSite {
   private let outside: TemporaryFolder
   private let inside: TemporaryFolder
@@ -143,7 +143,7 @@ private final class EscapableSite {
     try? root.close()
   }
 
-  /// - Returns: Nil if it does not open, false if it is not the root's.
+  /// - Returns: Nil if it does not open, false if it is outside the root.
   func open(_ path: FilePath) throws -> Bool? {
     for isFromMemory in [true, false] {
       guard
@@ -159,7 +159,7 @@ private final class EscapableSite {
 
   private func isInside(_ file: FileDescriptor) throws -> Bool {
     guard try Identity(file) != secret else { return false }
-    // What the kernel calls it now.
+    // The current path in the kernel.
     let place = try FileManager.default.destinationOfSymbolicLink(
       atPath: "/proc/self/fd/\(file.rawValue)")
     return place == inside.path.string || place.hasPrefix(inside.path.string + "/")

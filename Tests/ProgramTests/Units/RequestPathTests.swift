@@ -32,7 +32,7 @@ final class RequestPathTests: XCTestCase {
 
   func test_pathKeepsBytesThatAreNotUTF8() throws {
     let request = try XCTUnwrap(RequestPath("/%FF%fe"))
-    // Lent for the length of the call.
+    // The pointer is used only during the call.
     let bytes = unsafe request.path.withPlatformString { text in
       unsafe [text[0], text[1], text[2]].map { UInt8(bitPattern: $0) }
     }

@@ -5,8 +5,8 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Bodies in every framing, read in every way, and cut at every byte: what a handler gets does not
-/// depend on how the bytes came.
+/// Bodies in every framing, read in every way, and cut at every byte: the result of a handler does
+/// not depend on how the bytes arrived.
 @Suite struct BodyCutTests {
   @Test(arguments: SentBody.all, BodyReading.allCases)
   func theHandlerGetsTheSame_whereverTheClientPauses(sent: SentBody, way: BodyReading) throws {
@@ -18,7 +18,7 @@ import Testing
       try client.send(Array(bytes[..<cut]))
       try desk.served.settle()
       try client.send(Array(bytes[cut...]))
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(response.code == 200)
       #expect(response["Connection"] == nil)
       let entry = try desk.entry(target)
@@ -28,7 +28,7 @@ import Testing
     }
     client.vanish()
     try desk.end()
-    desk.expectEachToldOnce(desk.cuts(of: sent).count)
+    desk.expectEachReportedOnce(desk.cuts(of: sent).count)
   }
 
   @Test(arguments: SentBody.all, BodyReading.allCases)
@@ -46,7 +46,7 @@ import Testing
         continue
       }
       requestCount += 1
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(try client.readToEnd() == [])
       let entry = try desk.entry(target)
       #expect(entry.isSent)
@@ -59,24 +59,24 @@ import Testing
       desk.expectCut(entry, sent.content(inFirst: body), .endOfInput, "cut at \(cut)")
     }
     try desk.end()
-    desk.expectEachToldOnce(requestCount)
+    desk.expectEachReportedOnce(requestCount)
   }
 
   @Test(arguments: SentBody.all, BodyReading.allCases)
-  func theHandlerIsToldOnce_whereverTheClientVanishes(sent: SentBody, way: BodyReading) throws {
+  func theHandlerIsNotifiedOnce_whereverTheClientVanishes(sent: SentBody, way: BodyReading) throws {
     let desk = try BodyDesk(way)
     var requestCount = 0
     for cut in desk.cuts(of: sent) {
       let (target, bytes) = desk.request(sent, cut)
       let client = try Client(to: desk.served)
       try client.send(Array(bytes[..<cut]))
-      // What the kernel has it drops when the reset comes.
+      // When the reset arrives, the kernel drops its received bytes.
       try desk.served.settle()
       client.vanish()
       guard let body = desk.bodyByteCount(cut, sent) else { continue }
       requestCount += 1
       let entry = try desk.entry(target)
-      // All of it is there, but perhaps nobody has asked for it yet.
+      // The whole body has arrived, but may not have been requested yet.
       if body == sent.bytes.count, entry.reports.first?.failure == nil {
         desk.expectWhole(entry, sent, "cut at \(cut)")
       } else {
@@ -85,7 +85,7 @@ import Testing
       }
     }
     try desk.end()
-    desk.expectEachToldOnce(requestCount)
+    desk.expectEachReportedOnce(requestCount)
   }
 
   @Test(arguments: BodyReading.allCases)
@@ -109,7 +109,7 @@ import Testing
         if random.oneIn(3) { try desk.served.settle() }
         sent = end
       }
-      #expect(try client.readAnswer().code == 200, "seed \(seed)")
+      #expect(try client.readResponse().code == 200, "seed \(seed)")
       let entry = try desk.entry("/\(number)")
       #expect(entry.reports.count == 1)
       #expect(entry.reports.first?.failure == nil, "seed \(seed)")
@@ -118,7 +118,7 @@ import Testing
     }
     client.vanish()
     try desk.end()
-    desk.expectEachToldOnce(12)
+    desk.expectEachReportedOnce(12)
   }
 
   /// By its length, or in chunks of about the same size.
@@ -127,7 +127,7 @@ import Testing
   ) -> (fields: String, body: [UInt8]) {
     guard !number.isMultiple(of: 3) else { return ("Content-Length: \(content.count)", content) }
     let most = [1, 100, 10_000, 100_000][number % 4] * 2
-    // In chunks of a byte, six bytes are sent for one: not for all of it.
+    // A chunk of one byte uses six bytes, so this body is not sent completely.
     var (body, done): ([UInt8], Int) = ([], 0)
     while done < content.count {
       let isTail = most < 100 && done > 2000
@@ -141,7 +141,7 @@ import Testing
 }
 
 extension BodyDesk {
-  /// Where to cut a request. Its head does not depend on how the body is read.
+  /// The positions at which a request is cut. Its head does not depend on how the body is read.
   fileprivate func cuts(of sent: SentBody) -> ClosedRange<Int> {
     let (headByteCount, end) = (sent.head("/100").count, sent.head("/100").count + sent.bytes.count)
     return (way == .next ? 0 : headByteCount - 2)...end
@@ -152,7 +152,7 @@ extension BodyDesk {
     return (target, sent.head(target) + sent.bytes)
   }
 
-  /// How many bytes of the body were sent; nil where the head was not whole.
+  /// The number of bytes of the body that were sent; nil if the head was incomplete.
   fileprivate func bodyByteCount(_ cut: Int, _ sent: SentBody) -> Int? {
     let count = cut - sent.head("/100").count
     return count < 0 ? nil : count
@@ -173,7 +173,7 @@ extension BodyDesk {
     }
   }
 
-  /// - Parameter content: What was sent of it.
+  /// - Parameter content: The part of the content that was sent.
   fileprivate func expectCut(
     _ entry: Entry, _ content: [UInt8], _ reason: Connection.CloseReason, _ comment: Comment
   ) {
@@ -184,13 +184,13 @@ extension BodyDesk {
       return #expect(report.failure == nil, comment)
     }
     #expect(report.failure == .connectionClosed(reason), comment)
-    // What has arrived is lost when the connection breaks, and not when it ends.
+    // Received bytes are lost when the connection breaks, but not when it ends.
     if reason == .endOfInput, way.keepsWhatCame {
       #expect(report.content == content, comment)
     }
   }
 
-  fileprivate func expectEachToldOnce(_ requestCount: Int) {
+  fileprivate func expectEachReportedOnce(_ requestCount: Int) {
     let entries = entries
     #expect(entries.count == requestCount)
     for (target, entry) in entries {

@@ -3,8 +3,8 @@ import Synchronization
 
 @testable import ReactorHTTP
 
-/// A server that reads the bodies of its requests in one way, and a book of all that its handlers
-/// were told. Each request has a target of its own.
+/// A server that reads the bodies of its requests in one way and records every callback of its
+/// handlers. Each request has its own target.
 final class BodyDesk: Sendable {
   struct Entry: Sendable {
     var reports: [BodyReport] = []
@@ -12,7 +12,7 @@ final class BodyDesk: Sendable {
     var endCount = 0
     var lossCount = 0
 
-    /// Whether the response was, as far as that was told.
+    /// Whether the response was complete, as reported.
     var isSent: Bool { outcomes.first?.isComplete == true }
   }
 
@@ -67,7 +67,8 @@ final class BodyDesk: Sendable {
 
   var entries: [String: Entry] { book.entries.withLock { $0 } }
 
-  /// Waits until everything was told of a request: its body, its end, and that to the server.
+  /// Waits until every callback of a request has run: its body, its end, and the report to the
+  /// server.
   func entry(_ target: String) throws -> Entry {
     while true {
       if let entry = book.entries.withLock({ $0[target] }), !entry.reports.isEmpty,
@@ -79,7 +80,7 @@ final class BodyDesk: Sendable {
     }
   }
 
-  /// Waits until no connection is left, and ends the server.
+  /// Waits until no connection is left, and stops the server.
   func end() throws {
     try served.waitUntil("the connections are gone") {
       $0.value?.connectionCount == 0 && $0.value?.responsesInProgress == 0

@@ -9,14 +9,14 @@ import TestSupport
 enum BodyReading: String, CaseIterable, Sendable {
   case next, readAll, file, chunks, asyncReadAll, asyncFile, unread, partly
 
-  /// Whether it tells how much there was when the body broke off.
+  /// Whether it reports the number of bytes when the body breaks off.
   var keepsWhatCame: Bool { [.next, .file, .chunks, .asyncFile].contains(self) }
 
-  /// Whether it wants all of it.
+  /// Whether it reads the whole body.
   var isWhole: Bool { self != .unread && self != .partly }
 }
 
-/// What a handler got of a body.
+/// The part of a body that a handler received.
 struct BodyReport: Equatable, Sendable {
   var content: [UInt8] = []
   var failure: HTTPServer.RequestBody.Failure?
@@ -31,8 +31,8 @@ final class BodyReader {
   private var report = BodyReport()
 
   /// - Parameters:
-  ///   - place: Where the ways that write to a file do that.
-  ///   - done: Called for each report: once, if all is right.
+  ///   - place: The destination for ways that write to a file.
+  ///   - done: Called for each report, exactly once if the server is correct.
   init(
     _ body: HTTPServer.RequestBody, place: BodyFile.Place? = nil,
     _ done: @escaping (BodyReport) -> Void
@@ -109,7 +109,7 @@ final class BodyReader {
     }
   }
 
-  /// - Parameter isWhole: What the pump says.
+  /// - Parameter isWhole: The result of the pump.
   private func finish(_ bytes: [UInt8], isWhole: Bool) {
     report.content = bytes
     if isWhole { return finish(.success([])) }
@@ -117,9 +117,9 @@ final class BodyReader {
   }
 }
 
-/// A file for many bodies, each in a place of its own.
+/// A file for many bodies, each at its own offset.
 final class BodyFile: @unchecked Sendable {
-  // The descriptor may be used on any thread; the file on the loop's alone.
+  // The descriptor may be used on any thread, the file only on the loop.
   private let descriptor: FileDescriptor
   private let path: FilePath
   private let folder: TemporaryFolder
@@ -133,13 +133,13 @@ final class BodyFile: @unchecked Sendable {
 
   deinit { try? descriptor.close() }
 
-  /// Where one body goes.
+  /// The place of one body in the file.
   struct Place {
     let file: File
     let offset: Int64
     fileprivate let owner: BodyFile
 
-    /// What is in the file by now.
+    /// The current bytes in the file.
     func bytes(_ count: Int64) -> [UInt8] {
       var bytes = [UInt8](repeating: 0, count: Int(count))
       let done = try? unsafe bytes.withUnsafeMutableBytes {
@@ -149,7 +149,7 @@ final class BodyFile: @unchecked Sendable {
     }
   }
 
-  /// Opens it on the loop, which keeps it.
+  /// Opens the file on the loop, which keeps it.
   func open(_ served: ServedLoop) throws {
     try served.onLoop { server in
       guard let loop = server.value?.core.loop else { return }

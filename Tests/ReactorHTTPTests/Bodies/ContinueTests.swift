@@ -4,7 +4,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// `Expect: 100-continue`, in every order of the client's and the handler's steps.
+/// `Expect: 100-continue`, in every order of the steps of client and handler.
 @Suite struct ContinueTests {
   private static let interim = "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -32,7 +32,7 @@ import Testing
 
   private let kept = OnLoop(Kept())
 
-  /// `/now` is read at once, `/later` when the test says so, `/refused` not at all.
+  /// `/now` is read immediately, `/later` when the test requests it, and `/refused` never.
   private func serve() throws -> ServedLoop {
     let kept = kept
     return try ServedLoop { request, writer in
@@ -47,7 +47,7 @@ import Testing
     try served.waitUntil("the request") { _ in kept.value.requests.count == 1 }
   }
 
-  @Test func aClientThatWaitsIsToldInTheTurnInWhichTheHandlerReads() throws {
+  @Test func aWaitingClientGets100InTheTurnInWhichTheHandlerReads() throws {
     let served = try serve()
     let client = try Client(to: served)
     let kept = kept
@@ -59,7 +59,7 @@ import Testing
       try served.onLoop { _ in kept.value.readFirst() }
       #expect(try client.read(through: "\r\n\r\n") == Self.interim)
       try client.send("Hello")
-      #expect(try client.readAnswer().text == "Hello")
+      #expect(try client.readResponse().text == "Hello")
     }
     try served.stop()
   }
@@ -75,8 +75,8 @@ import Testing
         try waitForRequest(served)
         try served.onLoop { _ in kept.value.readFirst() }
       }
-      var response = try client.readAnswer()
-      if response.code == 100 { response = try client.readAnswer() }
+      var response = try client.readResponse()
+      if response.code == 100 { response = try client.readResponse() }
       #expect(response.text == "Hello")
     }
     try served.stop()
@@ -87,20 +87,20 @@ import Testing
     let served = try serve()
     let client = try Client(to: served)
     try client.send(Self.head("/refused") + (sendsBody ? "Hello" : ""))
-    let response = try client.readAnswer()
+    let response = try client.readResponse()
     #expect(response.code == 403)
-    // Nobody knows whether the body will come, so nothing can follow.
+    // Whether the body will come is unknown, so nothing can follow.
     #expect(response["Connection"] == "close")
     #expect(response.text == "no")
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
 
-  @Test func aRequestBehindARefusedBodyIsNoRequest() throws {
+  @Test func aRequestAfterARefusedBodyIsNoRequest() throws {
     let served = try serve()
     let client = try Client(to: served)
     try client.send(Self.head("/refused") + "Hello" + Self.head("/now") + "Hello")
-    #expect(try client.readAnswer().code == 403)
+    #expect(try client.readResponse().code == 403)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
@@ -115,13 +115,13 @@ import Testing
     }
     let client = try Client(to: served)
     try client.send(Self.head("/") + "Hello")
-    let response = try client.readAnswer()
+    let response = try client.readResponse()
     #expect(response.code == 200)
     #expect(response.text == "Hello")
     try served.stop()
   }
 
-  @Test func aClientOfHTTP10IsNotToldToGoOn() throws {
+  @Test func aClientOfHTTP10GetsNo100() throws {
     let served = try serve()
     let client = try Client(to: served)
     try client.send(Self.head("/later", version: "1.0"))
@@ -131,7 +131,7 @@ import Testing
     try served.settle()
     #expect(!client.hasReceivedSomething)
     try client.send("Hello")
-    #expect(try client.readAnswer().text == "Hello")
+    #expect(try client.readResponse().text == "Hello")
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
@@ -142,7 +142,7 @@ import Testing
     for target in ["/now", "/refused", "/now"] {
       try client.send(
         "PUT \(target) HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n")
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(response.code == (target == "/now" ? 200 : 403))
       #expect(response["Connection"] == nil)
     }
@@ -150,14 +150,14 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func aClientThatIsToldAndGoesIsNoMystery(isReset: Bool) throws {
+  func aClientThatLeavesAfterIts100FailsTheBody(isReset: Bool) throws {
     let served = try serve()
     let client = try Client(to: served)
     try client.send(Self.head("/now"))
     #expect(try client.read(through: "\r\n\r\n") == Self.interim)
     if isReset { client.vanish() } else { client.finishSending() }
     if !isReset {
-      #expect(try client.readAnswer().code == 400)
+      #expect(try client.readResponse().code == 400)
       #expect(try client.readToEnd() == [])
     }
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }

@@ -5,12 +5,12 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Requests that a client sends behind a body that nobody reads, or not to its end: each is a
-/// request or the connection is closed, and no byte of a body is ever one.
+/// Requests that a client sends after a body that is not read, or not to its end. Each one is
+/// served, or the connection is closed, and no byte of a body is ever taken for a request.
 @Suite struct PipelineTests {
   private static let hidden = Array("GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
 
-  /// Of that size, and full of requests.
+  /// A body of that size, full of requests.
   private static func body(_ byteCount: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < byteCount { bytes += hidden }
@@ -30,8 +30,8 @@ import Testing
     return bytes + Array("0\r\n\r\n".utf8)
   }
 
-  /// Responds with the target: at once to `/unread`, behind the first piece to `/partly`, in the
-  /// second turn from then to `/later`.
+  /// Responds with the target: to `/unread` immediately, to `/partly` after the first piece, and to
+  /// `/later` in the second turn after the call.
   private static func serve() throws -> ServedLoop {
     try ServedLoop { request, writer in
       let respond = { writer.send(.ok, body: request.target.utf8) }
@@ -44,14 +44,14 @@ import Testing
   }
 
   @Test(arguments: ["/unread", "/partly", "/later"], [nil, 1000, 100_000])
-  func aRequestBehindAShortBodyIsServed(target: String, chunkByteCount: Int?) throws {
+  func aRequestAfterAShortBodyIsServed(target: String, chunkByteCount: Int?) throws {
     let served = try Self.serve()
     let client = try Client(to: served)
     for byteCount in [1, 1000, 65_536, 200_000] {
       let first = Self.request(target, Self.body(byteCount), chunkByteCount: chunkByteCount)
       try client.send(first + Self.request("/next", [], chunkByteCount: nil))
-      #expect(try client.readAnswer().text == target, "\(byteCount) bytes")
-      #expect(try client.readAnswer().text == "/next", "\(byteCount) bytes")
+      #expect(try client.readResponse().text == target, "\(byteCount) bytes")
+      #expect(try client.readResponse().text == "/next", "\(byteCount) bytes")
     }
     client.vanish()
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
@@ -59,14 +59,14 @@ import Testing
   }
 
   @Test(arguments: ["/unread", "/partly", "/later"], [nil, 1000, 3_000_000])
-  func theResponseIsSeenAndTheConnectionClosed_behindALongBody(
+  func theResponseIsSeenAndTheConnectionClosed_afterALongBody(
     target: String, chunkByteCount: Int?
   ) throws {
     let served = try Self.serve()
     let client = try Client(to: served)
     let first = Self.request(target, Self.body(3_000_000), chunkByteCount: chunkByteCount)
     #expect(client.trySend(first + Self.request("/next", [], chunkByteCount: nil)))
-    #expect(try client.readAnswer().text == target)
+    #expect(try client.readResponse().text == target)
     #expect(try client.readToEnd() == [])
     client.vanish()
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
@@ -83,13 +83,13 @@ import Testing
       bytes += Self.request(target, Self.body(number * 37), chunkByteCount: chunkByteCount)
     }
     try client.send(bytes)
-    for target in targets { #expect(try client.readAnswer().text == target) }
+    for target in targets { #expect(try client.readResponse().text == target) }
     client.finishSending()
     #expect(try client.readToEnd() == [])
     try served.stop()
   }
 
-  @Test func aBodyThatIsReadOnBehindItsResponseIsWhole_andThenTheNextRequestIsServed() throws {
+  @Test func aBodyThatIsReadOnAfterItsResponseIsWhole_andThenTheNextRequestIsServed() throws {
     let bytes = OnLoop<[UInt8]>([])
     let served = try ServedLoop { request, writer in
       guard request.path == "/early" else { return writer.send(.ok, body: request.target.utf8) }
@@ -99,18 +99,18 @@ import Testing
     let client = try Client(to: served)
     let body = Self.body(1_000_000)
     try client.send(Self.request("/early", Array(body[..<10]), chunkByteCount: nil))
-    #expect(try client.readAnswer().text == "early")
+    #expect(try client.readResponse().text == "early")
     try client.send("PUT /early HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n")
-    #expect(try client.readAnswer().code == 202)
+    #expect(try client.readResponse().code == 202)
     try client.send(body + Self.request("/next", [], chunkByteCount: nil))
-    #expect(try client.readAnswer().text == "/next")
+    #expect(try client.readResponse().text == "/next")
     #expect(try served.onLoop { _ in bytes.value == body })
     try served.stop()
   }
 
-  // The client wants the connection closed: behind the response, and so behind the body.
+  // The client asks to close the connection: after the response, and therefore after the body.
   @Test(arguments: ["Connection: close", "Connection: keep-alive"])
-  func aBodyThatIsReadOnBehindItsResponseIsWhole_whateverBecomesOfTheConnection(
+  func aBodyThatIsReadOnAfterItsResponseIsWhole_whateverBecomesOfTheConnection(
     field: String
   ) throws {
     let desk = OnLoop<[Result<Int, HTTPServer.RequestBody.Failure>]>([])
@@ -120,7 +120,7 @@ import Testing
     }
     let client = try Client(to: served)
     try client.send("PUT / HTTP/1.1\r\nHost: x\r\n\(field)\r\nContent-Length: 300000\r\n\r\n")
-    #expect(try client.readAnswer().code == 202)
+    #expect(try client.readResponse().code == 202)
     #expect(client.trySend(Self.body(300_000)))
     try served.waitUntil("the body was read") { _ in desk.value.count == 1 }
     #expect(try served.onLoop { _ in desk.value } == [.success(300_000)])
@@ -129,7 +129,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func aBodyThatIsWrittenToAFileBehindItsResponseIsNeverTakenForWhole_whenItIsNot() throws {
+  @Test func aBodyThatIsWrittenToAFileAfterItsResponseIsNeverTakenForWhole_whenItIsNot() throws {
     let results = OnLoop<[Int64?]>([])
     let file = try BodyFile()
     let served = try ServedLoop { request, writer in
@@ -148,7 +148,7 @@ import Testing
       let body = Pattern.block(number, byteCount: 200_000)
       try client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n")
       #expect(client.trySend(body))
-      #expect(try client.readAnswer().code == 202)
+      #expect(try client.readResponse().code == 202)
       try served.waitUntil("body \(number) is written") { _ in results.value.count == number }
       let isWhole = try served.onLoop { _ in
         results.value.last == 200_000 && file.place(0)?.bytes(200_000) == body

@@ -1,6 +1,6 @@
 import Testing
 
-/// A body as a client sends it, and what of it a handler is to see.
+/// A body as a client sends it, and the content that a handler should receive.
 struct SentBody: Sendable, CustomTestStringConvertible {
   private enum Part {
     case framing(String)
@@ -8,9 +8,9 @@ struct SentBody: Sendable, CustomTestStringConvertible {
   }
 
   let testDescription: String
-  /// The fields that say how it is framed.
+  /// The fields that describe its framing.
   let fields: [String]
-  /// As it goes over the wire.
+  /// The bytes that are sent.
   let bytes: [UInt8]
   let content: [UInt8]
   let trailer: String?
@@ -49,7 +49,7 @@ struct SentBody: Sendable, CustomTestStringConvertible {
 
   private static let chunked = ["Transfer-Encoding: chunked"]
 
-  /// Every framing that there is.
+  /// Every framing.
   static let all = [
     SentBody("none", [], []),
     SentBody("no bytes", ["Content-Length: 0"], []),

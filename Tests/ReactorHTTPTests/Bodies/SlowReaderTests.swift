@@ -6,9 +6,9 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Handlers that take their time: what they do not ask for stays with the client.
+/// Slow handlers: bytes that they have not requested stay with the client.
 @Suite struct SlowReaderTests {
-  /// A request whose body is read piece by piece, when the test says so.
+  /// A request whose body is read piece by piece, when the test requests it.
   private final class Tap {
     var request: HTTPServer.Request?
     var writer: HTTPServer.ResponseWriter?
@@ -38,20 +38,20 @@ import Testing
     }
   }
 
-  /// Sends until the kernel takes nothing more though the loop has had its turns.
+  /// Sends until the kernel accepts no more although the loop has made turns.
   private func fill(_ client: Client, _ served: ServedLoop, _ block: [UInt8]) throws -> Int {
     var (sent, idleRounds) = (0, 0)
     while idleRounds < 20 {
       let count = try client.sendNow(Array(block[(sent % block.count)...]))
       sent += count
-      try #require(sent < 64 << 20, "the server reads what nobody has asked for")
+      try #require(sent < 64 << 20, "the server reads bytes that were not requested")
       idleRounds = count == 0 ? idleRounds + 1 : 0
       if count == 0 { try served.settle() }
     }
     return sent
   }
 
-  @Test func whatIsNotAskedForIsNotRead_andThenArrivesWhole() throws {
+  @Test func aBodyIsNotReadBeforeItIsRequested_andThenArrivesWhole() throws {
     let tap = tap
     let served = try serve()
     let client = try Client(to: served)
@@ -61,7 +61,7 @@ import Testing
     try served.waitUntil("the request") { _ in tap.value.request != nil }
     var sent = try fill(client, served, block)
     #expect(try served.onLoop { _ in tap.value.request?.body.receivedByteCount } == 0)
-    // One piece is asked for, and one is read.
+    // One piece is requested, and one is read.
     for piece in 1...3 {
       try served.onLoop { _ in tap.value.next() }
       try served.waitUntil("a piece") { _ in tap.value.pieceCount == piece }
@@ -70,7 +70,7 @@ import Testing
       #expect(taken == (try served.onLoop { _ in tap.value.bytes.count }))
       #expect(taken <= piece * HTTPServer.RequestBody.chunkByteCount)
     }
-    // Others are served meanwhile.
+    // Other clients are served meanwhile.
     let other = try Client(to: served)
     #expect(try other.get("/other").code == 204)
     #expect(try served.onLoop { _ in tap.value.bytes == Array(block[..<tap.value.bytes.count]) })
@@ -98,14 +98,14 @@ import Testing
       try served.onLoop { _ in tap.value.next() }
       try served.waitUntil("a piece") { _ in tap.value.pieceCount == piece || tap.value.isAtEnd }
     }
-    // As much as is held for a connection, and no more, is shown at a time.
+    // At most the input of a connection is passed at a time.
     #expect(pieces > body.count / inputByteCount)
     #expect(try served.onLoop { _ in tap.value.bytes == body })
     try served.onLoop { _ in
       tap.value.writer?.send(.ok)
       (tap.value.request, tap.value.writer) = (nil, nil)
     }
-    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readResponse().code == 200)
     try served.stop()
   }
 
@@ -118,19 +118,19 @@ import Testing
     let client = try Client(to: served)
     try client.send("PUT /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nHel")
     try served.waitUntil("the request") { _ in tap.value.request != nil }
-    // When this one is cut, all connections have been looked at.
+    // When this one is closed, all connections have been checked.
     let late = try Client(to: served)
     try late.send("GET / HT")
-    #expect(try late.readAnswer().code == 408)
+    #expect(try late.readResponse().code == 408)
     #expect(try served.onLoop { _ in tap.value.request?.body.failure == nil })
     try served.onLoop { _ in tap.value.next() }
     try served.waitUntil("the piece") { _ in tap.value.pieceCount == 1 }
-    // Now somebody waits for the rest.
+    // Now a reader waits for the rest.
     try served.onLoop { _ in tap.value.next() }
     try served.waitUntil("the end") { _ in tap.value.isAtEnd }
     #expect(try served.onLoop { _ in tap.value.request?.body.failure } == .timedOut)
     try served.onLoop { _ in (tap.value.request, tap.value.writer) = (nil, nil) }
-    #expect(try client.readAnswer().code == 408)
+    #expect(try client.readResponse().code == 408)
     #expect(try client.readToEnd() == [])
     try served.stop()
   }

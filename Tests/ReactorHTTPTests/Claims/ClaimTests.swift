@@ -7,13 +7,13 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Small claims of the documentation.
+/// Claims of the documentation.
 @Suite struct ClaimTests {
-  /// Pieces of nothing, whose owners are told.
+  /// Empty pieces, whose completions run.
   enum Nothing: CaseIterable { case buffer, range }
 
   @Test(arguments: Nothing.allCases)
-  func aPieceWithoutBytesIsToldBehindThoseBeforeIt(nothing: Nothing) throws {
+  func aPieceWithoutBytesIsReportedAfterThoseBeforeIt(nothing: Nothing) throws {
     let folder = try TemporaryFolder()
     try folder.write([1], to: "file")
     let path = folder.path.appending("file")
@@ -40,7 +40,7 @@ import Testing
     try client.begin("GET", "/")
     #expect(try client.readHead().code == 200)
     for _ in 0..<10 { try served.settle() }
-    // The client has not read what is before it.
+    // The client has not read the bytes before it.
     #expect(try served.onLoop { _ in told.value } == [])
     #expect(try client.skip(byteCount: 32 << 20) == 32 << 20)
     try served.waitUntil("both") { _ in told.value.count == 2 }
@@ -70,9 +70,9 @@ import Testing
     try served.stop()
   }
 
-  /// Since Linux 6.14 cachestat(2) is for those who own a file or may write to it.
+  /// Since Linux 6.14, cachestat(2) requires ownership of the file or write permission.
   @Test(.enabled(if: getuid() == 0))
-  func aFileOfSomebodyElseIsSentWithoutACopy() async {
+  func aFileOfAnotherUserIsSentWithoutACopy() async {
     await #expect(processExitsWith: .success) { try Self.serveAnothersFile() }
   }
 
@@ -98,7 +98,8 @@ import Testing
       }
     }
     try served.waitUntil("the file") { _ in files.value.count == 1 }
-    // What one has read, the next gets without a copy; that may take longer than a second.
+    // Bytes that one client has read go to the next without a copy; that may take longer than a
+    // second.
     let client = try Client(to: served)
     let deadline = ContinuousClock.now + testDeadline
     var uncopied: UInt64 = 0
@@ -119,7 +120,7 @@ import Testing
 
   // MARK: - Pace
 
-  /// One that takes nothing and sends a request now and then.
+  /// A client that takes nothing and sends a request now and then.
   @Test func aClientThatTakesNothingIsCut_thoughItSendsRequests() throws {
     var configuration = HTTPServer.Configuration()
     configuration.inactivityTimeout = .milliseconds(200)
@@ -130,7 +131,7 @@ import Testing
     }
     let client = try Client(to: served, receiveBufferByteCount: 4096)
     let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    // Until the kernel takes no more.
+    // Until the kernel accepts no more.
     while try served.onLoop({ $0.value?.responsesInProgress ?? 0 }) < 2 {
       try client.send(request)
       try served.settle()
@@ -141,13 +142,13 @@ import Testing
       if !client.trySend(request) { break }
       count += 1
     }
-    // Its time is over after the fourth at the latest.
+    // Its time has expired after the fourth at the latest.
     #expect(count < 20)
     client.vanish()
     try served.stop()
   }
 
-  /// Empty lines before a request are no part of one.
+  /// Empty lines before a request are not part of it.
   @Test func aClientThatSendsEmptyLinesOnlyIsClosed() throws {
     var configuration = HTTPServer.Configuration()
     configuration.inactivityTimeout = .milliseconds(100)

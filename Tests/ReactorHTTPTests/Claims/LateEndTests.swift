@@ -5,12 +5,12 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Responses that are ended when all their bytes have been sent already.
+/// Responses that are ended after all their bytes were sent.
 @Suite struct LateEndTests {
   private let writers = OnLoop<[HTTPServer.ResponseWriter]>([])
   private let outcomes = OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
 
-  /// Serves responses of five bytes that nobody has ended.
+  /// Serves responses of five bytes without ending them.
   private func serve(_ configuration: HTTPServer.Configuration = .init()) throws -> ServedLoop {
     let (writers, outcomes) = (writers, outcomes)
     return try ServedLoop(configuration) { _, writer in
@@ -20,11 +20,11 @@ import Testing
     }
   }
 
-  /// Has the response ended when the client has all its bytes, and so the kernel has.
+  /// Ends the response after the client has all its bytes, so the kernel has taken them.
   private func endLate(_ served: ServedLoop, _ client: Client, _ method: String) throws {
     let writers = writers
     try client.begin(method, "/")
-    _ = try client.readAnswer(to: method)
+    _ = try client.readResponse(to: method)
     try served.waitUntil("the piece") { _ in writers.value.count == 1 }
     try served.settle()
     try served.onLoop { _ in
@@ -35,7 +35,7 @@ import Testing
   }
 
   @Test(arguments: ["GET", "HEAD"])
-  func theEndOfAResponseIsTold_whenItsBytesWereSentBefore(method: String) throws {
+  func theEndOfAResponseIsReported_whenItsBytesWereSentBefore(method: String) throws {
     let (outcomes, served) = (outcomes, try serve())
     let client = try Client(to: served)
     try endLate(served, client, method)
@@ -63,9 +63,9 @@ import Testing
     let (writers, served) = (writers, try serve(configuration))
     let client = try Client(to: served)
     try client.begin("GET", "/")
-    #expect(try client.readAnswer().code == 200)
-    // The handler takes its time, and nobody looks at the connection.
-    try served.waitUntil("nobody looks") {
+    #expect(try client.readResponse().code == 200)
+    // The handler is slow, and no check of the connection is scheduled.
+    try served.waitUntil("no check is scheduled") {
       writers.value.count == 1 && $0.value?.isWatching == false
     }
     try served.onLoop { _ in

@@ -5,23 +5,23 @@ import TestSupport
 
 @testable import ReactorHTTP
 
-/// A handler that does anything that it may in each of its callbacks, as a seed says.
+/// A handler that makes any allowed call in each of its callbacks, chosen by a seed.
 final class ReentryDesk {
-  /// How often something was asked for, and how often it was told.
+  /// The number of calls that were requested, and of those that were made.
   private(set) var due: [String: Int] = [:]
   private(set) var made: [String: Int] = [:]
   private var random: SeededGenerator
-  /// The bytes of which all bodies consist, from their start.
+  /// The bytes that all bodies are a prefix of.
   let bytes: [UInt8]
   let file: File
   let target: File
   var server: () -> HTTPServer?
   var dropServer: () -> Void
-  private var open: [ObjectIdentifier: Answer] = [:]
+  private var open: [ObjectIdentifier: Response] = [:]
   private(set) var hasDroppedServer = false
   private(set) var shutDownCount = 0
   private var isFileClosed = false
-  /// How much of what ends something is done: of a hundred callbacks.
+  /// The percentage of callbacks that perform actions which end something.
   var rage = 3
 
   init(
@@ -38,7 +38,7 @@ final class ReentryDesk {
   }
 
   /// A response that has not ended.
-  final class Answer {
+  final class Response {
     enum State { case waiting, streaming(left: Int?), done }
     var writer: HTTPServer.ResponseWriter?
     let request: HTTPServer.Request
@@ -65,48 +65,48 @@ final class ReentryDesk {
   private func roll(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
 
   func letGo() {
-    for answer in open.values { answer.pump = nil }
+    for response in open.values { response.pump = nil }
     open = [:]
   }
 
   // MARK: - Callbacks
 
   func handle(_ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
-    let answer = Answer(request, writer)
-    open[ObjectIdentifier(answer)] = answer
+    let response = Response(request, writer)
+    open[ObjectIdentifier(response)] = response
     let ended = promise("end")
     writer.onEnd { _ in
       ended()
-      answer.pump = nil
-      self.open[ObjectIdentifier(answer)] = nil
+      response.pump = nil
+      self.open[ObjectIdentifier(response)] = nil
       self.act(nil)
     }
     writer.onConnectionLost { self.act(nil) }
-    act(answer)
-    if roll(10) > 0 { act(answer) }
-    core.later { self.act(answer) }
+    act(response)
+    if roll(10) > 0 { act(response) }
+    core.later { self.act(response) }
   }
 
   private let core: LoopCore
 
-  /// Does a few things, to a response or to another one.
-  private func act(_ answer: Answer?) {
+  /// Performs a few actions on a response or on another one.
+  private func act(_ response: Response?) {
     if roll(100) < rage { end() }
     for _ in 0...roll(3) {
       let other = open.values.randomElement(using: &random)
-      guard let answer = roll(8) > 0 ? answer ?? other : other else { continue }
+      guard let response = roll(8) > 0 ? response ?? other : other else { continue }
       switch roll(10) {
-      case 0...2: read(answer)
-      case 3: touch(answer)
-      default: respond(answer)
+      case 0...2: read(response)
+      case 3: touch(response)
+      default: respond(response)
       }
     }
-    // What is left is done some time, or the connection would wait for ever.
-    if let answer, !isDone(answer) { core.later { self.respond(answer) } }
+    // The rest must be done at some time, or the connection would wait forever.
+    if let response, !isDone(response) { core.later { self.respond(response) } }
   }
 
-  private func isDone(_ answer: Answer) -> Bool {
-    if case .done = answer.state { true } else { false }
+  private func isDone(_ response: Response) -> Bool {
+    if case .done = response.state { true } else { false }
   }
 
   private func end() {
@@ -130,101 +130,101 @@ final class ReentryDesk {
     }
   }
 
-  private func touch(_ answer: Answer) {
-    guard let writer = answer.writer else { return }
+  private func touch(_ response: Response) {
+    guard let writer = response.writer else { return }
     switch roll(6) {
     case 0:
-      // Not after the cut: that ends in a trap.
-      answer.state = .done
+      // Not after the cut, which would trap.
+      response.state = .done
       writer.cut()
       writer.cut()
     case 1:
-      answer.state = .done
-      answer.writer = nil
+      response.state = .done
+      response.writer = nil
     case 2: writer.onConnectionLost { self.act(nil) }
-    case 3: answer.pump?.cancel()
-    case 4: _ = (writer.isStarted, writer.isConnectionLost, answer.request.body.isComplete)
+    case 3: response.pump?.cancel()
+    case 4: _ = (writer.isStarted, writer.isConnectionLost, response.request.body.isComplete)
     default: break
     }
   }
 
   // MARK: - Bodies
 
-  private func read(_ answer: Answer) {
-    guard !answer.isReading else { return }
-    answer.isReading = true
+  private func read(_ response: Response) {
+    guard !response.isReading else { return }
+    response.isReading = true
     switch roll(3) {
     case 0:
       let told = promise("next")
-      answer.request.body.next { _ in
+      response.request.body.next { _ in
         told()
-        answer.isReading = false
-        self.act(answer)
+        response.isReading = false
+        self.act(response)
       }
     case 1:
       let told = promise("all")
-      answer.request.body.readAll(upTo: [0, 10, 100_000, 10_000_000][roll(4)]) { _ in
+      response.request.body.readAll(upTo: [0, 10, 100_000, 10_000_000][roll(4)]) { _ in
         told()
-        answer.isReading = false
-        self.act(answer)
+        response.isReading = false
+        self.act(response)
       }
     default:
       let told = promise("pump")
-      answer.pump = answer.request.body.write(to: target, at: Int64(roll(1000))) { _ in
+      response.pump = response.request.body.write(to: target, at: Int64(roll(1000))) { _ in
         told()
-        answer.isReading = false
-        self.act(answer)
+        response.isReading = false
+        self.act(response)
       }
     }
   }
 
   // MARK: - Responses
 
-  private func respond(_ answer: Answer) {
-    guard let writer = answer.writer else { return }
-    switch answer.state {
+  private func respond(_ response: Response) {
+    guard let writer = response.writer else { return }
+    switch response.state {
     case .done: return
     case .waiting:
       let length = [0, 1, 500, 20_000, 400_000][roll(5)]
       if roll(2) == 0 {
-        answer.state = .done
+        response.state = .done
         writer.send(
           .ok, headers: roll(9) == 0 ? ["Connection": "close"] : [:], body: bytes[..<length])
       } else {
         let isKnown = roll(2) == 0
-        answer.state = .streaming(left: isKnown ? length : nil)
+        response.state = .streaming(left: isKnown ? length : nil)
         writer.start(
           roll(9) == 0 ? .notModified : .ok, contentLength: isKnown ? Int64(length) : nil)
-        core.later { self.respond(answer) }
+        core.later { self.respond(response) }
       }
     case .streaming(let left):
       if left == 0 || left == nil && roll(4) == 0 || roll(40) == 0 {
-        answer.state = .done
+        response.state = .done
         return writer.end()
       }
-      write(answer, writer, left)
-      if roll(2) == 0 { core.later { self.respond(answer) } }
+      write(response, writer, left)
+      if roll(2) == 0 { core.later { self.respond(response) } }
     }
   }
 
-  private func write(_ answer: Answer, _ writer: HTTPServer.ResponseWriter, _ left: Int?) {
+  private func write(_ response: Response, _ writer: HTTPServer.ResponseWriter, _ left: Int?) {
     let byteCount = min(
       [0, 1, 100, 5000, 70_000, 300_000][roll(6)], left ?? 1_000_000,
-      bytes.count - answer.offset)
-    let range = answer.offset..<answer.offset + byteCount
-    answer.offset += byteCount
-    if let left { answer.state = .streaming(left: left - byteCount) }
+      bytes.count - response.offset)
+    let range = response.offset..<response.offset + byteCount
+    response.offset += byteCount
+    if let left { response.state = .streaming(left: left - byteCount) }
     let isRange = roll(2) == 0
     let told = promise(isRange ? "range" : "buffer")
     if isRange {
       writer.write(file, Int64(range.lowerBound)..<Int64(range.upperBound)) { _ in
         told()
-        self.act(answer)
+        self.act(response)
       }
     } else {
       writer.write(IOBuffer(copying: bytes[range])) { _, _ in
         told()
-        self.act(answer)
+        self.act(response)
       }
     }
   }

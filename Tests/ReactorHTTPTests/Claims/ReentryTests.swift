@@ -7,12 +7,12 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Handlers that do anything in any callback, for clients that send and leave as they like. The
-/// sanitizers see what is freed too early; here it counts that each call is made once.
+/// Handlers that make any call in any callback, for clients that send and leave at random. The
+/// sanitizers detect memory that is freed too early; this test checks that each callback runs once.
 @Suite struct ReentryTests {
   private static let bytes = Pattern.block(9, byteCount: 3_000_000)
 
-  @Test(arguments: 0..<8) func everythingIsToldOnce_whateverIsDoneInCallbacks(part: Int) throws {
+  @Test(arguments: 0..<8) func everyCallbackRunsOnce_whateverIsDoneInCallbacks(part: Int) throws {
     let folder = try TemporaryFolder()
     try folder.write(Self.bytes, to: "file")
     for number in 0..<150 {
@@ -23,7 +23,7 @@ import Testing
   }
 
   private static func run(_ seed: UInt64, _ folder: TemporaryFolder) throws -> [String] {
-    // SendfilePipeTests shows what would end the process otherwise.
+    // SendfilePipeTests shows the signal that would otherwise end the process.
     signal(SIGPIPE, SIG_IGN)
     var random = SeededGenerator(seed: seed &+ 77)
     let desk = OnLoop<ReentryDesk?>(nil)

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// What a replaced action holds goes when it is replaced, and may use the same object then.
+/// The captures of a replaced action are released when it is replaced, and may use the same object
+/// at that time.
 @Suite struct ReplacedActionTests {
   @Test func whatAnEndActionHeldMaySetAnother() async {
     await #expect(processExitsWith: .success) {
@@ -51,13 +52,13 @@ private func setLoss(
   writer.onConnectionLost { action(0) }
 }
 
-/// A closure that is the only one to hold an object, which does something when it goes.
+/// A closure with the only reference to an object that acts in its `deinit`.
 private func holding<Value>(_ action: @escaping () -> Void) -> (Value) -> Void {
   let last = Leaving(action)
   return { _ in withExtendedLifetime(last) {} }
 }
 
-/// Does something when it goes.
+/// Calls an action in its `deinit`.
 private final class Leaving {
   private let action: () -> Void
 

@@ -9,9 +9,9 @@ import Testing
 
 /// A connection never raises SIGPIPE.
 @Suite struct SendfilePipeTests {
-  /// A reset of a client that had ended its side is an EPIPE for the server. sendfile(2) sends 64
-  /// KiB at a time: where the first of them went out and the next met the EPIPE, it has raised the
-  /// signal, and returns what was sent.
+  /// A reset from a client that had ended its side is an EPIPE for the server. sendfile(2) sends 64
+  /// KiB at a time: if the first part was sent and the next one met the EPIPE, the call raises the
+  /// signal and returns the number of bytes sent.
   @Test func aClientThatEndsItsSideAndVanishesDoesNotKillTheServer() async {
     await #expect(processExitsWith: .success) {
       makeBrokenPipesFatal()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Calls that are allowed, or are what a client has a handler do, and must not end the process.
+/// Calls that are allowed, or that a client can cause, and that must not end the process.
 @Suite struct TrapTests {
   @Test func aBodyIsReadWholeWithoutALimit() async {
     await #expect(processExitsWith: .success) {
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test func aResponseMayBeEndedBehindTheCut() async {
+  @Test func aResponseMayBeEndedAfterTheCut() async {
     await #expect(processExitsWith: .success) {
       let served = try ServedLoop { _, writer in
         writer.start(.ok, contentLength: 5)
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test func aResponseMayBeSentBehindTheCut() async {
+  @Test func aResponseMayBeSentAfterTheCut() async {
     await #expect(processExitsWith: .success) {
       let served = try ServedLoop { _, writer in
         writer.cut()
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  /// The failure is documented: the file is shorter.
+  /// This failure is documented: the file is shorter.
   @Test(arguments: [true, false])
   func aRangeUpToTheLastPlaceIsAFailure(isChunked: Bool) async {
     await #expect(processExitsWith: .success) { [isChunked] in
@@ -77,8 +77,8 @@ import Testing
     }
   }
 
-  /// A client decides how many chunks there are. With the default of 64 KiB of input, its 10,900
-  /// chunks take 4.7 MB of stack in a release build.
+  /// The client chooses the number of chunks. With the default input of 64 KiB, its 10,900 chunks
+  /// use 4.7 MB of stack in a release build.
   @Test func aBodyOfManySmallChunksIsWrittenToAFile() async {
     await #expect(processExitsWith: .success) {
       var configuration = HTTPServer.Configuration()
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// As many bytes as arrive at once, and a writer that takes them one by one.
+  /// Many bytes that arrive at once, and a writer that takes them one by one.
   @Test func aBodyIsWrittenInPiecesOfOneByte() async {
     await #expect(processExitsWith: .success) {
       let byteCount = 1 << 16
@@ -133,7 +133,7 @@ private func receive(
       }
     }
   }
-  let text = try client.readAnswer().text
+  let text = try client.readResponse().text
   try served.stop()
   return text
 }

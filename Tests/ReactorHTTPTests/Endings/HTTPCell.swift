@@ -5,9 +5,9 @@ import TestSupport
 
 @testable import ReactorHTTP
 
-/// One state in one ending. Whoever was promised a call gets it, and gets it once.
+/// One state in one ending. Every promised callback runs exactly once.
 final class HTTPCell {
-  /// How often something was asked for, and how often it was told.
+  /// The number of callbacks that were promised, and of those that ran.
   struct Calls {
     var due = 0
     var made = 0
@@ -20,13 +20,13 @@ final class HTTPCell {
     var writers: [HTTPServer.ResponseWriter] = []
     var requests: [HTTPServer.Request] = []
     var requestCount = 0
-    /// Those whose response was begun and not ended.
+    /// The writers whose response was begun and not ended.
     var streaming: Set<ObjectIdentifier> = []
     var file: File?
     weak var lastRequest: HTTPServer.Request?
     weak var lastWriter: HTTPServer.ResponseWriter?
 
-    /// Promises a call, and gives what is to be called.
+    /// Promises a callback, and returns it.
     func promise(_ name: String) -> () -> Void {
       calls[name, default: Calls()].due += 1
       return { self.calls[name]?.made += 1 }
@@ -36,7 +36,7 @@ final class HTTPCell {
       calls.allSatisfy { $0.key == "connection lost" || $0.value.made >= $0.value.due }
     }
 
-    /// Nobody is there to be told.
+    /// No handler is left to be notified.
     func serverIsGone() { calls["response end"] = nil }
   }
 
@@ -77,18 +77,18 @@ final class HTTPCell {
     try served.waitUntil("the file") { _ in desk.value.file != nil }
   }
 
-  /// - Returns: What was wrong.
+  /// - Returns: The failures.
   func run() throws -> [String] {
     try reachState()
     try end()
     let desk = desk
     if !ending.endsLoop {
-      try served.waitUntil("all was told: \(desk.value.calls)") { _ in desk.value.isSettled }
+      try served.waitUntil("all callbacks ran: \(desk.value.calls)") { _ in desk.value.isSettled }
       client?.vanish()
       try served.waitUntil("the connections are gone") { server in
         server.value?.connectionCount ?? 0 == 0
       }
-      // What is told twice has its time for that.
+      // Gives a second run of a callback time to happen.
       try served.settle()
       try served.onLoop { _ in desk.value.letGo() }
       try bodies.close(served)
@@ -104,13 +104,13 @@ final class HTTPCell {
     self.client = client
     try client.send(state.requestText)
     let (desk, state) = (desk, state)
-    // The second one of two is not begun before the first is sent.
+    // The second response does not begin before the first one is sent.
     let count = state == .pipelined ? 1 : state.requestCount
     try served.waitUntil("\(state)") { _ in
       desk.value.requestCount >= count
         && (state.reading == nil || desk.value.requests.last?.body.receivedByteCount == 5)
     }
-    if state == .answered { _ = try client.readAnswer() }
+    if state == .answered { _ = try client.readResponse() }
     if state == .pieceSent { _ = try client.read(through: "x\r\n") }
     try served.settle()
   }
@@ -135,17 +135,17 @@ final class HTTPCell {
     case .loopIsClosed: return try served.stop(closing: true)
     case .loopIsDropped: return try served.stop()
     }
-    // The loop has seen it before the handler goes on.
+    // The loop processes it before the handler continues.
     try served.settle()
     if ending == .responseIsCut || ending == .writerIsDropped {
-      // What is written already it takes, and then nothing is to come.
+      // It takes the written bytes, and no more follow.
       client?.finishSending()
       _ = try? client?.readToEnd()
     }
     guard ending.needsResponse else { return }
     try served.onLoop { _ in desk.value.respond() }
     while let client, ending != .clientCloses {
-      // It takes what there is, and the next response, until the server closes.
+      // It takes the available bytes and the next response, until the server closes.
       let rest = try? client.readToEnd()
       try served.onLoop { _ in desk.value.respond() }
       if rest?.isEmpty ?? true { break }
@@ -163,12 +163,12 @@ final class HTTPCell {
     }
     let lost = desk.outcomes.filter { !$0.isComplete }.count
     let told = desk.calls["connection lost"]?.made ?? 0
-    // Who cuts it knows.
+    // A handler that cuts gets no report.
     let isOwn = ending == .responseIsCut || ending == .writerIsDropped
     if !isOwn, told != lost {
-      found.append("\(lost) responses were lost, and \(told) handlers were told")
+      found.append("\(lost) responses were lost, and \(told) handlers were notified")
     }
-    if isOwn, told > lost { found.append("a loss was told that was none") }
+    if isOwn, told > lost { found.append("a loss was reported without a lost response") }
     if desk.lastRequest != nil { found.append("the request is left") }
     if desk.lastWriter != nil { found.append("the writer is left") }
     return found
@@ -244,7 +244,7 @@ extension HTTPCell.Desk {
     if streaming.remove(ObjectIdentifier(writer)) != nil { writer.end() }
   }
 
-  /// Does what is left to do for the responses. Who reads a body responds when that is read.
+  /// Finishes the responses. A handler that reads a body responds when the body ends.
   fileprivate func respond() {
     let isReading = calls["reader"] != nil
     for writer in writers {

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import ReactorHTTP
 
-/// Every state of a connection, in every ending that client, handler, server and loop have.
+/// Every state of a connection, in every ending by client, handler, server and loop.
 final class HTTPEndingsTests: XCTestCase {
   private func run(_ ending: HTTPEnding, file: StaticString = #filePath, line: UInt = #line) throws
   {
@@ -20,13 +20,13 @@ final class HTTPEndingsTests: XCTestCase {
     XCTAssertEqual(try before.differences(), [], file: file, line: line)
   }
 
-  func test_everythingIsToldOnce_whenTheClientEndsItsSide() throws { try run(.clientEndsItsSide) }
-  func test_everythingIsToldOnce_whenTheClientCloses() throws { try run(.clientCloses) }
-  func test_everythingIsToldOnce_whenTheClientResets() throws { try run(.clientResets) }
-  func test_everythingIsToldOnce_whenTheResponseIsCut() throws { try run(.responseIsCut) }
-  func test_everythingIsToldOnce_whenTheWriterIsDropped() throws { try run(.writerIsDropped) }
-  func test_everythingIsToldOnce_whenTheServerShutsDown() throws { try run(.serverShutsDown) }
-  func test_everythingIsToldOnce_whenTheServerIsDropped() throws { try run(.serverIsDropped) }
-  func test_everythingIsToldOnce_whenTheLoopIsClosed() throws { try run(.loopIsClosed) }
-  func test_nothingIsToldTwiceOrLeft_whenTheLoopIsDropped() throws { try run(.loopIsDropped) }
+  func test_everyCallbackRunsOnce_whenTheClientEndsItsSide() throws { try run(.clientEndsItsSide) }
+  func test_everyCallbackRunsOnce_whenTheClientCloses() throws { try run(.clientCloses) }
+  func test_everyCallbackRunsOnce_whenTheClientResets() throws { try run(.clientResets) }
+  func test_everyCallbackRunsOnce_whenTheResponseIsCut() throws { try run(.responseIsCut) }
+  func test_everyCallbackRunsOnce_whenTheWriterIsDropped() throws { try run(.writerIsDropped) }
+  func test_everyCallbackRunsOnce_whenTheServerShutsDown() throws { try run(.serverShutsDown) }
+  func test_everyCallbackRunsOnce_whenTheServerIsDropped() throws { try run(.serverIsDropped) }
+  func test_everyCallbackRunsOnce_whenTheLoopIsClosed() throws { try run(.loopIsClosed) }
+  func test_noCallbackRunsTwiceOrIsLeft_whenTheLoopIsDropped() throws { try run(.loopIsDropped) }
 }

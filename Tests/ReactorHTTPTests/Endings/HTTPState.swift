@@ -1,19 +1,19 @@
 @testable import ReactorHTTP
 
-/// What is going on between a client and a server when one of them ends it.
+/// The state of a connection when it is ended.
 enum HTTPState: String, CaseIterable, Sendable {
-  // No request is there.
+  // There is no complete request.
   case idle, headHalf, answered
-  // The handler waits for something of its own; the body is half there.
+  // The handler waits for another operation; half of the body has arrived.
   case headWhole, bodyUnread
-  // Somebody waits for the other half.
+  // A reader waits for the other half.
   case bodyNext, bodyReadAll, bodyFile, bodyChunks, bodyAsyncReadAll, bodyAsyncFile
-  // The response has begun, and the client does not take it.
+  // The response has begun, and the client does not read it.
   case responseBegun, pieceSent, piecesUnsent, fileUnsent, wholeUnsent, bodyAndPiecesUnsent
-  // Another request waits behind a response that is unsent.
+  // Another request waits for an unsent response.
   case pipelined
 
-  /// How the body is read; nil where it is not.
+  /// How the body is read; nil if it is not.
   var reading: BodyReading? {
     switch self {
     case .bodyNext, .bodyAndPiecesUnsent: .next
@@ -34,7 +34,7 @@ enum HTTPState: String, CaseIterable, Sendable {
     }
   }
 
-  /// What the client sends.
+  /// The bytes that the client sends.
   var requestText: String {
     let get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     return switch self {
@@ -47,18 +47,18 @@ enum HTTPState: String, CaseIterable, Sendable {
     }
   }
 
-  /// What is missing of the body.
+  /// The missing part of the body.
   var restText: String { reading != nil || self == .bodyUnread ? "World" : "" }
 }
 
-/// How it ends.
+/// How the connection ends.
 enum HTTPEnding: String, CaseIterable, Sendable {
   case clientEndsItsSide, clientCloses, clientResets
   case responseIsCut, writerIsDropped
   case serverShutsDown, serverIsDropped
   case loopIsClosed, loopIsDropped
 
-  /// Whether the handler is not told, and goes on to respond.
+  /// Whether the handler gets no report, and continues to respond.
   var needsResponse: Bool {
     [.clientEndsItsSide, .clientCloses, .serverShutsDown].contains(self)
   }

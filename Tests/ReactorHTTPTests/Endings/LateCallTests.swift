@@ -5,7 +5,7 @@ import Testing
 
 @testable import ReactorHTTP
 
-/// Calls that come when it is too late for them.
+/// Calls that come too late.
 @Suite struct LateCallTests {
   private typealias Failure = HTTPServer.RequestBody.Failure
 
@@ -45,7 +45,7 @@ import Testing
     try served.stop()
   }
 
-  /// What a handler gets that reads when the rest was dropped, or the connection has closed.
+  /// The result for a handler that reads after the rest was dropped or the connection has closed.
   @Test(arguments: [10, 200_000, 3_000_000], ["keep-alive", "close"])
   func aBodyThatIsReadWhenItWasDroppedIsNotTakenForWhole(byteCount: Int, option: String) throws {
     let (requests, served) = (requests, try serve())
@@ -56,7 +56,7 @@ import Testing
     try waitForRequest(served)
     try served.onLoop { _ in requests.value[0].1.send(.ok) }
     _ = client.trySend([UInt8](repeating: 65, count: byteCount))
-    #expect(try client.readAnswer().code == 200)
+    #expect(try client.readResponse().code == 200)
     let isOpen = option == "keep-alive" && byteCount < 300_000
     if isOpen {
       try client.begin("GET", "/")
@@ -76,7 +76,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func aPieceThatIsWrittenBehindTheCutIsLost() throws {
+  @Test func aPieceThatIsWrittenAfterTheCutIsLost() throws {
     let (requests, served) = (requests, try serve())
     let deliveries = OnLoop<[HTTPServer.ResponseWriter.Delivery]>([])
     let client = try Client(to: served)

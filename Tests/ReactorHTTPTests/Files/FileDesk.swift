@@ -6,7 +6,7 @@ import TestSupport
 
 @testable import ReactorHTTP
 
-/// A server that responds with parts of a file, and what it was told of them.
+/// A server that responds with parts of a file, and records their completions.
 final class FileDesk: @unchecked Sendable {
   /// A part of a response.
   enum Part: Sendable {
@@ -21,12 +21,12 @@ final class FileDesk: @unchecked Sendable {
     }
   }
 
-  /// How a request is responded to.
+  /// How to respond to a request.
   struct Plan: Sendable {
     var status = HTTPStatus.ok
     var parts: [Part] = []
     var hasLength = true
-    /// Whether the file is closed when everything was written.
+    /// Whether the file is closed after the last write.
     var closesFile = false
 
     var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
@@ -37,7 +37,7 @@ final class FileDesk: @unchecked Sendable {
   let folder: TemporaryFolder
   let path: FilePath
   let served: ServedLoop
-  // What follows belongs to the loop.
+  // The following members belong to the loop.
   private let state: State
 
   private final class State {
@@ -52,7 +52,7 @@ final class FileDesk: @unchecked Sendable {
       guard let file else { return }
       writer.onEnd { self.outcomes.append($0) }
       var plan = plan
-      // A pipelined request says what it wants.
+      // A pipelined request names its response.
       if let query = request.query, let start = Int(query) {
         plan.parts = [.text("\(start):"), .range(start..<start + 20_000 + start % 3 * 100_000)]
       }
@@ -100,25 +100,25 @@ final class FileDesk: @unchecked Sendable {
     try served.waitUntil("the file is closed") { _ in self.state.closeCount == 1 }
   }
 
-  /// To be asked on the loop.
+  /// Call it on the loop.
   var isClosed: Bool { state.closeCount == 1 }
 
   func truncate(to byteCount: Int) throws {
     guard unsafe Glibc.truncate(path.string, byteCount) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// What was told, once so many responses have ended and their parts were told.
+  /// The results, once the given number of responses and all their parts have completed.
   func told(
     responses: Int = 1, ranges: Int, texts: Int = 0
   ) throws -> (
     results: [Result<Int64, PumpError>], deliveries: [HTTPServer.ResponseWriter.Delivery],
     outcomes: [HTTPServer.ResponseWriter.Outcome], closeCount: Int
   ) {
-    try served.waitUntil("everything was told") { _ in
+    try served.waitUntil("every completion ran") { _ in
       self.state.outcomes.count >= responses && self.state.results.count >= ranges
         && self.state.deliveries.count >= texts
     }
-    // What is told twice has its time for that.
+    // Gives a second run of a completion time to happen.
     try served.settle()
     let state = OnLoop(state)
     return try served.onLoop { _ in

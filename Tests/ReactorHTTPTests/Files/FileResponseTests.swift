@@ -25,14 +25,14 @@ import Testing
     }
   }
 
-  /// What each range is told that was sent whole.
+  /// The completion of each range that was sent completely.
   private static func counts(_ plan: FileDesk.Plan) -> [Int64] {
     plan.parts.compactMap { part in
       if case .range(let range) = part { Int64(range.count) } else { nil }
     }
   }
 
-  /// Those that were sent whole, in order. An empty one does not wait for those before it.
+  /// The ranges that were sent completely, in order. An empty one does not wait for earlier ones.
   private static func sent(_ results: some Sequence<Result<Int64, PumpError>>) -> [Int64] {
     let counts = results.compactMap { try? $0.get() }
     return counts.filter { $0 > 0 } + counts.filter { $0 == 0 }
@@ -102,11 +102,11 @@ import Testing
     try desk.end()
   }
 
-  // A chunk that is not whole tells a client of HTTP/1.1 the same as a length.
+  // An incomplete chunk tells a client of HTTP/1.1 as much as an incomplete length.
   @Test(arguments: [true, false])
   func theConnectionIsCut_whenTheFileBecomesShorterMeanwhile(hasLength: Bool) throws {
     var plan = FileDesk.Plan(parts: [.range(0..<3_000_000), .range(0..<10), .text("behind")])
-    // More than the kernel takes.
+    // More than the kernel accepts.
     plan.parts = Array(repeating: .range(0..<3_000_000), count: 8) + plan.parts
     plan.hasLength = hasLength
     let desk = try FileDesk(plan)
@@ -123,7 +123,7 @@ import Testing
       if case .failure(let error) = result { error } else { nil }
     }
     #expect(failures.first?.reason == .endOfFile)
-    // Those behind it were never begun.
+    // The ranges after it were never begun.
     for failure in failures.dropFirst() { #expect(failure.byteCountDone == 0) }
     #expect(told.deliveries == [.connectionLost])
     #expect(told.outcomes.map(\.isComplete) == [false])
@@ -143,7 +143,7 @@ import Testing
     try desk.end()
   }
 
-  @Test func aFileThatIsClosedAlreadyCutsTheConnection_andThatIsTold() throws {
+  @Test func aFileThatIsClosedAlreadyCutsTheConnection_andIsReported() throws {
     let desk = try FileDesk(FileDesk.Plan(parts: [.text("x"), .range(0..<100), .text("y")]))
     try desk.closeFile()
     let client = try Client(to: desk.served)
@@ -174,7 +174,7 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func aClientThatGoesInTheMiddleHasEveryRangeToldOnce(isReset: Bool) throws {
+  func aClientThatGoesInTheMiddleCompletesEveryRangeOnce(isReset: Bool) throws {
     let plan = FileDesk.Plan(parts: Array(repeating: .range(0..<3_000_000), count: 10))
     let desk = try FileDesk(plan)
     var client: Client? = try Client(to: desk.served, receiveBufferByteCount: 16_384)
@@ -204,7 +204,7 @@ import Testing
       starts.map { "GET /?\($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined())
     for start in starts {
       let end = start + 20_000 + start % 3 * 100_000
-      let response = try client.readAnswer()
+      let response = try client.readResponse()
       #expect(response.body == Array("\(start):".utf8) + FileDesk.bytes[start..<end])
     }
     let told = try desk.told(responses: 60, ranges: 60, texts: 60)

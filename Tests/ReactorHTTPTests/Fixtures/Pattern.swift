@@ -1,21 +1,21 @@
 import PosixAIO
 import ReactorHTTP
 
-/// Bytes that tell where they belong.
+/// Bytes that depend on their offset.
 func pattern(_ byteCount: Int) -> [UInt8] { pattern(0..<byteCount) }
 
 func pattern(_ range: Range<Int>) -> [UInt8] {
   range.map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 }
 
-/// Writes the pattern piece by piece, each when the one before was sent, and ends the answer.
+/// Writes the pattern piece by piece, each after the previous one was sent, and ends the response.
 func streamPattern(
-  _ responder: HTTPServer.ResponseWriter, from start: Int, to end: Int, pieceByteCount: Int
+  _ writer: HTTPServer.ResponseWriter, from start: Int, to end: Int, pieceByteCount: Int
 ) {
-  guard start < end else { return responder.end() }
+  guard start < end else { return writer.end() }
   let next = min(end, start + pieceByteCount)
-  responder.write(IOBuffer(copying: pattern(start..<next))) { delivery, _ in
+  writer.write(IOBuffer(copying: pattern(start..<next))) { delivery, _ in
     guard delivery == .sent else { return }
-    streamPattern(responder, from: next, to: end, pieceByteCount: pieceByteCount)
+    streamPattern(writer, from: next, to: end, pieceByteCount: pieceByteCount)
   }
 }

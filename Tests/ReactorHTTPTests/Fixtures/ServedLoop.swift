@@ -6,9 +6,9 @@ import TestSupport
 
 @testable import ReactorHTTP
 
-/// A server in an event loop on a thread of its own, for tests that are its clients.
+/// A server on an event loop on its own thread, for tests that act as its clients.
 final class ServedLoop: Sendable {
-  /// Nothing here takes longer, however busy the machine is.
+  /// No test takes longer, however busy the machine is.
   static let deadline = DispatchTimeInterval.seconds(60)
 
   let address: SocketAddress
@@ -18,7 +18,7 @@ final class ServedLoop: Sendable {
   private let hasStopped = Mutex(false)
   private let closesLoop = Flag()
 
-  /// Starts a server on 127.0.0.1, or on another host.
+  /// Starts a server on 127.0.0.1 or another host.
   convenience init(
     _ configuration: HTTPServer.Configuration = .init(), host: String = "127.0.0.1",
     _ handler: @escaping @Sendable (HTTPServer.Request, HTTPServer.ResponseWriter) -> Void
@@ -94,8 +94,8 @@ final class ServedLoop: Sendable {
     return value
   }
 
-  /// Asks on the loop's thread, again and again, until it is true: what a server counts is told to
-  /// nobody when it changes.
+  /// Evaluates a condition on the loop's thread repeatedly until it is true, because the counters
+  /// of a server have no change notifications.
   func waitUntil(
     _ what: String, _ isTrue: @escaping @Sendable (OnLoop<HTTPServer?>) -> Bool
   ) throws {
@@ -106,22 +106,22 @@ final class ServedLoop: Sendable {
     }
   }
 
-  /// Has the server shut down politely; returns once it has called back.
+  /// Shuts the server down gracefully; returns once it has called back.
   func shutDown() throws {
     let done = DispatchSemaphore(value: 0)
     try onLoop { $0.value?.shutDown { done.signal() } }
     try done.waitOrFail("the server did not shut down")
   }
 
-  /// Returns when the loop has seen all that had come to it by now.
+  /// Returns when the loop has processed all input that has arrived by now.
   func settle() throws {
-    // A turn may have come to the first call before it looked at a socket.
+    // A turn may run the first call before it checks a socket.
     for _ in 0..<2 { try onLoop { _ in } }
   }
 
   /// Stops the loop, releases server and loop, and ends the thread.
   ///
-  /// - Parameter closing: Whether the loop is closed, with the server still there.
+  /// - Parameter closing: Whether the loop is closed while the server still exists.
   func stop(closing: Bool = false) throws {
     if closing { closesLoop.raise() }
     let isFirst = hasStopped.withLock { hasStopped in
@@ -134,7 +134,7 @@ final class ServedLoop: Sendable {
   }
 }
 
-/// Raised once, on any thread.
+/// A flag that is set once, on any thread.
 final class Flag: Sendable {
   private let state = Mutex(false)
 
@@ -143,7 +143,7 @@ final class Flag: Sendable {
   func raise() { state.withLock { $0 = true } }
 }
 
-/// A value that only the loop's thread touches.
+/// A value that is used only on the thread of the loop.
 final class OnLoop<Value>: @unchecked Sendable {
   var value: Value
 
@@ -152,7 +152,7 @@ final class OnLoop<Value>: @unchecked Sendable {
   }
 }
 
-/// What did not happen before the deadline.
+/// The event that did not happen before the deadline.
 struct TimedOut: Error, CustomStringConvertible {
   let description: String
 

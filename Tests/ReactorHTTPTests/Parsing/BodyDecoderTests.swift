@@ -4,7 +4,7 @@ import Testing
 @testable import ReactorHTTP
 
 @Suite struct BodyDecoderTests {
-  /// Requests with each framing, with what they contain.
+  /// Requests with each framing, and their content.
   private static let requests: [(String, content: String)] = [
     ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""),
     ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", ""),

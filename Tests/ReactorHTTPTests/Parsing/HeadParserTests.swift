@@ -100,7 +100,7 @@ import Testing
     #expect(!Transcript(bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n")).hasBegun)
   }
 
-  /// An error need not wait for the end of the head.
+  /// An error is reported before the end of the head.
   @Test(arguments: [
     ("G(", 400), ("GET /a\u{1}", 400), ("GET / HTTQ", 400), ("GET / HTTP/2.0\r\n", 505),
     ("GET a HTTP/1.1\r\n", 400), ("GET / HTTP/1.1\r\nA ", 400), ("GET / HTTP/1.1\r\nA: \u{0}", 400),
@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  /// At every place in the eight bytes that are looked at together.
+  /// At every offset in the eight bytes that are checked together.
   @Test func noControlCharacterIsOverlooked() {
     for length in 0..<20 {
       for place in 0...length {

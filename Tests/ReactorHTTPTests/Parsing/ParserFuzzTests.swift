@@ -4,8 +4,8 @@ import Testing
 @testable import ParserOutcomes
 @testable import ReactorHTTP
 
-/// What clients may send, nearly right: `FUZZ_CASES=1000000 swift test --filter ParserFuzzTests`
-/// runs more of it, `AIO_TEST_SEED` repeats a run.
+/// Nearly valid input from clients. `FUZZ_CASES=1000000 swift test --filter ParserFuzzTests` runs
+/// more cases, and `AIO_TEST_SEED` repeats a run.
 @Suite struct ParserFuzzTests {
   private let seed = testSeed()
   private let caseCount = fuzzCaseCount(unlessSet: 5000)
@@ -20,7 +20,7 @@ import Testing
     "0\r\n\r\n", "X: \u{e9}\r\n", " ", "\t", "\0", "\n", ",",
   ]
 
-  /// Neither traps nor depends on the pieces; and what is accepted is accepted once more.
+  /// The parser does not trap, does not depend on the pieces, and accepts accepted input again.
   @Test func noInputIsFatal_andPiecesChangeNothing() throws {
     var fuzzer = TextFuzzer(Self.corpus, seed: seed)
     var (acceptedCount, refusedCount) = (0, 0)
@@ -38,7 +38,8 @@ import Testing
     #expect(acceptedCount > caseCount / 50 && refusedCount > caseCount / 50)
   }
 
-  /// Written plainly and read again, a message says the same, so nothing of it was overlooked.
+  /// A message that is written plainly and parsed again has the same meaning, so no part of it was
+  /// missed.
   private func expectTheSame(_ message: Transcript.Message) throws {
     var text = bytes("\(message.method) ") + Array(message.target.text.utf8)
     text += bytes(" HTTP/1.\(message.minorVersion)\r\n")

@@ -23,7 +23,7 @@ import Testing
     #expect(status("GET /" + String(repeating: "a", count: 95)) == 414)
     #expect(status("GET / HTTP/1." + String(repeating: "1", count: 100)) == 414)
     #expect(status(String(repeating: "\r\n", count: 50)) == 400)
-    // As soon as it is certain.
+    // The error comes as soon as it is certain.
     #expect(status(start + String(repeating: "a", count: room + 4)) == 431)
     #expect(status(start + String(repeating: "a", count: room + 3)) == nil)
   }
@@ -53,25 +53,25 @@ import Testing
     #expect(status(chunkedHead + String(repeating: "0", count: 1024)) == 400)
   }
 
-  /// Extensions may not cost more than a bound and what their content makes up for.
+  /// Extensions may use a fixed number of bytes, and more in proportion to the content.
   @Test func chunkLinesOfABodyAreBoundedTogether() {
     let line = "1;" + String(repeating: "a", count: 100) + "\r\nx\r\n"
     let count = ChunkLine.excessByteCountLimit / (104 - 16 - 2)
     #expect(status(chunkedHead + String(repeating: line, count: count) + "0\r\n\r\n") == nil)
     #expect(status(chunkedHead + String(repeating: line, count: count + 1)) == 400)
-    // One that signs 64 bytes has no limit.
+    // An extension that signs 64 bytes has no limit.
     let signed = "40;s=" + String(repeating: "f", count: 100) + "\r\n"
     let chunk = signed + String(repeating: "x", count: 64) + "\r\n"
     let body = String(repeating: chunk, count: 1000) + "0\r\n\r\n"
     let transcript = Transcript(bytes(chunkedHead + body), in: [], limits)
     #expect(transcript.messages.first?.content.count == 64_000)
-    // Nor have chunks of one byte without extensions.
+    // Chunks of one byte without extensions have no limit either.
     let single = String(repeating: "1\r\nx\r\n", count: 5000) + "0\r\n\r\n"
     #expect(
       Transcript(bytes(chunkedHead + single), in: [], limits).messages.first?.isComplete == true)
   }
 
-  /// What has been looked at is not looked at again, so bytes that come one by one cost no more.
+  /// Bytes that were read are not read again, so bytes that arrive one by one cost no more.
   @Test func everyByteOfAHeadIsLookedAtOnce() throws {
     let long = String(repeating: "a", count: 3000)
     let head = bytes(
@@ -82,7 +82,7 @@ import Testing
     for count in 0..<head.count {
       let part = Array(head[..<count])
       #expect(try parser.parse(RawSpan(_elements: part.span)) == nil)
-      // Of a carriage return in front it has to see what follows.
+      // The parser must see the byte after a leading carriage return.
       #expect(parser.position == count || count == 1)
       positions.insert(parser.position)
     }

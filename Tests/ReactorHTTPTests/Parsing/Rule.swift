@@ -4,22 +4,22 @@ import Testing
 @testable import ParserOutcomes
 @testable import ReactorHTTP
 
-/// One rule about requests, and an input that keeps it or breaks it.
+/// One rule for requests, and an input that follows or violates it.
 struct Rule: CustomTestStringConvertible, Sendable {
-  /// Number of the RFC and section.
+  /// The number of the RFC and the section.
   let section: String
   let input: [UInt8]
-  /// Of the refusal; nil if the input is one complete request.
+  /// The refusal; nil if the input is one complete request.
   let status: Int?
 
-  /// - Parameter input: Its scalars below 0x100 stand for bytes.
+  /// - Parameter input: The input, whose scalars below 0x100 stand for bytes.
   init(_ section: String, _ input: String, _ status: Int? = nil) {
     self.section = section
     self.input = bytes(input)
     self.status = status
   }
 
-  /// A request of HTTP/1.1 with a Host and these lines.
+  /// An HTTP/1.1 request with a Host and these lines.
   static func lines(_ section: String, _ lines: String, _ status: Int? = nil) -> Rule {
     Rule(section, "GET / HTTP/1.1\r\nHost: x\r\n\(lines)\r\n\r\n", status)
   }
@@ -50,7 +50,7 @@ func bytes(_ text: String) -> [UInt8] {
   text.unicodeScalars.map { UInt8($0.value) }
 }
 
-/// Expects the same outcome of the input byte by byte, and in random pieces.
+/// Expects the same result for the input byte by byte, and in random pieces.
 func expectEqualInPieces(
   _ input: [UInt8], _ whole: Transcript, _ limits: HeadLimits = HeadLimits(),
   seed: UInt64 = testSeed(), sourceLocation: SourceLocation = #_sourceLocation

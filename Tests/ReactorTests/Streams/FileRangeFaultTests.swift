@@ -128,6 +128,26 @@ final class FileRangeFaultTests: FileRangeTestCase {
     socket.end()
   }
 
+  func test_smallRangeOfAClosedFileFailsInItsPlace_andIsToldOnceInALaterTurn() throws {
+    let (folder, loop, file, socket) = try make()
+    file.close()
+    for byteCount in [0, 9] {
+      let other = try AdoptedSocket(on: loop)
+      let outcomes = RangeOutcomes()
+      try other.connection.write([UInt8](repeating: 9, count: byteCount))
+      other.connection.write(file, 5..<15, outcomes.note)
+      XCTAssertTrue(outcomes.results.isEmpty)
+      loop.wait { !outcomes.results.isEmpty }
+      let error = FileError(
+        operation: .read, path: file.path, offset: 5, errno: .badFileDescriptor)
+      XCTAssertEqual(other.connection.sentByteCount, Int64(byteCount))
+      other.end()
+      XCTAssertEqual(outcomes.results, [.failure(PumpError(.file(error), byteCountDone: 0))])
+    }
+    socket.end()
+    withExtendedLifetime(folder) {}
+  }
+
   // MARK: The calls fail
 
   func test_everyByteArrives_whateverTheCallsSay() throws {

@@ -1,14 +1,14 @@
 import ProgramSupport
 import ReactorHTTP
 
-/// Where and how the figures are shown.
-enum FiguresPage: CaseIterable {
+/// The forms in which the statistics are sent.
+enum StatisticsPage: CaseIterable {
   case page, json, prometheus
 
-  /// The seconds between two looks of the page.
+  /// The interval in seconds at which the page reloads itself.
   private static let refreshSeconds = 2
 
-  /// Nil for a path that is a file's.
+  /// Nil if the path is not one of the statistics.
   init?(_ request: HTTPServer.Request) {
     switch request.path {
     case "/_stats":
@@ -20,27 +20,27 @@ enum FiguresPage: CaseIterable {
     }
   }
 
-  func send(_ snapshot: Snapshot, _ responder: HTTPServer.ResponseWriter) {
+  func send(_ statistics: ServerGroupStatistics, _ writer: HTTPServer.ResponseWriter) {
     var headers: HeaderFields = ["Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"]
     let body: String
     switch self {
     case .prometheus:
       headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-      body = snapshot.metrics.map(\.prometheus).joined()
+      body = statistics.metrics.map(\.prometheus).joined()
     case .json:
       headers.add("Content-Type", "application/json")
-      body = "\(JSON.object(snapshot.metrics.map(\.json)))\n"
+      body = "\(JSON.object(statistics.metrics.map(\.json)))\n"
     case .page:
       headers.add("Content-Type", "text/html; charset=utf-8")
       headers.add(
         "Content-Security-Policy",
         "default-src 'none'; style-src '\(listingStyleHash)'; frame-ancestors 'none'")
-      body = Self.html(snapshot)
+      body = Self.html(statistics)
     }
-    responder.send(.ok, headers: headers, body: body.utf8)
+    writer.send(.ok, headers: headers, body: body.utf8)
   }
 
-  private static func html(_ snapshot: Snapshot) -> String {
+  private static func html(_ statistics: ServerGroupStatistics) -> String {
     """
     <!DOCTYPE html>
     <html lang="en">
@@ -55,9 +55,9 @@ enum FiguresPage: CaseIterable {
     <h1>aio-fileserver</h1>
     <p class="sum"><a href="/_stats.json">as JSON</a>, <a href="/metrics">for Prometheus</a></p>
     <table>
-    <thead><tr><th>Figure</th><th>Of</th><th>Value</th></tr></thead>
+    <thead><tr><th>Name</th><th>Labels</th><th>Value</th></tr></thead>
     <tbody>
-    \(snapshot.metrics.map(\.rows).joined())</tbody>
+    \(statistics.metrics.map(\.rows).joined())</tbody>
     </table>
     </body>
     </html>

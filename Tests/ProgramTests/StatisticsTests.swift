@@ -4,9 +4,9 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-/// Figures and threads.
-final class FiguresTests: SiteTestCase {
-  func test_figuresAreFiles_unlessTheyAreAskedFor() throws {
+/// Statistics and threads.
+final class StatisticsTests: SiteTestCase {
+  func test_statisticsPathsAreFiles_byDefault() throws {
     let site = try serve()
     for target in ["/_stats", "/_stats.json", "/metrics"] {
       XCTAssertEqual(try site.get(target).code, 404, target)
@@ -15,7 +15,7 @@ final class FiguresTests: SiteTestCase {
     XCTAssertEqual(try site.get("/metrics").text, "mine")
   }
 
-  func test_figuresAreShown_inThreeForms() throws {
+  func test_statisticsAreShown_inThreeForms() throws {
     let site = try serve("--stats")
     try site.write("hello".utf8, to: "file")
     let client = try site.client()
@@ -50,7 +50,7 @@ final class FiguresTests: SiteTestCase {
 
   func test_summaryHasTheSumAndTheNumberOfItsTimes() throws {
     let site = try serve("--stats", "--upload")
-    // Writes and syncs go to glibc, whatever the page cache has.
+    // Writes and syncs always go to glibc, whatever the page cache contains.
     XCTAssertEqual(try site.put("/file", "hello".utf8).code, 201)
     let lines = try site.get("/metrics").text.split(separator: "\n")
     let summaries = lines.filter { $0.hasPrefix("# TYPE ") && $0.hasSuffix(" summary") }
@@ -63,7 +63,7 @@ final class FiguresTests: SiteTestCase {
         return try XCTUnwrap(Double(line.dropFirst(start.count)), "\(line)")
       }
       if values[1] == 0 { XCTAssertEqual(values[0], 0, "\(name)") }
-      // The disk does nothing in no time.
+      // No disk operation takes zero time.
       if name.hasSuffix("_queue_service_seconds") { XCTAssertGreaterThan(values[0], 0) }
     }
   }
@@ -76,7 +76,8 @@ final class FiguresTests: SiteTestCase {
     let text = try site.get("/metrics").text
     XCTAssertTrue(text.contains("aio_fileserver_answers_total{status=\"200\"} 60\n"), text)
     for loop in 0..<3 {
-      // By chance, one of 60 clients comes to each loop: (2/3)^60 is nobody's bad luck.
+      // One of 60 clients reaches each loop: the chance that a loop gets none is (2/3)^60, which
+      // never happens.
       let line = text.split(separator: "\n").first {
         $0.hasPrefix("aio_fileserver_sent_bytes_total{loop=\"\(loop)\"}")
       }

@@ -2,14 +2,14 @@ import PosixAIO
 import ProgramSupport
 import Reactor
 
-/// One figure in all its forms: Prometheus text, JSON and a row of the page.
+/// One metric in all its forms: Prometheus text, JSON and rows of the page.
 struct Metric {
   enum Kind: String {
     case counter, gauge, summary
   }
 
   struct Sample {
-    /// Names and values without quotes, backslashes or line ends.
+    /// Label names and values must not contain quotes, backslashes or line ends.
     var labels: [(name: String, value: String)] = []
     var suffix = ""
     var value: Double
@@ -22,7 +22,7 @@ struct Metric {
   let help: String
   let samples: [Sample]
 
-  /// The text format of Prometheus.
+  /// The metric in the text format of Prometheus.
   var prometheus: String {
     let name = Self.prefix + name
     let lines = samples.map { sample in
@@ -32,7 +32,7 @@ struct Metric {
     return "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n" + lines.joined()
   }
 
-  /// A member of an object: a list of samples.
+  /// The metric as a member of a JSON object: a list of samples.
   var json: (String, JSON) {
     let items = samples.map { sample in
       let name = sample.suffix.isEmpty ? "value" : String(sample.suffix.dropFirst())
@@ -42,7 +42,7 @@ struct Metric {
     return (name, .array(items))
   }
 
-  /// Rows of a table.
+  /// The metric as rows of the table.
   var rows: String {
     samples.map { sample in
       let labels =
@@ -59,21 +59,21 @@ struct Metric {
   }
 }
 
-extension Snapshot {
-  /// Everything, in the order in which it is shown.
+extension ServerGroupStatistics {
+  /// All metrics, in the order in which they are shown.
   var metrics: [Metric] {
     [
       Metric(
-        name: "uptime_seconds", kind: .gauge, help: "How long the server has run.",
+        name: "uptime_seconds", kind: .gauge, help: "Time since the server started.",
         samples: [.init(value: Double(uptime.components.seconds))]),
       Metric(
-        name: "answers_total", kind: .counter, help: "Answers by status.",
-        samples: answerCounts.map {
+        name: "answers_total", kind: .counter, help: "Responses by status.",
+        samples: responseCounts.map {
           .init(labels: [("status", "\($0.status)")], value: Double($0.count))
         }),
       Metric(
         name: "log_dropped_bytes_total", kind: .counter,
-        help: "Bytes of the access log that could not be written.",
+        help: "Bytes of log lines that were dropped.",
         samples: [.init(value: Double(droppedLogByteCount))]),
     ] + serverMetrics + openFileMetrics + queueMetrics + loopMetrics
   }
@@ -84,11 +84,11 @@ extension Snapshot {
       counter("received_bytes_total", "Bytes of bodies received.") {
         Double($0.server.receivedByteCount)
       },
-      counter("broken_answers_total", "Answers that did not get to their client whole.") {
+      counter("broken_answers_total", "Responses that ended incomplete.") {
         Double($0.server.brokenCount)
       },
       gauge("connections", "Open connections.") { Double($0.connectionCount) },
-      gauge("answers_in_progress", "Requests that are being answered.") {
+      gauge("answers_in_progress", "Responses in progress.") {
         Double($0.responsesInProgress)
       },
     ]
@@ -96,14 +96,14 @@ extension Snapshot {
 
   private var openFileMetrics: [Metric] {
     [
-      counter("open_file_hits_total", "Files and names that needed no open.") {
+      counter("open_file_hits_total", "Lookups that needed no open.") {
         Double($0.openFiles.hitCount)
       },
-      counter("open_file_misses_total", "Opens, of new names and to see what has changed.") {
+      counter("open_file_misses_total", "Opens, of new paths and to check for changes.") {
         Double($0.openFiles.missCount)
       },
-      gauge("open_files", "Files that are kept open.") { Double($0.openFiles.fileCount) },
-      gauge("open_file_names", "Names that are kept without a file.") {
+      gauge("open_files", "Cached open files.") { Double($0.openFiles.fileCount) },
+      gauge("open_file_names", "Cached names without a file.") {
         Double($0.openFiles.nameCount)
       },
     ]
@@ -111,53 +111,59 @@ extension Snapshot {
 
   private var queueMetrics: [Metric] {
     [
-      gauge("queue_in_flight", "File operations that glibc holds.") {
+      gauge("queue_in_flight", "File operations submitted to glibc.") {
         Double($0.queue.inFlightCount)
       },
-      gauge("queue_waiting", "File operations that wait for their turn.") {
+      gauge("queue_waiting", "File operations waiting to be submitted.") {
         Double($0.queue.waitingCount)
       },
       gauge("queue_held_bytes", "Bytes in the buffers of unfinished file operations.") {
         Double($0.queue.heldByteCount)
       },
-      counter("queue_completed_total", "File operations done.") {
+      counter("queue_completed_total", "Completed file operations.") {
         Double($0.queue.completedCount)
       },
       counter("queue_transferred_bytes_total", "Bytes read and written.") {
         Double($0.queue.transferredByteCount)
       },
-      counter("queue_cache_hits_total", "Reads that the page cache answered at once.") {
+      counter("queue_cache_hits_total", "Reads served from the page cache.") {
         Double($0.queue.cacheHitCount)
       },
-      counter("queue_rescued_total", "Operations that no signal had announced.") {
+      counter("queue_rescued_total", "Operations completed without a signal.") {
         Double($0.queue.rescuedCount)
       },
-      summary("queue_waiting_seconds", "From acceptance to glibc.") { $0.queue.waitingTimes },
-      summary("queue_service_seconds", "From glibc to the completion.") { $0.queue.serviceTimes },
+      summary("queue_waiting_seconds", "Time from enqueueing to submission.") {
+        $0.queue.waitingTimes
+      },
+      summary("queue_service_seconds", "Time from submission to completion.") {
+        $0.queue.serviceTimes
+      },
     ]
   }
 
   private var loopMetrics: [Metric] {
     [
       counter("loop_turns_total", "Turns of the loop.") { Double($0.loop.turnCount) },
-      counter("loop_calls_total", "Calls made for other threads.") { Double($0.loop.callCount) },
-      summary("loop_timer_lag_seconds", "How late timers were.") { $0.loop.timerLags },
-      summary("loop_busy_turn_seconds", "How long busy turns took.") { $0.loop.busyTurnTimes },
+      counter("loop_calls_total", "Calls from other threads.") { Double($0.loop.callCount) },
+      summary("loop_timer_lag_seconds", "Delay of timers.") { $0.loop.timerLags },
+      summary("loop_busy_turn_seconds", "Duration of busy turns.") { $0.loop.busyTurnTimes },
     ]
   }
 
   private func counter(
-    _ name: String, _ help: String, _ value: (LoopSnapshot) -> Double
+    _ name: String, _ help: String, _ value: (LoopStatistics) -> Double
   ) -> Metric {
     perLoop(name, .counter, help, value)
   }
 
-  private func gauge(_ name: String, _ help: String, _ value: (LoopSnapshot) -> Double) -> Metric {
+  private func gauge(
+    _ name: String, _ help: String, _ value: (LoopStatistics) -> Double
+  ) -> Metric {
     perLoop(name, .gauge, help, value)
   }
 
   private func perLoop(
-    _ name: String, _ kind: Metric.Kind, _ help: String, _ value: (LoopSnapshot) -> Double
+    _ name: String, _ kind: Metric.Kind, _ help: String, _ value: (LoopStatistics) -> Double
   ) -> Metric {
     Metric(
       name: name, kind: kind, help: help,
@@ -165,7 +171,7 @@ extension Snapshot {
   }
 
   private func summary(
-    _ name: String, _ help: String, _ times: (LoopSnapshot) -> DurationHistogram
+    _ name: String, _ help: String, _ times: (LoopStatistics) -> DurationHistogram
   ) -> Metric {
     let samples = loops.enumerated().flatMap { index, loop in
       let (times, label) = (times(loop), ("loop", "\(index)"))

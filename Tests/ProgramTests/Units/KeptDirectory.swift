@@ -8,25 +8,24 @@ import XCTest
 
 @testable import FileServer
 
-/// A folder whose files are kept open on a loop, with a clock that stands still until the test
-/// moves it.
-final class KeptFolder {
+/// A directory whose files are kept open on a loop, with a clock that only the test advances.
+final class KeptDirectory {
   typealias Outcome = Result<OpenFile, FileError>
 
   let folder: TemporaryFolder
   let loop: EventLoop
 
-  /// What the file system was asked for, in order.
+  /// The paths requested from the file system, in order.
   private(set) var opens: [FilePath] = []
 
-  /// Has opens fail.
+  /// Makes opens fail.
   var fault: (FilePath) -> Errno? = { _ in nil }
 
   private var time: Int64 = 1_000_000_000
   private let directory: Directory
   private var kept: OpenFiles?
 
-  /// - Parameter configuration: Its validity of a second is used unless the test sets another.
+  /// - Parameter configuration: The configuration; the default validity is 1 second.
   init(_ configuration: OpenFiles.Configuration = .init()) throws {
     folder = try TemporaryFolder()
     loop = try EventLoop()
@@ -44,7 +43,7 @@ final class KeptFolder {
   }
 
   deinit {
-    // The timer keeps what has entries.
+    // The timer keeps a cache with entries alive.
     kept?.close()
   }
 
@@ -70,29 +69,30 @@ final class KeptFolder {
   // MARK: The cache
 
   var files: OpenFiles {
-    guard let kept else { preconditionFailure("KeptFolder: it was dropped") }
+    guard let kept else { preconditionFailure("KeptDirectory: it was dropped") }
     return kept
   }
 
-  /// - Returns: The cache, which nobody else refers to by now.
+  /// - Returns: The cache, which has no other reference by now.
   func dropFiles() -> () -> OpenFiles? {
     defer { kept = nil }
     return { [weak kept] in kept }
   }
 
-  /// Opens one file after the other ones have come.
+  /// Opens one file after another.
   func outcome(_ path: FilePath) throws -> Outcome { try outcomes([path])[0] }
 
   func open(_ name: String) throws -> OpenFile { try outcome(FilePath(name)).get() }
 
-  /// Why a name cannot be opened; nil if it can.
+  /// The error of opening a name; nil if it succeeds.
   func failure(_ name: String) throws -> Errno? {
     if case .failure(let error) = try outcome(FilePath(name)) { error.errno } else { nil }
   }
 
-  /// Asks for all of them at once.
+  /// Opens all of them concurrently.
   ///
-  /// - Parameter meanwhile: Called when all are asked for, before any has come that is not kept.
+  /// - Parameter meanwhile: Called after all opens have begun, before any of them completes that is
+  ///   not kept.
   func outcomes(_ paths: [FilePath], meanwhile: () -> Void = {}) throws -> [Outcome] {
     var outcomes = [Outcome?](repeating: nil, count: paths.count)
     var missing = paths.count
@@ -130,7 +130,7 @@ final class KeptFolder {
     try folder.write(text.utf8, to: name)
   }
 
-  /// Gives the name to another file.
+  /// Moves another file to the name.
   func replace(_ name: String, by text: String) throws {
     try write(text, to: "new file")
     guard unsafe rename(path("new file"), path(name)) == 0 else { throw Errno(rawValue: errno) }
@@ -140,12 +140,12 @@ final class KeptFolder {
     guard unsafe Glibc.remove(path(name)) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  func makeFolder(_ name: String) throws {
+  func makeDirectory(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: path(name), withIntermediateDirectories: false)
   }
 
-  /// Reads a file by the loop.
+  /// Reads a file on the loop.
   func text(of file: OpenFile) throws -> String {
     var text: String?
     file.file.read(into: IOBuffer(capacity: 100), at: 0) { [loop] _, buffer in
@@ -158,7 +158,7 @@ final class KeptFolder {
 
   func text(of name: String) throws -> String { try text(of: open(name)) }
 
-  /// The descriptors of files in the folder, with those whose name is gone.
+  /// The number of descriptors of files in the directory, including unlinked files.
   func descriptorCount() throws -> Int {
     try openDescriptors().values.count { $0.hasPrefix(folder.path.string + "/") }
   }

@@ -7,7 +7,7 @@ import XCTest
 @testable import FileServer
 @testable import Reactor
 
-final class FolderListingTests: XCTestCase {
+final class DirectoryListingTests: XCTestCase {
   func test_titleAndNamesAreEscaped() {
     let page = page("<i>&\"", [entry("<td><script>&\""), entry("sub<", S_IFDIR)])
     XCTAssertTrue(page.contains("<title>/&lt;i&gt;&amp;&quot;/</title>"), page)
@@ -101,7 +101,7 @@ final class FolderListingTests: XCTestCase {
   }
 
   private func page(_ path: FilePath, _ entries: [Directory.Entry]) -> String {
-    FolderListing(path: path, order: ListingOrder()).page(entries)
+    DirectoryListing(path: path, order: ListingOrder()).page(entries)
   }
 
   private func entry(

@@ -4,27 +4,27 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-final class FolderTests: SiteTestCase {
-  func test_indexIsSent_forAFolderThatHasOne() throws {
+final class DirectoryTests: SiteTestCase {
+  func test_indexIsSent_forADirectoryThatHasOne() throws {
     let site = try serve()
-    try site.makeFolder("sub")
+    try site.makeDirectory("sub")
     try site.write("<p>root".utf8, to: "index.html")
     try site.write("<p>sub".utf8, to: "sub/index.html")
     for (target, text) in [("/", "<p>root"), ("/./", "<p>root"), ("/sub/", "<p>sub")] {
-      let answer = try site.get(target)
-      XCTAssertEqual(answer.code, 200, target)
-      XCTAssertEqual(answer.text, text, target)
-      XCTAssertEqual(answer["Content-Type"], "text/html; charset=utf-8", target)
-      XCTAssertNotNil(answer["ETag"], target)
+      let response = try site.get(target)
+      XCTAssertEqual(response.code, 200, target)
+      XCTAssertEqual(response.text, text, target)
+      XCTAssertEqual(response["Content-Type"], "text/html; charset=utf-8", target)
+      XCTAssertNotNil(response["ETag"], target)
     }
   }
 
-  func test_listingIsSent_whereTheIndexIsAFolder() throws {
+  func test_listingIsSent_whereTheIndexIsADirectory() throws {
     let site = try serve()
-    try site.makeFolder("index.html")
-    let answer = try site.get("/")
-    XCTAssertEqual(answer.code, 200)
-    XCTAssertTrue(Self.links(in: answer.text).contains("index.html/"))
+    try site.makeDirectory("index.html")
+    let response = try site.get("/")
+    XCTAssertEqual(response.code, 200)
+    XCTAssertTrue(Self.links(in: response.text).contains("index.html/"))
   }
 
   func test_listingLinksLeadToWhatIsThere_whateverItsName() throws {
@@ -48,21 +48,21 @@ final class FolderTests: SiteTestCase {
   func test_listingLeadsToAFile_whoseNameIsNotUTF8() throws {
     let site = try serve()
     let name: [UInt8] = [0x66, 0xFF, 0xFE, 0x80, 0x2E, 0x74, 0x78, 0x74]
-    // The array ends in the NUL that is asked for.
+    // The array ends with the required NUL.
     let path = unsafe FilePath(
       platformString: (Array(site.path("").utf8) + name).map { CChar(bitPattern: $0) } + [0])
     let file = try FileDescriptor.open(
       path, .writeOnly, options: .create, permissions: .ownerReadWrite)
     try file.closeAfter { _ = try file.writeAll("odd".utf8) }
     XCTAssertEqual(Self.links(in: try site.get("/").text), ["f%FF%FE%80.txt"])
-    let answer = try site.get("/f%FF%FE%80.txt")
-    XCTAssertEqual(answer.text, "odd")
-    XCTAssertEqual(answer["Content-Type"], "text/plain; charset=utf-8")
+    let response = try site.get("/f%FF%FE%80.txt")
+    XCTAssertEqual(response.text, "odd")
+    XCTAssertEqual(response["Content-Type"], "text/plain; charset=utf-8")
   }
 
-  func test_listingShowsFoldersFirstAndTheWayUp_andNothingHidden() throws {
+  func test_listingShowsDirectoriesFirstAndTheWayUp_andNothingHidden() throws {
     let site = try serve()
-    try site.makeFolder("sub/z")
+    try site.makeDirectory("sub/z")
     for name in ["sub/a", "sub/.hidden", "sub/.\u{301}hidden", "sub/..."] {
       try site.write("1234".utf8, to: name)
     }
@@ -74,54 +74,54 @@ final class FolderTests: SiteTestCase {
     XCTAssertEqual(Self.links(in: try site.get("/").text), ["sub/"])
   }
 
-  func test_listingHasEveryName_ofALargeFolder() throws {
+  func test_listingHasEveryName_ofALargeDirectory() throws {
     let site = try serve()
     let names = (0..<1000).map { "file-\($0)" }
     for name in names { try site.write([], to: name) }
     XCTAssertEqual(Self.links(in: try site.get("/").text).sorted(), names.sorted())
   }
 
-  func test_folderIsRedirected_toItsNameWithASlash() throws {
+  func test_directoryIsRedirected_toItsNameWithASlash() throws {
     let site = try serve()
-    try site.makeFolder("sub/a b")
+    try site.makeDirectory("sub/a b")
     for (target, location) in [
       ("/sub", "/sub/"), ("/sub/a%20b", "/sub/a%20b/"), ("/sub?query", "/sub/"),
     ] {
-      let answer = try site.get(target)
-      XCTAssertEqual(answer.code, 301, target)
-      XCTAssertEqual(answer["Location"], location, target)
+      let response = try site.get(target)
+      XCTAssertEqual(response.code, 301, target)
+      XCTAssertEqual(response["Location"], location, target)
     }
   }
 
   func test_redirectionNeverNamesAnotherHost() throws {
     let site = try serve()
-    try site.makeFolder("host/sub")
-    try site.makeFolder("\\host")
-    try site.makeFolder("\t/host")
+    try site.makeDirectory("host/sub")
+    try site.makeDirectory("\\host")
+    try site.makeDirectory("\t/host")
     let targets = [
       "//host", "///host", "//host/sub", "/%2fhost", "/%2Fhost", "/.//host", "/./%2fhost",
       "/\\host",
       "/%5chost", "/\t/host", "/%09/host",
     ]
     for target in targets {
-      let answer = try site.get(target)
-      // A target with a raw tab may be refused as no target at all.
-      guard answer.code != 400 else { continue }
-      XCTAssertEqual(answer.code, 301, target)
-      let location = try XCTUnwrap(answer["Location"], target)
+      let response = try site.get(target)
+      // A target with a raw tab may be refused as invalid.
+      guard response.code != 400 else { continue }
+      XCTAssertEqual(response.code, 301, target)
+      let location = try XCTUnwrap(response["Location"], target)
       XCTAssertTrue(location.hasPrefix("/"), location)
       XCTAssertFalse(["/", "\\", "\t"].contains(location.dropFirst().prefix(1)), location)
     }
     for target in ["//host/..", "//host/sub/..", "//host/%2e%2e"] {
-      let answer = try site.get(target)
-      XCTAssertEqual(answer.code, 404, target)
-      XCTAssertNil(answer["Location"], target)
+      let response = try site.get(target)
+      XCTAssertEqual(response.code, 404, target)
+      XCTAssertNil(response["Location"], target)
     }
   }
 
   func test_listingIsSorted_byTheQuery() throws {
     let site = try serve()
-    try site.makeFolder("folder")
+    try site.makeDirectory("folder")
     for (name, text) in [("b", "1"), ("a", "333"), ("c", "22")] {
       try site.write(text.utf8, to: name)
     }
@@ -131,9 +131,9 @@ final class FolderTests: SiteTestCase {
       ("?sort=size&order=desc", ["folder/", "a", "c", "b"]),
       ("?sort=<script>&order=%00", ["folder/", "a", "b", "c"]),
     ] {
-      let answer = try site.get("/\(query)")
-      XCTAssertEqual(Self.links(in: answer.text), links, query)
-      XCTAssertFalse(answer.text.contains("<script"))
+      let response = try site.get("/\(query)")
+      XCTAssertEqual(Self.links(in: response.text), links, query)
+      XCTAssertFalse(response.text.contains("<script"))
     }
   }
 
@@ -150,7 +150,7 @@ final class FolderTests: SiteTestCase {
     XCTAssertTrue(upload.text.contains("<input type=\"file\" multiple>"))
   }
 
-  /// The links of a page's names, in order.
+  /// The links of the names on a page, in order.
   private static func links(in page: String) -> [String] {
     let names = page.components(separatedBy: "<tbody>").last ?? ""
     return names.components(separatedBy: "href=\"").dropFirst().map {

@@ -2,17 +2,17 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// A page with the names in a folder.
-struct FolderListing {
-  /// The folder's path, "." for the root.
+/// A page with the names in a directory.
+struct DirectoryListing {
+  /// The path of the directory, "." for the root.
   let path: FilePath
   let order: ListingOrder
 
-  /// Whether the page has a form to upload files.
+  /// Whether the page has an upload form.
   var allowsUploads = false
 
-  /// - Parameter entries: In any order; hidden ones are left out, and links shown by their name
-  ///   alone.
+  /// - Parameter entries: The entries in any order. Hidden ones are omitted, and symbolic links are
+  ///   shown by name only.
   func page(_ entries: [Directory.Entry]) -> String {
     let heading = htmlEscaped(path == "." ? "/" : "/\(path.string)/")
     let shown = order.sorted(entries.filter { !$0.isHidden })
@@ -39,7 +39,7 @@ struct FolderListing {
       """
   }
 
-  /// Keeps a page from doing anything but what it was made for, whatever names stand in it.
+  /// The header restricts the page to its own style and script, whatever names it shows.
   var headers: HeaderFields {
     let script = allowsUploads ? "script-src '\(uploadScriptHash)'; connect-src 'self'; " : ""
     return [
@@ -52,7 +52,7 @@ struct FolderListing {
     ]
   }
 
-  /// The folders on the way from the root, each a link.
+  /// The directories on the path from the root, each a link.
   private var breadcrumb: String {
     let names = path == "." ? [] : Array(path.components)
     let root = names.isEmpty ? "root" : "<a href=\"/\">root</a>"
@@ -65,7 +65,7 @@ struct FolderListing {
     return ([root] + parts).joined(separator: "<span> / </span>")
   }
 
-  /// The heads of the columns: each sorts by it, and once more the other way round.
+  /// The column heads. Each is a link that sorts by its column; a second click reverses the order.
   private var columns: String {
     ListingOrder.Key.allCases.map { key in
       let isChosen = order.key == key
@@ -78,19 +78,20 @@ struct FolderListing {
 
   private var wayUp: String {
     path == "."
-      ? "" : "<tr class=\"folder\"><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n"
+      ? "" : "<tr class=\"directory\"><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n"
   }
 
   private static func row(_ entry: Directory.Entry) -> String {
-    let slash = entry.isFolder ? "/" : ""
+    let slash = entry.isDirectory ? "/" : ""
     let size =
       entry.status.kind == .regular
       ? "<td title=\"\(entry.status.byteCount) bytes\">\(sizeText(entry.status.byteCount))</td>"
       : "<td></td>"
-    // Links that begin with two slashes or a scheme lead elsewhere; all of these are encoded.
+    // A link that begins with two slashes or a scheme would lead elsewhere; encoding all of them
+    // prevents that.
     let link = percentEncoded(entry.name.bytes) + slash
     return """
-      <tr\(entry.isFolder ? " class=\"folder\"" : "")>\
+      <tr\(entry.isDirectory ? " class=\"directory\"" : "")>\
       <td><a href=\"\(link)\">\(htmlEscaped(entry.name.string))\(slash)</a></td>\(size)\
       <td>\(dateText(entry.status.modified.seconds))</td></tr>
 
@@ -99,23 +100,23 @@ struct FolderListing {
 
   private static func sum(of entries: [Directory.Entry]) -> String {
     let files = entries.filter { $0.status.kind == .regular }
-    let folderCount = entries.count { $0.isFolder }
+    let directoryCount = entries.count { $0.isDirectory }
     let byteCount = files.reduce(Int64(0)) { $0.addingReportingOverflow($1.status.byteCount).0 }
-    return "\(counted(folderCount, "folder")), \(counted(files.count, "file")), "
-      + sizeText(byteCount)
+    return "\(counted(directoryCount, "directory", "directories")), "
+      + "\(counted(files.count, "file", "files")), \(sizeText(byteCount))"
   }
 
-  private static func counted(_ count: Int, _ name: String) -> String {
-    "\(count) \(name)\(count == 1 ? "" : "s")"
+  private static func counted(_ count: Int, _ singular: String, _ plural: String) -> String {
+    "\(count) \(count == 1 ? singular : plural)"
   }
 }
 
 extension Directory.Entry {
-  var isFolder: Bool { status.kind == .directory }
+  var isDirectory: Bool { status.kind == .directory }
   fileprivate var isHidden: Bool { name.bytes.first == UInt8(ascii: ".") }
 }
 
-/// A size for people, to three digits: "999 B", "1.46 KiB", "20.5 MiB".
+/// Formats a size with three digits: "999 B", "1.46 KiB", "20.5 MiB".
 func sizeText(_ byteCount: Int64) -> String {
   guard byteCount >= 1024 else { return "\(max(0, byteCount)) B" }
   var units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"][...]
@@ -130,9 +131,9 @@ func sizeText(_ byteCount: Int64) -> String {
   return "\(whole)\(decimals) \(units.first ?? "")"
 }
 
-/// A date for people, in UTC: "1994-11-06 08:49".
+/// Formats a date in UTC: "1994-11-06 08:49".
 func dateText(_ secondsSinceEpoch: Int64) -> String {
-  // Of "Sun, 06 Nov 1994 08:49:37 GMT".
+  // From "Sun, 06 Nov 1994 08:49:37 GMT".
   let words = HTTPDate(secondsSinceEpoch: secondsSinceEpoch).description.split(separator: " ")
   let month = (months.firstIndex { words[2] == $0 } ?? 0) + 1
   return "\(words[3])-\(month < 10 ? "0" : "")\(month)-\(words[1]) \(words[4].prefix(5))"
@@ -142,7 +143,8 @@ private let months = [
   "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ]
 
-/// Goes by code points, as browsers do: `<` with a combining mark is one character to Swift.
+/// Escapes by code points, as browsers parse: Swift sees `<` with a combining mark as one
+/// character.
 func htmlEscaped(_ text: String) -> String {
   var escaped = ""
   for scalar in text.unicodeScalars {

@@ -1,5 +1,5 @@
-/// An answer, as a client sees it.
-public struct Answer {
+/// A response, as a client sees it.
+public struct Response {
   /// The first line.
   public let statusLine: String
   /// The header.
