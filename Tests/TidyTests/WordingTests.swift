@@ -26,13 +26,6 @@ struct WordingTests {
     ("time-out", "timeout"),
   ]
 
-  /// Files and directories that still use these words.
-  private static let exceptions = [
-    "Sources/Reactor/", "Sources/ReactorHTTP/", "Sources/ReactorServiceLifecycle/",
-    "Sources/FileServer/", "docs/aio-fileserver.md", "docs/benchmarks.md", "docs/public-api.md",
-    "docs/testing.md",
-  ]
-
   @Test(arguments: replaced)
   func wordHasABetterOne(_ word: String, _ better: String) {
     for text in Self.texts {
@@ -44,9 +37,7 @@ struct WordingTests {
   /// The prose of the documents, and the doc comments of the sources.
   private static let texts: [TextFile] = {
     let sources = Repository.files("Sources", ending: [".swift"]).map { $0.keeping(\.isDocComment) }
-    return (Repository.documents.map(\.prose) + sources).filter { text in
-      !exceptions.contains { text.path.hasPrefix($0) }
-    }
+    return Repository.documents.map(\.prose) + sources
   }()
 }
 

@@ -195,8 +195,8 @@ public final class AIOFile {
     whenDropped(ClosingDescriptors(shared, duplicates: duplicates))
   }
 
-  /// Fills a buffer from its start; the bytes that were valid are lost. Wraps `preadv2(2)` with `RWF_NOWAIT`, and `aio_read(3)` for what
-  /// the page cache cannot serve.
+  /// Fills a buffer from its start; its valid bytes are lost. Wraps `preadv2(2)` with `RWF_NOWAIT`,
+  /// and `aio_read(3)` for what the page cache cannot serve.
   ///
   /// Traps if `byteCount` is not within `0...buffer.capacity`, except for a capacity of 0, if the
   /// timeout is not greater than 0, and on any thread but the queue's.
@@ -213,9 +213,9 @@ public final class AIOFile {
   ///     the end of the file, 0 after it.
   /// - Returns: The ID of the request, to cancel it.
   /// - Throws: `EBADF` after ``close(_:)`` or ``detach(_:)``; `EINVAL` for an offset that is
-  ///   negative, or that exceeds `Int64.max` together with the byte count; `ENOBUFS` for a buffer of
-  ///   capacity 0, such as a handler gets after a timeout, since 0 bytes would look like the end of
-  ///   the file; `EAGAIN` over one of the queue's limits; `ECANCELED` after the queue's loop has
+  ///   negative, or that exceeds `Int64.max` together with the byte count; `ENOBUFS` for a buffer
+  ///   of capacity 0, such as a handler gets after a timeout, since 0 bytes would look like the end
+  ///   of the file; `EAGAIN` over one of the queue's limits; `ECANCELED` after the queue's loop has
   ///   ended; `ENOTSUP` in a forked child. Nothing was started, the handler is not called, and the
   ///   buffer is freed; to keep it, call ``CompletionQueue/hasRoom(forBytes:)`` first.
   @discardableResult

@@ -119,8 +119,8 @@ public final class File: @unchecked Sendable {
     }
   }
 
-  /// Fills a buffer from its start; its valid bytes are lost. Data in the page cache is read at once (`preadv2(2)` with
-  /// `RWF_NOWAIT`), other data by `aio_read(3)`'s operation.
+  /// Fills a buffer from its start; its valid bytes are lost. Data in the page cache is read
+  /// immediately (`preadv2(2)` with `RWF_NOWAIT`), other data by `aio_read(3)`'s operation.
   ///
   /// - Parameters:
   ///   - buffer: Consumed; returned with the completion, with `count` set to the bytes read.

@@ -15,7 +15,7 @@ internal import SystemPackage
 ///
 /// **Not guaranteed.** The loop may still wait for the disk in three cases: another process is
 /// reading the pages at that moment; the kernel reclaims them between the query and the call, or
-/// within ``ProvenRange/validity`` if it does not answer the query; or a device reads ahead further
+/// within ``ProvenRange/validity`` if it does not say what is cached; or a device reads ahead more
 /// than ``ReadAhead/longestReach``. The bytes are correct in every case.
 @safe
 final class OutgoingRange {

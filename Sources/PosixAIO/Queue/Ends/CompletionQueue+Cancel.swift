@@ -30,8 +30,8 @@ extension CompletionQueue {
   ///   - id: The request, as returned by the method that started it.
   ///   - abandoning: Whether to call the handler of a running request without waiting for it, with
   ///     `ECANCELED` and an empty buffer of capacity 0. The memory stays alive until the kernel is
-  ///     done with it, and is then freed. Another read or write with the empty buffer is refused with
-  ///     `ENOBUFS`. The effect of an abandoned write on the file is unknown.
+  ///     done with it, and is then freed. Another read or write with the empty buffer is refused
+  ///     with `ENOBUFS`. The effect of an abandoned write on the file is unknown.
   /// - Returns: The fate of the request; ``CancelStatus/allDone`` for a request of another queue.
   @discardableResult
   public func cancel(_ id: RequestID, abandoning: Bool = false) -> CancelStatus {
