@@ -65,7 +65,7 @@ final class ServerRefusalTests: SiteTestCase {
   private func assertCounted(_ site: Site) throws {
     let json = try site.get("/_stats.json")
     let object = try JSONSerialization.jsonObject(with: Data(json.body)) as? [String: Any]
-    let samples = try XCTUnwrap(object?["answers_total"] as? [[String: Any]])
+    let samples = try XCTUnwrap(object?["responses_total"] as? [[String: Any]])
     var counts: [Int: Int] = [:]
     for sample in samples {
       let status = try XCTUnwrap(sample["status"] as? String)

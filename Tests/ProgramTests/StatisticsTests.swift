@@ -25,9 +25,9 @@ final class StatisticsTests: SiteTestCase {
     XCTAssertEqual(text["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
     let lines = text.text.split(separator: "\n").map(String.init)
     for line in [
-      "# TYPE aio_fileserver_answers_total counter",
-      "aio_fileserver_answers_total{status=\"200\"} 1",
-      "aio_fileserver_answers_total{status=\"404\"} 1",
+      "# TYPE aio_fileserver_responses_total counter",
+      "aio_fileserver_responses_total{status=\"200\"} 1",
+      "aio_fileserver_responses_total{status=\"404\"} 1",
       "aio_fileserver_sent_bytes_total{loop=\"0\"} 15",
       "aio_fileserver_connections{loop=\"0\"} 1",
     ] {
@@ -41,7 +41,7 @@ final class StatisticsTests: SiteTestCase {
     }
     let json = try client.get("/_stats.json")
     let object = try JSONSerialization.jsonObject(with: Data(json.body)) as? [String: Any]
-    XCTAssertNotNil(object?["answers_total"])
+    XCTAssertNotNil(object?["responses_total"])
     XCTAssertNotNil(object?["queue_service_seconds"])
     let page = try client.get("/_stats")
     XCTAssertTrue(page.text.contains("http-equiv=\"refresh\""))
@@ -74,7 +74,7 @@ final class StatisticsTests: SiteTestCase {
     let clients = try (0..<60).map { _ in try site.client() }
     for client in clients { XCTAssertEqual(try client.get("/file").text, "hello") }
     let text = try site.get("/metrics").text
-    XCTAssertTrue(text.contains("aio_fileserver_answers_total{status=\"200\"} 60\n"), text)
+    XCTAssertTrue(text.contains("aio_fileserver_responses_total{status=\"200\"} 60\n"), text)
     for loop in 0..<3 {
       // One of 60 clients reaches each loop: the chance that a loop gets none is (2/3)^60, which
       // never happens.

@@ -67,7 +67,7 @@ extension ServerGroupStatistics {
         name: "uptime_seconds", kind: .gauge, help: "Time since the server started.",
         samples: [.init(value: Double(uptime.components.seconds))]),
       Metric(
-        name: "answers_total", kind: .counter, help: "Responses by status.",
+        name: "responses_total", kind: .counter, help: "Responses by status.",
         samples: responseCounts.map {
           .init(labels: [("status", "\($0.status)")], value: Double($0.count))
         }),
@@ -84,11 +84,11 @@ extension ServerGroupStatistics {
       counter("received_bytes_total", "Bytes of bodies received.") {
         Double($0.server.receivedByteCount)
       },
-      counter("broken_answers_total", "Responses that ended incomplete.") {
+      counter("broken_responses_total", "Responses that ended incomplete.") {
         Double($0.server.brokenCount)
       },
       gauge("connections", "Open connections.") { Double($0.connectionCount) },
-      gauge("answers_in_progress", "Responses in progress.") {
+      gauge("responses_in_progress", "Responses in progress.") {
         Double($0.responsesInProgress)
       },
     ]
