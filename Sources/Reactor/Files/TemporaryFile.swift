@@ -50,7 +50,7 @@ public final class TemporaryFile: @unchecked Sendable {
   /// `renameat2(2)`.
   ///
   /// This syncs neither the file nor the directory. For durability, call ``File/sync(timeout:_:)``
-  /// before and ``Directory/sync(_:)`` after.
+  /// before, or receive the content with `durably: true`, and ``Directory/sync(_:)`` after.
   ///
   /// - Parameters:
   ///   - name: The name, in the directory where the file was created.

@@ -6,8 +6,8 @@ extension Listener {
   ///
   /// Use it from one task, instead of ``onConnection``. Input that arrives before the task takes a
   /// client waits in that connection. While the task does not ask, up to ``Connections/readyLimit``
-  /// clients are accepted; further ones wait in the kernel's queue. When the iteration ends,
-  /// clients that it did not take are aborted.
+  /// clients are accepted; further ones wait in the kernel's queue. After ``close()`` the task gets
+  /// the accepted clients first. If it stops earlier, the clients that it did not take are aborted.
   ///
   /// ```swift
   /// for try await connection in listener.connections {
@@ -32,7 +32,8 @@ extension Listener {
 
       /// Waits for the next client.
       ///
-      /// - Returns: The client; nil when the listener is closed.
+      /// - Returns: The client; nil after the clients that were accepted before the listener was
+      ///   closed.
       /// - Throws: `ECANCELED` when the task is cancelled. Errors of accepting go to
       ///   ``Listener/onError`` and do not end the iteration.
       public mutating func next(
