@@ -134,9 +134,7 @@ package class SuspendedTask: @unchecked Sendable {
       executor.resumeAfterDrain(self)
     }
     if case .finished = unsafe state { return }
-    await withTaskCancellationHandler {
-      await unsafe withUnsafeContinuation { unsafe wait($0) }
-    } onCancel: {
+    await endCancellably { [executor] in
       executor.call { core in core.queue.cancel(id, abandoning: abandoning) }
     }
   }
@@ -144,16 +142,27 @@ package class SuspendedTask: @unchecked Sendable {
   nonisolated(nonsending) fileprivate final func end(cancel: @escaping () -> Void) async {
     // Used on the loop's thread only, both here and in the handler.
     nonisolated(unsafe) let cancel = cancel
-    await withTaskCancellationHandler {
-      await unsafe withUnsafeContinuation { unsafe wait($0) }
-    } onCancel: {
+    await endCancellably { [executor] in
       executor.call { _ in unsafe cancel() }
+    }
+  }
+
+  /// - Parameter isolation: The caller's actor. The closure captures it and so stays on it: another
+  ///   closure would leave an actor of the loop that a foreign task calls.
+  private final func endCancellably(
+    isolation: isolated (any Actor)? = #isolation, _ onCancel: @Sendable () -> Void
+  ) async {
+    await withTaskCancellationHandler {
+      await unsafe withUnsafeContinuation(isolation: isolation) { unsafe wait($0) }
+    } onCancel: {
+      onCancel()
     }
   }
 
   /// An unsafe continuation, since a checked one allocates. It is resumed once, because the
   /// operation completes once.
   private func wait(_ continuation: UnsafeContinuation<Void, Never>) {
+    executor.checkIsolated()
     // The task may have been enqueued in between, and the operation may have completed meanwhile.
     if case .finished = unsafe state { return unsafe continuation.resume() }
     unsafe state = .awaited(continuation)
