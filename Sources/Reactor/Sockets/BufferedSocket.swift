@@ -247,7 +247,7 @@ final class BufferedSocket {
     _ range: Range<Int64>, of file: File, memoryLimit: Int, _ whenSent: Pump.Handler?
   ) -> Copying {
     // A range queued after another one is better read when its turn comes.
-    guard range.lowerBound >= 0, 1...OutgoingRange.smallByteCount ~= Int64(range.count),
+    guard range.lowerBound >= 0, 1...Connection.smallRangeByteCount ~= Int64(range.count),
       output.rangeCount == 0, output.memoryByteCount + range.count <= memoryLimit
     else { return .notTried }
     let count = range.count

@@ -59,9 +59,10 @@ struct OutputBuffer: ~Copyable {
   var byteCount: Int {
     guard rangeCount > 0 else { return memoryByteCount }
     var count = memoryByteCount
-    for piece in earlier[firstEarlier...] { count.add(piece.range?.byteCount ?? 0) }
-    count.add(last?.range?.byteCount ?? 0)
-    return count
+    for piece in earlier[firstEarlier...] {
+      count = count.adding(saturating: piece.range?.byteCount ?? 0)
+    }
+    return count.adding(saturating: last?.range?.byteCount ?? 0)
   }
 
   /// Whether nothing is left to send, not even an empty buffer or range.
@@ -314,9 +315,9 @@ struct OutputBuffer: ~Copyable {
 }
 
 extension FixedWidthInteger {
-  /// Adds a non-negative number, saturating: a range may end at `.max`.
-  package mutating func add(_ other: Self) {
+  /// The sum with a number of 0 or more, at most the largest there is: a range may end there.
+  package func adding(saturating other: Self) -> Self {
     let (sum, overflows) = addingReportingOverflow(other)
-    self = overflows ? .max : sum
+    return overflows ? .max : sum
   }
 }

@@ -74,7 +74,8 @@ extension OutgoingRange {
   /// The range that the kernel may read when the bytes up to `place` are read.
   private func reach(after place: Int64) -> Range<Int64> {
     offset..<max(
-      offset + 1, min(fileEnd, sum(place, ReadAhead.reach(on: file.openingStatus.device))))
+      offset + 1,
+      min(fileEnd, place.adding(saturating: ReadAhead.reach(on: file.openingStatus.device))))
   }
 
   /// Doubts a small range: trying to read it from the page cache made the kernel read it.
@@ -86,13 +87,8 @@ extension OutgoingRange {
   private func doubt(upTo place: Int64) {
     let (chunks, overflows) = Int64(configuration.chunkByteCount).multipliedReportingOverflow(
       by: Int64(configuration.chunkCount) + 1)
-    let last = sum(offset, overflows ? .max : chunks)
+    let last = offset.adding(saturating: overflows ? .max : chunks)
     core.cacheDoubts.add(reach(after: max(place, last)), of: identity)
-  }
-
-  private func sum(_ place: Int64, _ byteCount: Int64) -> Int64 {
-    let (sum, overflows) = place.addingReportingOverflow(byteCount)
-    return overflows ? .max : sum
   }
 
   /// Notes that sending without a copy does not work, and copies this file from now on.

@@ -19,10 +19,6 @@ internal import SystemPackage
 /// than ``ReadAhead/longestReach``. The bytes are correct in every case.
 @safe
 final class OutgoingRange {
-  /// The largest range copied from the page cache, in bytes. Below it, a copy costs less than the
-  /// calls for sending without one.
-  static let smallByteCount: Int64 = 16 * 1024
-
   /// The most bytes per `sendfile(2)`.
   static let windowByteCount: Int64 = 256 * 1024
 

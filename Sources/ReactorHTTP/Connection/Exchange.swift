@@ -137,15 +137,12 @@ final class Exchange {
       case let length?: .length(hasContent ? length : nil)
       case nil: isChunked ? .chunked : isBodySent ? .connection : .length(nil)
       }
-    let isSmall = isBodySent && contentLength ?? .max <= Self.smallByteCount
+    let isSmall = isBodySent && contentLength ?? .max <= Connection.smallRangeByteCount
     writeHead(
       status, headers, notable, framing,
       followingByteCount: isSmall ? Int(contentLength ?? 0) : 0, isWhole: false, to: connection)
     if isBodySent, !isChunked { bodyStart = connection.output.writtenByteCount }
   }
-
-  /// A body of at most this many bytes fits into the memory of the head.
-  private static let smallByteCount: Int64 = 16 * 1024
 
   func write(
     _ buffer: consuming IOBuffer,

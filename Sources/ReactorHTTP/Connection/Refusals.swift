@@ -6,9 +6,7 @@ extension RequestError {
 
   /// The announced body is larger than the limit of the server.
   static let bodyTooLarge = RequestError(.contentTooLarge, "The body is too large.")
-}
 
-extension RequestError {
   /// In bytes.
   private static let longestLoggedLine = 2048
 

@@ -14,9 +14,7 @@ struct ResponseOutput {
 
   /// The number of bytes written so far.
   var writtenByteCount: Int64 {
-    var count = sentByteCount
-    count.add(Int64(connection.unsentByteCount))
-    return count
+    sentByteCount.adding(saturating: Int64(connection.unsentByteCount))
   }
 
   /// The number of those bytes that the kernel has taken.
