@@ -58,7 +58,7 @@ final class ConnectionCloseTests: XCTestCase {
   func test_bytesWrittenJustBeforeCloseArriveWhole_alsoWhenThePeerSendsMeanwhile() throws {
     for kind in [Peers.Kind.tcp, .unix] {
       let loop = try EventLoop()
-      let peers = try Peers(kind, on: loop)
+      let peers = try Peers(kind, on: loop, client: .closingSoon)
       var closed = 0
       let bytes = Pattern.block(4, byteCount: 3_000_000)
       let record = Record(of: peers.client) {
