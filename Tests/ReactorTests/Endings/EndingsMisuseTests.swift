@@ -55,6 +55,24 @@ struct EndingsMisuseTests {
     #expect(hasTrapped(result))
   }
 
+  @Test func runningTraps_inACallbackAlsoWhenTheConditionHolds() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let loop = try EventLoop()
+      loop.schedule(after: .zero) { loop.run(until: { true }) }
+      loop.run(for: testDeadline)
+    }
+    #expect(hasTrapped(result))
+  }
+
+  @Test func closingTraps_inADeinitThatTheEndOfTheLoopCauses() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let loop = try EventLoop()
+      loop.schedule(after: testDeadline) { [session = Session { loop.close() }] in _ = session }
+      loop.close()
+    }
+    #expect(hasTrapped(result))
+  }
+
   @Test func runningTraps_onAnEndedLoop() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let loop = try EventLoop()
