@@ -91,6 +91,13 @@ struct EndingsMisuseTests {
     #expect(hasTrapped(result))
   }
 
+  /// What a handler holds, and what happens when it goes.
+  private final class Session {
+    private let end: () -> Void
+    init(_ end: @escaping () -> Void) { self.end = end }
+    deinit { end() }
+  }
+
   private func hasTrapped(_ result: ExitTest.Result?) -> Bool {
     guard let output = result?.standardErrorContent else { return false }
     return String(decoding: output, as: UTF8.self).contains(": EventLoop: ")
