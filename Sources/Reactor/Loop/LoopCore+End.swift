@@ -62,7 +62,7 @@ extension LoopCore {
     helpers.beginCanceling()
     let grace = configuration.cancellationGracePeriod
     if !settle(within: grace, { obligations.isEmpty }) {
-      tasks.giveUp(after: grace, loopTaskExecutor)
+      tasks.giveUp(loopTaskExecutor, "did not end within \(grace) of their cancellation")
       settleAtOnce()
     }
     dismantle(waitingAtMost: max(.zero, grace - (SuspendingClock.now - start)))
@@ -159,6 +159,8 @@ extension LoopCore {
     queue.retire(waitingAtMost: timeout)
     // The release of captures may have started new work.
     if !obligations.isEmpty { settleAtOnce() }
+    // Started by the last handlers.
+    tasks.giveUp(loopTaskExecutor, "began too late")
     phase = .ended
     helpers.close()
     registry.close()

@@ -1,3 +1,4 @@
+import Dispatch
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -72,6 +73,19 @@ struct TaskMisuseTests {
       }
     }
     #expect(text(result).contains("EventLoop: 1 of its tasks did not end within"))
+  }
+
+  @Test func theEndTells_ofATaskThatAHandlerOfTheEndStarts() async {
+    let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+      var configuration = EventLoop.Configuration()
+      configuration.cancellationGracePeriod = .zero
+      let loop = try EventLoop(configuration: configuration)
+      let isOver = DispatchSemaphore(value: 0)
+      loop.offload({ isOver.wait() }, { _ in loop.startTask {} })
+      loop.shutDown(within: .zero)
+      isOver.signal()
+    }
+    #expect(text(result).contains("EventLoop: 1 of its tasks began too late"))
   }
 
   private func text(_ result: ExitTest.Result?) -> String {
