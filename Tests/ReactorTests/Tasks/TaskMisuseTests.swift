@@ -88,6 +88,16 @@ struct TaskMisuseTests {
     #expect(text(result).contains("EventLoop: 1 of its tasks began too late"))
   }
 
+  @Test func refusingTraps_onAnotherThread() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      try EventLoop.run { loop in
+        let file = try await File.open("/etc/services", .readOnly, on: loop)
+        try OtherThread.run { file.truncate(to: -1) { _ in } }
+      }
+    }
+    #expect(text(result).contains("EventLoop: used off its thread"))
+  }
+
   private func text(_ result: ExitTest.Result?) -> String {
     String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
   }
