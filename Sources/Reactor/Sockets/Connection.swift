@@ -71,7 +71,7 @@ public final class Connection: @unchecked Sendable {
   /// The configuration that the connection was created with.
   public let configuration: Configuration
 
-  let core: LoopCore
+  package let core: LoopCore
 
   /// The loop that runs it.
   public var loop: EventLoop { core.loop }

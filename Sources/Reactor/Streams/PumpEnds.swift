@@ -3,6 +3,9 @@ internal import SystemPackage
 
 /// The source of a pump's bytes: a connection, or the body of a request.
 package protocol ByteSource: AnyObject {
+  /// The loop that it belongs to.
+  var core: LoopCore { get }
+
   /// The number of bytes that have arrived and are not consumed.
   var readableByteCount: Int { get }
 

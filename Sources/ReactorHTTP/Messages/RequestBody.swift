@@ -75,7 +75,7 @@ extension HTTPServer {
     /// Whether all bytes were read or dropped.
     public var isComplete: Bool { decoder.isComplete && available == 0 }
 
-    let core: LoopCore
+    package let core: LoopCore
     #if !DEBUG
       @safe @exclusivity(unchecked)
     #endif

@@ -98,6 +98,16 @@ struct TaskMisuseTests {
     #expect(text(result).contains("EventLoop: used off its thread"))
   }
 
+  @Test func receivingTraps_fromAConnectionOfAnotherLoop() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let (loop, other) = (try EventLoop(), try EventLoop())
+      let peers = try Peers(on: other)
+      let file = try loop.open("/dev/null", .writeOnly)
+      file.receive(from: peers.server) { _ in }
+    }
+    #expect(text(result).contains("File: the input of another loop cannot be received"))
+  }
+
   private func text(_ result: ExitTest.Result?) -> String {
     String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
   }
