@@ -128,6 +128,7 @@ extension Connection {
   private func releaseHandlers() {
     dropHandlers()
     onClose = nil
+    hasReleasedHandlers = true
     let listener = listener
     self.listener = nil
     listener?.connectionClosed()
