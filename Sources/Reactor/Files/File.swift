@@ -43,6 +43,8 @@ public final class File: @unchecked Sendable {
 
   /// Whether cached reads are not tried, because the kernel has refused them for this file.
   var refusesCachedReads = false
+  /// What was locked by this file; made with its first lock.
+  lazy var locks = FileLocks()
   private let isInMemory: Bool
   private var closing = CloseOnce()
   var writesBeingRefused = WritesBeingRefused()
