@@ -12,8 +12,8 @@ package protocol ByteSource: AnyObject {
   /// Whether no more bytes will arrive after these.
   var hasEnded: Bool { get }
 
-  /// Why the source closed; nil while it is open.
-  var closeReason: Connection.CloseReason? { get }
+  /// Why no more bytes will come, if that is not the end of the input; nil while it is open.
+  var inputEndReason: Connection.CloseReason? { get }
 
   /// Calls `body` with the bytes that have arrived; it returns how many it consumed.
   func consume(_ body: (RawSpan) -> Int)
@@ -35,6 +35,14 @@ extension Connection: ByteSource {
   }
 
   package var hasEnded: Bool { input != .open || !isInUse }
+
+  package var inputEndReason: CloseReason? {
+    switch state {
+    case .open: nil
+    // The rest of the input is discarded from now on.
+    case .closing(let reason, _), .lingering(let reason, _), .closed(let reason): reason
+    }
+  }
 
   package func consume(_ body: (RawSpan) -> Int) {
     if endReason == nil {

@@ -333,7 +333,7 @@ extension HTTPServer.RequestBody: ByteSource {
       || available == 0 && (failure != nil || decoder.isComplete || connection == nil)
   }
 
-  package var closeReason: Connection.CloseReason? {
+  package var inputEndReason: Connection.CloseReason? {
     switch failure {
     case nil where isIncomplete: .local
     case nil: isThrough ? .endOfInput : connection?.closeReason
