@@ -95,7 +95,8 @@ public final class Listener: @unchecked Sendable {
   private var isResting = false
 
   /// Called with each accepted client. Until you set it, clients wait in the kernel's queue. A
-  /// handler that you set after the listener was closed is dropped, and so is ``onError``.
+  /// handler that you set after the listener was closed is dropped, and so is ``onError``. Setting
+  /// it while a task takes the clients traps; see ``connections``.
   public var onConnection: ((Connection) -> Void)? {
     get {
       core.checkAccess()
@@ -103,6 +104,9 @@ public final class Listener: @unchecked Sendable {
     }
     set {
       guard isOpen || newValue == nil, !core.hasEnded else { return }
+      require(
+        newValue == nil || onEnd == nil,
+        "Listener: clients go either to onConnection or to one task")
       _ = onConnectionHandler.exchange(for: newValue)
       update()
     }

@@ -108,6 +108,18 @@ struct TaskMisuseTests {
     #expect(text(result).contains("File: the input of another loop cannot be received"))
   }
 
+  @Test func settingAHandlerTraps_whileATaskTakesTheClients() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      try EventLoop.run { loop in
+        let listener = try Listener(on: loop, .loopback(port: 0))
+        let clients = listener.connections.makeAsyncIterator()
+        listener.onConnection = { $0.abort() }
+        withExtendedLifetime(clients) {}
+      }
+    }
+    #expect(text(result).contains("Listener: clients go either to onConnection or to one task"))
+  }
+
   private func text(_ result: ExitTest.Result?) -> String {
     String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
   }
