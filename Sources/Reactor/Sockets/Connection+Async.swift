@@ -236,8 +236,13 @@ extension Connection {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
     if isInUse, !hasSent(downTo: byteCount) {
-      // A cancelled writer stays in the list until it is due, and is not resumed then.
-      try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
+      let number = nextWriterNumber
+      nextWriterNumber += 1
+      try await wait(.write) { [self] in
+        writers.removeAll { $0.number == number }
+      } until: { resume in
+        writers.append((number, byteCount, resume))
+      }
     }
     // Either the output is sent, or the connection has ended.
     if let endErrno { throw error(.write, endErrno) }

@@ -195,7 +195,9 @@ public final class Connection: @unchecked Sendable {
   var reader: (() -> Void)?
   /// Writers waiting for the output in memory to fall to `memoryByteCount`; nil waits until
   /// everything is sent.
-  var writers: [(memoryByteCount: Int?, resume: () -> Void)] = []
+  var writers: [(number: Int, memoryByteCount: Int?, resume: () -> Void)] = []
+  /// The number of the next writer that waits.
+  var nextWriterNumber = 0
   /// Tasks waiting for the connection to close.
   var closers: [Promise<CloseReason, Never>] = []
   /// ``sentByteCount`` at the last call of ``onProgress``.
