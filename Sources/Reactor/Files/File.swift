@@ -43,6 +43,8 @@ public final class File: @unchecked Sendable {
 
   /// Whether cached reads are not tried, because the kernel has refused them for this file.
   var refusesCachedReads = false
+  /// What was locked by this file; made with its first lock.
+  lazy var locks = FileLocks()
   private let isInMemory: Bool
   private var closing = CloseOnce()
   var writesBeingRefused = WritesBeingRefused()
@@ -132,9 +134,10 @@ public final class File: @unchecked Sendable {
   ///     uses the memory.
   ///   - handler: Called once with the number of bytes read: fewer than requested at the end of the
   ///     file, 0 after it. If nothing was started, it receives the unchanged buffer with `EBADF`
-  ///     after ``close(_:)``, `EINVAL` for a negative offset, `ENOBUFS` for a buffer of
-  ///     capacity 0, which would look like the end of the file, `EAGAIN` over one of the queue's
-  ///     limits, or `ECANCELED` when the loop is cut off or has ended.
+  ///     after ``close(_:)``, `EINVAL` for an offset that is negative or that exceeds `Int64.max`
+  ///     together with the byte count, `ENOBUFS` for a buffer of capacity 0, which would look like
+  ///     the end of the file, `EAGAIN` over one of the queue's limits, or `ECANCELED` when the loop
+  ///     is cut off or has ended.
   /// - Returns: The request's ID, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of the
   ///   loop's queue. Cancelling a refused request does nothing.
   @discardableResult

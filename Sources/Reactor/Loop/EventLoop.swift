@@ -182,7 +182,8 @@ public final class EventLoop: Sendable {
   ///    Handlers that keep starting new work keep the loop from closing; ``shutDown(within:)`` has
   ///    a limit for that.
   /// 3. Remaining tasks wait for something other than the loop, or do not use it. They are
-  ///    cancelled, and have ``Configuration/cancellationGracePeriod`` to end.
+  ///    cancelled, and have ``Configuration/cancellationGracePeriod`` to end. Then the loop is cut
+  ///    off as by ``shutDown(within:)``, and they have the same time again.
   /// 4. The loop's events are removed from the base. The base is freed if the loop created it.
   ///
   /// If connections have output to send, close them first. After this call the loop offers only

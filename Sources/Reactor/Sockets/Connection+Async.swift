@@ -7,8 +7,8 @@ internal import SystemPackage
 // Waiting calls get ECANCELED after this side's ``Connection/close()`` or
 // ``Connection/abort(resetting:)``, ETIMEDOUT after a timeout, and the errno after an error.
 extension Connection {
-  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. Throws `ECANCELED`
-  /// in a cancelled task.
+  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. In a cancelled task
+  /// it starts nothing and throws `ECANCELED`.
   nonisolated(nonsending) public static func connect(
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -21,8 +21,8 @@ extension Connection {
     return try await pending.value { attempt.cancel() }
   }
 
-  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. Throws `ECANCELED` in
-  /// a cancelled task.
+  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. In a cancelled task
+  /// it starts nothing and throws `ECANCELED`.
   nonisolated(nonsending) public static func connect(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -156,6 +156,7 @@ extension Connection {
   ) throws(SocketError) {
     do throws(Errno) {
       try core.checkUse()
+      guard !Task.isCancelled else { throw .canceled }
     } catch {
       throw SocketError(operation, peer, error)
     }
@@ -235,8 +236,13 @@ extension Connection {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
     if isInUse, !hasSent(downTo: byteCount) {
-      // A cancelled writer stays in the list until it is due, and is not resumed then.
-      try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
+      let number = nextWriterNumber
+      nextWriterNumber += 1
+      try await wait(.write) { [self] in
+        writers.removeAll { $0.number == number }
+      } until: { resume in
+        writers.append((number, byteCount, resume))
+      }
     }
     // Either the output is sent, or the connection has ended.
     if let endErrno { throw error(.write, endErrno) }

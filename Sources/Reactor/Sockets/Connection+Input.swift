@@ -90,12 +90,14 @@ extension Connection {
     }
   }
 
-  /// Closes after the first ``Configuration/halfClosedTimeout`` without a write and with nothing
-  /// left to send.
+  /// Closes after the first ``Configuration/halfClosedTimeout`` without a write or a pause and with
+  /// nothing left to send.
   private func closeWhenNothingIsWritten(since formerCount: Int) {
     _ = core.schedule(after: configuration.halfClosedTimeout) { [weak self] in
       guard let self, isInUse else { return }
-      if writeCount == formerCount, socket.isOutputEmpty { return endGracefully(.endOfInput) }
+      if writeCount == formerCount, socket.isOutputEmpty, !holdsInputBack {
+        return endGracefully(.endOfInput)
+      }
       closeWhenNothingIsWritten(since: writeCount)
     }
   }

@@ -95,15 +95,18 @@ public final class Listener: @unchecked Sendable {
   private var isResting = false
 
   /// Called with each accepted client. Until you set it, clients wait in the kernel's queue. A
-  /// handler set after the loop's end is dropped.
+  /// handler that you set after the listener was closed is dropped, and so is ``onError``. Setting
+  /// it while a task takes the clients traps; see ``connections``.
   public var onConnection: ((Connection) -> Void)? {
     get {
       core.checkAccess()
       return onConnectionHandler
     }
     set {
-      core.checkAccess()
-      guard !core.hasEnded else { return }
+      guard isOpen || newValue == nil, !core.hasEnded else { return }
+      require(
+        newValue == nil || onEnd == nil,
+        "Listener: clients go either to onConnection or to one task")
       _ = onConnectionHandler.exchange(for: newValue)
       update()
     }
@@ -118,8 +121,7 @@ public final class Listener: @unchecked Sendable {
       return onErrorHandler
     }
     set {
-      core.checkAccess()
-      guard !core.hasEnded else { return }
+      guard isOpen || newValue == nil, !core.hasEnded else { return }
       _ = onErrorHandler.exchange(for: newValue)
     }
   }

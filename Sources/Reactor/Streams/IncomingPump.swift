@@ -33,7 +33,7 @@ final class IncomingPump: PumpDirection {
   func start() {
     guard writer.core.refusal == nil else {
       return writer.core.complete { [self] in
-        finish(.connection(source.closeReason ?? .local))
+        finish(.connection(source.inputEndReason ?? .local))
       }
     }
     // Until the pump ends, it and the writer keep each other alive.
@@ -82,7 +82,7 @@ final class IncomingPump: PumpDirection {
 
   /// Nil if the source ended as expected.
   private var endReason: PumpError.Reason? {
-    let reason = source.closeReason ?? .endOfInput
+    let reason = source.inputEndReason ?? .endOfInput
     return mayEndEarlier && reason == .endOfInput ? nil : .connection(reason)
   }
 

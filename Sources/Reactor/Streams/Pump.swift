@@ -83,7 +83,7 @@ extension File {
   /// - Parameters:
   ///   - range: The range in bytes from the file's start; nil sends the whole file. If it extends
   ///     beyond the file's end, the pump sends the bytes that exist, and its count tells how many.
-  ///   - connection: Of the same loop.
+  ///   - connection: Of the same loop; otherwise it traps.
   ///   - configuration: How far to read ahead bytes that are not in the page cache.
   ///   - handler: Called once: with the number of bytes when the kernel has taken everything, or
   ///     with an error that says how many it took. After a cancellation the rest is skipped, and
@@ -106,7 +106,7 @@ extension File {
   /// Input beyond the requested bytes stays with the connection.
   ///
   /// - Parameters:
-  ///   - connection: Of the same loop.
+  ///   - connection: Of the same loop; otherwise it traps.
   ///   - byteCount: The number of bytes, 0 or more; if fewer arrive, the pump fails. Nil takes all
   ///     input until the peer ends its side.
   ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more. A file
@@ -136,6 +136,7 @@ extension Pump {
     from source: any ByteSource, to file: File, byteCount: Int64?, at offset: Int64, durably: Bool,
     configuration: FileWriter.Configuration, _ handler: @escaping Handler
   ) {
+    require(source.core === file.core, "File: the input of another loop cannot be received")
     let writer = FileWriter(file, at: offset, configuration: configuration)
     self.init(
       starting: IncomingPump(

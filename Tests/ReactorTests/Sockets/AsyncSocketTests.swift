@@ -158,6 +158,31 @@ final class AsyncSocketTests: XCTestCase {
     }
   }
 
+  func test_connectStartsNothing_inACancelledTask() throws {
+    try runTask { loop in
+      let name = "swift-aio-test-\(UInt64.random(in: 0 ... .max))"
+      let listener = try Listener(on: loop, .abstract(name))
+      var clientCount = 0
+      listener.onConnection = { connection in
+        clientCount += 1
+        connection.abort()
+      }
+      let connect = loop.startTask {
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        try await Connection.connect(to: listener.address, on: loop).abort()
+      }
+      await self.expectCanceled { try await connect.value }
+      let named = loop.startTask {
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        try await Connection.connect(to: "localhost", port: 1, on: loop).abort()
+      }
+      await self.expectCanceled { try await named.value }
+      await self.turn(loop)
+      XCTAssertEqual(clientCount, 0)
+      listener.close()
+    }
+  }
+
   func test_closeEndsWhatWaits() throws {
     try runTask { loop in
       let listener = try Listener(on: loop, .loopback(port: 0))

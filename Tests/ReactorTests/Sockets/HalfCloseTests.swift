@@ -107,6 +107,28 @@ final class HalfCloseTests: XCTestCase {
     peers.abort()
   }
 
+  func test_staysOpen_whilePausedAfterTheEndOfInput() throws {
+    let loop = try EventLoop()
+    var configuration = Connection.Configuration()
+    configuration.halfClosedTimeout = .milliseconds(10)
+    var isRead = false
+    let (server, record, peers) = try ask(loop, configuration) { server in
+      server.onReceive = { _, bytes in
+        isRead = true
+        return bytes.byteCount
+      }
+    }
+    loop.wait { isRead && server.hasEnded }
+    server.pauseReceiving()
+    loop.run(for: configuration.halfClosedTimeout * 5)
+    XCTAssertTrue(server.isOpen)
+    try server.write("late".utf8)
+    server.resumeReceiving()
+    loop.runUntilStopped()
+    XCTAssertEqual(record.text, "late")
+    peers.abort()
+  }
+
   func test_loopEnds_whileAHalfClosedConnectionIsWaitedFor() throws {
     let loop = try EventLoop()
     var reasons: [Connection.CloseReason] = []

@@ -117,6 +117,19 @@ final class IncomingPumpTests: PumpTestCase {
     peers.abort()
   }
 
+  func test_closingTheConnectionIsAFailure_alsoWithoutAByteCount() throws {
+    let (loop, folder, file, _) = try make()
+    let peers = try Peers(on: loop)
+    try peers.client.write(Array("abc".utf8))
+    let result = try outcome(loop) { done in
+      file.receive(from: peers.server, done)
+      whenWritten("abc", folder, loop) { peers.server.close() }
+    }
+    // The peer has not ended its side, and what it sends from now on is discarded.
+    XCTAssertEqual(result, .failure(PumpError(.connection(.local), byteCountDone: 3)))
+    peers.abort()
+  }
+
   func test_slowFileHoldsThePeerUp() throws {
     let (loop, folder, file, _) = try make()
     let peers = try Peers(on: loop)
