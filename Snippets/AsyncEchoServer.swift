@@ -6,14 +6,10 @@ import SystemPackage
 
 /// Everything here runs on the loop's thread; the tasks take turns at each `await`.
 func serve(_ connection: Connection, _ log: File) async throws {
-  var rest: [UInt8] = []
-  for try await chunk in connection.chunks {
-    rest += chunk
-    guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
-    let lines = rest[...end]
-    try await log.append(IOBuffer(copying: lines))
-    try await connection.write(lines)  // waits while the peer does not read
-    rest.removeSubrange(...end)
+  for try await line in connection.lines() {
+    let record = "\(line)\n".utf8
+    try await log.append(IOBuffer(copying: record))
+    try await connection.write(record)  // waits while the peer does not read
   }
 }
 

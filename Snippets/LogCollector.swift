@@ -8,10 +8,8 @@ import SystemPackage
 /// Everything here runs on the loop's thread, the handlers of signals and timers too.
 actor LogCollector: LoopActor {
   private static let clientLimit = 200
-  private static let lineByteLimit = 64 * 1024
   private static let drainTimeout = Duration.seconds(5)
   private static let newline = UInt8(ascii: "\n")
-  private struct LineTooLong: Error { let client: SocketAddress }
 
   let loop: EventLoop
   private let path: FilePath
@@ -72,19 +70,10 @@ actor LogCollector: LoopActor {
   }
 
   private func appendLines(of connection: Connection) async throws {
-    let client = connection.peerAddress
-    let prefix = Array("\(client) ".utf8)
-    var line = prefix
-    for try await chunk in connection.chunks {
-      let pieces = chunk.split(separator: Self.newline, omittingEmptySubsequences: false)
-      for piece in pieces.dropLast() {
-        try await append(line + piece + [Self.newline])
-        line = prefix
-      }
-      line += pieces.last ?? []
-      if line.count > prefix.count + Self.lineByteLimit { throw LineTooLong(client: client) }
+    let prefix = Array("\(connection.peerAddress) ".utf8)
+    while let line = try await connection.readLine() {
+      try await append(prefix + line + [Self.newline])
     }
-    if line.count > prefix.count { try await append(line + [Self.newline]) }
   }
 
   /// Waits while the writer's buffer is full. The client is not read meanwhile, so TCP holds it up.

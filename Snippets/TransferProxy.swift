@@ -20,13 +20,10 @@ func limits() -> Connection.Configuration {
 }
 
 extension Connection {
-  /// Reads a line and leaves the bytes after it in the connection.
-  func readLine() async throws -> String {
-    var line: [UInt8] = []
-    while let byte = try await read(atMost: 1) {
-      if byte == Array("\n".utf8) { return String(decoding: line, as: UTF8.self) }
-      guard line.count < 4096 else { throw TransferError(description: "a line is too long") }
-      line += byte
+  /// Reads the line of a request or response, and leaves the bytes after it in the connection.
+  func readMessage() async throws -> String {
+    if let line = try await readLine(maximumByteCount: 4096) {
+      return String(decoding: line, as: UTF8.self)
     }
     throw TransferError(description: "the peer closed the connection")
   }
@@ -81,7 +78,7 @@ actor Cache {
     try await Connection.withConnection(to: upstream, on: loop, configuration: limits) {
       connection in
       try await connection.write("GET \(name)\n".utf8)
-      let line = try await connection.readLine()
+      let line = try await connection.readMessage()
       guard line.hasPrefix("OK "), let byteCount = Int64(line.dropFirst(3)), byteCount >= 0
       else { throw TransferError(description: "upstream: \(line)") }
       // After an error it is dropped, and disappears.
@@ -98,7 +95,7 @@ actor Cache {
 func respond(to connection: Connection, from cache: Cache) async throws {
   let file: File
   do {
-    let request = try await connection.readLine()
+    let request = try await connection.readMessage()
     guard request.hasPrefix("GET "), !request.contains("\0") else {
       throw TransferError(description: "not a request")
     }

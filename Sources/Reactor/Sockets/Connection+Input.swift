@@ -115,7 +115,7 @@ extension Connection {
   func updateReading() {
     if case .closed = state { return }
     socket.isReading =
-      input == .open && socket.inputByteCount < configuration.inputHighWaterByteCount
+      input == .open && socket.inputByteCount < socket.inputLimit
   }
 }
 
