@@ -111,6 +111,11 @@ final class BufferedSocket {
     input.take(input.count)
   }
 
+  /// Reads without waiting for the event.
+  func receiveNow() {
+    if isReading { receive(EV_READ) }
+  }
+
   private func receive(_ fired: Int32) {
     guard fired & EV_READ != 0 else {
       owner?.socketTimedOut(.input)

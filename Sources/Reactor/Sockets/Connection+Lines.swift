@@ -14,8 +14,8 @@ extension Connection {
   /// Requests the next line. Ask for one at a time, without ``onReceive``; otherwise it traps.
   ///
   /// - Parameters:
-  ///   - maximumByteCount: The most bytes of the line, without its end, 0 or more. Until the line is
-  ///     complete, so many bytes may be in memory, even if
+  ///   - maximumByteCount: The most bytes of the line, without its end, 0 or more. Input up to this
+  ///     limit is held in memory until the line is complete, even if
   ///     ``Configuration/inputHighWaterByteCount`` is less.
   ///   - dropsCarriageReturn: Whether a carriage return before the line feed is part of the line's
   ///     end.
