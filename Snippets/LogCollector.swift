@@ -37,11 +37,10 @@ actor LogCollector: LoopActor {
   /// Collects until a signal ends it. Throws the first error of the log file, which ends it too.
   func run() async throws {
     // A signal that arrives while the file is being reopened causes one more reopening.
-    let (hangUps, hangUp) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-    loop.watch(.hangUp) { hangUp.yield() }
+    let hangUps = loop.signals(.hangUp)
+    let reopening = loop.startTask { for await _ in hangUps { await self.reopen() } }
     for signal in [POSIXSignal.terminate, .interrupt] { loop.watch(signal) { self.end() } }
     let flushes = loop.schedule(every: .seconds(1)) { self.flush() }
-    let reopening = loop.startTask { for await _ in hangUps { await self.reopen() } }
     report("listening on \(listener.address)")
     try await withThrowingDiscardingTaskGroup { group in
       for try await connection in listener.connections {
@@ -49,7 +48,7 @@ actor LogCollector: LoopActor {
       }
     }
     flushes.cancel()
-    hangUp.finish()
+    reopening.cancel()
     await reopening.value
     try await writer.close(durably: true)
     report("\(lineCount) lines from \(clientCount) clients")
@@ -102,7 +101,7 @@ actor LogCollector: LoopActor {
   private func end() {
     if isEnding { return }
     isEnding = true
-    listener.close()
+    listener.shutDown()
     for client in clients.values { client.shutdownOutput() }
     loop.schedule(after: Self.drainTimeout) { self.endAtOnce() }
   }
