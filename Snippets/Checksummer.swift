@@ -88,7 +88,7 @@ actor Checksummer: LoopActor {
   private func addChecksum(of path: FilePath) async {
     do {
       var sum = CRC32C()
-      try await File.withFile(path, .readOnly, options: .nonBlocking, on: loop) { file in
+      try await File.withFile(path, .readOnly, regularOnly: true, on: loop) { file in
         for try await chunk in file.chunks() {
           chunk.withSpan { sum.add($0) }
           byteCount += chunk.byteCount

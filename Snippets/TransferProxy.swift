@@ -42,18 +42,15 @@ actor Cache {
 
   /// Opens a file, after fetching it if it is missing. The directory refuses names that lead out.
   func open(_ name: String) async throws -> File {
-    let file: File
     do throws(FileError) {
-      file = try await directory.openFile(FilePath(name), .readOnly, options: .nonBlocking)
+      return try await directory.openFile(FilePath(name), .readOnly, regularOnly: true)
     } catch {
       guard error.errno == .noSuchFileOrDirectory, let upstream,
         let component = FilePath.Component(name), component.kind == .regular
       else { throw error }
       try await fetchOnce(component, from: upstream)
-      file = try await directory.openFile(FilePath(name), .readOnly, options: .nonBlocking)
+      return try await directory.openFile(FilePath(name), .readOnly, regularOnly: true)
     }
-    if file.openingStatus.kind == .regular { return file }
-    throw TransferError(description: "not a regular file")
   }
 
   /// Fetches a file, or joins the fetch in progress.
@@ -81,11 +78,10 @@ actor Cache {
       let line = try await connection.readMessage()
       guard line.hasPrefix("OK "), let byteCount = Int64(line.dropFirst(3)), byteCount >= 0
       else { throw TransferError(description: "upstream: \(line)") }
-      // After an error it is dropped, and disappears.
-      let temporary = try await directory.temporaryFile()
-      try await temporary.file.receive(from: connection, byteCount: byteCount, durably: true)
-      try await temporary.publish(as: name)
-      try await temporary.file.close()
+      try await directory.withTemporaryFile { temporary in
+        try await temporary.file.receive(from: connection, byteCount: byteCount, durably: true)
+        try await temporary.publish(as: name)
+      }
       try await directory.sync()
     }
   }
@@ -122,7 +118,7 @@ try loop.run { @Sendable loop in
   configuration.connection = limits()
   let cache = Cache(try await Directory.open(path, on: loop), upstream: upstream)
   let listener = try Listener(on: loop, .loopback(port: port), configuration: configuration)
-  let end = loop.watch(.terminate) { listener.close() }
+  let end = loop.watch(.terminate) { listener.shutDown() }
   print("listening on \(listener.address)")
   fflush(nil)  // for a pipe
   for try await connection in listener.connections {

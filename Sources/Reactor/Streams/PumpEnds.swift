@@ -3,6 +3,9 @@ internal import SystemPackage
 
 /// The source of a pump's bytes: a connection, or the body of a request.
 package protocol ByteSource: AnyObject {
+  /// The address of the peer that sends the bytes, if it is known.
+  var sourceAddress: SocketAddress? { get }
+
   /// The number of bytes that have arrived and are not consumed.
   var readableByteCount: Int { get }
 
@@ -27,6 +30,8 @@ package protocol ByteSource: AnyObject {
 }
 
 extension Connection: ByteSource {
+  package var sourceAddress: SocketAddress? { peerAddress }
+
   package var readableByteCount: Int {
     endReason == nil ? socket.inputByteCount : leftInput.count
   }
