@@ -74,7 +74,7 @@ final class FileLocks: Sendable {
 
   // MARK: - The record
 
-  /// Ends the reign of locks that were covered by one that has reached its request.
+  /// Drops what a lock covers that has reached its request.
   private static func settled(_ entries: [Entry]) -> [Entry] {
     var settled: [Entry] = []
     for entry in entries {

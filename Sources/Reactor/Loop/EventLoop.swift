@@ -199,11 +199,11 @@ public final class EventLoop: Sendable {
 
   /// Shuts the loop down gracefully, within a time limit.
   ///
-  /// Listeners are closed at once. Then the loop runs until its connections have closed and all
-  /// other accepted work has completed, until the time is over, or until ``stop()``. Remaining work
-  /// is cut off: connections are closed, tasks are cancelled, and other operations complete with
-  /// `ECANCELED`. Helper threads and tasks get ``Configuration/cancellationGracePeriod`` more.
-  /// Finally the loop is closed.
+  /// Listeners are shut down at once; see ``Listener/shutDown()``. Then the loop runs until its
+  /// connections have closed and all other accepted work has completed, until the time is over, or
+  /// until ``stop()``. Remaining work is cut off: connections are closed, tasks are cancelled, and
+  /// other operations complete with `ECANCELED`. Helper threads and tasks get
+  /// ``Configuration/cancellationGracePeriod`` more. Finally the loop is closed.
   ///
   /// The loop cannot know which connections are idle. Code that keeps idle connections open must
   /// close them.
@@ -217,7 +217,7 @@ public final class EventLoop: Sendable {
     require(timeout >= .zero, "EventLoop: a timeout is 0 or more")
     guard !core.hasEnded else { return true }
     checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
-    core.sockets.closeListeners()
+    core.sockets.closeListeners(gracefully: timeout > .zero)
     let obligations = core.obligations
     let hasEnded =
       timeout == .zero

@@ -162,7 +162,7 @@ extension Connection {
     }
   }
 
-  private func error(_ operation: SocketError.Operation, _ errno: Errno) -> SocketError {
+  func error(_ operation: SocketError.Operation, _ errno: Errno) -> SocketError {
     SocketError(operation, "\(peerAddress)", errno)
   }
 
@@ -179,7 +179,7 @@ extension Connection {
 
   /// The error for a call that can no longer wait; nil when the connection is open or both sides
   /// have ended.
-  private var endErrno: Errno? {
+  var endErrno: Errno? {
     switch state {
     case .open, .closed(.endOfInput): nil
     case .closing, .lingering, .closed(.local): .canceled
@@ -188,17 +188,29 @@ extension Connection {
     }
   }
 
-  nonisolated(nonsending) private func waitForInput() async throws(SocketError) {
-    checkThread()
-    guard !core.hasEnded else { throw error(.read, .canceled) }
+  /// Traps if something else reads.
+  func checkReader() {
     require(
       onReceiveHandler == nil, "Connection: bytes go to onReceive or to a reader, not to both")
     require(reader == nil, "Connection: one task reads at a time")
+  }
+
+  func checkAwaitingReader() throws(SocketError) {
+    checkThread()
+    guard !core.hasEnded else { throw error(.read, .canceled) }
+    checkReader()
     guard !Task.isCancelled else { throw error(.read, .canceled) }
-    guard isInUse, input == .open, socket.inputByteCount == 0 else { return }
+  }
+
+  /// Waits for more than `byteCount` bytes of unread input, the end of input or the end of the
+  /// connection.
+  nonisolated(nonsending) func waitForInput(beyond byteCount: Int = 0) async throws(SocketError) {
+    try checkAwaitingReader()
+    guard isInUse, input == .open, socket.inputByteCount <= byteCount else { return }
     try await wait(.read) { [self] in
       reader = nil
       updateTimeouts()
+      allowInput(of: 0)
     } until: { resume in
       reader = resume
       updateTimeouts()

@@ -42,6 +42,13 @@ extension Connection {
     return try socket.withInput(body)
   }
 
+  /// Reads what the kernel has, and calls the handlers for all input that has arrived. For code
+  /// that the loop calls.
+  package func receiveNow() {
+    socket.receiveNow()
+    deliver()
+  }
+
   /// Calls the handlers in the next turn for input that has already arrived.
   func deliverNextTurn() {
     guard isInUse else { return }
@@ -117,7 +124,7 @@ extension Connection {
   func updateReading() {
     if case .closed = state { return }
     socket.isReading =
-      input == .open && socket.inputByteCount < configuration.inputHighWaterByteCount
+      input == .open && socket.inputByteCount < socket.inputLimit
   }
 }
 

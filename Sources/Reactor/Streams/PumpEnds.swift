@@ -6,6 +6,9 @@ package protocol ByteSource: AnyObject {
   /// The loop that it belongs to.
   var core: LoopCore { get }
 
+  /// The address of the peer that sends the bytes, if it is known.
+  var sourceAddress: SocketAddress? { get }
+
   /// The number of bytes that have arrived and are not consumed.
   var readableByteCount: Int { get }
 
@@ -30,6 +33,8 @@ package protocol ByteSource: AnyObject {
 }
 
 extension Connection: ByteSource {
+  package var sourceAddress: SocketAddress? { peerAddress }
+
   package var readableByteCount: Int {
     endReason == nil ? socket.inputByteCount : leftInput.count
   }

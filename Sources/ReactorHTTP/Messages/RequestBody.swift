@@ -323,6 +323,8 @@ extension HTTPServer {
 }
 
 extension HTTPServer.RequestBody: ByteSource {
+  package var sourceAddress: SocketAddress? { connection?.peerAddress }
+
   package var readableByteCount: Int {
     advance()
     return isIncomplete ? 0 : available

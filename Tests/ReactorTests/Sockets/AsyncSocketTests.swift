@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-final class AsyncSocketTests: XCTestCase {
+final class AsyncSocketTests: SocketTaskTestCase {
   func test_echoServerAndItsClientsAreTasksOfOneLoop() throws {
     try runTask { loop in
       let listener = try Listener(on: loop, .loopback(port: 0))
@@ -225,30 +225,6 @@ final class AsyncSocketTests: XCTestCase {
 
   // MARK: Support
 
-  private struct Ends {
-    let client: Connection
-    let server: Connection
-
-    func abort() {
-      client.abort()
-      server.abort()
-    }
-  }
-
-  nonisolated(nonsending) private func connect(
-    _ loop: EventLoop, server: Connection.Configuration = .init(),
-    client: Connection.Configuration = .init()
-  ) async throws -> Ends {
-    var configuration = Listener.Configuration()
-    configuration.connection = server
-    let listener = try Listener(on: loop, .loopback(port: 0), configuration: configuration)
-    defer { listener.close() }
-    let client = try await Connection.connect(
-      to: listener.address, on: loop, configuration: client)
-    for try await server in listener.connections { return Ends(client: client, server: server) }
-    throw Errno.canceled
-  }
-
   /// Lets the loop do what is due.
   nonisolated(nonsending) private func turn(_ loop: EventLoop) async {
     await unsafe withUnsafeContinuation { continuation in
@@ -265,22 +241,5 @@ final class AsyncSocketTests: XCTestCase {
     } catch {
       XCTAssertEqual((error as? SocketError)?.errno, .canceled, "\(error)", line: line)
     }
-  }
-
-  /// Runs `body` as a task of a loop, with a deadline, and looks for descriptors left behind.
-  private func runTask(
-    _ body: nonisolated(nonsending) @escaping (EventLoop) async throws -> Void
-  ) throws {
-    let before = try openDescriptors()
-    do {
-      let loop = try EventLoop()
-      let deadline = loop.schedule(after: testDeadline) {
-        XCTFail("the task did not end in time")
-        loop.stop()
-      }
-      defer { deadline.cancel() }
-      try loop.run { loop in try await body(loop) }
-    }
-    XCTAssertEqual(try openDescriptors(), before)
   }
 }

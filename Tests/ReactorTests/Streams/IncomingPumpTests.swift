@@ -63,7 +63,7 @@ final class IncomingPumpTests: PumpTestCase {
     peers.client.shutdownOutput()
     XCTAssertEqual(
       try outcome(loop) { file.receive(from: peers.server, byteCount: 6, $0) },
-      .failure(PumpError(.connection(.endOfInput), byteCountDone: 5)))
+      .failure(error(.connection(.endOfInput), file, peers, byteCountDone: 5)))
     XCTAssertEqual(try folder.contents(of: "file"), Array("short".utf8))
     peers.abort()
   }
@@ -77,7 +77,8 @@ final class IncomingPumpTests: PumpTestCase {
       whenWritten("short", folder, loop) { peers.client.abort(resetting: true) }
     }
     XCTAssertEqual(
-      result, .failure(PumpError(.connection(.failed(.connectionReset)), byteCountDone: 5)))
+      result,
+      .failure(error(.connection(.failed(.connectionReset)), file, peers, byteCountDone: 5)))
     XCTAssertEqual(try folder.contents(of: "file"), Array("short".utf8))
     peers.abort()
   }
@@ -107,7 +108,7 @@ final class IncomingPumpTests: PumpTestCase {
       pump = file.receive(from: peers.server, done)
       whenWritten("abc", folder, loop) { pump?.cancel() }
     }
-    XCTAssertEqual(result, .failure(PumpError(.canceled, byteCountDone: 3)))
+    XCTAssertEqual(result, .failure(error(.canceled, file, peers, byteCountDone: 3)))
     pump?.cancel()
     XCTAssertEqual(try folder.contents(of: "file"), Array("abc".utf8))
     // Other code may read from it now.
@@ -144,5 +145,12 @@ final class IncomingPumpTests: PumpTestCase {
       .success(2_000_000))
     XCTAssertTrue(try folder.contents(of: "file") == bytes)
     peers.abort()
+  }
+
+  private func error(
+    _ reason: PumpError.Reason, _ file: File, _ peers: Peers, byteCountDone: Int64
+  ) -> PumpError {
+    PumpError(
+      reason, byteCountDone: byteCountDone, path: file.path, peer: peers.server.peerAddress)
   }
 }
