@@ -73,6 +73,8 @@ public final class CompletionQueue {
 
   let system: AIOSystem
   let signal: CompletionSignal
+  /// The number of the queue's signal.
+  package var signalNumber: Int32 { signal.number }
   let pool = RequestPool()
   let timer: QueueTimer
   var backstop: Backstop

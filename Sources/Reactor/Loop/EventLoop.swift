@@ -218,6 +218,7 @@ public final class EventLoop: Sendable {
     guard !core.hasEnded else { return true }
     checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
     core.sockets.closeListeners(gracefully: timeout > .zero)
+    core.closeDroppedConnections()
     let obligations = core.obligations
     let hasEnded =
       timeout == .zero

@@ -1,5 +1,6 @@
 internal import CLibevent
 internal import Glibc
+internal import PosixAIO
 
 /// A POSIX signal that a loop can watch.
 public struct POSIXSignal: RawRepresentable, Hashable, Sendable {
@@ -54,6 +55,8 @@ extension EventLoop {
   /// The loop retains `body` until the watch is cancelled. If it captures the loop, cancel the
   /// watch or close the loop to break the reference cycle.
   ///
+  /// Traps for the signal of the loop's own queue.
+  ///
   /// - Parameters:
   ///   - signal: A signal that can be caught.
   ///   - body: Called in a turn of the loop, after the signal's handler has returned. The kernel
@@ -62,6 +65,9 @@ extension EventLoop {
   @discardableResult
   public func watch(_ signal: POSIXSignal, _ body: @escaping () -> Void) -> SignalWatch {
     core.checkAccess()
+    require(
+      signal.rawValue != core.queue.signalNumber,
+      "EventLoop: this signal announces the completions of the loop's files")
     guard !core.isEnding else { return SignalWatch(nil, on: core.thread) }
     let event = Event(
       in: core.registry, descriptor: signal.rawValue, flags: EV_SIGNAL | EV_PERSIST,

@@ -29,6 +29,12 @@ extension LoopCore {
     scheduleSearch()
   }
 
+  /// Looks now, for a loop that is about to wait for its connections.
+  func closeDroppedConnections() {
+    for connection in sockets.droppedConnections() { connection.close() }
+    if sockets.hasConnectionsWithoutHandlers { searchForDrops() }
+  }
+
   private func scheduleSearch() {
     // The timer ends with the loop.
     sockets.dropSearch.timer = schedule(after: sockets.dropSearch.delay) { [unowned self] in
@@ -48,9 +54,10 @@ extension Connection {
       && onDrainedHandler == nil && onProgressHandler == nil && onCloseHandler == nil
   }
 
-  /// Whether it is open with no handler and no waiting task, so only code that holds a reference
-  /// can act on it.
+  /// Whether it is open with nothing to send, no handler and no waiting task, so only code that
+  /// holds a reference can act on it.
   var isUnattended: Bool {
     isInUse && hasNoHandlers && reader == nil && writers.isEmpty && closers.isEmpty
+      && socket.isOutputEmpty
   }
 }

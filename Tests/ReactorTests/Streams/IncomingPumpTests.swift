@@ -127,7 +127,8 @@ final class IncomingPumpTests: PumpTestCase {
       whenWritten("abc", folder, loop) { peers.server.close() }
     }
     // The peer has not ended its side, and what it sends from now on is discarded.
-    XCTAssertEqual(result, .failure(PumpError(.connection(.local), byteCountDone: 3)))
+    XCTAssertEqual(
+      result, .failure(error(.connection(.local), file, peers, byteCountDone: 3)))
     peers.abort()
   }
 

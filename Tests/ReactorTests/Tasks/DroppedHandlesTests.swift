@@ -1,3 +1,4 @@
+import Glibc
 import PosixAIO
 import Synchronization
 import SystemPackage
@@ -119,6 +120,50 @@ final class DroppedHandlesTests: XCTestCase {
     kept?.abort()
     listener.close()
     loop.close()
+  }
+
+  func test_droppedConnectionSendsItsOutput_howeverSlowlyThePeerReads() throws {
+    let loop = try EventLoop()
+    loop.core.sockets.dropSearch.firstDelay = .milliseconds(10)
+    var configuration = Connection.Configuration()
+    configuration.closeTimeout = .milliseconds(1)
+    configuration.outputLimitByteCount = 1 << 30
+    var ends: [Int32] = [-1, -1]
+    try checkedCall(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends))
+    let peer = try Connection(adopting: FileDescriptor(rawValue: ends[1]), on: loop)
+    // More than the kernel takes.
+    let bytes = [UInt8](repeating: 7, count: 8 << 20)
+    do {
+      let dropped = try Connection(
+        adopting: FileDescriptor(rawValue: ends[0]), on: loop, configuration: configuration)
+      try dropped.write(bytes)
+    }
+    let search = { loop.core.sockets.dropSearch }
+    XCTAssertTrue(
+      loop.run(until: { search().delay > search().firstDelay }, timeout: testDeadline))
+    var count = 0
+    var reason: Connection.CloseReason?
+    peer.onReceive = {
+      count += $1.byteCount
+      return $1.byteCount
+    }
+    peer.onClose = { reason = $1 }
+    XCTAssertTrue(loop.run(until: { reason != nil }, timeout: testDeadline))
+    XCTAssertEqual(count, bytes.count)
+    loop.close()
+  }
+
+  func test_shutDownDoesNotWaitForADroppedConnection() throws {
+    let loop = try EventLoop()
+    loop.core.sockets.dropSearch.firstDelay = testDeadline * 2
+    var ends: [Int32] = [-1, -1]
+    try checkedCall(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends))
+    defer { Glibc.close(ends[1]) }
+    var configuration = Connection.Configuration()
+    configuration.closeTimeout = .milliseconds(1)
+    _ = try Connection(
+      adopting: FileDescriptor(rawValue: ends[0]), on: loop, configuration: configuration)
+    XCTAssertTrue(loop.shutDown(within: testDeadline))
   }
 
   private func checkedCall(_ status: Int32) throws {

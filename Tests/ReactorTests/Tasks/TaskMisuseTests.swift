@@ -5,9 +5,18 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Tasks on the wrong thread, and tasks that are left: each is told of.
+/// Tasks on the wrong thread, tasks that are left, and the queue's signal: each is told of.
 @Suite
 struct TaskMisuseTests {
+  @Test func watchingTheQueuesSignalTraps() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      // The highest free number.
+      let loop = try EventLoop()
+      loop.watch(POSIXSignal(rawValue: 64)) {}
+    }
+    #expect(text(result).contains("this signal announces the completions of the loop's files"))
+  }
+
   @Test func startingATaskOfTheMainActorTraps() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       try await MainActor.run {
