@@ -108,6 +108,9 @@ int caio_signalfd(int signo);
 /// Returns the number of signals, 0 if there are none.
 int caio_signalfd_read(int fd, uint64_t *_Nullable values, int capacity);
 
+/// The value of a signal, from its 128 bytes as read from a signalfd; 0 if it is not from AIO.
+uint64_t caio_signalfd_value(const void *_Nonnull record);
+
 // MARK: Descriptors (descriptors.c)
 
 /// pipe2(2), non-blocking and close-on-exec.

@@ -140,7 +140,7 @@ extension LoopCore {
       nextTurn.run() + remoteCalls.run(on: self, limit: .max)
         + executor.run(limit: Self.jobsPerRound)
         + files.drain(
-          on: self, limit: configuration.queue.completionsPerDrain, sourcesAreReadable: true)
+          on: self, limit: configuration.queue.completionsPerDrain, sources: .polls)
     }
   }
 
