@@ -13,18 +13,7 @@ public import SystemPackage
 @safe
 public final class Directory: @unchecked Sendable {
   /// An entry of a directory.
-  public struct Entry: Equatable, Sendable {
-    /// The name, without its directory.
-    public let name: FilePath.Component
-    /// The entry's own metadata. A symbolic link is not followed, since it may lead out of the
-    /// directory.
-    public let status: FileStatus
-
-    init(name: FilePath.Component, status: FileStatus) {
-      self.name = name
-      self.status = status
-    }
-  }
+  public typealias Entry = DirectoryEntry
 
   let core: LoopCore
 
@@ -43,7 +32,7 @@ public final class Directory: @unchecked Sendable {
 
   private init(_ descriptor: SharedDescriptor, path: FilePath, on core: LoopCore) {
     self.descriptor = descriptor
-    opensFromMemory = Reactor.opensFromMemory(descriptor.descriptor)
+    opensFromMemory = PosixAIO.opensFromMemory(descriptor.descriptor)
     self.path = path
     self.core = core
     file = AIOFile(descriptor, path: path, queue: core.queue)
