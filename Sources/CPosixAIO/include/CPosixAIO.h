@@ -158,6 +158,11 @@ int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mo
 /// 5.12, RESOLVE_CACHED and RESOLVE_NO_XDEV). Fails, with EAGAIN for example, instead of waiting.
 int caio_open_cached(int directory_fd, const char *_Nonnull path, int flags);
 
+/// Opens a regular file for reading, by any path that the kernel has in memory (Linux 5.12), if its
+/// file system is one of those of caio_opens_in_memory. Fails instead of waiting, with an
+/// unspecified errno. Needs /proc.
+int caio_open_file_cached(const char *_Nonnull path);
+
 /// Whether the file system opens and closes a file with a cached name without asking a disk or a
 /// server: true for the local file systems that are known to do so. Wraps fstatfs(2).
 bool caio_opens_in_memory(int fd);

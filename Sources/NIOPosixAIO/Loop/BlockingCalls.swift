@@ -11,8 +11,8 @@
   /// is dropped.
   @safe
   final class BlockingCalls {
+    let way: WayToLoop
     private let eventLoop: any EventLoop
-    private let way: WayToLoop
     private var nextNumber = 0
     private var cancellations: [Int: () -> Void] = [:]
 
@@ -21,39 +21,40 @@
       way = WayToLoop(eventLoop)
     }
 
-    /// - Parameter operation: The one to name if the call does not come to run, or back.
+    /// Call it on the loop.
+    ///
+    /// - Parameters:
+    ///   - call: For the error of a call that does not come to run, or back.
+    ///   - done: Called on the loop.
     func run<Value: Sendable>(
-      as operation: FileError.Operation, _ path: FilePath?, on pool: NIOThreadPool,
-      _ body: @escaping @Sendable () throws(FileError) -> Value
-    ) -> EventLoopFuture<Value> {
-      let promise = eventLoop.makePromise(of: Value.self)
-      let canceled = FileError(operation: operation, path: path, errno: .canceled)
+      _ call: FileCall, on pool: NIOThreadPool,
+      _ body: @escaping @Sendable () throws(FileError) -> Value,
+      _ done: @escaping (Result<Value, FileError>) -> Void
+    ) {
+      guard way.isOpen else { return done(.failure(call.error(.canceled))) }
       let number = nextNumber
       nextNumber += 1
-      guard way.isOpen else {
-        promise.fail(canceled)
-        return promise.futureResult
-      }
-      cancellations[number] = { promise.fail(canceled) }
-      let here = NIOLoopBound(self, eventLoop: eventLoop)
+      cancellations[number] = { done(.failure(call.error(.canceled))) }
+      let here = NIOLoopBound((self, done), eventLoop: eventLoop)
       pool.submit { [way] state in
         let result = Result { () throws(FileError) in
-          guard case .active = state else { throw canceled }
+          guard case .active = state else { throw call.error(.canceled) }
           return try body()
         }
-        way.execute {
-          guard here.value.cancellations.removeValue(forKey: number) != nil else { return }
-          promise.completeWith(result.mapError { $0 })
+        _ = way.execute {
+          let (calls, done) = here.value
+          guard calls.cancellations.removeValue(forKey: number) != nil else { return }
+          done(result)
         }
       }
-      return promise.futureResult
     }
 
     func end() {
       way.close()
-      let all = cancellations.sorted { $0.key < $1.key }
-      cancellations = [:]
-      for (_, cancel) in all { cancel() }
+      while let (number, cancel) = cancellations.min(by: { $0.key < $1.key }) {
+        cancellations[number] = nil
+        cancel()
+      }
     }
   }
 
@@ -68,12 +69,17 @@
 
     var isOpen: Bool { open.withLock { $0 } }
 
-    /// Does nothing after ``close()``.
-    func execute(_ body: @escaping @Sendable () -> Void) {
-      // Under the lock, since a loop that has shut down takes nothing.
-      open.withLock { open in
-        if open { eventLoop.execute(body) }
-      }
+    /// - Returns: False after ``close()``; then `body` is not called.
+    func execute(_ body: @escaping @Sendable () -> Void) -> Bool {
+      whileOpen { eventLoop.execute(body) } != nil
+    }
+
+    /// Calls `body` under a lock, since a loop that has shut down takes nothing. A loop that is open
+    /// now runs all that it takes.
+    ///
+    /// - Returns: Nil after ``close()``; then `body` is not called.
+    func whileOpen<Value: Sendable>(_ body: () -> Value) -> Value? {
+      open.withLock { $0 ? body() : nil }
     }
 
     func close() {

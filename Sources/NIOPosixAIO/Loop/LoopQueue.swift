@@ -3,6 +3,7 @@
   internal import NIOCore
   internal import NIOPosix
   internal import PosixAIO
+  internal import Synchronization
   internal import SystemPackage
   internal import struct SystemPackage.FileDescriptor
 
@@ -19,7 +20,8 @@
     let eventLoop: any EventLoop
     let calls: BlockingCalls
     let memory = BufferPool()
-    private var budget = CachedReadBudget()
+    private let thread = Atomic(pthread_self())
+    private var turn = CachedReadTurn()
     private var isDrainDue = false
     private var hasEnded = false
 
@@ -37,6 +39,12 @@
       ofThread.currentValue = made
       return made
     }
+
+    /// Whether the calling thread is the loop's, and the loop has not ended.
+    var isCurrent: Bool { thread.load(ordering: .relaxed) == pthread_self() }
+
+    /// Whether it takes new work. Call it on the loop.
+    var isOpen: Bool { !hasEnded }
 
     private init(on eventLoop: any EventLoop) throws(Errno) {
       guard NIOPipeBootstrap(validatingGroup: eventLoop) != nil else { throw .notSupported }
@@ -98,24 +106,48 @@
     private func drain() {
       isDrainDue = false
       guard !hasEnded else { return }
-      let hits = queue.statistics.cacheHitCount
-      queue.drainReceived(cachedReadLimit: budget.readCount)
-      budget.take(reads: Int(queue.statistics.cacheHitCount - hits))
+      queue.drainReceived()
     }
 
     /// A source has been read, so the loop has polled since the last time.
     func wasRead(_ source: CompletionQueue.Source) {
-      if source == .pipe { budget = CachedReadBudget() }
+      if source == .pipe { startReadTurn() }
       drain()
     }
 
-    /// Whether a read of this size may look in the page cache now, inside the call that makes it.
+    private func startReadTurn() {
+      turn.startAnew()
+      while let next = turn.takeWaiting() { next.resume() }
+      if turn.hasWaiting { queue.wakeUp() }
+    }
+
+    // MARK: - Cached reads
+
+    /// Whether a read may look in the page cache now, inside the call that makes it. If not, it
+    /// waits with ``afterTurn(_:_:)`` or ``nextTurn(_:)``.
     func mayReadCached(_ byteCount: Int) -> Bool {
-      guard !hasEnded else { return false }
-      if budget.take(byteCount) { return true }
-      // The pipe's next read fills the budget.
-      queue.wakeUp()
-      return false
+      turn.take(byteCount)
+    }
+
+    /// Calls `body` when a read may look in the page cache, or when the loop ends.
+    func afterTurn(_ byteCount: Int, _ body: @escaping () -> Void) {
+      wait(byteCount, .call(body))
+    }
+
+    /// Suspends a task until it may look in the page cache, or until the loop ends.
+    func nextTurn(
+      isolation: isolated (any Actor)? = #isolation, _ byteCount: Int
+    ) async {
+      await unsafe withUnsafeContinuation(isolation: isolation) { continuation in
+        unsafe wait(byteCount, .task(continuation))
+      }
+    }
+
+    private func wait(_ byteCount: Int, _ waiting: CachedReadTurn.Waiting) {
+      guard !hasEnded else { return waiting.resume() }
+      // The pipe's next read starts a turn.
+      if !turn.hasWaiting { queue.wakeUp() }
+      turn.wait(byteCount, waiting)
     }
 
     // MARK: - The end
@@ -128,34 +160,12 @@
       guard !hasEnded else { return }
       hasEnded = true
       calls.end()
+      for (_, waiting) in turn.removeAllWaiting() { waiting.resume() }
       queue.beginEnd()
       while queue.unfinishedCount > 0, queue.drainReceived() > 0 {}
       queue.retire(waitingAtMost: Self.retireLimit)
-    }
-  }
-
-  /// How many cached reads a loop completes until it looks at its sockets again.
-  struct CachedReadBudget {
-    /// The most reads.
-    static let readLimit = 8
-    /// The most bytes.
-    static let byteLimit = 128 * 1024
-
-    private(set) var readCount = readLimit
-    private var byteCount = byteLimit
-
-    /// Takes the place of one read; false if there is none left. A single read may have any size.
-    mutating func take(_ byteCount: Int) -> Bool {
-      guard readCount > 0, byteCount <= self.byteCount || self.byteCount == Self.byteLimit else {
-        return false
-      }
-      readCount -= 1
-      self.byteCount = max(0, self.byteCount - byteCount)
-      return true
-    }
-
-    mutating func take(reads count: Int) {
-      readCount = max(0, readCount - count)
+      // The thread may end, and another one get its number.
+      thread.store(0, ordering: .relaxed)
     }
   }
 #endif

@@ -51,27 +51,6 @@ func retryingAfterRenames(
   return try open()
 }
 
-/// Opens a file below a directory if that does not block, because the kernel has the whole path in
-/// memory and the file system is local.
-///
-/// Wraps `openat2(2)` with `RESOLVE_CACHED`. Opening a pipe without `O_NONBLOCK` still blocks.
-///
-/// - Parameter flags: Without `O_CREAT` and `O_TRUNC`, for which the result is always nil.
-/// - Returns: Nil if the call may block or fails; use ``openBeneath(_:_:flags:permissions:)`` then.
-package func openBeneathFromMemory(
-  _ directory: FileDescriptor, _ path: FilePath, flags: Int32
-) -> FileDescriptor? {
-  let descriptor = unsafe path.withPlatformString { path in
-    unsafe caio_open_cached(directory.rawValue, path, flags | O_CLOEXEC)
-  }
-  return descriptor < 0 ? nil : FileDescriptor(rawValue: descriptor)
-}
-
-/// Whether names below a directory may be opened with ``openBeneathFromMemory(_:_:flags:)``.
-package func opensFromMemory(_ directory: FileDescriptor) -> Bool {
-  caio_opens_in_memory(directory.rawValue)
-}
-
 /// The fallback of ``openBeneath(_:_:flags:permissions:)`` without openat2.
 package func walkBeneath(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions

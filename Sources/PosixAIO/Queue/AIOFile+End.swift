@@ -65,6 +65,16 @@ extension AIOFile {
     queue.enqueueDetach(self, handler)
   }
 
+  /// As ``detachAll(_:)``, for a file without unfinished requests.
+  ///
+  /// - Returns: Nil if there are any; then nothing has changed.
+  package func detachAllNow() -> ClosingDescriptors? {
+    queue.checkThread()
+    guard isOpen, unfinishedCount == 0, queue.stage == .open else { return nil }
+    isOpen = false
+    return surrenderDescriptors()
+  }
+
   // MARK: - Calls on other threads
 
   /// Lends the descriptor to a call on another thread. A close waits for ``giveBackDescriptor()``.

@@ -96,7 +96,7 @@ public final class Directory: @unchecked Sendable {
     offload(as: .open, name) { (directory) throws(FileError) in
       let opened = try FileSystemCalls.open(
         .beneath(directory, name), flags: flags, permissions: permissions)
-      return try File.Opened(opened, path: name)
+      return try OpenedFile(opened, path: name)
     } _: { [core] result in
       handler(result.map { File($0, on: core) })
     }
@@ -104,12 +104,12 @@ public final class Directory: @unchecked Sendable {
 
   /// Opens a file at once; nil if the call must run on a helper thread, because it may block or to
   /// report its error.
-  private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> File.Opened? {
+  private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> OpenedFile? {
     guard core.refusal == nil, opensFromMemory, !core.refusesWork,
       let opened = openBeneathFromMemory(descriptor.descriptor, name, flags: flags)
     else { return nil }
     do throws(FileError) {
-      return try File.Opened(opened, path: name, isInMemory: true)
+      return try OpenedFile(opened, path: name, isInMemory: true)
     } catch {
       return nil
     }

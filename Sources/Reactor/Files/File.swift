@@ -50,27 +50,7 @@ public final class File: @unchecked Sendable {
   /// The loop that runs the file's operations.
   public var loop: EventLoop { core.loop }
 
-  /// A file that a helper thread has opened and passes to the loop. It is closed if it does not
-  /// arrive.
-  struct Opened: Sendable {
-    let descriptor: SharedDescriptor
-    let path: FilePath
-    let status: FileStatus
-    /// Whether it is a local file, opened read-only without a helper thread.
-    let isInMemory: Bool
-
-    /// Queries the descriptor's metadata; on failure closes the descriptor.
-    init(
-      _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false
-    ) throws(FileError) {
-      self.descriptor = SharedDescriptor(descriptor)
-      self.path = path
-      self.isInMemory = isInMemory
-      status = try FileSystemCalls.status(of: descriptor, path: path)
-    }
-  }
-
-  init(_ opened: Opened, on core: LoopCore) {
+  init(_ opened: OpenedFile, on core: LoopCore) {
     self.core = core
     path = opened.path
     openingStatus = opened.status
@@ -113,7 +93,7 @@ public final class File: @unchecked Sendable {
     core.offloadCall(as: .open, path) { () throws(FileError) in
       let descriptor = try FileSystemCalls.open(
         .anywhere(path), flags: flags, permissions: permissions)
-      return try Opened(descriptor, path: path)
+      return try OpenedFile(descriptor, path: path)
     } _: { result in
       handler(result.map { File($0, on: core) })
     }
@@ -242,7 +222,10 @@ public final class File: @unchecked Sendable {
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     guard !core.hasEnded else { return handler(core.afterEnd { closeAfterEnd() }) }
     core.checkThread()
-    guard closing.begin(handler, on: core) else { return }
+    let isFirst = closing.begin(handler) { result in
+      core.complete { handler(result) }
+    }
+    guard isFirst else { return }
     let path = path
     queued.detachAll { [self] descriptors in
       let isQuick = isInMemory && descriptors.first.map { FileSystemCalls.hasName($0) } ?? false

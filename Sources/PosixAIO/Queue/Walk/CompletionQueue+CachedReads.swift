@@ -1,5 +1,6 @@
 internal import CPosixAIO
 internal import Glibc
+package import SystemPackage
 
 /// A shortcut of the walk: a read that the page cache can serve ends during the drain that would
 /// submit it, without a helper thread.
@@ -82,6 +83,18 @@ extension AIOFile {
 }
 
 extension AIOFile {
+  /// As ``read(into:byteCount:at:timeout:_:)``, without a look in the page cache: for a read that
+  /// ``readFromCache(into:at:)`` could not serve.
+  package func readFromDisk(
+    into buffer: consuming IOBuffer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CompletionQueue.TransferHandler
+  ) throws(Errno) -> RequestID {
+    let id = try read(into: buffer, at: offset, timeout: timeout, handler)
+    // It waits until the next drain.
+    if let request = queue.pool.slot(id.index) { queue.markCacheMiss(request) }
+    return id
+  }
+
   /// Whether the file's current size is at most `offset` bytes.
   fileprivate func endsAt(_ offset: Int64) -> Bool {
     var status = stat()
