@@ -176,6 +176,12 @@ let package = Package(
           name: "MetricsTestKit", package: "swift-metrics",
           condition: .when(traits: ["Metrics"])),
       ]),
+    .testTarget(
+      name: "NIOPosixAIOTests",
+      dependencies: [
+        "NIOPosixAIO", "PosixAIO", "TestSupport", systemPackage, nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOEmbedded"),
+      ]),
     // Reads the repository, and depends on nothing in it.
     .testTarget(name: "TidyTests"),
     .testTarget(
