@@ -48,13 +48,6 @@
         try await file.readChunk(fromAbsoluteOffset: 0, length: 1)
       }
       await assertFails(.canceled, .close) { try await file.close() }
-      let write: EventLoopFuture<Void> = file.write(contentsOf: .block(1), toAbsoluteOffset: 0)
-      let error = try XCTUnwrap(
-        Mutex<(any Error)?>(nil).withLock { error in
-          do { try write.wait() } catch let thrown { error = thrown }
-          return error as? FileError
-        })
-      XCTAssertEqual(error.errno, .canceled)
     }
 
     func test_readThatNeverEndsNeitherHoldsUpTheShutDown_norKeepsTheSignal() async throws {

@@ -8,6 +8,9 @@
     static let readLimit = 8
     /// The most bytes in a turn.
     static let byteLimit = 128 * 1024
+    /// How many of the reads that wait are resumed together. Those may go on reading in the same
+    /// turn, which saves suspensions, before the next ones are resumed.
+    static let resumeLimit = 4
     /// The most bytes of one read. A larger one is left to glibc's threads, since copying the bytes
     /// would hold up the loop.
     static let readByteLimit = 256 * 1024
@@ -31,16 +34,17 @@
 
     var hasWaiting: Bool { !waiting.isEmpty }
 
-    /// Takes the place of one read in this turn; false if there is none left, or if others wait.
-    mutating func take(_ byteCount: Int) -> Bool {
-      waiting.isEmpty && takePlace(byteCount)
-    }
+    /// Whether ``takeWaiting()`` returns one.
+    var hasPlaceForWaiting: Bool { waiting.first.map { hasPlace($0.byteCount) } ?? false }
 
     /// A single read may have any size.
-    private mutating func takePlace(_ byteCount: Int) -> Bool {
-      guard readCount > 0, byteCount <= self.byteCount || self.byteCount == Self.byteLimit else {
-        return false
-      }
+    private func hasPlace(_ byteCount: Int) -> Bool {
+      readCount > 0 && (byteCount <= self.byteCount || self.byteCount == Self.byteLimit)
+    }
+
+    /// Takes the place of one read in this turn; false if there is none left.
+    mutating func take(_ byteCount: Int) -> Bool {
+      guard hasPlace(byteCount) else { return false }
       readCount -= 1
       self.byteCount = max(0, self.byteCount - byteCount)
       return true
@@ -51,14 +55,14 @@
       self.waiting.append((byteCount, waiting))
     }
 
-    mutating func startAnew() {
+    mutating func start() {
       readCount = Self.readLimit
       byteCount = Self.byteLimit
     }
 
     /// The next read that waits, which has its place in this turn; nil if there is none, or no place.
     mutating func takeWaiting() -> Waiting? {
-      guard let (byteCount, first) = waiting.first, takePlace(byteCount) else { return nil }
+      guard let (byteCount, first) = waiting.first, take(byteCount) else { return nil }
       waiting.removeFirst()
       return first
     }

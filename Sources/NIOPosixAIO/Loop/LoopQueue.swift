@@ -116,9 +116,21 @@
     }
 
     private func startReadTurn() {
-      turn.startAnew()
-      while let next = turn.takeWaiting() { next.resume() }
-      if turn.hasWaiting { queue.wakeUp() }
+      turn.start()
+      if turn.hasWaiting { resumeReads() }
+    }
+
+    private func resumeReads() {
+      for _ in 0..<CachedReadTurn.resumeLimit {
+        guard let next = turn.takeWaiting() else { break }
+        next.resume()
+      }
+      if turn.hasPlaceForWaiting {
+        // After the tasks that were resumed, since NIO keeps the order.
+        eventLoop.assumeIsolated().execute { [self] in resumeReads() }
+      } else if turn.hasWaiting {
+        queue.wakeUp()
+      }
     }
 
     // MARK: - Cached reads
@@ -135,10 +147,8 @@
     }
 
     /// Suspends a task until it may look in the page cache, or until the loop ends.
-    func nextTurn(
-      isolation: isolated (any Actor)? = #isolation, _ byteCount: Int
-    ) async {
-      await unsafe withUnsafeContinuation(isolation: isolation) { continuation in
+    nonisolated(nonsending) func nextTurn(_ byteCount: Int) async {
+      await unsafe withUnsafeContinuation { continuation in
         unsafe wait(byteCount, .task(continuation))
       }
     }
