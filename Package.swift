@@ -26,6 +26,10 @@ let serviceLifecycle = Target.Dependency.product(
 let httpTypes = Target.Dependency.product(
   name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["HTTPTypes"]))
 
+func nio(_ product: String) -> Target.Dependency {
+  .product(name: product, package: "swift-nio", condition: .when(traits: ["NIO"]))
+}
+
 let package = Package(
   name: "swift-aio",
   products: [
@@ -36,6 +40,7 @@ let package = Package(
     .library(name: "ReactorHTTPTypes", targets: ["ReactorHTTPTypes"]),
     .library(name: "ReactorMetrics", targets: ["ReactorMetrics"]),
     .library(name: "ReactorServiceLifecycle", targets: ["ReactorServiceLifecycle"]),
+    .library(name: "NIOPosixAIO", targets: ["NIOPosixAIO"]),
     .executable(name: "aio-fileserver", targets: ["FileServer"]),
     .executable(name: "aio-stress", targets: ["Stress"]),
     .executable(name: "aio-kv", targets: ["KeyValueServer"]),
@@ -43,6 +48,7 @@ let package = Package(
   traits: [
     .trait(
       name: "HTTPTypes", description: "The product ReactorHTTPTypes, over swift-http-types."),
+    .trait(name: "NIO", description: "The product NIOPosixAIO, over swift-nio."),
     .trait(name: "Metrics", description: "The product ReactorMetrics, over swift-metrics."),
     .trait(
       name: "ServiceLifecycle",
@@ -55,6 +61,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     // Only fetched with the trait that needs it.
     .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
   ],
@@ -73,6 +80,9 @@ let package = Package(
     .target(
       name: "ReactorHTTP",
       dependencies: ["Reactor", "PosixAIO", systemPackage]),
+    .target(
+      name: "NIOPosixAIO",
+      dependencies: ["PosixAIO", nio("NIOCore"), nio("NIOPosix"), systemPackage]),
     .target(name: "ReactorHTTPTypes", dependencies: ["ReactorHTTP", httpTypes]),
     .target(
       name: "ReactorMetrics",
@@ -165,6 +175,12 @@ let package = Package(
         .product(
           name: "MetricsTestKit", package: "swift-metrics",
           condition: .when(traits: ["Metrics"])),
+      ]),
+    .testTarget(
+      name: "NIOPosixAIOTests",
+      dependencies: [
+        "NIOPosixAIO", "PosixAIO", "TestSupport", systemPackage, nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOEmbedded"),
       ]),
     // Reads the repository, and depends on nothing in it.
     .testTarget(name: "TidyTests"),

@@ -1,6 +1,7 @@
 #include "CPosixAIO.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -42,6 +43,13 @@ int caio_signalfd(int signo) {
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+uint64_t caio_signalfd_value(const void *record) {
+    // The bytes may lie anywhere.
+    struct signalfd_siginfo signal;
+    memcpy(&signal, record, sizeof signal);
+    return signal.ssi_code == SI_ASYNCIO ? signal.ssi_ptr : 0;
+}
+
 int caio_signalfd_read(int fd, uint64_t *values, int capacity) {
     // 32 records of 128 bytes: 4 KiB of stack, and one call for a usual wake.
     enum { record_count = 32 };
@@ -52,6 +60,6 @@ int caio_signalfd_read(int fd, uint64_t *values, int capacity) {
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     int count = (int)((size_t)byte_count / sizeof records[0]);
     for (int i = 0; i < count; ++i)
-        values[i] = records[i].ssi_code == SI_ASYNCIO ? records[i].ssi_ptr : 0;
+        values[i] = caio_signalfd_value(&records[i]);
     return count;
 }

@@ -108,6 +108,9 @@ int caio_signalfd(int signo);
 /// Returns the number of signals, 0 if there are none.
 int caio_signalfd_read(int fd, uint64_t *_Nullable values, int capacity);
 
+/// The value of a signal, from its 128 bytes as read from a signalfd; 0 if it is not from AIO.
+uint64_t caio_signalfd_value(const void *_Nonnull record);
+
 // MARK: Descriptors (descriptors.c)
 
 /// pipe2(2), non-blocking and close-on-exec.
@@ -141,3 +144,52 @@ bool caio_may_be_cached(int fd, int64_t offset, size_t byteCount);
 
 /// Nanoseconds of the monotonic clock.
 uint64_t caio_now(void);
+
+// MARK: Names and space (names.c)
+
+/// O_PATH and O_TMPFILE, which need _GNU_SOURCE.
+int caio_o_path(void);
+int caio_o_tmpfile(void);
+
+/// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: never leaves `directory_fd`.
+int caio_open_beneath(int directory_fd, const char *_Nonnull path, int flags, mode_t mode);
+
+/// The same for a path that the kernel has in memory, within the directory's own file system (Linux
+/// 5.12, RESOLVE_CACHED and RESOLVE_NO_XDEV). Fails, with EAGAIN for example, instead of waiting.
+int caio_open_cached(int directory_fd, const char *_Nonnull path, int flags);
+
+/// Opens a regular file for reading, by any path that the kernel has in memory (Linux 5.12), if its
+/// file system is one of those of caio_opens_in_memory. Fails instead of waiting, with an
+/// unspecified errno. Needs /proc.
+int caio_open_file_cached(const char *_Nonnull path);
+
+/// Whether the file system opens and closes a file with a cached name without asking a disk or a
+/// server: true for the local file systems that are known to do so. Wraps fstatfs(2).
+bool caio_opens_in_memory(int fd);
+
+/// renameat2(2) with RENAME_NOREPLACE: EEXIST if the new name exists.
+int caio_rename_exclusively(int directory_fd, const char *_Nonnull path, int new_directory_fd,
+                                const char *_Nonnull new_path);
+
+/// The effect of caio_allocate on a range.
+enum caio_allocation {
+    /// Reserves the space; the file grows if the range ends beyond it.
+    CAIO_ALLOCATE_EXTENDING,
+    /// Reserves the space; the file's size stays.
+    CAIO_ALLOCATE_KEEPING_SIZE,
+    /// Frees the space; the range reads as zeros, and the size stays.
+    CAIO_ALLOCATE_HOLE,
+    /// The range reads as zeros and keeps its space; the file grows if the range ends beyond it.
+    CAIO_ALLOCATE_ZEROS,
+};
+
+/// fallocate(2).
+int caio_allocate(int fd, enum caio_allocation kind, int64_t offset, int64_t byteCount);
+
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: starts writing back and does not wait.
+int caio_start_write_back(int fd, int64_t offset, int64_t byteCount);
+
+/// F_OFD_SETLK, or F_OFD_SETLKW if `waits`: a lock that belongs to the open file description.
+/// `type` is F_RDLCK, F_WRLCK or F_UNLCK; a byteCount of 0 locks to the end of the file, however
+/// far it moves.
+int caio_lock(int fd, int type, bool waits, int64_t offset, int64_t byteCount);

@@ -1,3 +1,4 @@
+internal import PosixAIO
 import Reactor
 
 /// A tag that identifies one version of a resource (RFC 9110, section 8.8.3).

@@ -1,4 +1,5 @@
 import Glibc
+internal import PosixAIO
 import Reactor
 import ReactorHTTP
 

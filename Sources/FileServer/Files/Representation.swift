@@ -1,3 +1,4 @@
+internal import PosixAIO
 import Reactor
 import ReactorHTTP
 

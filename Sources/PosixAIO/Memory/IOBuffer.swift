@@ -32,6 +32,9 @@ public struct IOBuffer: ~Copyable, Sendable {
   // Sendable: the struct cannot be copied, so it has one owner at a time.
   nonisolated(unsafe) private let base: UnsafeMutableRawPointer
 
+  /// Keeps memory alive that the buffer did not allocate, by one reference; nil if it did.
+  nonisolated(unsafe) private let lender: Unmanaged<AnyObject>?
+
   /// Whether the buffer replaces one whose memory glibc still owns.
   let isPlaceholder: Bool
 
@@ -64,6 +67,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     unsafe self.base = .allocate(byteCount: max(capacity, 1), alignment: alignment)
     self.capacity = capacity
     self.count = 0
+    unsafe lender = nil
     self.isPlaceholder = isPlaceholder
   }
 
@@ -95,22 +99,88 @@ public struct IOBuffer: ~Copyable, Sendable {
     unsafe self.base = base
     self.capacity = memory.count
     self.count = count
+    unsafe lender = nil
+    isPlaceholder = false
+  }
+
+  /// Uses memory that belongs to something else, without a copy.
+  ///
+  /// Traps if `count` is out of range, and for memory without a base address.
+  ///
+  /// - Parameters:
+  ///   - memory: Stays at its address, and is used by nothing else, until the lender is released.
+  ///   - count: The number of valid bytes, `0...memory.count`.
+  ///   - lender: Keeps the memory alive. It is released on any thread when the buffer's life ends,
+  ///     which for a cancelled operation is when the kernel is done with the memory.
+  @unsafe
+  public init(
+    lending memory: UnsafeMutableRawBufferPointer, count: Int, from lender: AnyObject
+  ) {
+    require(
+      count >= 0 && count <= memory.count,
+      "IOBuffer: count must be within 0 and the size of the memory")
+    guard let base = memory.baseAddress else {
+      trap("IOBuffer: the memory must have an address")
+    }
+    unsafe self.base = base
+    self.capacity = memory.count
+    self.count = count
+    unsafe self.lender = .passRetained(lender)
+    isPlaceholder = false
+  }
+
+  /// Takes the memory, and the reference to its lender, back from a request.
+  init(_ memory: consuming Memory, count: Int) {
+    unsafe base = memory.base
+    capacity = memory.capacity
+    self.count = count
+    unsafe lender = memory.lender
     isPlaceholder = false
   }
 
   deinit {
-    unsafe base.deallocate()
+    if let lender = unsafe lender {
+      unsafe lender.release()
+    } else {
+      unsafe base.deallocate()
+    }
+  }
+
+  /// The memory of a buffer whose operation runs, for the request that holds it. It has to be made
+  /// a buffer again, once.
+  @safe
+  struct Memory {
+    fileprivate(set) var base: UnsafeMutableRawPointer
+    fileprivate(set) var capacity: Int
+    fileprivate var lender: Unmanaged<AnyObject>?
+  }
+
+  /// Moves the memory to a request.
+  consuming func moveToRequest() -> Memory {
+    let memory = unsafe Memory(base: base, capacity: capacity, lender: lender)
+    discard self
+    return memory
   }
 
   /// Gives the memory to the caller, who passes it to ``init(adopting:count:)`` or deallocates it.
   ///
-  /// Use it to pass the memory to C code that keeps it, without a copy.
+  /// Use it to pass the memory to C code that keeps it. The bytes are copied only if the memory is
+  /// lent.
   ///
   /// - Returns: The whole memory, ``capacity`` bytes, valid or not.
   public consuming func relinquish() -> UnsafeMutableRawBufferPointer {
     let memory = unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
+    let copy = unsafe lender == nil ? memory : copyOfMemory()
+    if let lender = unsafe lender { unsafe lender.release() }
     discard self
-    return unsafe memory
+    return unsafe copy
+  }
+
+  /// Memory of its own with the same bytes.
+  private func copyOfMemory() -> UnsafeMutableRawBufferPointer {
+    var copy = IOBuffer(capacity: capacity)
+    withBytes { copy.append($0) }
+    return unsafe copy.relinquish()
   }
 
   /// Whether there are no valid bytes.

@@ -97,6 +97,16 @@ extension AIOFile {
     handler(result)
   }
 
+  /// As ``detachAll(_:)``, for a file without unfinished requests.
+  ///
+  /// - Returns: Nil if there are any; then nothing has changed.
+  package func detachAllNow() -> ClosingDescriptors? {
+    queue.checkThread()
+    guard isOpen, unfinishedCount == 0, queue.stage == .open else { return nil }
+    end = .reached(errorNumber: 0)
+    return surrenderDescriptors()
+  }
+
   // MARK: - Calls on other threads
 
   /// Lends the descriptor to a call on another thread. A close waits for ``giveBackDescriptor()``.

@@ -47,22 +47,14 @@ public final class CompletionQueue {
   /// Is told of each operation that comes back from glibc.
   public weak var observer: (any CompletionQueueObserver)?
 
-  /// When a loop that drains without being woken through ``descriptor`` has to drain.
-  package enum DrainTime {
-    /// In this turn of the loop: requests were made outside ``drain(limit:)``.
-    case thisTurn
-    /// In the next turn, after everything else of this one: ``drain(limit:)`` stopped at its limit.
-    case nextTurn
-  }
+  /// If set, is called instead of making ``descriptor`` readable, which saves a system call. The loop
+  /// promises to drain at the given time. The call can come in the middle of a change of state, so
+  /// it may only take a note, and must not use the queue or its files.
+  public var requestDrain: ((DrainTime) -> Void)?
 
-  /// If set, is called instead of making ``descriptor`` readable. The loop promises to drain at the
-  /// given time. The call can come in the middle of a change of state, so it may only take a note,
-  /// and must not use the queue or its files.
-  package var requestDrain: ((DrainTime) -> Void)?
-
-  /// Is called during ``drain(limit:)`` after each run of handlers, so that a loop can resume the
-  /// tasks that waited for them. The same drain submits the requests that those make.
-  package var handlersCalled: (() -> Void)?
+  /// If set, is called during ``drain(limit:)`` after each run of handlers, so that a loop can resume
+  /// the tasks that waited for them. The same drain submits the requests that those make.
+  public var handlersCalled: (() -> Void)?
 
   /// Identifies the queue within the process.
   let number = CompletionQueue.numbers.wrappingAdd(1, ordering: .relaxed).newValue
@@ -82,6 +74,7 @@ public final class CompletionQueue {
   var groups: GroupTable
   var mergeMemory = MergeMemory()
   var heldBack = HeldBackFiles()
+  var lookSteps = LookSteps()
 
   /// How far the queue's end has come.
   var stage: Stage {
@@ -236,7 +229,7 @@ public final class CompletionQueue {
   @discardableResult
   public func drain(limit: Int? = nil) -> Int {
     let limit = limit ?? configuration.completionsPerDrain
-    return drain(limit: limit, cachedReadLimit: limit)
+    return drain(limit: limit, cachedReadLimit: limit, sources: .polls)
   }
 
   /// As ``drain(limit:)``.
@@ -244,18 +237,15 @@ public final class CompletionQueue {
   /// - Parameters:
   ///   - cachedReadLimit: The most reads to try in the page cache. Handlers that each make another
   ///     cached read could go on forever, unlike those that wait for glibc.
-  ///   - sourcesAreReadable: Whether ``descriptor`` may be readable. A loop that polls the
-  ///     descriptor in each turn passes false if it drains for ``requestDrain`` alone, which saves
-  ///     a system call.
-  package func drain(
-    limit: Int, cachedReadLimit: Int, sourcesAreReadable: Bool = true
-  ) -> Int {
+  ///   - sources: How the queue learns what has arrived. A loop that watches ``descriptor`` in each
+  ///     turn skips that if it drains for ``requestDrain`` alone, which saves a system call.
+  package func drain(limit: Int, cachedReadLimit: Int, sources: SourceCheck) -> Int {
     checkThread()
     require(!hot.isDraining, "CompletionQueue: a completion handler must not call drain()")
     guard stage != .retired else { return 0 }
     hot.isDraining = true
     hot.now = system.now()
-    collect(checksSources: sourcesAreReadable)
+    collect(sources)
     var calledCount = 0
     var cachedReadBudget = max(0, cachedReadLimit)
     while true {
@@ -291,7 +281,7 @@ public final class CompletionQueue {
   private func armTimer() {
     if !hot.inFlight.isEmpty {
       backstop.scheduleIfNeeded(now: hot.now)
-      timer.arm(backstop.dueAt)
+      if !lookSteps.isOnItsWay { timer.arm(backstop.dueAt) }
     }
     if let earliest = hot.deadlines.earliest {
       timer.arm(earliest.pointee.deadline)

@@ -126,6 +126,60 @@ final class CompletionSignal {
     return (count, caio_signal_take_overflow(number))
   }
 
+  // MARK: - What a loop has read itself
+
+  /// In bytes, the size of the buffer for one read of a descriptor: 32 signals.
+  static let readByteCount = 32 * signalRecordByteCount
+
+  /// The size of `signalfd_siginfo`, and of what the handler writes.
+  private static let signalRecordByteCount = 128
+  private static let pipeRecordByteCount = MemoryLayout<UInt64>.size
+
+  /// Passes the values of signals that were read from ``signalDescriptor`` to `body`.
+  ///
+  /// - Returns: The number of signals.
+  func receiveSignals(_ bytes: RawSpan, _ body: (UInt64) -> Void) -> Int {
+    Self.records(of: bytes, Self.signalRecordByteCount) { record in
+      unsafe record.withUnsafeBytes { bytes in
+        // It is not empty.
+        unsafe bytes.baseAddress.map { unsafe caio_signalfd_value($0) } ?? 0
+      }
+    } _: {
+      body($0)
+    }
+  }
+
+  /// Passes the values that were read from ``pipeDescriptor`` to `body`.
+  ///
+  /// - Returns: As ``collect(_:_:)``.
+  func receiveFromPipe(
+    _ bytes: RawSpan, _ body: (UInt64) -> Void
+  ) -> (count: Int, overflowed: Bool) {
+    isKicked = false
+    let count = Self.records(of: bytes, Self.pipeRecordByteCount) { record in
+      unsafe record.unsafeLoadUnaligned(as: UInt64.self)
+    } _: {
+      body($0)
+    }
+    return (count, caio_signal_take_overflow(number))
+  }
+
+  private static func records(
+    of bytes: RawSpan, _ byteCount: Int, _ value: (RawSpan) -> UInt64, _ body: (UInt64) -> Void
+  ) -> Int {
+    require(
+      bytes.byteCount.isMultiple(of: byteCount),
+      "CompletionQueue: a source was read with too little room for its records")
+    var count = 0
+    for start in stride(from: 0, to: bytes.byteCount, by: byteCount) {
+      let value = value(bytes.extracting(start..<start + byteCount))
+      guard value != 0 else { continue }
+      count += 1
+      body(value)
+    }
+    return count
+  }
+
   private func readAll(
     from descriptor: Int32, _ body: (UInt64) -> Void,
     _ readSome: (Int32, UnsafeMutableBufferPointer<UInt64>) -> Int

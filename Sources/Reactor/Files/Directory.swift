@@ -13,18 +13,7 @@ public import SystemPackage
 @safe
 public final class Directory: @unchecked Sendable {
   /// An entry of a directory.
-  public struct Entry: Equatable, Sendable {
-    /// The name, without its directory.
-    public let name: FilePath.Component
-    /// The entry's own metadata. A symbolic link is not followed, since it may lead out of the
-    /// directory.
-    public let status: FileStatus
-
-    init(name: FilePath.Component, status: FileStatus) {
-      self.name = name
-      self.status = status
-    }
-  }
+  public typealias Entry = DirectoryEntry
 
   let core: LoopCore
 
@@ -43,7 +32,7 @@ public final class Directory: @unchecked Sendable {
 
   private init(_ descriptor: SharedDescriptor, path: FilePath, on core: LoopCore) {
     self.descriptor = descriptor
-    opensFromMemory = Reactor.opensFromMemory(descriptor.descriptor)
+    opensFromMemory = PosixAIO.opensFromMemory(descriptor.descriptor)
     self.path = path
     self.core = core
     file = AIOFile(descriptor, path: path, queue: core.queue)
@@ -99,7 +88,7 @@ public final class Directory: @unchecked Sendable {
     permissions: FilePermissions = File.defaultPermissions, regularOnly: Bool = false,
     _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    let flags = File.Opened.flags(mode, options, regularOnly: regularOnly)
+    let flags = OpenedFile.flags(mode, options, regularOnly: regularOnly)
     if mode == .readOnly, options == .nonBlocking || options == [] && regularOnly,
       let opened = openedFromMemory(name, flags, regularOnly: regularOnly)
     {
@@ -109,7 +98,7 @@ public final class Directory: @unchecked Sendable {
     offload(as: .open, name) { (directory) throws(FileError) in
       let opened = try FileSystemCalls.open(
         .beneath(directory, name), flags: flags, permissions: permissions)
-      return try File.Opened(opened, path: name, regularOnly: regularOnly)
+      return try OpenedFile(opened, path: name, regularOnly: regularOnly)
     } _: { [core] result in
       handler(result.map { File($0, on: core) })
     }
@@ -119,12 +108,12 @@ public final class Directory: @unchecked Sendable {
   /// report its error.
   private func openedFromMemory(
     _ name: FilePath, _ flags: Int32, regularOnly: Bool
-  ) -> File.Opened? {
+  ) -> OpenedFile? {
     guard core.refusal == nil, opensFromMemory, !core.refusesWork,
       let opened = openBeneathFromMemory(descriptor.descriptor, name, flags: flags)
     else { return nil }
     do throws(FileError) {
-      return try File.Opened(opened, path: name, isInMemory: true, regularOnly: regularOnly)
+      return try OpenedFile(opened, path: name, isInMemory: true, regularOnly: regularOnly)
     } catch {
       return nil
     }

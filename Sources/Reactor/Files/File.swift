@@ -53,39 +53,7 @@ public final class File: @unchecked Sendable {
   /// The loop that runs the file's operations.
   public var loop: EventLoop { core.loop }
 
-  /// A file that a helper thread has opened and passes to the loop. It is closed if it does not
-  /// arrive.
-  struct Opened: Sendable {
-    let descriptor: SharedDescriptor
-    let path: FilePath
-    let status: FileStatus
-    /// Whether it is a local file, opened read-only without a helper thread.
-    let isInMemory: Bool
-
-    /// Queries the descriptor's metadata; on failure closes the descriptor.
-    init(
-      _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false,
-      regularOnly: Bool = false
-    ) throws(FileError) {
-      self.descriptor = SharedDescriptor(descriptor)
-      self.path = path
-      self.isInMemory = isInMemory
-      status = try FileSystemCalls.status(of: descriptor, path: path)
-      guard regularOnly, status.kind != .regular else { return }
-      let errno = status.kind == .directory ? Errno.isDirectory : .invalidArgument
-      throw FileError(operation: .open, path: path, errno: errno)
-    }
-
-    /// The flags of `open(2)`. Those for a regular file keep it from waiting for the other side of
-    /// a pipe, and from making a terminal the process's own.
-    static func flags(
-      _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions, regularOnly: Bool
-    ) -> Int32 {
-      mode.rawValue | options.rawValue | (regularOnly ? O_NONBLOCK | O_NOCTTY : 0)
-    }
-  }
-
-  init(_ opened: Opened, on core: LoopCore) {
+  init(_ opened: OpenedFile, on core: LoopCore) {
     self.core = core
     path = opened.path
     openingStatus = opened.status
@@ -127,12 +95,12 @@ public final class File: @unchecked Sendable {
     permissions: FilePermissions = File.defaultPermissions, regularOnly: Bool = false,
     on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    let flags = Opened.flags(mode, options, regularOnly: regularOnly)
+    let flags = OpenedFile.flags(mode, options, regularOnly: regularOnly)
     let core = loop.core
     core.offloadCall(as: .open, path) { () throws(FileError) in
       let descriptor = try FileSystemCalls.open(
         .anywhere(path), flags: flags, permissions: permissions)
-      return try Opened(descriptor, path: path, regularOnly: regularOnly)
+      return try OpenedFile(descriptor, path: path, regularOnly: regularOnly)
     } _: { result in
       handler(result.map { File($0, on: core) })
     }
@@ -262,7 +230,10 @@ public final class File: @unchecked Sendable {
   public func close(_ handler: @escaping CompletionQueue.SyncHandler = { _ in }) {
     guard !core.hasEnded else { return handler(core.afterEnd { closeAfterEnd() }) }
     core.checkThread()
-    guard closing.begin(handler, on: core) else { return }
+    let isFirst = closing.begin(handler) { result in
+      core.complete { handler(result) }
+    }
+    guard isFirst else { return }
     let path = path
     queued.detachAll { [self] descriptors in
       let isQuick = isInMemory && descriptors.first.map { FileSystemCalls.hasName($0) } ?? false

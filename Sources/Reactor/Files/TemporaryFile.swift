@@ -1,6 +1,4 @@
-internal import Glibc
 public import PosixAIO
-internal import Synchronization
 public import SystemPackage
 
 /// A file without a name, or with a temporary one, until it is published.
@@ -28,10 +26,10 @@ public final class TemporaryFile: @unchecked Sendable {
   private let temporaryName: FilePath
   private var state: State
 
-  fileprivate init(_ made: Made, in directory: Directory) {
+  fileprivate init(_ made: UnpublishedFile, in directory: Directory) {
     file = File(made.opened, on: directory.core)
     self.directory = directory.sharedDescriptor
-    temporaryName = made.path
+    temporaryName = made.temporaryPath
     state = made.name.map { .named($0) } ?? .nameless
   }
 
@@ -126,56 +124,6 @@ public final class TemporaryFile: @unchecked Sendable {
     defer { state = .over }
     return state
   }
-
-  /// A temporary file that a helper thread has created and passes to the loop.
-  fileprivate struct Made: Sendable {
-    let opened: File.Opened
-    let path: FilePath
-    /// Nil for an unnamed file.
-    let name: TemporaryName?
-  }
-}
-
-/// A temporary name in a directory. It is removed at the latest with the last reference.
-private final class TemporaryName: Sendable {
-  private let directory: SharedDescriptor
-  private let path: FilePath
-  private let isOver = Atomic<Bool>(false)
-
-  /// Takes ownership of an existing name.
-  init(_ path: FilePath, in directory: SharedDescriptor) {
-    self.path = path
-    self.directory = directory
-  }
-
-  /// Gives an unnamed file a name. Wraps `linkat(2)`.
-  convenience init(
-    linking descriptor: FileDescriptor, as path: FilePath, in directory: SharedDescriptor
-  ) throws(FileError) {
-    try FileSystemCalls.link(descriptor, to: path, in: directory.descriptor)
-    self.init(path, in: directory)
-  }
-
-  deinit {
-    // An error cannot be reported.
-    try? remove()
-  }
-
-  /// Wraps `unlinkat(2)`. Does nothing if called again.
-  func remove() throws(FileError) {
-    guard !isOver.exchange(true, ordering: .relaxed) else { return }
-    try FileSystemCalls.remove(.beneath(directory.descriptor, path))
-  }
-
-  /// - Returns: Whether an existing name was replaced. After a failure the temporary name still
-  ///   exists.
-  func rename(to newPath: FilePath, _ replacing: Bool) throws(FileError) -> Bool {
-    let replaced = try FileSystemCalls.rename(
-      .beneath(directory.descriptor, path), to: .beneath(directory.descriptor, newPath),
-      replacing: replacing)
-    isOver.store(true, ordering: .relaxed)
-    return replaced
-  }
 }
 
 extension Directory {
@@ -197,53 +145,13 @@ extension Directory {
     permissions: FilePermissions, isNamed: Bool,
     _ handler: @escaping (Result<TemporaryFile, FileError>) -> Void
   ) {
-    // Hidden, and different for every file.
-    let number = String(UInt64.random(in: .min ... .max), radix: 16)
-    let name = FilePath(".tmp-" + number)
+    let name = UnpublishedFile.randomPath()
     let path = path.appending(name.components)
     let shared = sharedDescriptor
-    offload(as: .open, path) { (directory) throws(FileError) in
-      let nameless =
-        isNamed ? nil : try FileSystemCalls.openNameless(directory, path, permissions: permissions)
-      let descriptor: FileDescriptor
-      if let nameless {
-        descriptor = nameless
-      } else {
-        descriptor = try FileSystemCalls.open(
-          .beneath(directory, name), flags: O_RDWR | O_CREAT | O_EXCL, permissions: permissions)
-      }
-      let owned = nameless == nil ? TemporaryName(name, in: shared) : nil
-      return TemporaryFile.Made(
-        opened: try File.Opened(descriptor, path: path), path: name, name: owned)
+    offload(as: .open, path) { (_) throws(FileError) in
+      try UnpublishedFile(in: shared, name, path: path, permissions: permissions, isNamed: isNamed)
     } _: { [self] result in
       handler(result.map { TemporaryFile($0, in: self) })
     }
-  }
-}
-
-extension FileSystemCalls {
-  /// - Parameter path: For messages.
-  /// - Returns: Nil if the system does not support unnamed files, or could not give them a name.
-  fileprivate static func openNameless(
-    _ directory: FileDescriptor, _ path: FilePath, permissions: FilePermissions
-  ) throws(FileError) -> FileDescriptor? {
-    let flags = O_RDWR | LinuxFileCalls.temporaryFileFlag
-    let descriptor: FileDescriptor
-    do throws(FileError) {
-      descriptor = try open(.beneath(directory, "."), flags: flags, permissions: permissions)
-    } catch {
-      // EISDIR comes from kernels that do not know the flag.
-      guard [.notSupported, .isDirectory].contains(error.errno) else {
-        throw FileError(operation: .open, path: path, errno: error.errno)
-      }
-      return nil
-    }
-    // Linking the file to a name requires /proc.
-    let isInProc = unsafe descriptorPath(descriptor).withPlatformString {
-      unsafe access($0, F_OK) == 0
-    }
-    guard !isInProc else { return descriptor }
-    try close(descriptor, path: path)
-    return nil
   }
 }

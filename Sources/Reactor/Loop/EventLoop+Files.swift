@@ -37,7 +37,8 @@ final class LoopFiles {
   func connect(to core: LoopCore) {
     let drain = core.turnEvent(budget: { $0.files.completionsPerTurn(of: $0) }) { core, budget in
       let files = core.files
-      return files.drain(on: core, limit: budget, sourcesAreReadable: files.isReadable)
+      return files.drain(
+        on: core, limit: budget, sources: files.isReadable ? .polls : .skips)
     }
     // Requests made outside a drain need no system call: libevent's event_active runs the drain
     // later in the same turn.
@@ -58,15 +59,16 @@ final class LoopFiles {
   /// Drains the queue, runs the tasks that waited for results, and calls the waiters for which
   /// there is room.
   ///
-  /// - Parameter sourcesAreReadable: Whether the queue's descriptor may be readable.
+  /// - Parameter sources: Whether the queue's descriptor may be readable.
   /// - Returns: The number of calls made, and 1 more if there is more to do.
-  func drain(on core: LoopCore, limit: Int, sourcesAreReadable: Bool) -> Int {
+  func drain(
+    on core: LoopCore, limit: Int, sources: CompletionQueue.SourceCheck
+  ) -> Int {
     isCutShort = false
     isReadable = false
     var count = core.executor.servingJobs {
       queue.drain(
-        limit: limit, cachedReadLimit: cachedReadsPerTurn(of: core),
-        sourcesAreReadable: sourcesAreReadable)
+        limit: limit, cachedReadLimit: cachedReadsPerTurn(of: core), sources: sources)
     } isOver: {
       !isCutShort
     }

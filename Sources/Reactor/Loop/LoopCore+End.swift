@@ -139,8 +139,7 @@ extension LoopCore {
   private func makeRound() -> Int {
     nextTurn.run() + remoteCalls.run(on: self, limit: .max)
       + executor.run(limit: Self.jobsPerRound)
-      + files.drain(
-        on: self, limit: configuration.queue.completionsPerDrain, sourcesAreReadable: true)
+      + files.drain(on: self, limit: configuration.queue.completionsPerDrain, sources: .polls)
   }
 
   private func waitForNews(atMost timeout: Duration?) {

@@ -32,7 +32,10 @@ extension FileWriter {
   ) {
     guard !core.hasEnded else { return closeAfterEnd(handler) }
     core.checkThread()
-    guard end.begin(handler, on: core) else { return }
+    let isFirst = end.begin(handler) { result in
+      core.complete { handler(result) }
+    }
+    guard isFirst else { return }
     state = firstError.map { .closed($0) } ?? .closing
     flush(durably: durably) { [self] flushed in
       if case .closing = state { state = .closed(nil) }

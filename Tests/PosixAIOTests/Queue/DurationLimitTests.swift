@@ -66,8 +66,8 @@ final class DurationLimitTests: XCTestCase {
     }
     for limit in [-1, Int.min, 0] {
       XCTAssertEqual(queue.drain(limit: limit), 0)
-      XCTAssertEqual(queue.drain(limit: limit, cachedReadLimit: limit), 0)
-      XCTAssertEqual(queue.drain(limit: 0, cachedReadLimit: limit), 0)
+      XCTAssertEqual(queue.drain(limit: limit, cachedReadLimit: limit, sources: .polls), 0)
+      XCTAssertEqual(queue.drain(limit: 0, cachedReadLimit: limit, sources: .polls), 0)
     }
     try queue.runUntilIdle()
     ledger.assertEachOnce()

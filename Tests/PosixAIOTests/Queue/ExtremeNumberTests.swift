@@ -78,7 +78,7 @@ final class ExtremeNumberTests: ScriptedQueueTestCase {
     try folder.write([1, 2, 3], to: "file")
     for _ in 0..<10 { try file.read(into: IOBuffer(capacity: 3), at: 0, ledger.transfer()) }
     for limit in [-1, .min, 0] { XCTAssertEqual(queue.drain(limit: limit), 0) }
-    XCTAssertEqual(queue.drain(limit: 2, cachedReadLimit: -1), 0)
+    XCTAssertEqual(queue.drain(limit: 2, cachedReadLimit: -1, sources: .polls), 0)
     XCTAssertEqual(ledger.called, [])
     XCTAssertTrue(queue.isReadable, "it is asked for soon")
     try settle()

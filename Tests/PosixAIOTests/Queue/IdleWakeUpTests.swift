@@ -84,15 +84,15 @@ final class IdleWakeUpTests: XCTestCase {
     queue.requestDrain = { _ in requested += 1 }
     try file.read(into: IOBuffer(capacity: 1), at: 0, ledger.read(expecting: [1]))
     XCTAssertGreaterThan(requested, 0)
-    XCTAssertEqual(queue.drain(limit: 9, cachedReadLimit: 9, sourcesAreReadable: false), 1)
+    XCTAssertEqual(queue.drain(limit: 9, cachedReadLimit: 9, sources: .skips), 1)
 
     let pipe = try TestPipe()
     let waiting = AIOFile(pipe.readEnd, queue: queue)
     try waiting.read(
       into: IOBuffer(capacity: 1), at: 0, timeout: .seconds(3600), ledger.transfer())
-    XCTAssertEqual(queue.drain(limit: 9, cachedReadLimit: 9, sourcesAreReadable: false), 0)
+    XCTAssertEqual(queue.drain(limit: 9, cachedReadLimit: 9, sources: .skips), 0)
     system.ahead = 3_601_000_000_000
-    XCTAssertEqual(queue.drain(limit: 9, cachedReadLimit: 9, sourcesAreReadable: false), 1)
+    XCTAssertEqual(queue.drain(limit: 9, cachedReadLimit: 9, sources: .skips), 1)
     XCTAssertEqual(ledger[2], .failed(.timedOut))
     XCTAssertEqual(system.lookCount, before)
     queue.requestDrain = nil
@@ -158,7 +158,7 @@ final class IdleWakeUpTests: XCTestCase {
         try file.write(one(), at: 0, timeout: .milliseconds(10)) { _, _ in }
         while queue.unfinishedCount > 0 {
           wait(for: queue)
-          _ = queue.drain(limit: 1, cachedReadLimit: 1, sourcesAreReadable: false)
+          _ = queue.drain(limit: 1, cachedReadLimit: 1, sources: .skips)
           queue.drain()
         }
       },

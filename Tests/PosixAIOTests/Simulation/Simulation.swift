@@ -165,7 +165,7 @@ final class Simulation {
     let looks = isReadable && (!isDrainRequested || random.oneIn(2))
     isDrainRequested = false
     let limit = queue.configuration.completionsPerDrain
-    let count = queue.drain(limit: limit, cachedReadLimit: limit, sourcesAreReadable: looks)
+    let count = queue.drain(limit: limit, cachedReadLimit: limit, sources: looks ? .polls : .skips)
     journal.note("drained\(looks ? "" : " without a look"): \(count)")
     if looks { journal.check(9, !libc.isTimerDue, "the timer stays readable, and a loop spins") }
     guard count < limit else { return }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import PosixAIO
 import SystemPackage
 import TestSupport
 import XCTest

@@ -1,4 +1,5 @@
 import Glibc
+import PosixAIO
 import ReactorHTTP
 import SystemPackage
 import XCTest

@@ -1,4 +1,5 @@
 import Foundation
+import PosixAIO
 import Reactor
 import ReactorHTTP
 import SystemPackage

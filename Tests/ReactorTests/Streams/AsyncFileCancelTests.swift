@@ -70,7 +70,7 @@ final class AsyncFileCancelTests: AsyncFileTestCase {
     let loop = try EventLoop()
     let ends = try FileDescriptor.pipe()
     let file = File(
-      try File.Opened(ends.writeEnd, path: "pipe"), on: loop.core)
+      try OpenedFile(ends.writeEnd, path: "pipe"), on: loop.core)
     var configuration = FileWriter.Configuration()
     configuration.bufferByteCount = 200_000
     let writer = FileWriter(file, configuration: configuration)

@@ -18,7 +18,7 @@ extension CompletionQueue {
   ///
   /// A close or detach is still accepted. If glibc or a call on another thread still uses the file,
   /// it completes with `ECANCELED`, and the descriptors are closed when that use ends.
-  package func beginEnd() {
+  public func beginEnd() {
     guard stage == .open else { return }
     stage = .ending
     abandonAll()
@@ -33,7 +33,7 @@ extension CompletionQueue {
   /// their descriptors. A queue that is made or retires later frees those that have ended by then.
   ///
   /// - Parameter limit: The longest time to wait, 0 or more.
-  package func retire(waitingAtMost limit: Duration) {
+  public func retire(waitingAtMost limit: Duration) {
     guard stage != .retired else { return }
     require(
       stage == .ending && !hot.isDraining,
@@ -94,7 +94,7 @@ extension CompletionQueue {
       descriptors[ObjectIdentifier(file)] = shared
       removeFromInFlight(request, of: file)
       orphan(request)
-      if let memory = unsafe request.pointee.memory { hot.heldByteCount -= memory.count }
+      if let memory = request.pointee.memory { hot.heldByteCount -= memory.capacity }
       operations.append(Orphan.Operation(request, shared))
       _ = request.pointee.file.take()
       file.requestEnded()

@@ -42,8 +42,13 @@ final class QueueTimer {
 
   /// Reads the timer after it was reported to have expired, which disarms it.
   func clear() {
-    armedFor = .max
+    wasRead()
     system.clearTimer(descriptor)
+  }
+
+  /// The loop has read the timer, which disarms it.
+  func wasRead() {
+    armedFor = .max
   }
 }
 

@@ -69,14 +69,13 @@ struct Request {
   var handler: Handler?
 
   /// The buffer's memory, which the request owns until its handler gets the buffer back.
-  var memory: UnsafeMutableRawBufferPointer?
+  var memory: IOBuffer.Memory?
   /// A copy of the bytes of all merged writes, in a leader only.
   var mergedMemory: UnsafeMutableRawPointer?
 
   var offset: Int64 = 0
-  /// The buffer's number of valid bytes.
-  var validCount = 0
-  /// The bytes asked for and the bytes moved so far, of this request alone.
+  /// The bytes asked for and the bytes moved so far, of this request alone. All valid bytes of a
+  /// write's buffer are asked for.
   var byteCount = 0
   var doneCount = 0
   /// The epoch of a write or sync in its file's ``SyncBarrier``.

@@ -64,7 +64,7 @@ extension CompletionQueue {
   ) {
     let doneCount = request.pointee.doneCount
     let isRead = request.pointee.kind == .read
-    let validCount = isRead ? doneCount : request.pointee.validCount
+    let validCount = isRead ? doneCount : request.pointee.byteCount
     let result: Result<Int, FileError>
     if request.pointee.errorNumber == 0 {
       result = .success(doneCount)
@@ -72,11 +72,11 @@ extension CompletionQueue {
     } else {
       result = .failure(error(of: request, file))
     }
-    let memory = unsafe request.pointee.memory.take()
+    let memory = request.pointee.memory.take()
     free(request)
-    if let memory = unsafe memory {
-      hot.heldByteCount -= memory.count
-      handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
+    if let memory {
+      hot.heldByteCount -= memory.capacity
+      handler(result, IOBuffer(memory, count: validCount))
     } else {
       // Completed early: glibc still owns the memory.
       handler(result, .placeholder())
@@ -86,9 +86,9 @@ extension CompletionQueue {
   /// Frees an abandoned request, or one whose queue retires, without calling a handler.
   func discard(_ request: RequestRef) {
     let file = request.pointee.file.take()
-    if let memory = unsafe request.pointee.memory.take() {
-      hot.heldByteCount -= memory.count
-      _ = unsafe IOBuffer(adopting: memory, count: 0)
+    if let memory = request.pointee.memory.take() {
+      hot.heldByteCount -= memory.capacity
+      _ = IOBuffer(memory, count: 0)
     }
     free(request)
     file?.requestEnded()

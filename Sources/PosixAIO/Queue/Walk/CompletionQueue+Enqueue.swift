@@ -36,11 +36,10 @@ extension CompletionQueue {
   ) -> RequestID {
     let request = makeRequest(kind, file, timeout)
     request.pointee.handler = .transfer(handler)
-    request.pointee.validCount = buffer.count
     request.pointee.offset = offset
     request.pointee.byteCount = byteCount
     hot.heldByteCount += buffer.capacity
-    unsafe request.pointee.memory = buffer.relinquish()
+    request.pointee.memory = buffer.moveToRequest()
     if kind == .write { request.pointee.epoch = file.barrier.writeEnqueued() }
     addToWaiting(request, of: file)
     makeReady(file)

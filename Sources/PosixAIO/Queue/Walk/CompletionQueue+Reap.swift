@@ -8,11 +8,12 @@ extension CompletionQueue {
   /// Reaps the announced groups, expires deadlines, and reaps everything in flight when the
   /// backstop is due or an announcement was dropped.
   ///
-  /// - Parameter checksSources: Whether to ask the kernel which descriptors are readable. Deadlines
-  ///   and the backstop go by the clock either way.
-  func collect(checksSources: Bool) {
-    let overflowed = checksSources && readSources()
-    let isDue = backstop.takeDue(now: hot.now)
+  /// Deadlines and the backstop go by the clock. Where the loop reads the sources, the backstop also
+  /// waits for ``LookSteps``.
+  func collect(_ sources: SourceCheck) {
+    let overflowed = sources == .polls && readSources()
+    let mayLook = sources != .readByLoop || lookSteps.takeDue()
+    let isDue = mayLook && backstop.takeDue(now: hot.now)
     if (isDue || overflowed) && !hot.inFlight.isEmpty {
       let rescuedCount = reapEverything()
       hot.counters.rescuedCount += UInt64(rescuedCount)
@@ -31,14 +32,14 @@ extension CompletionQueue {
       // The timer may have expired after `now` was taken; update it, so that what is due is found.
       hot.now = system.now()
     }
-    let arrived = signal.collect(sources) { value in
-      reapGroup(GroupID(rawValue: value))
-    }
+    let arrived = signal.collect(sources, reapAnnounced)
     hot.counters.signalCount += UInt64(arrived.count)
     return arrived.overflowed
   }
 
-  private func reapGroup(_ groupID: GroupID) {
+  /// - Parameter value: As it came with a signal.
+  func reapAnnounced(_ value: UInt64) {
+    let groupID = GroupID(rawValue: value)
     let file = groups.first(of: groupID)?.pointee.file
     // Reads of a pipe complete in the order of their data, even if a signal through the pipe and
     // one through the signalfd overtake each other.

@@ -1,18 +1,16 @@
-internal import CLibevent
 internal import Glibc
-internal import PosixAIO
-internal import SystemPackage
+package import SystemPackage
 
 /// Reads a directory's entries a number at a time, in no particular order. Wraps `readdir(3)`.
 ///
 /// Sendable: its owner ensures that only one thread at a time uses it.
 @safe
-final class DirectoryStream: @unchecked Sendable {
+package final class DirectoryStream: @unchecked Sendable {
   private let path: FilePath?
   private let descriptor: Int32
   private let stream: OpaquePointer
 
-  init(_ directory: FileDescriptor, path: FilePath?) throws(FileError) {
+  package init(_ directory: FileDescriptor, path: FilePath?) throws(FileError) {
     self.path = path
     (descriptor, unsafe stream) = try unsafe FileSystemCalls.call(.list, path) {
       () throws(Errno) in
@@ -33,9 +31,9 @@ final class DirectoryStream: @unchecked Sendable {
   }
 
   /// Returns the next entries, without `.` and `..`: at most `count`, and fewer only at the end.
-  func next(_ count: Int) throws(FileError) -> [Directory.Entry] {
+  package func next(_ count: Int) throws(FileError) -> [DirectoryEntry] {
     try FileSystemCalls.call(.list, path) { () throws(Errno) in
-      var entries: [Directory.Entry] = []
+      var entries: [DirectoryEntry] = []
       while entries.count < count, let name = try nextName() {
         var status = stat()
         guard name.kind == .regular,
@@ -44,7 +42,7 @@ final class DirectoryStream: @unchecked Sendable {
             unsafe fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
           }) == 0
         else { continue }
-        entries.append(Directory.Entry(name: name, status: FileStatus(status)))
+        entries.append(DirectoryEntry(name: name, status: FileStatus(status)))
       }
       return entries
     }

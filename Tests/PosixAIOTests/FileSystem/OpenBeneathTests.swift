@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-@testable import Reactor
+@testable import PosixAIO
 
 /// Opening below a directory, by openat2(2) and by the walk that stands in for it on old kernels.
 final class OpenBeneathTests: XCTestCase {

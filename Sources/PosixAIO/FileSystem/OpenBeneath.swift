@@ -1,6 +1,5 @@
-internal import CReactor
+internal import CPosixAIO
 internal import Glibc
-internal import PosixAIO
 package import SystemPackage
 
 /// Opens a file below a directory, and never one outside of it, whatever `..` and symbolic links
@@ -21,7 +20,7 @@ package func openBeneath(
   do throws(Errno) {
     return try retryingAfterRenames { () throws(Errno) in
       let descriptor = unsafe path.withPlatformString { path in
-        unsafe creactor_open_beneath(
+        unsafe caio_open_beneath(
           directory.rawValue, path, flags | O_CLOEXEC, permissions.rawValue)
       }
       return FileDescriptor(rawValue: try checked(descriptor))
@@ -52,29 +51,8 @@ func retryingAfterRenames(
   return try open()
 }
 
-/// Opens a file below a directory if that does not block, because the kernel has the whole path in
-/// memory and the file system is local.
-///
-/// Wraps `openat2(2)` with `RESOLVE_CACHED`. Opening a pipe without `O_NONBLOCK` still blocks.
-///
-/// - Parameter flags: Without `O_CREAT` and `O_TRUNC`, for which the result is always nil.
-/// - Returns: Nil if the call may block or fails; use ``openBeneath(_:_:flags:permissions:)`` then.
-package func openBeneathFromMemory(
-  _ directory: FileDescriptor, _ path: FilePath, flags: Int32
-) -> FileDescriptor? {
-  let descriptor = unsafe path.withPlatformString { path in
-    unsafe creactor_open_cached(directory.rawValue, path, flags | O_CLOEXEC)
-  }
-  return descriptor < 0 ? nil : FileDescriptor(rawValue: descriptor)
-}
-
-/// Whether names below a directory may be opened with ``openBeneathFromMemory(_:_:flags:)``.
-package func opensFromMemory(_ directory: FileDescriptor) -> Bool {
-  creactor_opens_in_memory(directory.rawValue)
-}
-
 /// The fallback of ``openBeneath(_:_:flags:permissions:)`` without openat2.
-func walkBeneath(
+package func walkBeneath(
   _ directory: FileDescriptor, _ path: FilePath, flags: Int32, permissions: FilePermissions
 ) throws(Errno) -> FileDescriptor {
   guard !path.isAbsolute else { throw .improperLink }
@@ -85,7 +63,7 @@ func walkBeneath(
   var parent = directory
   defer { if parent != directory { Glibc.close(parent.rawValue) } }
   for component in components {
-    let flags = creactor_o_path() | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+    let flags = caio_o_path() | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
     let next = try openAt(parent, component, flags: flags, permissions: [])
     if parent != directory { Glibc.close(parent.rawValue) }
     parent = next

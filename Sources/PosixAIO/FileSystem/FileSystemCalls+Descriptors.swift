@@ -1,11 +1,9 @@
-internal import CLibevent
 internal import Glibc
-internal import PosixAIO
-internal import SystemPackage
+package import SystemPackage
 
 /// Calls on open files.
 extension FileSystemCalls {
-  static func status(
+  package static func status(
     of descriptor: FileDescriptor, path: FilePath?
   ) throws(FileError) -> FileStatus {
     try call(.status, path) { () throws(Errno) in try status(descriptor) }
@@ -13,18 +11,18 @@ extension FileSystemCalls {
 
   /// Whether a file still has a name. The last close of an unnamed file frees its space, which
   /// takes time.
-  static func hasName(_ descriptor: FileDescriptor) -> Bool {
+  package static func hasName(_ descriptor: FileDescriptor) -> Bool {
     guard let status = try? status(descriptor) else { return false }
     return status.linkCount > 0
   }
 
-  static func status(_ descriptor: FileDescriptor) throws(Errno) -> FileStatus {
+  package static func status(_ descriptor: FileDescriptor) throws(Errno) -> FileStatus {
     var status = stat()
     try checked(unsafe fstat(descriptor.rawValue, &status))
     return FileStatus(status)
   }
 
-  static func truncate(
+  package static func truncate(
     _ descriptor: FileDescriptor, path: FilePath?, to byteCount: Int64
   ) throws(FileError) {
     try call(.truncate, path, at: byteCount) { () throws(Errno) in
@@ -32,7 +30,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func allocate(
+  package static func allocate(
     _ descriptor: FileDescriptor, path: FilePath?, _ kind: LinuxFileCalls.Allocation,
     _ range: Range<Int64>
   ) throws(FileError) {
@@ -42,7 +40,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func advise(
+  package static func advise(
     _ descriptor: FileDescriptor, path: FilePath?, _ advice: Int32, offset: Int64,
     byteCount: Int64
   ) throws(FileError) {
@@ -54,7 +52,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func startWriteBack(
+  package static func startWriteBack(
     _ descriptor: FileDescriptor, path: FilePath?, offset: Int64, byteCount: Int64
   ) throws(FileError) {
     try call(.startWriteBack, path, at: offset) { () throws(Errno) in
@@ -63,7 +61,7 @@ extension FileSystemCalls {
   }
 
   /// - Parameter type: `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
-  static func lock(
+  package static func lock(
     _ descriptor: FileDescriptor, path: FilePath?, type: Int32, waits: Bool, offset: Int64,
     byteCount: Int64
   ) throws(FileError) {
@@ -73,7 +71,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func setPermissions(
+  package static func setPermissions(
     _ descriptor: FileDescriptor, path: FilePath?, _ permissions: FilePermissions
   ) throws(FileError) {
     try call(.setPermissions, path) { () throws(Errno) in
@@ -81,7 +79,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func setTimes(
+  package static func setTimes(
     _ descriptor: FileDescriptor, path: FilePath?, accessed: FileStatus.Time?,
     modified: FileStatus.Time?
   ) throws(FileError) {

@@ -1,15 +1,14 @@
 internal import Glibc
-internal import PosixAIO
-internal import SystemPackage
+package import SystemPackage
 
 /// A path, and the directory that it is relative to.
-enum PathAnchor: Sendable {
+package enum PathAnchor: Sendable {
   /// Absolute, or relative to the process's working directory.
   case anywhere(FilePath)
   /// Relative to a directory, and confined to it.
   case beneath(FileDescriptor, FilePath)
 
-  var path: FilePath {
+  package var path: FilePath {
     switch self {
     case .anywhere(let path), .beneath(_, let path): path
     }
@@ -20,7 +19,7 @@ enum PathAnchor: Sendable {
   ///
   /// - Throws: `EXDEV` if the path leads outside, `EINVAL` for the directory itself, and the errors
   ///   of `openat2(2)` and of `body`.
-  func withParent<Value>(
+  package func withParent<Value>(
     _ body: (FileDescriptor, FilePath) throws(Errno) -> Value
   ) throws(Errno) -> Value {
     switch self {

@@ -1,7 +1,5 @@
-internal import PosixAIO
-
 /// Closes an object once. Further closes receive the result of the first.
-struct CloseOnce {
+package struct CloseOnce {
   private enum State {
     case open
     case closing(others: [CompletionQueue.SyncHandler])
@@ -12,31 +10,35 @@ struct CloseOnce {
 
   private var state = State.open
 
+  package init() {}
+
+  /// - Parameter whenOver: Gets the result if the object has been closed before.
   /// - Returns: Whether this is the first close. The caller must then call `handler`.
-  mutating func begin(
-    _ handler: @escaping CompletionQueue.SyncHandler, on core: LoopCore
+  package mutating func begin(
+    _ handler: @escaping CompletionQueue.SyncHandler,
+    whenOver: (Result<Void, FileError>) -> Void
   ) -> Bool {
     switch state {
     case .open:
       state = .closing(others: [])
       return true
     case .closing(let others): state = .closing(others: others + [handler])
-    case .closed: core.complete { handler(.success(())) }
-    case .failed(let error): core.complete { handler(.failure(error)) }
+    case .closed: whenOver(.success(()))
+    case .failed(let error): whenOver(.failure(error))
     }
     return false
   }
 
   /// - Returns: The handlers of further closes, to be called after the first.
-  mutating func end(_ result: Result<Void, FileError>) -> [CompletionQueue.SyncHandler] {
+  package mutating func end(_ result: Result<Void, FileError>) -> [CompletionQueue.SyncHandler] {
     guard case .closing(let others) = state else { return [] }
     settle(result)
     return others
   }
 
   /// Closes the object after the loop's end, when no turn is left to wait for. Call it from one
-  /// thread at a time, by ``LoopCore/afterEnd(_:)``.
-  mutating func outcomeAfterEnd(
+  /// thread at a time, such as under a lock.
+  package mutating func outcomeAfterEnd(
     _ close: () -> Result<Void, FileError>
   ) -> Result<Void, FileError> {
     switch state {

@@ -1,6 +1,4 @@
-internal import PosixAIO
-internal import CLibevent
-internal import Glibc
+package import Glibc
 public import SystemPackage
 
 /// A file's metadata. Wraps `struct stat`.
@@ -63,7 +61,7 @@ public struct FileStatus: Equatable, Sendable {
   /// The device number of the file system.
   public let device: UInt64
 
-  init(_ status: stat) {
+  package init(_ status: stat) {
     kind =
       switch status.st_mode & S_IFMT {
       case S_IFREG: .regular
@@ -93,7 +91,7 @@ extension FileStatus.Time {
 }
 
 extension timespec {
-  init(_ time: FileStatus.Time) {
+  package init(_ time: FileStatus.Time) {
     self.init(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
   }
 }

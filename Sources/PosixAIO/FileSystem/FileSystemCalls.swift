@@ -1,12 +1,10 @@
-internal import CLibevent
 internal import Glibc
-internal import PosixAIO
-internal import SystemPackage
+package import SystemPackage
 
 /// Blocking calls on names and descriptors, which run on helper threads. Converts C's errno to
 /// `FileError`.
-enum FileSystemCalls {
-  static func open(
+package enum FileSystemCalls {
+  package static func open(
     _ anchor: PathAnchor, flags: Int32, permissions: FilePermissions
   ) throws(FileError) -> FileDescriptor {
     try call(.open, anchor.path) { () throws(Errno) in
@@ -22,7 +20,7 @@ enum FileSystemCalls {
     }
   }
 
-  static func close(_ descriptor: FileDescriptor, path: FilePath?) throws(FileError) {
+  package static func close(_ descriptor: FileDescriptor, path: FilePath?) throws(FileError) {
     // Linux releases the number even if the call fails, so it is never retried.
     try call(.close, path) { () throws(Errno) in
       _ = try checked(Glibc.close(descriptor.rawValue))
@@ -30,7 +28,7 @@ enum FileSystemCalls {
   }
 
   /// Closes a file's descriptors and throws the first error.
-  static func close(
+  package static func close(
     _ descriptors: ClosingDescriptors, path: FilePath?
   ) throws(FileError) {
     do throws(Errno) {
@@ -41,7 +39,7 @@ enum FileSystemCalls {
   }
 
   /// Repeats a call while signals interrupt it, and describes the failure.
-  static func call<Value>(
+  package static func call<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     at offset: Int64? = nil, _ body: () throws(Errno) -> Value
   ) throws(FileError) -> Value {

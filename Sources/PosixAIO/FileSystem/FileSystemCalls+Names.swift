@@ -1,12 +1,10 @@
-internal import CLibevent
 internal import Glibc
-internal import PosixAIO
-internal import SystemPackage
+package import SystemPackage
 
 /// Calls on names.
 extension FileSystemCalls {
   /// The metadata of a path's target, or of a symbolic link itself.
-  static func status(
+  package static func status(
     of anchor: PathAnchor, followingLinks: Bool
   ) throws(FileError) -> FileStatus {
     try call(.status, anchor.path) { () throws(Errno) in
@@ -27,7 +25,7 @@ extension FileSystemCalls {
   }
 
   /// - Returns: Whether an existing name was replaced.
-  static func rename(
+  package static func rename(
     _ anchor: PathAnchor, to newAnchor: PathAnchor, replacing: Bool
   ) throws(FileError) -> Bool {
     try call(.rename, anchor.path, to: newAnchor.path) { () throws(Errno) in
@@ -75,7 +73,7 @@ extension FileSystemCalls {
   }
 
   /// - Parameter isDirectory: Whether to remove an empty directory.
-  static func remove(_ anchor: PathAnchor, isDirectory: Bool = false) throws(FileError) {
+  package static func remove(_ anchor: PathAnchor, isDirectory: Bool = false) throws(FileError) {
     try call(.remove, anchor.path) { () throws(Errno) in
       try anchor.withParent { (directory, path) throws(Errno) in
         _ = try checked(
@@ -86,7 +84,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func createDirectory(
+  package static func createDirectory(
     _ anchor: PathAnchor, permissions: FilePermissions
   ) throws(FileError) {
     try call(.createDirectory, anchor.path) { () throws(Errno) in
@@ -100,7 +98,7 @@ extension FileSystemCalls {
   }
 
   /// Creates a hard link, of a symbolic link to the link itself.
-  static func link(_ anchor: PathAnchor, to newAnchor: PathAnchor) throws(FileError) {
+  package static func link(_ anchor: PathAnchor, to newAnchor: PathAnchor) throws(FileError) {
     try call(.link, anchor.path, to: newAnchor.path) { () throws(Errno) in
       try anchor.withParent { (directory, path) throws(Errno) in
         try newAnchor.withParent { (newDirectory, newPath) throws(Errno) in
@@ -111,7 +109,7 @@ extension FileSystemCalls {
   }
 
   /// Gives an unnamed file a name.
-  static func link(
+  package static func link(
     _ descriptor: FileDescriptor, to name: FilePath, in directory: FileDescriptor
   ) throws(FileError) {
     try call(.link, name) { () throws(Errno) in
@@ -122,7 +120,7 @@ extension FileSystemCalls {
   }
 
   /// The path of an open descriptor in its own process.
-  static func descriptorPath(_ descriptor: FileDescriptor) -> FilePath {
+  package static func descriptorPath(_ descriptor: FileDescriptor) -> FilePath {
     FilePath("/proc/self/fd/\(descriptor.rawValue)")
   }
 
@@ -138,7 +136,9 @@ extension FileSystemCalls {
       })
   }
 
-  static func createSymbolicLink(_ anchor: PathAnchor, to target: FilePath) throws(FileError) {
+  package static func createSymbolicLink(_ anchor: PathAnchor, to target: FilePath)
+    throws(FileError)
+  {
     try call(.createSymbolicLink, anchor.path, to: target) { () throws(Errno) in
       try anchor.withParent { (directory, path) throws(Errno) in
         _ = try checked(
@@ -151,7 +151,7 @@ extension FileSystemCalls {
     }
   }
 
-  static func readSymbolicLink(_ anchor: PathAnchor) throws(FileError) -> FilePath {
+  package static func readSymbolicLink(_ anchor: PathAnchor) throws(FileError) -> FilePath {
     try call(.readSymbolicLink, anchor.path) { () throws(Errno) in
       try anchor.withParent { (directory, path) throws(Errno) in
         // One more than the kernel's limit, for the terminating zero.
