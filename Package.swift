@@ -178,6 +178,18 @@ let package = Package(
   ]
 )
 
+// For programs in C and C++: docs/evaio.md. ./install-evaio builds and installs it. An older compiler
+// has no `@c`.
+#if compiler(>=6.3)
+  package.products.append(.library(name: "evaio", type: .dynamic, targets: ["Evaio"]))
+  package.targets += [
+    // The header.
+    .systemLibrary(name: "CEvaio"),
+    .target(
+      name: "Evaio", dependencies: ["CEvaio", "CLibevent", "Reactor", "PosixAIO", systemPackage]),
+  ]
+#endif
+
 let targetsInC: Set = ["CPosixAIO", "CReactor", "CFaults", "CLineServer"]
 for target in package.targets where target.type != .system && !targetsInC.contains(target.name) {
   target.swiftSettings = settings

@@ -32,6 +32,9 @@ public struct IOBuffer: ~Copyable, Sendable {
   // Sendable: the struct cannot be copied, so it has one owner at a time.
   nonisolated(unsafe) private let base: UnsafeMutableRawPointer
 
+  // Retained by this buffer. Unmanaged, because only trivial properties allow `discard self`.
+  nonisolated(unsafe) private let owner: Unmanaged<AnyObject>?
+
   /// Whether the buffer replaces one whose memory glibc still owns.
   let isPlaceholder: Bool
 
@@ -65,6 +68,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     self.capacity = capacity
     self.count = 0
     self.isPlaceholder = isPlaceholder
+    unsafe owner = nil
   }
 
   /// Allocates a buffer that holds a copy of bytes.
@@ -96,10 +100,51 @@ public struct IOBuffer: ~Copyable, Sendable {
     self.capacity = memory.count
     self.count = count
     isPlaceholder = false
+    unsafe owner = nil
+  }
+
+  /// Creates a buffer over valid bytes that another object owns. The buffer keeps that object, and
+  /// releases it instead of freeing the memory. It cannot be relinquished.
+  ///
+  /// - Parameters:
+  ///   - memory: Valid until `owner` is deinitialised, which may be on any thread.
+  ///   - owner: Owns the memory.
+  @unsafe
+  package init(sharing memory: UnsafeMutableRawBufferPointer, of owner: AnyObject) {
+    unsafe self.init(
+      Parts(memory: memory, owner: Unmanaged.passRetained(owner)), count: memory.count)
+  }
+
+  /// The memory of a buffer and its owner, for storage that cannot hold a buffer.
+  @safe
+  struct Parts {
+    let memory: UnsafeMutableRawBufferPointer
+    let owner: Unmanaged<AnyObject>?
+  }
+
+  /// Moves the memory out. The caller passes it to ``init(_:count:)``.
+  consuming func takeParts() -> Parts {
+    let parts = unsafe Parts(
+      memory: UnsafeMutableRawBufferPointer(start: base, count: capacity), owner: owner)
+    discard self
+    return parts
+  }
+
+  /// Creates a buffer from ``takeParts()``, which no other buffer has been created from.
+  @unsafe
+  init(_ parts: Parts, count: Int) {
+    guard let base = unsafe parts.memory.baseAddress else {
+      trap("IOBuffer: the memory must come from an IOBuffer")
+    }
+    unsafe self.base = base
+    capacity = unsafe parts.memory.count
+    self.count = count
+    isPlaceholder = false
+    unsafe owner = parts.owner
   }
 
   deinit {
-    unsafe base.deallocate()
+    if let owner = unsafe owner { unsafe owner.release() } else { unsafe base.deallocate() }
   }
 
   /// Gives the memory to the caller, who passes it to ``init(adopting:count:)`` or deallocates it.
@@ -108,6 +153,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///
   /// - Returns: The whole memory, ``capacity`` bytes, valid or not.
   public consuming func relinquish() -> UnsafeMutableRawBufferPointer {
+    unsafe require(owner == nil, "IOBuffer: the memory of another owner cannot be relinquished")
     let memory = unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
     discard self
     return unsafe memory

@@ -26,7 +26,7 @@ public final class Directory: @unchecked Sendable {
     }
   }
 
-  let core: LoopCore
+  package let core: LoopCore
 
   /// The path that the directory was opened with.
   public let path: FilePath

@@ -23,7 +23,7 @@ public final class File: @unchecked Sendable {
   /// The default permissions of new files: 0666, reduced by the process's umask, as for `touch(1)`.
   public static let defaultPermissions = FilePermissions(rawValue: 0o666)
 
-  let core: LoopCore
+  package let core: LoopCore
 
   /// The path that the file was opened with.
   public let path: FilePath
@@ -186,8 +186,11 @@ public final class File: @unchecked Sendable {
 
   /// The offset in the error of a write; nil for a file that appends.
   func offsetOfWrite(_ offset: Int64) -> Int64? {
-    queued.appends ? nil : offset
+    appends ? nil : offset
   }
+
+  /// Whether writes go to the end of the file, whatever their offset.
+  package var appends: Bool { queued.appends }
 
   /// Makes data and metadata durable, after all writes that were accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.

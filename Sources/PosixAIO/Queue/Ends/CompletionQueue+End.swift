@@ -94,7 +94,7 @@ extension CompletionQueue {
       descriptors[ObjectIdentifier(file)] = shared
       removeFromInFlight(request, of: file)
       orphan(request)
-      if let memory = unsafe request.pointee.memory { hot.heldByteCount -= memory.count }
+      if let parts = request.pointee.memory { unsafe hot.heldByteCount -= parts.memory.count }
       operations.append(Orphan.Operation(request, shared))
       _ = request.pointee.file.take()
       file.requestEnded()

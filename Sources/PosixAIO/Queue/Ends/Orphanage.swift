@@ -47,20 +47,20 @@ final class Orphan: @unchecked Sendable {
   @safe
   struct Operation: @unchecked Sendable {
     fileprivate let control: AIOSystem.Control
-    private let memory: UnsafeMutableRawBufferPointer?
+    private let memory: IOBuffer.Parts?
     private let mergedMemory: UnsafeMutableRawPointer?
     private let descriptors: OrphanedDescriptors
 
     /// Moves the memory out of a request in flight.
     init(_ request: RequestRef, _ descriptors: OrphanedDescriptors) {
       unsafe control = request.control
-      unsafe memory = request.pointee.memory.take()
+      memory = request.pointee.memory.take()
       unsafe mergedMemory = request.pointee.mergedMemory.take()
       self.descriptors = descriptors
     }
 
     fileprivate func free() {
-      if let memory = unsafe memory { _ = unsafe IOBuffer(adopting: memory, count: 0) }
+      if let memory { _ = unsafe IOBuffer(memory, count: 0) }
       if let mergedMemory = unsafe mergedMemory { unsafe mergedMemory.deallocate() }
     }
   }

@@ -69,7 +69,7 @@ struct Request {
   var handler: Handler?
 
   /// The buffer's memory, which the request owns until its handler gets the buffer back.
-  var memory: UnsafeMutableRawBufferPointer?
+  var memory: IOBuffer.Parts?
   /// A copy of the bytes of all merged writes, in a leader only.
   var mergedMemory: UnsafeMutableRawPointer?
 

@@ -27,7 +27,7 @@ extension CompletionQueue {
       return false
     }
     let count = unsafe system.readCached(
-      file.lanes.first, request.pointee.memory?.baseAddress.map { unsafe $0 + done }, wanted,
+      file.lanes.first, request.pointee.memory?.memory.baseAddress.map { unsafe $0 + done }, wanted,
       offset)
     if count < 0 {
       markCacheMiss(request)

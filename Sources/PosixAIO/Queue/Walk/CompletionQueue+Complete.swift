@@ -72,11 +72,11 @@ extension CompletionQueue {
     } else {
       result = .failure(error(of: request, file))
     }
-    let memory = unsafe request.pointee.memory.take()
+    let parts = request.pointee.memory.take()
     free(request)
-    if let memory = unsafe memory {
-      hot.heldByteCount -= memory.count
-      handler(result, unsafe IOBuffer(adopting: memory, count: validCount))
+    if let parts {
+      unsafe hot.heldByteCount -= parts.memory.count
+      handler(result, unsafe IOBuffer(parts, count: validCount))
     } else {
       // Completed early: glibc still owns the memory.
       handler(result, .placeholder())
@@ -86,9 +86,9 @@ extension CompletionQueue {
   /// Frees an abandoned request, or one whose queue retires, without calling a handler.
   func discard(_ request: RequestRef) {
     let file = request.pointee.file.take()
-    if let memory = unsafe request.pointee.memory.take() {
-      hot.heldByteCount -= memory.count
-      _ = unsafe IOBuffer(adopting: memory, count: 0)
+    if let parts = request.pointee.memory.take() {
+      unsafe hot.heldByteCount -= parts.memory.count
+      _ = unsafe IOBuffer(parts, count: 0)
     }
     free(request)
     file?.requestEnded()

@@ -40,7 +40,7 @@ extension CompletionQueue {
     request.pointee.offset = offset
     request.pointee.byteCount = byteCount
     hot.heldByteCount += buffer.capacity
-    unsafe request.pointee.memory = buffer.relinquish()
+    request.pointee.memory = buffer.takeParts()
     if kind == .write { request.pointee.epoch = file.barrier.writeEnqueued() }
     addToWaiting(request, of: file)
     makeReady(file)
@@ -56,6 +56,7 @@ extension CompletionQueue {
     markParked(request)
     file.barrier.park(request)
     startDueSync(file)
+    noteParked(request)
     return RequestID(request, queue: number)
   }
 
@@ -67,6 +68,13 @@ extension CompletionQueue {
     markParked(request)
     file.park(detach: request)
     if stage == .ending { cancelHeldDetach(of: file) }
+    noteParked(request)
+  }
+
+  /// Makes the loop drain after a request was parked: it may be the only unfinished one, behind an
+  /// operation that was abandoned, and the loop finds out in a drain that it must go on.
+  private func noteParked(_ request: RequestRef) {
+    if request.state == .parked { wake() }
   }
 
   /// Adds a file to those that have something to submit, and makes the loop drain.

@@ -67,7 +67,7 @@ extension CompletionQueue {
     var member: RequestRef? = leader
     while let write = member {
       let count = write.pointee.byteCount
-      if let bytes = unsafe write.pointee.memory?.baseAddress {
+      if let bytes = unsafe write.pointee.memory?.memory.baseAddress {
         unsafe (memory + position).copyMemory(from: bytes, byteCount: count)
       }
       position += count

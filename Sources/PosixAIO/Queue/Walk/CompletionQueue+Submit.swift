@@ -135,7 +135,7 @@ extension CompletionQueue {
     let isMerged = unsafe request.pointee.mergedMemory != nil
     let done = isMerged ? Int(request.pointee.mergedDoneCount) : request.pointee.doneCount
     let total = isMerged ? Int(request.pointee.mergedByteCount) : request.pointee.byteCount
-    let start = unsafe request.pointee.mergedMemory ?? request.pointee.memory?.baseAddress
+    let start = unsafe request.pointee.mergedMemory ?? request.pointee.memory?.memory.baseAddress
     unsafe caio_prepare(
       request.control, Int32(opcode), descriptor, start.map { unsafe $0 + done }, total - done,
       request.pointee.offset + Int64(done))
