@@ -1,4 +1,4 @@
-public import CEvaio
+package import CEvaio
 internal import Glibc
 internal import PosixAIO
 internal import Reactor
@@ -17,36 +17,48 @@ final class Attachment {
   }
 }
 
-/// The file operations in several steps that are in progress, by the number that C knows them by.
+/// The operations in several steps that are in progress, by the number that C knows them by.
 final class Works {
   /// Distinguishes them from the numbers of requests, whose first bit is never set.
   private static let firstNumber: evaio_id = 1 << 63
 
-  private var works: [evaio_id: FileWork] = [:]
+  /// Cancels an operation, and returns whether that was possible.
+  typealias Cancel = () -> Bool
+
+  private var works: [evaio_id: Cancel] = [:]
   private var nextNumber = firstNumber
 
-  /// Starts work, and knows it until its completion handler is called.
+  /// Starts an operation, and knows it until its completion handler is called.
   ///
   /// - Parameter start: Gets what the handler must call first.
-  func add(_ start: (_ whenDone: @escaping () -> Void) -> FileWork) -> evaio_id {
+  func add(_ start: (_ whenDone: @escaping () -> Void) -> Cancel) -> evaio_id {
     let number = nextNumber
     nextNumber += 1
     var isDone = false
-    let work = start { [self] in
+    let cancel = start { [self] in
       isDone = true
       works[number] = nil
     }
     // After the loop's end, handlers are called at once.
     guard !isDone else { return 0 }
-    works[number] = work
+    works[number] = cancel
     return number
   }
 
-  /// - Returns: Whether the work can still be stopped.
+  /// - Returns: Whether the operation could still be stopped.
   func cancel(_ number: evaio_id) -> Bool {
-    guard let work = works[number], work.canBeCanceled else { return false }
-    work.cancel()
-    return true
+    guard let cancel = works[number] else { return false }
+    return cancel()
+  }
+}
+
+extension FileWork {
+  var canceling: Works.Cancel {
+    {
+      guard self.canBeCanceled else { return false }
+      self.cancel()
+      return true
+    }
   }
 }
 
@@ -63,7 +75,7 @@ extension Attachment {
 }
 
 @c @implementation
-public func evaio_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_options>?)
+package func evaio_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_options>?)
   -> OpaquePointer?
 {
   guard let base = unsafe base else { trap("evaio_new: the base is NULL") }
@@ -79,33 +91,33 @@ public func evaio_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_opt
 }
 
 @c @implementation
-public func evaio_free(_ aio: OpaquePointer?) {
+package func evaio_free(_ aio: OpaquePointer?) {
   // The loop ends with its last reference, at once or after the loop's current callback.
   _ = unsafe takeObject(aio, as: Attachment.self, "evaio_free")
 }
 
 @c @implementation
-public func evaio_finish(_ aio: OpaquePointer?) {
+package func evaio_finish(_ aio: OpaquePointer?) {
   unsafe takeObject(aio, as: Attachment.self, "evaio_finish").loop.close()
 }
 
 @c @implementation
-public func evaio_get_base(_ aio: OpaquePointer?) -> OpaquePointer? {
+package func evaio_get_base(_ aio: OpaquePointer?) -> OpaquePointer? {
   unsafe attachment(aio, "evaio_get_base").loop.core.base
 }
 
 @c @implementation
-public func evaio_move_to_current_thread(_ aio: OpaquePointer?) {
+package func evaio_move_to_current_thread(_ aio: OpaquePointer?) {
   unsafe attachment(aio, "evaio_move_to_current_thread").loop.moveToCurrentThread()
 }
 
 @c @implementation
-public func evaio_leave_current_thread(_ aio: OpaquePointer?) {
+package func evaio_leave_current_thread(_ aio: OpaquePointer?) {
   unsafe attachment(aio, "evaio_leave_current_thread").loop.leaveCurrentThread()
 }
 
 @c @implementation
-public func evaio_cancel(_ aio: OpaquePointer?, _ id: evaio_id) -> Int32 {
+package func evaio_cancel(_ aio: OpaquePointer?, _ id: evaio_id) -> Int32 {
   if unsafe attachment(aio, "evaio_cancel").cancel(id) { return 0 }
   errno = ENOENT
   return -1

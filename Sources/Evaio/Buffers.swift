@@ -1,4 +1,4 @@
-public import CEvaio
+package import CEvaio
 internal import CLibevent
 internal import Glibc
 internal import PosixAIO
@@ -6,7 +6,7 @@ internal import Reactor
 internal import SystemPackage
 
 @c @implementation
-public func evaio_read_buffer(
+package func evaio_read_buffer(
   _ file: OpaquePointer?, _ size: Int, _ offset: Int64, _ timeout: UnsafePointer<timeval>?,
   _ cb: evaio_buffer_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -32,7 +32,7 @@ public func evaio_read_buffer(
 }
 
 @c @implementation
-public func evaio_write_buffer(
+package func evaio_write_buffer(
   _ file: OpaquePointer?, _ data: OpaquePointer?, _ offset: Int64,
   _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -44,7 +44,7 @@ public func evaio_write_buffer(
 }
 
 @c @implementation
-public func evaio_append_buffer(
+package func evaio_append_buffer(
   _ file: OpaquePointer?, _ data: OpaquePointer?, _ timeout: UnsafePointer<timeval>?,
   _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -66,7 +66,8 @@ struct BufferReceiver {
     if count > 0 {
       let memory = unsafe buffer.relinquish().baseAddress
       let status = unsafe evbuffer_add_reference(
-        data, memory, count, { memory, _, _ in unsafe UnsafeMutableRawPointer(mutating: memory)?.deallocate() },
+        data, memory, count,
+        { memory, _, _ in unsafe UnsafeMutableRawPointer(mutating: memory)?.deallocate() },
         nil)
       require(status == 0, "evaio: out of memory")
     }
@@ -94,7 +95,7 @@ final class MovedBuffer {
   /// Moves the bytes out of a buffer of C.
   ///
   /// - Returns: A buffer that shares them. They are copied only if they are in several pieces.
-  /// - Throws: `EINVAL` if they cannot be moved, because the buffer is frozen; it is unchanged then.
+  /// - Throws: `EINVAL` if the buffer is frozen; it is unchanged then.
   @unsafe
   static func move(_ source: OpaquePointer?) throws(Errno) -> IOBuffer {
     let moved = MovedBuffer()

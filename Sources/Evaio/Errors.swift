@@ -1,4 +1,4 @@
-public import CEvaio
+package import CEvaio
 internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
@@ -69,7 +69,7 @@ private func withCPath<Value>(
 }
 
 @c @implementation
-public func evaio_error_format(
+package func evaio_error_format(
   _ error: UnsafePointer<evaio_error>?, _ line: UnsafeMutablePointer<CChar>?, _ size: Int
 ) -> Int32 {
   guard let error = unsafe error else { trap("evaio_error_format: the error is NULL") }

@@ -1,11 +1,11 @@
-public import CEvaio
+package import CEvaio
 internal import Glibc
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
 @c @implementation
-public func evaio_open(
+package func evaio_open(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ flags: Int32,
   _ mode: mode_t, _ cb: evaio_open_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
@@ -30,7 +30,7 @@ public func evaio_open(
 }
 
 @c @implementation
-public func evaio_close(
+package func evaio_close(
   _ file: OpaquePointer?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
   let receiver = unsafe Receiver(cb, arg)
@@ -38,7 +38,7 @@ public func evaio_close(
 }
 
 @c @implementation
-public func evaio_open_dir(
+package func evaio_open_dir(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?,
   _ cb: evaio_open_dir_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
@@ -59,7 +59,7 @@ public func evaio_open_dir(
 }
 
 @c @implementation
-public func evaio_close_dir(_ dir: OpaquePointer?) {
+package func evaio_close_dir(_ dir: OpaquePointer?) {
   // A directory is closed with its last reference.
   _ = unsafe takeObject(dir, as: Directory.self, "evaio_close_dir")
 }

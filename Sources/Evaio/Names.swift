@@ -1,17 +1,19 @@
-public import CEvaio
+package import CEvaio
 internal import Glibc
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
 @c @implementation
-public func evaio_fstat(_ file: OpaquePointer?, _ cb: evaio_stat_cb?, _ arg: UnsafeMutableRawPointer?) {
+package func evaio_fstat(
+  _ file: OpaquePointer?, _ cb: evaio_stat_cb?, _ arg: UnsafeMutableRawPointer?
+) {
   let receiver = unsafe StatusReceiver(cb, arg, "evaio_fstat")
   unsafe openFile(file, "evaio_fstat").status(receiver.receive)
 }
 
 @c @implementation
-public func evaio_truncate(
+package func evaio_truncate(
   _ file: OpaquePointer?, _ size: Int64, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
   let receiver = unsafe Receiver(cb, arg)
@@ -19,7 +21,7 @@ public func evaio_truncate(
 }
 
 @c @implementation
-public func evaio_allocate(
+package func evaio_allocate(
   _ file: OpaquePointer?, _ mode: Int32, _ offset: Int64, _ size: Int64, _ cb: evaio_cb?,
   _ arg: UnsafeMutableRawPointer?
 ) {
@@ -59,7 +61,7 @@ private enum LinuxFlags {
 // MARK: - Names
 
 @c @implementation
-public func evaio_stat(
+package func evaio_stat(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ flags: Int32,
   _ cb: evaio_stat_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
@@ -75,7 +77,7 @@ public func evaio_stat(
 }
 
 @c @implementation
-public func evaio_rename(
+package func evaio_rename(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?,
   _ new_path: UnsafePointer<CChar>?, _ flags: UInt32, _ cb: evaio_cb?,
   _ arg: UnsafeMutableRawPointer?
@@ -95,7 +97,7 @@ public func evaio_rename(
 }
 
 @c @implementation
-public func evaio_unlink(
+package func evaio_unlink(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ flags: Int32,
   _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
@@ -112,7 +114,7 @@ public func evaio_unlink(
 }
 
 @c @implementation
-public func evaio_mkdir(
+package func evaio_mkdir(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ mode: mode_t,
   _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
@@ -128,7 +130,7 @@ public func evaio_mkdir(
 }
 
 @c @implementation
-public func evaio_list(
+package func evaio_list(
   _ dir: OpaquePointer?, _ limit: Int, _ cb: evaio_list_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
   let directory = unsafe object(dir, as: Directory.self, "evaio_list")
@@ -154,7 +156,7 @@ private func withCEntries(
   let names = unsafe entries.map { entry in
     unsafe entry.name.withPlatformString { unsafe strdup($0) }
   }
-  defer { for unsafe name in unsafe names { unsafe free(name) } }
+  defer { unsafe names.forEach { unsafe free($0) } }
   let known = unsafe zip(entries, names).map { entry, name in
     unsafe evaio_entry(name: UnsafePointer(name), status: entry.status.systemStatus)
   }

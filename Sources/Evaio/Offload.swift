@@ -1,10 +1,10 @@
-public import CEvaio
+package import CEvaio
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
 @c @implementation
-public func evaio_offload(
+package func evaio_offload(
   _ aio: OpaquePointer?, _ work: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?,
   _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) {

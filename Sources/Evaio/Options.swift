@@ -1,11 +1,11 @@
-public import CEvaio
+package import CEvaio
 internal import Glibc
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
 @c @implementation
-public func evaio_options_fill(_ options: UnsafeMutablePointer<evaio_options>?, _ size: Int) {
+package func evaio_options_fill(_ options: UnsafeMutablePointer<evaio_options>?, _ size: Int) {
   guard let options = unsafe options else { trap("evaio_options_init: the options are NULL") }
   var defaults = evaio_options(EventLoop.Configuration())
   defaults.size = size

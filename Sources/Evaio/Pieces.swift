@@ -8,24 +8,33 @@ struct Pieces {
   /// `IOV_MAX`, which Swift does not import.
   private static let limit: Int32 = 1024
 
-  private let pieces: [iovec]
+  @safe
+  private struct Piece {
+    let memory: UnsafeMutableRawBufferPointer
+  }
+
+  private let pieces: [Piece]
   /// The size of all pieces together.
   let byteCount: Int
 
-  /// - Throws: `EINVAL` for fewer than 0 or more than `IOV_MAX` pieces, or for more bytes than an
-  ///   `ssize_t` can count.
+  /// - Throws: `EINVAL` for fewer than 0 or more than `IOV_MAX` pieces, for more bytes than an
+  ///   `ssize_t` can count, or for NULL with a size.
   @unsafe
-  init(_ pieces: UnsafePointer<iovec>?, _ count: Int32) throws(Errno) {
-    guard (0...Self.limit).contains(count), unsafe pieces != nil || count == 0 else {
+  init(_ vectors: UnsafePointer<iovec>?, _ count: Int32) throws(Errno) {
+    guard (0...Self.limit).contains(count), unsafe vectors != nil || count == 0 else {
       throw .invalidArgument
     }
-    unsafe self.pieces = Array(UnsafeBufferPointer(start: pieces, count: Int(count)))
+    let vectors = unsafe UnsafeBufferPointer(start: vectors, count: Int(count))
+    var pieces: [Piece] = []
     var byteCount = 0
-    for unsafe piece in unsafe self.pieces {
-      let (sum, overflows) = unsafe byteCount.addingReportingOverflow(piece.iov_len)
-      guard unsafe piece.iov_len >= 0, !overflows else { throw .invalidArgument }
+    for index in vectors.indices {
+      let (base, size) = unsafe (vectors[index].iov_base, vectors[index].iov_len)
+      let (sum, overflows) = byteCount.addingReportingOverflow(size)
+      guard size >= 0, !overflows, unsafe base != nil || size == 0 else { throw .invalidArgument }
+      unsafe pieces.append(Piece(memory: UnsafeMutableRawBufferPointer(start: base, count: size)))
       byteCount = sum
     }
+    self.pieces = pieces
     self.byteCount = byteCount
   }
 
@@ -34,18 +43,17 @@ struct Pieces {
   func fill(from bytes: RawSpan) {
     unsafe bytes.withUnsafeBytes { bytes in
       var rest = unsafe bytes[...]
-      for unsafe piece in unsafe pieces {
-        let next = unsafe UnsafeRawBufferPointer(rebasing: rest.prefix(piece.iov_len))
-        unsafe UnsafeMutableRawBufferPointer(start: piece.iov_base, count: piece.iov_len)
-          .copyMemory(from: next)
+      for piece in pieces {
+        let next = unsafe UnsafeRawBufferPointer(rebasing: rest.prefix(piece.memory.count))
+        unsafe piece.memory.copyMemory(from: next)
         unsafe rest = rest.dropFirst(next.count)
       }
     }
   }
 
   func append(to buffer: inout IOBuffer) {
-    for unsafe piece in unsafe pieces {
-      unsafe buffer.append(UnsafeRawBufferPointer(start: piece.iov_base, count: piece.iov_len).bytes)
+    for piece in pieces {
+      unsafe buffer.append(UnsafeRawBufferPointer(piece.memory).bytes)
     }
   }
 }

@@ -1,15 +1,15 @@
-public import CEvaio
-public import Glibc
+package import CEvaio
+package import Glibc
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
 /// C's own memory is never given to glibc: a request that was cancelled, or whose time is over,
 /// completes while glibc may still use its memory, and the C program may free its own then. So
-/// these calls copy. Those on evbuffers do not.
+/// these calls copy, except reads from the page cache. Those on evbuffers do not copy.
 
 @c @implementation
-public func evaio_read(
+package func evaio_read(
   _ file: OpaquePointer?, _ memory: UnsafeMutableRawPointer?, _ size: Int, _ offset: Int64,
   _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -17,27 +17,18 @@ public func evaio_read(
   let receiver = unsafe Receiver(cb, arg)
   do throws(Errno) {
     let timeout = try unsafe duration(timeout)
-    guard size >= 0 else { throw .invalidArgument }
-    let buffer = file.core.makeBuffer(size)
-    return file.read(into: buffer, byteCount: size, at: offset, timeout: timeout) {
-      result, buffer in
-      buffer.withBytes { bytes in
-        // The caller keeps `size` bytes valid until the callback.
-        unsafe bytes.withUnsafeBytes { bytes in
-          guard let memory = unsafe memory, let start = bytes.baseAddress else { return }
-          unsafe memory.copyMemory(from: start, byteCount: bytes.count)
-        }
-      }
-      file.core.reuse(buffer)
-      receiver.receive(result)
-    }.rawValue
+    guard size >= 0, unsafe memory != nil || size == 0 else { throw .invalidArgument }
+    // The caller keeps it valid until the callback.
+    let memory = unsafe UnsafeMutableRawBufferPointer(start: memory, count: size)
+    return unsafe file.read(lending: memory, at: offset, timeout: timeout, receiver.receive)
+      .rawValue
   } catch {
     return refuseRead(file, at: offset, error, receiver.receive)
   }
 }
 
 @c @implementation
-public func evaio_readv(
+package func evaio_readv(
   _ file: OpaquePointer?, _ pieces: UnsafePointer<iovec>?, _ count: Int32, _ offset: Int64,
   _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -60,7 +51,7 @@ public func evaio_readv(
 }
 
 @c @implementation
-public func evaio_write(
+package func evaio_write(
   _ file: OpaquePointer?, _ memory: UnsafeRawPointer?, _ size: Int, _ offset: Int64,
   _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -76,7 +67,7 @@ public func evaio_write(
 }
 
 @c @implementation
-public func evaio_writev(
+package func evaio_writev(
   _ file: OpaquePointer?, _ pieces: UnsafePointer<iovec>?, _ count: Int32, _ offset: Int64,
   _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -91,7 +82,7 @@ public func evaio_writev(
 }
 
 @c @implementation
-public func evaio_append(
+package func evaio_append(
   _ file: OpaquePointer?, _ memory: UnsafeRawPointer?, _ size: Int,
   _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -150,7 +141,7 @@ extension LoopCore {
 // MARK: - Syncs
 
 @c @implementation
-public func evaio_sync(
+package func evaio_sync(
   _ file: OpaquePointer?, _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?,
   _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -160,7 +151,7 @@ public func evaio_sync(
 }
 
 @c @implementation
-public func evaio_datasync(
+package func evaio_datasync(
   _ file: OpaquePointer?, _ timeout: UnsafePointer<timeval>?, _ cb: evaio_cb?,
   _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {

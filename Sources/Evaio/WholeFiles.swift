@@ -1,10 +1,10 @@
-public import CEvaio
+package import CEvaio
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
 @c @implementation
-public func evaio_read_file(
+package func evaio_read_file(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ limit: Int,
   _ cb: evaio_buffer_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -25,14 +25,15 @@ public func evaio_read_file(
       case .failure(let error): receiver.receive(error)
       }
     }
-    return place.directory?.contents(of: place.path, maximumByteCount: limit, handler)
-      ?? File.contents(
-        of: place.path, maximumByteCount: limit, on: place.loop, handler)
+    let work =
+      place.directory?.contents(of: place.path, maximumByteCount: limit, handler)
+      ?? File.contents(of: place.path, maximumByteCount: limit, on: place.loop, handler)
+    return work.canceling
   }
 }
 
 @c @implementation
-public func evaio_replace_file(
+package func evaio_replace_file(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?,
   _ data: OpaquePointer?, _ mode: Int32, _ cb: evaio_cb?, _ arg: UnsafeMutableRawPointer?
 ) -> evaio_id {
@@ -52,9 +53,11 @@ public func evaio_replace_file(
       whenDone()
       receiver.receive(result)
     }
-    return place.directory?.replace(
-      place.path, with: box.take(), permissions: permissions, handler)
+    let work =
+      place.directory?.replace(
+        place.path, with: box.take(), permissions: permissions, handler)
       ?? File.replace(
         place.path, with: box.take(), permissions: permissions, on: place.loop, handler)
+    return work.canceling
   }
 }

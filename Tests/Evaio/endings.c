@@ -2,9 +2,13 @@
 // memory of the caller's is used after it.
 #include "support.h"
 
+#include <event2/bufferevent.h>
 #include <semaphore.h>
+#include <sys/socket.h>
 
-static struct evaio_file *file, *log_file, *empty_pipe, *full_pipe;
+static struct evaio_file *file, *log_file, *empty_pipe, *full_pipe, *big_file;
+static struct bufferevent *stream;
+static int sockets[2], other_sockets[2];
 static struct evaio_dir *dir;
 static int pipe_ends[2], full_ends[2];
 static sem_t may_end;
@@ -56,7 +60,7 @@ static void ended_with_list(
   ended(arg, error);
 }
 
-enum { SIZE = 100000 };
+enum { SIZE = 100000, BIG_SIZE = 8 * 1024 * 1024 };
 
 static struct evbuffer *some_data(void) {
   struct evbuffer *data = evbuffer_new();
@@ -147,6 +151,16 @@ static void start_datasync(struct call *call) {
 static void start_refused_read(struct call *call) {
   evaio_read(file, NULL, 0, -1, NULL, ended_with_result, call);
 }
+// To sockets and bufferevents whose other end reads nothing.
+static void start_send(struct call *call) {
+  evaio_send(aio, big_file, 0, BIG_SIZE, sockets[0], ended_with_result, call);
+}
+static void start_send_bufferevent(struct call *call) {
+  evaio_send_bufferevent(aio, big_file, 0, BIG_SIZE, stream, ended_with_result, call);
+}
+static void start_small_send(struct call *call) {
+  evaio_send(aio, file, 0, SIZE, sockets[0], ended_with_result, call);
+}
 static void start_fstat(struct call *call) { evaio_fstat(file, ended_with_status, call); }
 static void start_truncate(struct call *call) {
   evaio_truncate(file, SIZE, ended_with_result, call);
@@ -215,6 +229,9 @@ static const struct {
     {"evaio_sync", start_sync, false},
     {"evaio_datasync", start_datasync, false},
     {"a refused read", start_refused_read, false},
+    {"evaio_send", start_send, false},
+    {"evaio_send of nothing", start_small_send, false},
+    {"evaio_send_bufferevent", start_send_bufferevent, false},
     {"evaio_fstat", start_fstat, false},
     {"evaio_truncate", start_truncate, false},
     {"evaio_allocate", start_allocate, false},
@@ -305,6 +322,11 @@ static void set_up(void) {
   full_pipe = open_file("full", O_RDWR);
   pipe_ends[1] = open("empty", O_RDWR);
   full_ends[0] = open("full", O_RDWR | O_NONBLOCK);
+  big_file = open_file("big", O_RDONLY);
+  int kind = SOCK_STREAM | SOCK_NONBLOCK;
+  CHECK(socketpair(AF_UNIX, kind, 0, sockets) == 0);
+  CHECK(socketpair(AF_UNIX, kind, 0, other_sockets) == 0);
+  stream = bufferevent_socket_new(base, other_sockets[0], 0);
   struct outcome outcome = {0};
   evaio_open_dir(aio, NULL, ".", got_dir, &outcome);
   run();
@@ -319,8 +341,8 @@ static void closed(ssize_t result, const struct evaio_error *error, void *arg) {
 }
 
 static void tear_down(void) {
-  struct evaio_file *files[] = {file, log_file, empty_pipe, full_pipe};
-  for (int i = 0; i < 4; i++) {
+  struct evaio_file *files[] = {file, log_file, empty_pipe, full_pipe, big_file};
+  for (int i = 0; i < 5; i++) {
     if (files[i] == NULL) continue;
     closed_count = 0;
     evaio_close(files[i], closed, NULL);
@@ -331,6 +353,11 @@ static void tear_down(void) {
   char bytes[SIZE] = {0};
   CHECK(write(pipe_ends[1], bytes, 1) == 1);
   while (read(full_ends[0], bytes, sizeof bytes) > 0) {}
+  bufferevent_free(stream);
+  for (int i = 0; i < 2; i++) {
+    close(sockets[i]);
+    close(other_sockets[i]);
+  }
   close(pipe_ends[1]);
   close(full_ends[0]);
   sem_post(&may_end);
@@ -340,6 +367,9 @@ int main(void) {
   begin();
   evaio_free(aio);
   CHECK(mkfifo("empty", 0600) == 0 && mkfifo("full", 0600) == 0);
+  int big = open("big", O_WRONLY | O_CREAT, 0600);
+  CHECK(ftruncate(big, BIG_SIZE) == 0);
+  close(big);
   CHECK(sem_init(&may_end, 0, 0) == 0);
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
     for (size_t j = 0; j < sizeof ends / sizeof *ends; j++) {
@@ -353,6 +383,8 @@ int main(void) {
         fprintf(stderr, "%s, %s: %d callbacks\n", calls[i].name, ends[j].name, current.calls);
       }
       CHECK(current.calls == 1);
+      // Only the bufferevent's.
+      bufferevent_disable(stream, EV_READ | EV_WRITE);
       CHECK(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) == 0);
       tear_down();
       CHECK(current.calls == 1);

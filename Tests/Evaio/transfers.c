@@ -114,6 +114,47 @@ static void a_buffers_memory_is_written_without_a_copy(void) {
   close_file(file);
 }
 
+static void a_read_that_misses_the_page_cache_gets_the_same_bytes(void) {
+  enum { SIZE = 3 * 1024 * 1024 };
+  struct evaio_file *file = open_file("cold", O_RDWR | O_CREAT);
+  struct outcome written = {0}, synced = {0}, reads[16] = {0};
+  unsigned char *bytes = malloc(SIZE), *memory = calloc(1, SIZE + 1);
+  for (int i = 0; i < SIZE; i++) bytes[i] = (unsigned char)(i * 7 + i / 4096);
+  evaio_write(file, bytes, SIZE, 0, NULL, got_result, &written);
+  evaio_sync(file, NULL, got_result, &synced);
+  run();
+  CHECK(written.result == SIZE && synced.result == 0);
+  int descriptor = open("cold", O_RDONLY);
+  CHECK(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  close(descriptor);
+  // Many at once, at no particular alignment, and the last one beyond the end.
+  for (int i = 0; i < 16; i++) {
+    size_t start = (size_t)i * (SIZE / 16);
+    size_t size = i == 15 ? SIZE / 16 + 1 : SIZE / 16;
+    evaio_read(file, memory + start, size, (int64_t)start, NULL, got_result, &reads[i]);
+  }
+  run();
+  for (int i = 0; i < 16; i++) CHECK(reads[i].calls == 1 && reads[i].result == SIZE / 16);
+  CHECK(memcmp(memory, bytes, SIZE) == 0 && memory[SIZE] == 0);
+  close_file(file);
+  // Without the page cache, which needs aligned memory, and the library has it.
+  struct outcome opened = {0}, direct = {0};
+  evaio_open(aio, NULL, "cold", O_RDONLY | O_DIRECT, 0, got_file, &opened);
+  run();
+  if (opened.file != NULL) {
+    memset(memory, 0, SIZE);
+    evaio_read(opened.file, memory + 1, SIZE, 0, NULL, got_result, &direct);
+    run();
+    CHECK(direct.result == SIZE);
+    CHECK(memory[0] == 0 && memcmp(memory + 1, bytes, SIZE) == 0);
+    close_file(opened.file);
+  } else {
+    CHECK(opened.error.code == EINVAL);
+  }
+  free(memory);
+  free(bytes);
+}
+
 static void an_error_says_what_failed(void) {
   struct evaio_file *file = open_file("a", O_RDONLY);
   struct outcome outcome = {0};
@@ -225,6 +266,7 @@ int main(void) {
   pieces_are_read_and_written_one_after_the_other();
   appends_keep_their_order();
   a_buffers_memory_is_written_without_a_copy();
+  a_read_that_misses_the_page_cache_gets_the_same_bytes();
   an_error_says_what_failed();
   a_call_that_is_not_accepted_gets_its_error_from_the_base();
   a_request_completes_when_its_time_is_over();

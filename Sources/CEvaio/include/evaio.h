@@ -312,6 +312,28 @@ evaio_id evaio_replace_file(
     struct evaio *aio, struct evaio_dir *dir, const char *path, struct evbuffer *data, int mode,
     evaio_cb cb, void *arg);
 
+/* ---- Sending -----------------------------------------------------------------------------------
+ *
+ * These send `size` bytes of a file, or fewer if the file ends before. What is in the page cache is
+ * not copied: the kernel sends it from there (sendfile(2)). Everything else is read first, so that
+ * the base does not wait for the disk. The other side sets the pace: no more than 256 KiB are in
+ * memory for each. The result is the number of bytes that were sent, as is `done` of an error.
+ *
+ * If the other side is gone, or is freed, call evaio_cancel(), which leaves it alone at once. */
+
+/* Sends to a connected, non-blocking socket. Keep it open, and write nothing else to it, until the
+ * callback. */
+evaio_id evaio_send(
+    struct evaio *aio, struct evaio_file *file, int64_t offset, int64_t size, int socket,
+    evaio_cb cb, void *arg);
+
+/* Adds to the output of a bufferevent, after everything that is in it. Add nothing else until the
+ * callback, which comes when the last byte is in the output, of which up to 256 KiB are still to be
+ * sent then. An error of the connection is reported by the bufferevent only. */
+evaio_id evaio_send_bufferevent(
+    struct evaio *aio, struct evaio_file *file, int64_t offset, int64_t size,
+    struct bufferevent *bufferevent, evaio_cb cb, void *arg);
+
 /* ---- Helper threads -------------------------------------------------------------------------- */
 
 /* Calls `work` on a helper thread, and then `cb` on the base's. `work` runs with all signals
@@ -330,6 +352,9 @@ struct evaio_statistics {
   uint64_t merged_writes;      /* writes that went with another's operation */
   uint64_t merged_syncs;       /* the same of syncs */
   uint64_t abandoned;          /* requests whose callback did not wait for the kernel */
+  uint64_t sent_uncopied;      /* bytes of evaio_send() and the like that the kernel sent from the
+                                  page cache, or libevent will */
+  uint64_t sent_copied;        /* the others */
   uint64_t in_flight;          /* operations that glibc holds now */
   uint64_t waiting;            /* requests that wait now */
   uint64_t held_bytes;         /* in the buffers of unfinished requests now */

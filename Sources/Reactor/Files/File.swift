@@ -153,6 +153,24 @@ public final class File: @unchecked Sendable {
     }
   }
 
+  /// Reads into memory of the caller; see ``read(into:byteCount:at:timeout:_:)``.
+  ///
+  /// - Parameter memory: Filled from its start. Valid until the handler is called, and not used after
+  ///   that, whatever the result.
+  @unsafe
+  package func read(
+    lending memory: UnsafeMutableRawBufferPointer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CompletionQueue.CountHandler
+  ) -> RequestID {
+    do throws(Errno) {
+      try core.checkUse()
+      return try unsafe queued.read(lending: memory, at: offset, timeout: timeout, handler)
+    } catch {
+      core.refuse(.read, path, at: offset, error, handler)
+      return .refused
+    }
+  }
+
   /// Writes the buffer's valid bytes until all are written or the kernel reports an error. Wraps
   /// `aio_write(3)`'s operation.
   ///

@@ -26,9 +26,9 @@ extension CompletionQueue {
       markCacheMiss(request)
       return false
     }
+    let memory = unsafe request.pointee.lent ?? request.pointee.memory?.memory
     let count = unsafe system.readCached(
-      file.lanes.first, request.pointee.memory?.memory.baseAddress.map { unsafe $0 + done }, wanted,
-      offset)
+      file.lanes.first, memory?.baseAddress.map { unsafe $0 + done }, wanted, offset)
     if count < 0 {
       markCacheMiss(request)
       // Any other error means that the file system does not support this kind of read, or that AIO

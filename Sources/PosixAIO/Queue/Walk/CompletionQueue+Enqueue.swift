@@ -47,6 +47,26 @@ extension CompletionQueue {
     return RequestID(request, queue: number)
   }
 
+  /// Accepts a read into memory that the caller keeps valid until the handler is called.
+  ///
+  /// - Throws: As ``enqueueTransfer(_:_:_:byteCount:at:timeout:_:)``.
+  func enqueueLentRead(
+    _ file: AIOFile, _ memory: UnsafeMutableRawBufferPointer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CountHandler
+  ) throws(Errno) -> RequestID {
+    let byteCount = memory.count
+    let offset = try checkedOffset(.read, file, offset, byteCount)
+    try checkRoom(file, byteCount, timeout)
+    let request = makeRequest(.read, file, timeout)
+    request.pointee.handler = .lentRead(handler)
+    request.pointee.offset = offset
+    request.pointee.byteCount = byteCount
+    unsafe request.pointee.lent = memory
+    addToWaiting(request, of: file)
+    makeReady(file)
+    return RequestID(request, queue: number)
+  }
+
   func enqueueSync(
     _ kind: Request.Kind, _ file: AIOFile, timeout: Duration?, _ handler: @escaping SyncHandler
   ) throws(Errno) -> RequestID {

@@ -146,6 +146,7 @@ extension CompletionQueue {
   private static let leastTruncatedByteCount = 0x7FFF_0000
 
   private func readReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
+    if let lent = unsafe request.pointee.lent { unsafe copyBytes(of: request, to: lent, moved) }
     request.pointee.doneCount += moved
     guard moved >= Self.leastTruncatedByteCount,
       request.pointee.doneCount < request.pointee.byteCount, !file.traits.mayBlockForever,
@@ -153,6 +154,16 @@ extension CompletionQueue {
     else { return finish(request) }
     addToWaitingFront(request, of: file)
     makeReady(file)
+  }
+
+  /// Copies what glibc has read to the caller's memory, which is valid until the handler is called.
+  private func copyBytes(
+    of request: RequestRef, to lent: UnsafeMutableRawBufferPointer, _ byteCount: Int
+  ) {
+    guard byteCount > 0, let memory = unsafe request.pointee.memory?.memory else { return }
+    let moved = request.pointee.doneCount..<request.pointee.doneCount + byteCount
+    unsafe UnsafeMutableRawBufferPointer(rebasing: lent[moved]).copyMemory(
+      from: UnsafeRawBufferPointer(rebasing: memory[moved]))
   }
 
   /// Continues a short write until it is complete or fails, so that a full disk is reported as
