@@ -4,7 +4,7 @@ internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
 
-/// The file IO of one event base: C's `struct evaio`.
+/// The file IO of one event base: C's `struct evaio_base`.
 ///
 /// It holds the only reference to its loop, so freeing it ends the loop. Nothing that the loop
 /// keeps may refer to it; handlers refer to ``works`` instead.
@@ -75,10 +75,10 @@ extension Attachment {
 }
 
 @c @implementation
-package func evaio_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_options>?)
+package func evaio_base_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_options>?)
   -> OpaquePointer?
 {
-  guard let base = unsafe base else { trap("evaio_new: the base is NULL") }
+  guard let base = unsafe base else { trap("evaio_base_new: the base is NULL") }
   do throws(Errno) {
     let configuration = try unsafe configuration(of: options)
     // The header has the base outlive the evaio.
@@ -91,29 +91,29 @@ package func evaio_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_op
 }
 
 @c @implementation
-package func evaio_free(_ aio: OpaquePointer?) {
+package func evaio_base_free(_ aio: OpaquePointer?) {
   // The loop ends with its last reference, at once or after the loop's current callback.
-  _ = unsafe takeObject(aio, as: Attachment.self, "evaio_free")
+  _ = unsafe takeObject(aio, as: Attachment.self, "evaio_base_free")
 }
 
 @c @implementation
-package func evaio_finish(_ aio: OpaquePointer?) {
-  unsafe takeObject(aio, as: Attachment.self, "evaio_finish").loop.close()
+package func evaio_base_finish(_ aio: OpaquePointer?) {
+  unsafe takeObject(aio, as: Attachment.self, "evaio_base_finish").loop.close()
 }
 
 @c @implementation
-package func evaio_get_base(_ aio: OpaquePointer?) -> OpaquePointer? {
-  unsafe attachment(aio, "evaio_get_base").loop.core.base
+package func evaio_base_get_event_base(_ aio: OpaquePointer?) -> OpaquePointer? {
+  unsafe attachment(aio, "evaio_base_get_event_base").loop.core.base
 }
 
 @c @implementation
-package func evaio_move_to_current_thread(_ aio: OpaquePointer?) {
-  unsafe attachment(aio, "evaio_move_to_current_thread").loop.moveToCurrentThread()
+package func evaio_base_move_to_current_thread(_ aio: OpaquePointer?) {
+  unsafe attachment(aio, "evaio_base_move_to_current_thread").loop.moveToCurrentThread()
 }
 
 @c @implementation
-package func evaio_leave_current_thread(_ aio: OpaquePointer?) {
-  unsafe attachment(aio, "evaio_leave_current_thread").loop.leaveCurrentThread()
+package func evaio_base_leave_current_thread(_ aio: OpaquePointer?) {
+  unsafe attachment(aio, "evaio_base_leave_current_thread").loop.leaveCurrentThread()
 }
 
 @c @implementation

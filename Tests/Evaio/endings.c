@@ -250,7 +250,7 @@ static struct call current;
 static void (*start)(struct call *call);
 
 static void free_evaio(void) {
-  evaio_free(aio);
+  evaio_base_free(aio);
   aio = NULL;
 }
 
@@ -268,7 +268,7 @@ static void free_after_a_turn(void) {
 
 static void finish_when_it_has_ended(void) {
   start(&current);
-  evaio_finish(aio);
+  evaio_base_finish(aio);
   aio = NULL;
 }
 
@@ -303,18 +303,18 @@ static const struct {
   void (*end)(void);
   bool waits;
 } ends[] = {
-    {"evaio_free", free_at_once, false},
-    {"evaio_free after a turn", free_after_a_turn, false},
-    {"evaio_free in a callback", free_in_a_callback, false},
-    {"evaio_free in a foreign callback", free_in_a_foreign_callback, false},
-    {"evaio_finish", finish_when_it_has_ended, true},
+    {"evaio_base_free", free_at_once, false},
+    {"evaio_base_free after a turn", free_after_a_turn, false},
+    {"evaio_base_free in a callback", free_in_a_callback, false},
+    {"evaio_base_free in a foreign callback", free_in_a_foreign_callback, false},
+    {"evaio_base_finish", finish_when_it_has_ended, true},
 };
 
 static void set_up(void) {
   struct evaio_options options;
   evaio_options_init(&options);
   options.grace_period = (struct timeval){0, 20000};
-  aio = evaio_new(base, &options);
+  aio = evaio_base_new(base, &options);
   CHECK(aio != NULL);
   file = open_file("file", O_RDWR | O_CREAT);
   log_file = open_file("log", O_WRONLY | O_CREAT | O_APPEND | O_TRUNC);
@@ -365,7 +365,7 @@ static void tear_down(void) {
 
 int main(void) {
   begin();
-  evaio_free(aio);
+  evaio_base_free(aio);
   CHECK(mkfifo("empty", 0600) == 0 && mkfifo("full", 0600) == 0);
   int big = open("big", O_WRONLY | O_CREAT, 0600);
   CHECK(ftruncate(big, BIG_SIZE) == 0);

@@ -92,7 +92,7 @@ static inline void got_status(
 }
 
 static struct event_base *base;
-static struct evaio *aio;
+static struct evaio_base *aio;
 static char scratch[] = "/tmp/evaio-test-XXXXXX";
 
 static inline void begin(void) {
@@ -101,7 +101,7 @@ static inline void begin(void) {
   CHECK(chdir(scratch) == 0);
   base = event_base_new();
   CHECK(base != NULL);
-  aio = evaio_new(base, NULL);
+  aio = evaio_base_new(base, NULL);
   CHECK(aio != NULL);
 }
 
@@ -118,7 +118,7 @@ static inline void remove_scratch(void) {
 }
 
 static inline void finish(void) {
-  evaio_free(aio);
+  evaio_base_free(aio);
   event_base_free(base);
   remove_scratch();
   libevent_global_shutdown();

@@ -45,14 +45,14 @@ struct event_base;
 struct evbuffer;
 struct bufferevent;
 
-/* The file IO of one event base. */
-struct evaio;
+/* The file IO of one event base, called an evaio base. */
+struct evaio_base;
 /* An open file. */
 struct evaio_file;
 /* An open directory. Paths relative to it cannot lead out of it. */
 struct evaio_dir;
 
-/* Names a request, to cancel it. Never reused within an evaio; 0 names none. */
+/* Names a request, to cancel it. Never reused within an evaio base; 0 names none. */
 typedef uint64_t evaio_id;
 
 /* Why an operation failed. It, and what it points to, is valid until the callback returns. */
@@ -101,7 +101,7 @@ typedef void (*evaio_list_cb)(
 
 /* ---- Attaching to an event base -------------------------------------------------------------- */
 
-/* The limits of an evaio. Later versions add fields at the end. */
+/* The limits of an evaio base. Later versions add fields at the end. */
 struct evaio_options {
   size_t size; /* of the structure that the program was compiled with; set by the init below */
 
@@ -132,7 +132,7 @@ struct evaio_options {
   unsigned cached_reads_per_shared_turn;
   /* The real-time signal to use, SIGRTMIN to SIGRTMAX; 0 takes a free one. 0. */
   int signal;
-  /* How long evaio_free() waits for operations that cannot be cancelled. 1 second. */
+  /* How long evaio_base_free() waits for operations that cannot be cancelled. 1 second. */
   struct timeval grace_period;
 };
 
@@ -140,44 +140,46 @@ struct evaio_options {
 #define evaio_options_init(options) evaio_options_fill((options), sizeof *(options))
 void evaio_options_fill(struct evaio_options *options, size_t size);
 
-/* Attaches to a base that the caller runs, and which outlives the evaio. The calling thread becomes
- * the evaio's: run the base on it, or call evaio_move_to_current_thread() on the one that does.
- * While an operation is in progress, event_base_dispatch() does not return for lack of events.
+/* Attaches to an event base that the caller runs, and which outlives the evaio base. The calling
+ * thread becomes the evaio base's: run the event base on it, or call
+ * evaio_base_move_to_current_thread() on the one that does. While an operation is in progress,
+ * event_base_dispatch() does not return for lack of events.
  *
- * One real-time signal is taken, and blocked in the calling thread until the evaio ends.
+ * One real-time signal without a handler is taken, and blocked in the calling thread until the end.
  *
  * `options` may be NULL. Returns NULL with errno: EINVAL for an option out of its range, E2BIG for
  * options of a later version, EBUSY if no real-time signal is free, or EMFILE and the like. The
  * base is unchanged then. */
-struct evaio *evaio_new(struct event_base *base, const struct evaio_options *options);
+struct evaio_base *evaio_base_new(
+    struct event_base *event_base, const struct evaio_options *options);
 
 /* Detaches. Operations in progress are cut: each callback is called with its result, or with
  * ECANCELED, before this returns; that takes up to the grace period. An operation that even then
  * cannot be stopped goes on in the background, in memory of the library.
  *
- * Inside a callback of this evaio the end comes when that callback returns; inside any other
- * callback of the base it comes at once. `aio` is invalid afterwards; its files and directories
- * are to be closed all the same, before or after. */
-void evaio_free(struct evaio *aio);
+ * Inside a callback of this evaio base the end comes when that callback returns; inside any other
+ * callback of the event base it comes at once. `aio` is invalid afterwards; its files and
+ * directories are to be closed all the same, before or after. */
+void evaio_base_free(struct evaio_base *aio);
 
 /* Detaches when everything in progress has its own result, also what the callbacks start meanwhile,
  * and waits for that. Other events of the base are not run meanwhile. Not inside a callback of this
- * evaio. */
-void evaio_finish(struct evaio *aio);
+ * evaio base. */
+void evaio_base_finish(struct evaio_base *aio);
 
-/* The base that it is attached to. */
-struct event_base *evaio_get_base(struct evaio *aio);
+/* The event base that it is attached to. */
+struct event_base *evaio_base_get_event_base(struct evaio_base *aio);
 
-/* Makes the calling thread the evaio's. Call evaio_leave_current_thread() on the former one first,
- * which unblocks the signal there. */
-void evaio_move_to_current_thread(struct evaio *aio);
-void evaio_leave_current_thread(struct evaio *aio);
+/* Makes the calling thread the one that it belongs to. Call evaio_base_leave_current_thread() on
+ * the former one first, which unblocks the signal there. */
+void evaio_base_move_to_current_thread(struct evaio_base *aio);
+void evaio_base_leave_current_thread(struct evaio_base *aio);
 
 /* Cancels a request. Its callback is called with ECANCELED, in a later turn. An operation that runs
  * cannot be stopped: it goes on in memory of the library, and the effect of a write is unknown.
  *
  * Returns 0, or -1 with errno ENOENT if the request has its result already, or never existed. */
-int evaio_cancel(struct evaio *aio, evaio_id id);
+int evaio_cancel(struct evaio_base *aio, evaio_id id);
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
@@ -188,16 +190,17 @@ int evaio_cancel(struct evaio *aio, evaio_id id);
  * umask. A file for O_RDONLY | O_NONBLOCK whose path the kernel has in memory is opened without a
  * thread. */
 void evaio_open(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, int flags, mode_t mode,
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, int flags, mode_t mode,
     evaio_open_cb cb, void *arg);
 
 /* Closes the file when its operations have ended, and frees the handle at once. `cb` may be NULL.
- * After the end of the evaio the callback is called before this returns. An error says that data of
- * earlier writes may be lost; the file is closed all the same. */
+ * After the end of the evaio base the callback is called before this returns. An error says that
+ * data of earlier writes may be lost; the file is closed all the same. */
 void evaio_close(struct evaio_file *file, evaio_cb cb, void *arg);
 
 void evaio_open_dir(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, evaio_open_dir_cb cb, void *arg);
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, evaio_open_dir_cb cb,
+    void *arg);
 
 /* Frees the handle at once. The directory is closed after its last call. */
 void evaio_close_dir(struct evaio_dir *dir);
@@ -208,7 +211,7 @@ void evaio_close_dir(struct evaio_dir *dir);
  * longer gets ETIMEDOUT; as with evaio_cancel(), an operation that runs then goes on.
  *
  * A call that is not accepted gets its error by the callback: EBADF and EINVAL for arguments out of
- * range, EAGAIN over a limit, ECANCELED at the end of the evaio, ENOTSUP in a forked child. It has
+ * range, EAGAIN over a limit, ECANCELED at its end, ENOTSUP in a forked child. It has
  * started nothing, and its ID is 0. */
 
 /* Reads up to `size` bytes. The memory stays the caller's; it must stay valid until the callback,
@@ -240,8 +243,8 @@ evaio_id evaio_writev(
 
 /* As evaio_write(), of a buffer's bytes, which move out of it when the call is made. If they are in
  * one piece, they are not copied; evbuffer_add_reference() makes that of any memory, and tells when
- * it is free again. After evaio_free() has cut a write that could not be stopped, that may happen
- * on another thread. */
+ * it is free again. After evaio_base_free() has cut a write that could not be stopped, that may
+ * happen on another thread. */
 evaio_id evaio_write_buffer(
     struct evaio_file *file, struct evbuffer *data, int64_t offset, const struct timeval *timeout,
     evaio_cb cb, void *arg);
@@ -280,19 +283,20 @@ void evaio_allocate(
 
 /* fstatat(2): `flags` is 0 or AT_SYMLINK_NOFOLLOW. */
 void evaio_stat(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, int flags, evaio_stat_cb cb,
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, int flags, evaio_stat_cb cb,
     void *arg);
 /* renameat2(2): `flags` is 0 or RENAME_NOREPLACE. Both paths are relative to `dir`. The result is 1
  * if a file was replaced, otherwise 0. */
 void evaio_rename(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, const char *new_path,
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, const char *new_path,
     unsigned flags, evaio_cb cb, void *arg);
 /* unlinkat(2): `flags` is 0 or AT_REMOVEDIR. */
 void evaio_unlink(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, int flags, evaio_cb cb, void *arg);
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, int flags, evaio_cb cb,
+    void *arg);
 /* mkdirat(2). */
 void evaio_mkdir(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, mode_t mode, evaio_cb cb,
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, mode_t mode, evaio_cb cb,
     void *arg);
 /* All entries but "." and "..", in no order. EOVERFLOW if there are more than `limit`. */
 void evaio_list(struct evaio_dir *dir, size_t limit, evaio_list_cb cb, void *arg);
@@ -301,16 +305,16 @@ void evaio_list(struct evaio_dir *dir, size_t limit, evaio_list_cb cb, void *arg
 
 /* Reads a regular file to its end, wherever that is by then. EFBIG for more than `limit` bytes. */
 evaio_id evaio_read_file(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, size_t limit, evaio_buffer_cb cb,
-    void *arg);
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, size_t limit,
+    evaio_buffer_cb cb, void *arg);
 
 /* Replaces a file atomically and durably: afterwards the name has the old bytes or all new ones,
  * even after a power failure. The bytes move out of `data` when the call is made. `mode` is that of
  * the new file; -1 keeps that of the old one. After an error the old file is unchanged, except if
  * only the sync of the directory failed. */
 evaio_id evaio_replace_file(
-    struct evaio *aio, struct evaio_dir *dir, const char *path, struct evbuffer *data, int mode,
-    evaio_cb cb, void *arg);
+    struct evaio_base *aio, struct evaio_dir *dir, const char *path, struct evbuffer *data,
+    int mode, evaio_cb cb, void *arg);
 
 /* ---- Sending -----------------------------------------------------------------------------------
  *
@@ -324,24 +328,24 @@ evaio_id evaio_replace_file(
 /* Sends to a connected, non-blocking socket. Keep it open, and write nothing else to it, until the
  * callback. */
 evaio_id evaio_send(
-    struct evaio *aio, struct evaio_file *file, int64_t offset, int64_t size, int socket,
+    struct evaio_base *aio, struct evaio_file *file, int64_t offset, int64_t size, int socket,
     evaio_cb cb, void *arg);
 
 /* Adds to the output of a bufferevent, after everything that is in it. Add nothing else until the
  * callback, which comes when the last byte is in the output, of which up to 256 KiB are still to be
  * sent then. An error of the connection is reported by the bufferevent only. */
 evaio_id evaio_send_bufferevent(
-    struct evaio *aio, struct evaio_file *file, int64_t offset, int64_t size,
+    struct evaio_base *aio, struct evaio_file *file, int64_t offset, int64_t size,
     struct bufferevent *bufferevent, evaio_cb cb, void *arg);
 
 /* ---- Helper threads -------------------------------------------------------------------------- */
 
 /* Calls `work` on a helper thread, and then `cb` on the base's. `work` runs with all signals
- * blocked. The error is EAGAIN over the limit, and `work` is not called; or ECANCELED at the end of
- * the evaio, when `work` is not called, or is not waited for: what `arg` points to must then live
+ * blocked. The error is EAGAIN over the limit, and `work` is not called; or ECANCELED at the end,
+ * when `work` is not called, or is not waited for: what `arg` points to must then live
  * on until it returns. */
 void evaio_offload(
-    struct evaio *aio, void (*work)(void *arg), evaio_cb cb, void *arg);
+    struct evaio_base *aio, void (*work)(void *arg), evaio_cb cb, void *arg);
 
 /* ---- Statistics ------------------------------------------------------------------------------ */
 
@@ -364,7 +368,7 @@ struct evaio_statistics {
 #define evaio_get_statistics(aio, statistics) \
   evaio_statistics_fill((aio), (statistics), sizeof *(statistics))
 void evaio_statistics_fill(
-    struct evaio *aio, struct evaio_statistics *statistics, size_t size);
+    struct evaio_base *aio, struct evaio_statistics *statistics, size_t size);
 
 #ifdef __cplusplus
 }

@@ -155,8 +155,8 @@ public final class File: @unchecked Sendable {
 
   /// Reads into memory of the caller; see ``read(into:byteCount:at:timeout:_:)``.
   ///
-  /// - Parameter memory: Filled from its start. Valid until the handler is called, and not used after
-  ///   that, whatever the result.
+  /// - Parameter memory: Filled from its start. Valid until the handler is called, and not used
+  ///   after that, whatever the result.
   @unsafe
   package func read(
     lending memory: UnsafeMutableRawBufferPointer, at offset: Int64, timeout: Duration?,
