@@ -194,6 +194,18 @@ let package = Package(
   ]
 )
 
+// For programs in C and C++: docs/evaio.md. ./install-evaio builds and installs it. An older
+// compiler has no `@c`.
+#if compiler(>=6.3)
+  package.products.append(.library(name: "evaio", type: .dynamic, targets: ["Evaio"]))
+  package.targets += [
+    // The header.
+    .systemLibrary(name: "CEvaio"),
+    .target(
+      name: "Evaio", dependencies: ["CEvaio", "CLibevent", "Reactor", "PosixAIO", systemPackage]),
+  ]
+#endif
+
 /// Only these test targets, separated by commas: a sanitizer's build needs some of them only.
 if let names = Context.environment["TEST_TARGETS"]?.split(separator: ",").map(String.init) {
   package.targets.removeAll { $0.type == .test && !names.contains($0.name) }

@@ -14,6 +14,7 @@ struct ImportTests {
     "ReactorHTTPTypes": ["HTTPTypes", "ReactorHTTP"],
     "ReactorMetrics": ["CoreMetrics", "PosixAIO", "Reactor"],
     "ReactorServiceLifecycle": libc.union(["PosixAIO", "Reactor", "ServiceLifecycle"]),
+    "Evaio": libc.union(["CEvaio", "CLibevent", "PosixAIO", "Reactor"]),
     "ProgramSupport": ["ArgumentParser", "Glibc"],
     "FileServer": program.union(["ReactorHTTP"]),
     "KeyValueServer": program,

@@ -61,6 +61,11 @@ public struct FileStatus: Equatable, Sendable {
   /// The device number of the file system.
   public let device: UInt64
 
+  // For C.
+  private let mode: UInt32
+  private let specialDevice: UInt64
+  private let blockByteCount: Int
+
   package init(_ status: stat) {
     kind =
       switch status.st_mode & S_IFMT {
@@ -81,6 +86,28 @@ public struct FileStatus: Equatable, Sendable {
     linkCount = Int(status.st_nlink)
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
+    mode = status.st_mode
+    specialDevice = UInt64(status.st_rdev)
+    blockByteCount = Int(status.st_blksize)
+  }
+
+  /// C's `struct stat`, with all of its members.
+  package var systemStatus: stat {
+    var status = stat()
+    status.st_mode = mode
+    status.st_size = Int(byteCount)
+    status.st_blocks = Int(allocatedByteCount / 512)
+    status.st_blksize = blockByteCount
+    status.st_mtim = timespec(modified)
+    status.st_atim = timespec(accessed)
+    status.st_ctim = timespec(changed)
+    status.st_uid = owner
+    status.st_gid = group
+    status.st_nlink = nlink_t(linkCount)
+    status.st_ino = ino_t(inode)
+    status.st_dev = dev_t(device)
+    status.st_rdev = dev_t(specialDevice)
+    return status
   }
 }
 

@@ -20,6 +20,21 @@ extension AIOFile {
       .read, buffer, byteCount: byteCount, at: offset, timeout: timeout, handler, refused: refused)
   }
 
+  /// Reads into memory of the caller. The page cache is read directly to it; glibc never gets it,
+  /// so the request may complete early.
+  ///
+  /// - Parameters:
+  ///   - memory: Filled from its start. Valid until the handler is called, and not used after that.
+  ///   - offset: As for ``read(into:byteCount:at:timeout:_:)``, and so are the timeout, the result
+  ///     and the errors.
+  @unsafe
+  package func read(
+    lending memory: UnsafeMutableRawBufferPointer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CompletionQueue.CountHandler
+  ) throws(Errno) -> RequestID {
+    try unsafe queue.enqueueLentRead(self, memory, at: offset, timeout: timeout, handler)
+  }
+
   /// As ``write(_:at:timeout:_:)``, with the parameters of
   /// ``read(into:byteCount:at:timeout:_:refused:)``.
   package func write(

@@ -35,6 +35,9 @@ public final class CompletionQueue {
   /// Gets the number of bytes moved or the error, and the buffer.
   public typealias TransferHandler = (Result<Int, FileError>, consuming IOBuffer) -> Void
 
+  /// Gets the number of bytes moved or the error.
+  package typealias CountHandler = (Result<Int, FileError>) -> Void
+
   /// Gets the outcome of an operation without data.
   public typealias SyncHandler = (Result<Void, FileError>) -> Void
 

@@ -13,3 +13,25 @@ public struct RequestID: Hashable, Sendable {
     generation = request.pointee.generation
   }
 }
+
+/// IDs as numbers, for code that knows their queue.
+extension RequestID {
+  /// Identifies the request within its queue; 0 for ``refused``, and for no other.
+  package var rawValue: UInt64 {
+    self == .refused ? 0 : UInt64(index + 1) << 32 | UInt64(generation)
+  }
+
+  /// - Parameters:
+  ///   - rawValue: Any number.
+  ///   - queue: The queue that the number belongs to.
+  package init(rawValue: UInt64, of queue: CompletionQueue) {
+    let place = UInt32(truncatingIfNeeded: rawValue >> 32)
+    guard place > 0 else {
+      self = .refused
+      return
+    }
+    self.queue = queue.number
+    index = place - 1
+    generation = UInt32(truncatingIfNeeded: rawValue)
+  }
+}

@@ -15,7 +15,7 @@ public final class Directory: @unchecked Sendable {
   /// An entry of a directory.
   public typealias Entry = DirectoryEntry
 
-  let core: LoopCore
+  package let core: LoopCore
 
   /// The path that the directory was opened with.
   public let path: FilePath

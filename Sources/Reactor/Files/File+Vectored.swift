@@ -1,5 +1,5 @@
 public import PosixAIO
-internal import SystemPackage
+package import SystemPackage
 
 /// Several buffers in one request.
 ///
@@ -67,15 +67,25 @@ extension File {
     do throws(Errno) {
       whole = try vector.gathered()
     } catch {
-      writesBeingRefused.add(error)
-      return refuse(.write, at: offsetOfWrite(offset), error, vector) { [self] result, vector in
-        writesBeingRefused.remove()
-        handler(result, vector)
-      }
+      let box = MoveBox(vector)
+      refuseWrite(at: offset, error) { handler($0, box.take()) }
+      return .refused
     }
     let box = MoveBox(vector)
     return write(whole, at: offset, timeout: timeout) { result, _ in
       handler(result, box.take())
+    }
+  }
+
+  /// Reports that a write was not started. Until the handler has been called, syncs fail too.
+  package func refuseWrite(
+    at offset: Int64, _ errno: Errno, _ handler: @escaping (Result<Int, FileError>) -> Void
+  ) {
+    writesBeingRefused.add(errno)
+    core.refuse(.write, path, at: offsetOfWrite(offset), errno) {
+      [self] (result: Result<Int, FileError>) in
+      writesBeingRefused.remove()
+      handler(result)
     }
   }
 
@@ -103,7 +113,7 @@ extension File {
     _ buffer: consuming IOBuffer, timeout: Duration? = nil,
     _ handler: @escaping CompletionQueue.TransferHandler
   ) -> RequestID {
-    require(queued.appends, "File: open the file with the option .append to append to it")
+    require(appends, "File: open the file with the option .append to append to it")
     return write(buffer, at: 0, timeout: timeout, handler)
   }
 }

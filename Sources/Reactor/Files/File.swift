@@ -24,7 +24,7 @@ public final class File: @unchecked Sendable {
   /// The default permissions of new files: 0666, reduced by the process's umask, as for `touch(1)`.
   public static let defaultPermissions = FilePermissions(rawValue: 0o666)
 
-  let core: LoopCore
+  package let core: LoopCore
 
   /// The path that the file was opened with.
   public let path: FilePath
@@ -141,6 +141,24 @@ public final class File: @unchecked Sendable {
     }
   }
 
+  /// Reads into memory of the caller; see ``read(into:byteCount:at:timeout:_:)``.
+  ///
+  /// - Parameter memory: Filled from its start. Valid until the handler is called, and not used
+  ///   after that, whatever the result.
+  @unsafe
+  package func read(
+    lending memory: UnsafeMutableRawBufferPointer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CompletionQueue.CountHandler
+  ) -> RequestID {
+    do throws(Errno) {
+      try core.checkUse()
+      return try unsafe queued.read(lending: memory, at: offset, timeout: timeout, handler)
+    } catch {
+      core.refuse(.read, path, at: offset, error, handler)
+      return .refused
+    }
+  }
+
   /// Writes the buffer's valid bytes until all are written or the kernel reports an error. Wraps
   /// `aio_write(3)`'s operation.
   ///
@@ -174,8 +192,11 @@ public final class File: @unchecked Sendable {
 
   /// The offset in the error of a write; nil for a file that appends.
   func offsetOfWrite(_ offset: Int64) -> Int64? {
-    queued.appends ? nil : offset
+    appends ? nil : offset
   }
+
+  /// Whether writes go to the end of the file, whatever their offset.
+  package var appends: Bool { queued.appends }
 
   /// Makes data and metadata durable, after all writes that were accepted before. Wraps
   /// `aio_fsync(3)` with `O_SYNC`.

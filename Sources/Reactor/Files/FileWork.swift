@@ -32,6 +32,11 @@ public class FileWork: @unchecked Sendable {
     if let request { core.queue.cancel(request, abandoning: true) }
   }
 
+  /// Whether ``cancel()`` would still stop the work.
+  package final var canBeCanceled: Bool {
+    if case .running = state { true } else { false }
+  }
+
   final var isCanceled: Bool {
     if case .canceled = state { true } else { false }
   }

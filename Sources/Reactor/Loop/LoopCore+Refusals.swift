@@ -1,4 +1,4 @@
-internal import PosixAIO
+package import PosixAIO
 package import SystemPackage
 
 /// Reports calls that cannot be accepted. ``EventLoop`` describes the rules for users.
@@ -19,7 +19,7 @@ extension LoopCore {
   }
 
   /// As ``complete(_:)``, for a file call.
-  func refuse<Value>(
+  package func refuse<Value>(
     _ operation: FileError.Operation, _ path: FilePath?, to otherPath: FilePath? = nil,
     at offset: Int64? = nil, _ errno: Errno,
     _ handler: @escaping (Result<Value, FileError>) -> Void

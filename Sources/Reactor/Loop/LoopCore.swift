@@ -30,7 +30,7 @@ package final class LoopCore: @unchecked Sendable {
   let obligations: Obligations
   let keepAlive: KeepAlive
   let counters = EventLoop.Counters()
-  let chunks = ChunkPool()
+  package let chunks = ChunkPool()
   /// Whether files are sent to sockets without a copy where possible.
   var sendsFilesWithoutCopy: Bool
   // Replaced by tests.

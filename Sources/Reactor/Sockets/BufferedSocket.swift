@@ -24,7 +24,7 @@ protocol BufferedSocketOwner: AnyObject {
 /// of the two that a request needs. Here the output of a turn is sent at its end, and epoll is used
 /// only if the socket does not take everything.
 @safe
-final class BufferedSocket {
+final class BufferedSocket: OutgoingRangeOwner {
   /// -1 after closing.
   private(set) var descriptor: Int32
   /// The most bytes of input to hold. The owner reads only while there are fewer.
@@ -284,7 +284,7 @@ final class BufferedSocket {
 
   /// Adds a file range to the output. ``nextSettled()`` reports its end.
   func write(_ range: OutgoingRange) {
-    range.socket = self
+    range.owner = self
     output.append(range)
   }
 

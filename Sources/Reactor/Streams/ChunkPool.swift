@@ -1,11 +1,11 @@
-internal import PosixAIO
+package import PosixAIO
 
 /// A loop's pool of chunk memory: a reader reuses memory that another has finished with.
 ///
 /// Page-aligned memory, which direct reads need, is expensive to allocate: malloc cuts it out of
 /// twice as much. A server of small files would pay that for each file.
 @safe
-final class ChunkPool {
+package final class ChunkPool {
   /// The most bytes that the pool keeps.
   static let byteLimit = 4 * 1024 * 1024
 
@@ -23,7 +23,7 @@ final class ChunkPool {
 
   /// Returns an empty buffer for at least `byteCount` bytes. A buffer too large for the pool gets
   /// exactly that capacity.
-  func take(_ byteCount: Int) -> IOBuffer {
+  package func take(_ byteCount: Int) -> IOBuffer {
     guard byteCount <= Self.byteLimit else { return IOBuffer(capacity: byteCount) }
     let place = Self.place(of: byteCount)
     let capacity = IOBuffer.pageAlignment << place
@@ -36,7 +36,7 @@ final class ChunkPool {
 
   /// Keeps a buffer's memory if the pool can use it. When the pool is full, the largest spare is
   /// dropped in favour of a smaller one.
-  func give(_ buffer: consuming IOBuffer) {
+  package func give(_ buffer: consuming IOBuffer) {
     let capacity = buffer.capacity
     guard capacity <= Self.byteLimit else { return }
     let place = Self.place(of: capacity)

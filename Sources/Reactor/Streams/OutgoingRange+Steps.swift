@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// Prepares the next bytes of a range.
 extension OutgoingRange {
-  /// Prepares the next bytes. If that takes time, ``socket`` is told when they are ready.
+  /// Prepares the next bytes. If that takes time, ``owner`` is told when they are ready.
   ///
   /// - Parameter isCopying: Whether every byte must be copied.
   func prepare(isCopying: Bool) -> Readiness {
@@ -121,7 +121,7 @@ extension OutgoingRange {
       guard reader === self.reader else { return }
       isWaiting = false
       take(result)
-      socket?.rangeIsReady()
+      owner?.rangeIsReady()
     }
     return .waiting
   }

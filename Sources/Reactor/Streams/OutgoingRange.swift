@@ -2,6 +2,12 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
+/// Sends a range.
+protocol OutgoingRangeOwner: AnyObject {
+  /// Bytes that were not ready are ready now. Never called inside a call to the range.
+  func rangeIsReady()
+}
+
 /// A file range in a connection's output, and how its bytes reach the socket.
 ///
 /// It is sent by `sendfile(2)`, window by window, if no page of the window or of the kernel's
@@ -65,7 +71,7 @@ final class OutgoingRange {
 
   /// Told when bytes become ready that were not. It closes, and so stops the range, before it goes
   /// away.
-  unowned var socket: BufferedSocket?
+  unowned var owner: (any OutgoingRangeOwner)?
 
   /// - Parameters:
   ///   - range: The offset of the first byte, and the offset after the last.
@@ -172,9 +178,14 @@ final class OutgoingRange {
       state = mayEndEarlier ? .ended : .failed(.endOfFile)
       return nil
     }
-    offset += Int64(count)
-    core.counters.statistics.uncopiedFileByteCount += UInt64(count)
+    passedOn(count)
     return count
+  }
+
+  /// Counts bytes from the page cache that were passed on as a part of the file.
+  func passedOn(_ byteCount: Int) {
+    offset += Int64(byteCount)
+    core.counters.statistics.uncopiedFileByteCount += UInt64(byteCount)
   }
 
   /// Whether `sendfile(2)` failed because of the file or the kernel. Reading finds a disk error
@@ -189,7 +200,7 @@ final class OutgoingRange {
   /// Stops sending the range.
   func stop() {
     if case .open = state { state = .ended }
-    socket = nil
+    owner = nil
     dropReader()
     giveMemoryBack()
   }

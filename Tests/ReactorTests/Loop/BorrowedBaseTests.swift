@@ -159,6 +159,27 @@ final class BorrowedBaseTests: XCTestCase {
     XCTAssertEqual(base.addedCount, 0)
   }
 
+  func test_dispatchRunsUntilAFileIsClosed_thatWaitsForAnAbandonedRead() throws {
+    let base = try ForeignBase()
+    let loop = try base.loop()
+    var ends: [Int32] = [-1, -1]
+    XCTAssertEqual(unsafe pipe(&ends), 0)
+    let writer = FileDescriptor(rawValue: ends[1])
+    let file = AIOFile(FileDescriptor(rawValue: ends[0]), queue: loop.queue)
+    var done: [String] = []
+    try file.read(into: IOBuffer(capacity: 1), at: 0, timeout: .milliseconds(1)) { result, _ in
+      done.append("read")
+    }
+    XCTAssertEqual(base.dispatch(), nothingAdded)
+    XCTAssertEqual(done, ["read"])
+    file.close { _ in done.append("close") }
+    loop.schedule(after: .milliseconds(1)) {
+      do { try writer.closeAfter { _ = try writer.writeAll([1]) } } catch { XCTFail("\(error)") }
+    }
+    XCTAssertEqual(base.dispatch(), nothingAdded)
+    XCTAssertEqual(done, ["read", "close"])
+  }
+
   func test_callsOfOtherThreadsArrive_whileForeignEventsKeepTheBaseRunning() throws {
     let base = try ForeignBase()
     let loop = try base.loop()

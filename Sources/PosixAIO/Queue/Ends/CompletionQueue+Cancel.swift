@@ -217,6 +217,8 @@ extension CompletionQueue {
     guard let file = request.pointee.file else { return }
     hot.deadlines.remove(request)
     markAbandoned(request)
+    // The caller may free it from now on.
+    unsafe request.pointee.lent = nil
     let completion = pool.allocate()
     completion.pointee.kind = request.pointee.kind
     admit(completion, of: file)

@@ -43,6 +43,7 @@ struct Request {
 
   enum Handler {
     case transfer(CompletionQueue.TransferHandler)
+    case lentRead(CompletionQueue.CountHandler)
     case sync(CompletionQueue.SyncHandler)
     case detach((ClosingDescriptors) -> Void)
   }
@@ -70,6 +71,10 @@ struct Request {
 
   /// The buffer's memory, which the request owns until its handler gets the buffer back.
   var memory: IOBuffer.Memory?
+  /// The caller's memory of a read that has no buffer, `byteCount` bytes. glibc never gets it: a
+  /// read that misses the page cache gets memory of its own, from which its bytes are copied. Nil
+  /// once the handler is called, and so in an abandoned request.
+  var lent: UnsafeMutableRawPointer?
   /// A copy of the bytes of all merged writes, in a leader only.
   var mergedMemory: UnsafeMutableRawPointer?
 

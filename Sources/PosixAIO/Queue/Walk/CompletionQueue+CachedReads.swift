@@ -17,8 +17,9 @@ extension CompletionQueue {
   /// - Returns: Whether the read is finished. If not, it still waits, and keeps the bytes it has.
   func readFromCache(_ request: RequestRef, of file: AIOFile) -> Bool {
     let done = request.pointee.doneCount
+    let start = unsafe request.pointee.lent ?? request.pointee.memory?.base
     let read = unsafe readFromCache(
-      file, request.pointee.memory.map { unsafe $0.base + done },
+      file, start.map { unsafe $0 + done },
       request.pointee.byteCount - done, at: request.pointee.offset + Int64(done))
     request.pointee.doneCount = done + read.count
     guard read.isWhole else {

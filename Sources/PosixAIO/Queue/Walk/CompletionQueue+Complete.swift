@@ -39,6 +39,12 @@ extension CompletionQueue {
     switch handler {
     case .transfer(let handler):
       completeTransfer(request, file, handler)
+    case .lentRead(let handler):
+      let result = transferResult(of: request, file)
+      unsafe request.pointee.lent = nil
+      freeMemory(of: request)
+      free(request)
+      handler(result)
     case .sync(let handler):
       let result: Result<Void, FileError> =
         request.pointee.errorNumber == 0 ? .success(()) : .failure(error(of: request, file))
@@ -65,13 +71,7 @@ extension CompletionQueue {
     let doneCount = request.pointee.doneCount
     let isRead = request.pointee.kind == .read
     let validCount = isRead ? doneCount : request.pointee.byteCount
-    let result: Result<Int, FileError>
-    if request.pointee.errorNumber == 0 {
-      result = .success(doneCount)
-      hot.counters.transferredByteCount += UInt64(doneCount)
-    } else {
-      result = .failure(error(of: request, file))
-    }
+    let result = transferResult(of: request, file)
     let memory = request.pointee.memory.take()
     free(request)
     if let memory {
@@ -83,13 +83,24 @@ extension CompletionQueue {
     }
   }
 
+  private func transferResult(
+    of request: RequestRef, _ file: AIOFile?
+  ) -> Result<Int, FileError> {
+    guard request.pointee.errorNumber == 0 else { return .failure(error(of: request, file)) }
+    hot.counters.transferredByteCount += UInt64(request.pointee.doneCount)
+    return .success(request.pointee.doneCount)
+  }
+
+  private func freeMemory(of request: RequestRef) {
+    guard let memory = request.pointee.memory.take() else { return }
+    hot.heldByteCount -= memory.capacity
+    _ = IOBuffer(memory, count: 0)
+  }
+
   /// Frees an abandoned request, or one whose queue retires, without calling a handler.
   func discard(_ request: RequestRef) {
     let file = request.pointee.file.take()
-    if let memory = request.pointee.memory.take() {
-      hot.heldByteCount -= memory.capacity
-      _ = IOBuffer(memory, count: 0)
-    }
+    freeMemory(of: request)
     free(request)
     file?.requestEnded()
   }

@@ -46,6 +46,26 @@ extension CompletionQueue {
     return RequestID(request, queue: number)
   }
 
+  /// Accepts a read into memory that the caller keeps valid until the handler is called.
+  ///
+  /// - Throws: As ``enqueueTransfer(_:_:_:byteCount:at:timeout:_:)``.
+  func enqueueLentRead(
+    _ file: AIOFile, _ memory: UnsafeMutableRawBufferPointer, at offset: Int64, timeout: Duration?,
+    _ handler: @escaping CountHandler
+  ) throws(Errno) -> RequestID {
+    let byteCount = memory.count
+    let offset = try checkedOffset(.read, file, offset, byteCount)
+    try checkRoom(file, byteCount, timeout)
+    let request = makeRequest(.read, file, timeout)
+    request.pointee.handler = .lentRead(handler)
+    request.pointee.offset = offset
+    request.pointee.byteCount = byteCount
+    unsafe request.pointee.lent = memory.baseAddress
+    addToWaiting(request, of: file)
+    makeReady(file)
+    return RequestID(request, queue: number)
+  }
+
   func enqueueSync(
     _ kind: Request.Kind, _ file: AIOFile, timeout: Duration?, _ handler: @escaping SyncHandler
   ) throws(Errno) -> RequestID {
@@ -55,6 +75,7 @@ extension CompletionQueue {
     markParked(request)
     file.barrier.park(request)
     startDueSync(file)
+    noteParked(request)
     return RequestID(request, queue: number)
   }
 
@@ -66,6 +87,13 @@ extension CompletionQueue {
     markParked(request)
     file.park(detach: request)
     if stage == .ending { cancelHeldDetach(of: file) }
+    noteParked(request)
+  }
+
+  /// Makes the loop drain after a request was parked: it may be the only unfinished one, behind an
+  /// operation that was abandoned, and the loop finds out in a drain that it must go on.
+  private func noteParked(_ request: RequestRef) {
+    if request.state == .parked { wake() }
   }
 
   /// Completes a close or detach that has nothing left to do.

@@ -147,6 +147,7 @@ extension CompletionQueue {
   private static let leastTruncatedByteCount = 0x7FFF_0000
 
   private func readReturned(_ request: RequestRef, of file: AIOFile, moved: Int) {
+    if let lent = unsafe request.pointee.lent { unsafe copyBytes(of: request, to: lent, moved) }
     request.pointee.doneCount += moved
     guard moved >= Self.leastTruncatedByteCount,
       request.pointee.doneCount < request.pointee.byteCount, !file.traits.mayBlockForever,
@@ -154,6 +155,15 @@ extension CompletionQueue {
     else { return finish(request) }
     addToWaitingFront(request, of: file)
     makeReady(file)
+  }
+
+  /// Copies what glibc has read to the caller's memory, which is valid until the handler is called.
+  private func copyBytes(
+    of request: RequestRef, to lent: UnsafeMutableRawPointer, _ byteCount: Int
+  ) {
+    guard byteCount > 0, let memory = unsafe request.pointee.memory?.base else { return }
+    let done = request.pointee.doneCount
+    unsafe (lent + done).copyMemory(from: memory + done, byteCount: byteCount)
   }
 
   /// Continues a short write until it is complete or fails, so that a full disk is reported as

@@ -135,10 +135,19 @@ extension CompletionQueue {
     let isMerged = unsafe request.pointee.mergedMemory != nil
     let done = isMerged ? Int(request.pointee.mergedDoneCount) : request.pointee.doneCount
     let total = isMerged ? Int(request.pointee.mergedByteCount) : request.pointee.byteCount
+    if unsafe request.pointee.lent != nil { giveOwnMemory(request) }
     let start = unsafe request.pointee.mergedMemory ?? request.pointee.memory?.base
     unsafe caio_prepare(
       request.control, Int32(opcode), descriptor, start.map { unsafe $0 + done }, total - done,
       request.pointee.offset + Int64(done))
+  }
+
+  /// Gives a read into the caller's memory memory of its own, for glibc.
+  private func giveOwnMemory(_ request: RequestRef) {
+    guard request.pointee.memory == nil else { return }
+    let byteCount = request.pointee.byteCount
+    request.pointee.memory = IOBuffer(capacity: byteCount).moveToRequest()
+    hot.heldByteCount += byteCount
   }
 
   /// Which lanes the members of a batch use.

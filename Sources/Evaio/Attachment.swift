@@ -1,0 +1,130 @@
+package import CEvaio
+internal import Glibc
+internal import PosixAIO
+internal import Reactor
+internal import SystemPackage
+
+/// The file IO of one event base: C's `struct evaio_base`.
+///
+/// It holds the only reference to its loop, so freeing it ends the loop. Nothing that the loop
+/// keeps may refer to it; handlers refer to ``works`` instead.
+final class Attachment {
+  let loop: EventLoop
+  let works = Works()
+
+  init(_ loop: EventLoop) {
+    self.loop = loop
+  }
+}
+
+/// The operations in several steps that are in progress, by the number that C knows them by.
+final class Works {
+  /// Distinguishes them from the numbers of requests, whose first bit is never set.
+  private static let firstNumber: evaio_id = 1 << 63
+
+  /// Cancels an operation, and returns whether that was possible.
+  typealias Cancel = () -> Bool
+
+  private var works: [evaio_id: Cancel] = [:]
+  private var nextNumber = firstNumber
+
+  /// Starts an operation, and knows it until its completion handler is called.
+  ///
+  /// - Parameter start: Gets what the handler must call first.
+  func add(_ start: (_ whenDone: @escaping () -> Void) -> Cancel) -> evaio_id {
+    let number = nextNumber
+    nextNumber += 1
+    var isDone = false
+    let cancel = start { [self] in
+      isDone = true
+      works[number] = nil
+    }
+    // After the loop's end, handlers are called at once.
+    guard !isDone else { return 0 }
+    works[number] = cancel
+    return number
+  }
+
+  /// - Returns: Whether the operation could still be stopped.
+  func cancel(_ number: evaio_id) -> Bool {
+    guard let cancel = works[number] else { return false }
+    return cancel()
+  }
+}
+
+extension FileWork {
+  var canceling: Works.Cancel {
+    {
+      guard self.canBeCanceled else { return false }
+      self.cancel()
+      return true
+    }
+  }
+}
+
+extension Attachment {
+  /// - Returns: Whether the request had no result yet.
+  func cancel(_ id: evaio_id) -> Bool {
+    if works.cancel(id) { return true }
+    let queue = loop.queue
+    switch queue.cancel(RequestID(rawValue: id, of: queue), abandoning: true) {
+    case .canceled, .abandoned: return true
+    case .notCanceled, .allDone: return false
+    }
+  }
+}
+
+@c @implementation
+package func evaio_base_new(_ base: OpaquePointer?, _ options: UnsafePointer<evaio_options>?)
+  -> OpaquePointer?
+{
+  guard let base = unsafe base else { trap("evaio_base_new: the base is NULL") }
+  do throws(Errno) {
+    let configuration = try unsafe configuration(of: options)
+    // The header has the base outlive the evaio.
+    let loop = try unsafe EventLoop(borrowing: base, configuration: configuration)
+    return unsafe makeHandle(Attachment(loop))
+  } catch {
+    errno = error.rawValue
+    return nil
+  }
+}
+
+@c @implementation
+package func evaio_base_free(_ aio: OpaquePointer?) {
+  // The loop ends with its last reference, at once or after the loop's current callback.
+  _ = unsafe takeObject(aio, as: Attachment.self, "evaio_base_free")
+}
+
+@c @implementation
+package func evaio_base_finish(_ aio: OpaquePointer?) {
+  unsafe takeObject(aio, as: Attachment.self, "evaio_base_finish").loop.close()
+}
+
+@c @implementation
+package func evaio_base_get_event_base(_ aio: OpaquePointer?) -> OpaquePointer? {
+  unsafe attachment(aio, "evaio_base_get_event_base").loop.core.base
+}
+
+@c @implementation
+package func evaio_base_move_to_current_thread(_ aio: OpaquePointer?) {
+  unsafe attachment(aio, "evaio_base_move_to_current_thread").loop.moveToCurrentThread()
+}
+
+@c @implementation
+package func evaio_base_leave_current_thread(_ aio: OpaquePointer?) {
+  unsafe attachment(aio, "evaio_base_leave_current_thread").loop.leaveCurrentThread()
+}
+
+@c @implementation
+package func evaio_cancel(_ aio: OpaquePointer?, _ id: evaio_id) -> Int32 {
+  if unsafe attachment(aio, "evaio_cancel").cancel(id) { return 0 }
+  errno = ENOENT
+  return -1
+}
+
+/// The object of a handle that C must pass.
+@unsafe
+func attachment(_ aio: OpaquePointer?, _ call: StaticString) -> Attachment {
+  unsafe object(aio, as: Attachment.self, call)
+}
