@@ -81,7 +81,6 @@ let package = Package(
         "CPeers", "Measuring", nioCore, nioPosix, systemPackage, argumentParser,
         .product(name: "_NIOFileSystem", package: "swift-nio"),
       ]),
-    // The completion queue on SwiftNIO's event loop. Here, so that the library never resolves NIO.
   ]
 )
 
