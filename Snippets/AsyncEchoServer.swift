@@ -6,34 +6,26 @@ import SystemPackage
 
 /// Everything here runs on the loop's thread; the tasks take turns at each `await`.
 func serve(_ connection: Connection, _ log: File) async throws {
-  var rest: [UInt8] = []
-  for try await chunk in connection.chunks {
-    rest += chunk
-    guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
-    let lines = rest[...end]
-    try await log.append(IOBuffer(copying: lines))
-    try await connection.write(lines)  // waits while the peer does not read
-    rest.removeSubrange(...end)
+  for try await line in connection.lines() {
+    let record = "\(line)\n".utf8
+    try await log.append(IOBuffer(copying: record))
+    try await connection.write(record)  // waits while the peer does not read
   }
 }
 
 try EventLoop.run { loop in
   let port = UInt16(CommandLine.arguments[1]) ?? 0
+  let path = FilePath(CommandLine.arguments[2])
   let listener = try Listener(on: loop, .loopback(port: port))
-  let log = try await File.open(
-    FilePath(CommandLine.arguments[2]), .writeOnly, options: [.create, .append], on: loop)
-  let end = loop.watch(.terminate) { listener.close() }
+  let end = loop.watch(.terminate) { listener.shutDown() }
   print("listening on \(listener.address)")
   fflush(nil)
-  for try await connection in listener.connections {
-    loop.startTask {
-      do {
-        try await connection.closeAfter { try await serve($0, log) }
-      } catch {
-        print(error)  // one line: the error of the peer or the file
-      }
+  try await File.withFile(path, .writeOnly, options: [.create, .append], on: loop) { log in
+    try await listener.serve(endingWithin: .seconds(5)) { connection in
+      try await serve(connection, log)
+    } onError: { _, error in
+      print(error)  // one line: the error of the peer or the file
     }
   }
   end.cancel()
-  try await log.close()
 }

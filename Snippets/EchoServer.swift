@@ -46,11 +46,5 @@ File.open(
   listener.onConnection = { connection in serve(connection, log) }
   print("listening on \(listener.address)")
   fflush(nil)
-  var end: SignalWatch?
-  end = loop.watch(.terminate) {
-    end?.cancel()  // the next one ends the process at once
-    listener.close()
-    log.close { _ in loop.stop() }  // behind the writes that were accepted
-  }
 }
-loop.run()
+loop.run(shuttingDownOn: .terminate, within: .seconds(5))

@@ -8,10 +8,8 @@ import SystemPackage
 /// Everything here runs on the loop's thread, the handlers of signals and timers too.
 actor LogCollector: LoopActor {
   private static let clientLimit = 200
-  private static let lineByteLimit = 64 * 1024
   private static let drainTimeout = Duration.seconds(5)
   private static let newline = UInt8(ascii: "\n")
-  private struct LineTooLong: Error { let client: SocketAddress }
 
   let loop: EventLoop
   private let path: FilePath
@@ -39,11 +37,10 @@ actor LogCollector: LoopActor {
   /// Collects until a signal ends it. Throws the first error of the log file, which ends it too.
   func run() async throws {
     // A signal that arrives while the file is being reopened causes one more reopening.
-    let (hangUps, hangUp) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-    loop.watch(.hangUp) { hangUp.yield() }
+    let hangUps = loop.signals(.hangUp)
+    let reopening = loop.startTask { for await _ in hangUps { await self.reopen() } }
     for signal in [POSIXSignal.terminate, .interrupt] { loop.watch(signal) { self.end() } }
     let flushes = loop.schedule(every: .seconds(1)) { self.flush() }
-    let reopening = loop.startTask { for await _ in hangUps { await self.reopen() } }
     report("listening on \(listener.address)")
     try await withThrowingDiscardingTaskGroup { group in
       for try await connection in listener.connections {
@@ -51,7 +48,7 @@ actor LogCollector: LoopActor {
       }
     }
     flushes.cancel()
-    hangUp.finish()
+    reopening.cancel()
     await reopening.value
     try await writer.close(durably: true)
     report("\(lineCount) lines from \(clientCount) clients")
@@ -72,19 +69,10 @@ actor LogCollector: LoopActor {
   }
 
   private func appendLines(of connection: Connection) async throws {
-    let client = connection.peerAddress
-    let prefix = Array("\(client) ".utf8)
-    var line = prefix
-    for try await chunk in connection.chunks {
-      let pieces = chunk.split(separator: Self.newline, omittingEmptySubsequences: false)
-      for piece in pieces.dropLast() {
-        try await append(line + piece + [Self.newline])
-        line = prefix
-      }
-      line += pieces.last ?? []
-      if line.count > prefix.count + Self.lineByteLimit { throw LineTooLong(client: client) }
+    let prefix = Array("\(connection.peerAddress) ".utf8)
+    while let line = try await connection.readLine() {
+      try await append(prefix + line + [Self.newline])
     }
-    if line.count > prefix.count { try await append(line + [Self.newline]) }
   }
 
   /// Waits while the writer's buffer is full. The client is not read meanwhile, so TCP holds it up.
@@ -113,7 +101,7 @@ actor LogCollector: LoopActor {
   private func end() {
     if isEnding { return }
     isEnding = true
-    listener.close()
+    listener.shutDown()
     for client in clients.values { client.shutdownOutput() }
     loop.schedule(after: Self.drainTimeout) { self.endAtOnce() }
   }

@@ -20,13 +20,10 @@ func limits() -> Connection.Configuration {
 }
 
 extension Connection {
-  /// Reads a line and leaves the bytes after it in the connection.
-  func readLine() async throws -> String {
-    var line: [UInt8] = []
-    while let byte = try await read(atMost: 1) {
-      if byte == Array("\n".utf8) { return String(decoding: line, as: UTF8.self) }
-      guard line.count < 4096 else { throw TransferError(description: "a line is too long") }
-      line += byte
+  /// Reads the line of a request or response, and leaves the bytes after it in the connection.
+  func readMessage() async throws -> String {
+    if let line = try await readLine(maximumByteCount: 4096) {
+      return String(decoding: line, as: UTF8.self)
     }
     throw TransferError(description: "the peer closed the connection")
   }
@@ -45,18 +42,15 @@ actor Cache {
 
   /// Opens a file, after fetching it if it is missing. The directory refuses names that lead out.
   func open(_ name: String) async throws -> File {
-    let file: File
     do throws(FileError) {
-      file = try await directory.openFile(FilePath(name), .readOnly, options: .nonBlocking)
+      return try await directory.openFile(FilePath(name), .readOnly, regularOnly: true)
     } catch {
       guard error.errno == .noSuchFileOrDirectory, let upstream,
         let component = FilePath.Component(name), component.kind == .regular
       else { throw error }
       try await fetchOnce(component, from: upstream)
-      file = try await directory.openFile(FilePath(name), .readOnly, options: .nonBlocking)
+      return try await directory.openFile(FilePath(name), .readOnly, regularOnly: true)
     }
-    if file.openingStatus.kind == .regular { return file }
-    throw TransferError(description: "not a regular file")
   }
 
   /// Fetches a file, or joins the fetch in progress.
@@ -81,14 +75,13 @@ actor Cache {
     try await Connection.withConnection(to: upstream, on: loop, configuration: limits) {
       connection in
       try await connection.write("GET \(name)\n".utf8)
-      let line = try await connection.readLine()
+      let line = try await connection.readMessage()
       guard line.hasPrefix("OK "), let byteCount = Int64(line.dropFirst(3)), byteCount >= 0
       else { throw TransferError(description: "upstream: \(line)") }
-      // After an error it is dropped, and disappears.
-      let temporary = try await directory.temporaryFile()
-      try await temporary.file.receive(from: connection, byteCount: byteCount, durably: true)
-      try await temporary.publish(as: name)
-      try await temporary.file.close()
+      try await directory.withTemporaryFile { temporary in
+        try await temporary.file.receive(from: connection, byteCount: byteCount, durably: true)
+        try await temporary.publish(as: name)
+      }
       try await directory.sync()
     }
   }
@@ -98,7 +91,7 @@ actor Cache {
 func respond(to connection: Connection, from cache: Cache) async throws {
   let file: File
   do {
-    let request = try await connection.readLine()
+    let request = try await connection.readMessage()
     guard request.hasPrefix("GET "), !request.contains("\0") else {
       throw TransferError(description: "not a request")
     }
@@ -125,7 +118,7 @@ try loop.run { @Sendable loop in
   configuration.connection = limits()
   let cache = Cache(try await Directory.open(path, on: loop), upstream: upstream)
   let listener = try Listener(on: loop, .loopback(port: port), configuration: configuration)
-  let end = loop.watch(.terminate) { listener.close() }
+  let end = loop.watch(.terminate) { listener.shutDown() }
   print("listening on \(listener.address)")
   fflush(nil)  // for a pipe
   for try await connection in listener.connections {

@@ -165,12 +165,9 @@ import Testing
       ("\(put)Content-Length: 5\r\n\r\nHell", 204),
       ("\(put)Transfer-Encoding: chunked\r\n\r\n1", 204),
     ].map { request, code in
-      let client = try Client(to: served)
-      try client.send(request)
-      return (client, code)
+      (try Client.connected(to: served, sending: request), code)
     }
-    let idle = try Client(to: served)
-    try idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    let idle = try Client.connected(to: served, sending: plainRequest)
     #expect(try idle.readResponse().code == 204)
     for (client, code) in clients + [(idle, nil)] {
       if let code { #expect(try client.readResponse().code == code) }
@@ -194,11 +191,12 @@ import Testing
         _ = writer
       }
     }
-    let client = try Client(to: served, receiveBufferByteCount: 4096)
-    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    let client = try Client.connected(
+      to: served, sending: plainRequest, receiveBufferByteCount: 4096)
     try served.waitUntil("the connection is cut") { _ in losses.withLock { $0 } == 1 }
     #expect(outcomes.withLock { $0 } == [.connectionLost])
     try served.waitUntil("the connection is gone") { $0.value?.connectionCount == 0 }
+    withExtendedLifetime(client) {}
     try served.stop()
   }
 
@@ -210,8 +208,7 @@ import Testing
       writer.start(.ok, contentLength: nil)
       writerBox.value = writer
     }
-    let client = try Client(to: served)
-    try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    let client = try Client.connected(to: served, sending: plainRequest)
     _ = try client.read(through: "\r\n\r\n")
     // The client is silent for longer than the timeout, as downloading clients are.
     for _ in 1...6 {

@@ -126,8 +126,8 @@ import Testing
       writer.onEnd { outcomes.value.append($0) }
       writers.value.append(writer)
     }
-    let client = try Client(to: served, receiveBufferByteCount: 4096)
-    try client.begin("GET", "/")
+    let client = try Client.connected(
+      to: served, sending: plainRequest, receiveBufferByteCount: 4096)
     try waitForRest(served) { _ in writers.value.count == 1 }
     try served.onLoop { _ in
       writers.value[0].send(.ok, body: [UInt8](repeating: 120, count: 64 << 20))
@@ -135,14 +135,14 @@ import Testing
     }
     try served.waitUntil("the response has ended") { _ in outcomes.value.count == 1 }
     #expect(try served.onLoop { _ in outcomes.value[0].isComplete } == false)
+    withExtendedLifetime(client) {}
     try served.stop()
   }
 
   @Test func aClientThatStaysIdleAfterALateResponseIsClosed() throws {
     let writers = OnLoop<[HTTPServer.ResponseWriter]>([])
     let served = try ServedLoop(.impatient) { _, writer in writers.value.append(writer) }
-    let client = try Client(to: served)
-    try client.begin("GET", "/")
+    let client = try Client.connected(to: served, sending: plainRequest)
     try waitForRest(served) { _ in writers.value.count == 1 }
     try served.onLoop { _ in
       writers.value[0].send(.ok)
@@ -159,12 +159,14 @@ import Testing
       writer.onEnd { outcomes.value.append($0) }
       writer.send(.ok, body: [UInt8](repeating: 120, count: 64 << 20))
     }
-    let client = try Client(to: served, receiveBufferByteCount: 4096)
     let start = ContinuousClock.now
-    try client.begin("GET", "/", headers: ["Connection: close"])
+    let client = try Client.connected(
+      to: served, sending: "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+      receiveBufferByteCount: 4096)
     try served.waitUntil("the response has ended") { _ in outcomes.value.count == 1 }
     // A connection itself takes at most 30 seconds to close, whatever output is waiting.
     #expect(ContinuousClock.now - start < .seconds(20))
+    withExtendedLifetime(client) {}
     try served.stop()
   }
 
@@ -174,8 +176,8 @@ import Testing
     let served = try ServedLoop(configuration) { _, writer in
       writer.send(.ok, body: [UInt8](repeating: 120, count: 32 << 20))
     }
-    let client = try Client(to: served, receiveBufferByteCount: 65_536)
-    try client.begin("GET", "/")
+    let client = try Client.connected(
+      to: served, sending: plainRequest, receiveBufferByteCount: 65_536)
     _ = try client.readHead()
     // Usually before the server first checks its speed.
     #expect(try client.skip(byteCount: 16 << 20) == 16 << 20)

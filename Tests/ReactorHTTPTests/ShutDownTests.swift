@@ -109,6 +109,32 @@ import Testing
     try served.stop()
   }
 
+  @Test func shutDownRespondsToEveryClientThatTheKernelHasConnected() throws {
+    let served = try ServedLoop { _, writer in writer.send(.ok, body: "x".utf8) }
+    let count = 100
+    let counter = Counter()
+    let clients = OnLoop<[Client]>([])
+    // The loop accepts none of them before this has run.
+    try served.onLoop { server in
+      #expect(throws: Never.self) {
+        for _ in 0..<count {
+          let client = try Client(to: served)
+          clients.value.append(client)
+          try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        }
+      }
+      server.value?.shutDown { counter.add(1) }
+    }
+    #expect(throws: Errno.self) { _ = try Client(to: served) }
+    for client in clients.value {
+      let response = try client.readResponse()
+      #expect(response.text == "x")
+      #expect(response["Connection"] == "close")
+    }
+    try served.waitUntil("the call was made") { _ in counter.value == 1 }
+    try served.stop()
+  }
+
   @Test func stopAcceptingRefusesNewClientsAndServesTheOthers() throws {
     let served = try ServedLoop { _, writer in writer.send(.ok, body: "x".utf8) }
     let client = try Client(to: served)

@@ -51,8 +51,8 @@ import Testing
       OnLoop<[HTTPServer.ResponseWriter]>([]), OnLoop<[HTTPServer.ResponseWriter.Outcome]>([])
     )
     let served = try ServedLoop(configuration) { _, writer in held.value.append(writer) }
-    let client = try Client(to: served, receiveBufferByteCount: 4096)
-    try client.begin("GET", "/")
+    let client = try Client.connected(
+      to: served, sending: plainRequest, receiveBufferByteCount: 4096)
     try served.waitUntil("the request") { _ in held.value.count == 1 }
     // When an idle connection is closed, no connection waits for its client any more.
     let idle = try Client(to: served)

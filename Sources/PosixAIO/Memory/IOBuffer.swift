@@ -206,6 +206,16 @@ public struct IOBuffer: ~Copyable, Sendable {
     return try body(unsafe bytes.bytes)
   }
 
+  /// Reads the valid bytes one by one; as ``withBytes(_:)``, with a span that has a subscript for
+  /// each byte.
+  public func withSpan<Failure: Error, Result: ~Copyable>(
+    _ body: (Span<UInt8>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let bytes = unsafe UnsafeBufferPointer(
+      start: base.assumingMemoryBound(to: UInt8.self), count: count)
+    return try body(unsafe bytes.span)
+  }
+
   /// Changes the valid bytes in place.
   ///
   /// - Parameter body: Gets the bytes, which it may use until it returns.

@@ -58,10 +58,13 @@ public final class AIOFile {
     unsafeMutableAddress { unsafe hotStorage.address }
   }
 
-  var isOpen: Bool {
-    get { hot.isOpen }
-    set { hot.isOpen = newValue }
+  /// How far the file's end has come.
+  var end: End {
+    _read { yield hot.end }
+    _modify { yield &hot.end }
   }
+
+  var isOpen: Bool { if case .open = hot.end { true } else { false } }
 
   /// Whether reads try the page cache first. Some file systems do not support that.
   var readsCacheFirst: Bool {
@@ -99,7 +102,7 @@ public final class AIOFile {
   var unfinishedCount: Int { hot.counts.unfinished }
 
   private struct HotState {
-    var isOpen = true
+    var end = End.open
     var readsCacheFirst: Bool
     var waiting = RequestList()
     var waitingOutput = RequestList()

@@ -18,13 +18,15 @@ extension Directory {
     try await core.outcome(.open, name) { done in openDirectory(name, done) }
   }
 
-  /// Opens a file below this directory; see ``openFile(_:_:options:permissions:_:)``.
+  /// Opens a file below this directory; see ``openFile(_:_:options:permissions:regularOnly:_:)``.
   nonisolated(nonsending) public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
-    options: FileDescriptor.OpenOptions = [], permissions: FilePermissions = File.defaultPermissions
+    options: FileDescriptor.OpenOptions = [],
+    permissions: FilePermissions = File.defaultPermissions, regularOnly: Bool = false
   ) async throws(FileError) -> File {
     try await core.outcome(.open, name) { done in
-      openFile(name, mode, options: options, permissions: permissions, done)
+      openFile(
+        name, mode, options: options, permissions: permissions, regularOnly: regularOnly, done)
     }
   }
 

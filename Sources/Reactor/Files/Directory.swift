@@ -76,27 +76,29 @@ public final class Directory: @unchecked Sendable {
 
   /// Opens a file below this directory. Wraps `openat2(2)`.
   ///
-  /// With `.readOnly` and `.nonBlocking`, a path that the kernel has in memory is opened at once,
-  /// without a helper thread. This requires Linux 5.12 and a local file system that does not block
-  /// on this: ext4, xfs, btrfs, f2fs, tmpfs or overlayfs.
+  /// With `.readOnly`, and `.nonBlocking` or `regularOnly`, a path that the kernel has in memory is
+  /// opened at once, without a helper thread. This requires Linux 5.12 and a local file system that
+  /// does not block on this: ext4, xfs, btrfs, f2fs, tmpfs or overlayfs.
   ///
-  /// - Parameters: As ``File/open(_:_:options:permissions:on:_:)``; the path is relative to this
-  ///   directory.
+  /// - Parameters: As ``File/open(_:_:options:permissions:regularOnly:on:_:)``; the path is
+  ///   relative to this directory.
   public func openFile(
     _ name: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [],
-    permissions: FilePermissions = File.defaultPermissions,
+    permissions: FilePermissions = File.defaultPermissions, regularOnly: Bool = false,
     _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    let flags = mode.rawValue | options.rawValue
-    if mode == .readOnly, options == .nonBlocking, let opened = openedFromMemory(name, flags) {
+    let flags = File.Opened.flags(mode, options, regularOnly: regularOnly)
+    if mode == .readOnly, options == .nonBlocking || options == [] && regularOnly,
+      let opened = openedFromMemory(name, flags, regularOnly: regularOnly)
+    {
       let file = File(opened, on: core)
       return core.callNextTurn { handler(.success(file)) }
     }
     offload(as: .open, name) { (directory) throws(FileError) in
       let opened = try FileSystemCalls.open(
         .beneath(directory, name), flags: flags, permissions: permissions)
-      return try File.Opened(opened, path: name)
+      return try File.Opened(opened, path: name, regularOnly: regularOnly)
     } _: { [core] result in
       handler(result.map { File($0, on: core) })
     }
@@ -104,12 +106,14 @@ public final class Directory: @unchecked Sendable {
 
   /// Opens a file at once; nil if the call must run on a helper thread, because it may block or to
   /// report its error.
-  private func openedFromMemory(_ name: FilePath, _ flags: Int32) -> File.Opened? {
+  private func openedFromMemory(
+    _ name: FilePath, _ flags: Int32, regularOnly: Bool
+  ) -> File.Opened? {
     guard core.refusal == nil, opensFromMemory, !core.refusesWork,
       let opened = openBeneathFromMemory(descriptor.descriptor, name, flags: flags)
     else { return nil }
     do throws(FileError) {
-      return try File.Opened(opened, path: name, isInMemory: true)
+      return try File.Opened(opened, path: name, isInMemory: true, regularOnly: regularOnly)
     } catch {
       return nil
     }

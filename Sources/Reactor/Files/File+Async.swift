@@ -8,15 +8,17 @@ public import SystemPackage
 /// alive until the kernel no longer uses it. The effect of a cancelled write on the file is
 /// unknown.
 extension File {
-  /// Opens a file; see ``open(_:_:options:permissions:on:_:)``.
+  /// Opens a file; see ``open(_:_:options:permissions:regularOnly:on:_:)``.
   nonisolated(nonsending) public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [],
-    permissions: FilePermissions = File.defaultPermissions,
+    permissions: FilePermissions = File.defaultPermissions, regularOnly: Bool = false,
     on loop: EventLoop
   ) async throws(FileError) -> File {
     try await loop.core.outcome(.open, path) { done in
-      open(path, mode, options: options, permissions: permissions, on: loop, done)
+      open(
+        path, mode, options: options, permissions: permissions, regularOnly: regularOnly,
+        on: loop, done)
     }
   }
 

@@ -30,6 +30,7 @@ extension File {
   ) -> RequestID {
     let whole: IOBuffer
     do throws(Errno) {
+      try core.checkUse()
       whole = try vector.wholeBuffer()
     } catch {
       return refuse(.read, at: offset, error, vector, handler)
@@ -59,6 +60,9 @@ extension File {
     _ vector: consuming IOVector, at offset: Int64, timeout: Duration? = nil,
     _ handler: @escaping VectorHandler
   ) -> RequestID {
+    if let refusal = core.refusal {
+      return refuse(.write, at: offsetOfWrite(offset), refusal, vector, handler)
+    }
     let whole: IOBuffer
     do throws(Errno) {
       whole = try vector.gathered()

@@ -1,3 +1,4 @@
+internal import Glibc
 public import PosixAIO
 public import SystemPackage
 
@@ -43,6 +44,8 @@ public final class File: @unchecked Sendable {
 
   /// Whether cached reads are not tried, because the kernel has refused them for this file.
   var refusesCachedReads = false
+  /// What was locked by this file; made with its first lock.
+  lazy var locks = FileLocks()
   private let isInMemory: Bool
   private var closing = CloseOnce()
   var writesBeingRefused = WritesBeingRefused()
@@ -61,12 +64,24 @@ public final class File: @unchecked Sendable {
 
     /// Queries the descriptor's metadata; on failure closes the descriptor.
     init(
-      _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false
+      _ descriptor: FileDescriptor, path: FilePath, isInMemory: Bool = false,
+      regularOnly: Bool = false
     ) throws(FileError) {
       self.descriptor = SharedDescriptor(descriptor)
       self.path = path
       self.isInMemory = isInMemory
       status = try FileSystemCalls.status(of: descriptor, path: path)
+      guard regularOnly, status.kind != .regular else { return }
+      let errno = status.kind == .directory ? Errno.isDirectory : .invalidArgument
+      throw FileError(operation: .open, path: path, errno: errno)
+    }
+
+    /// The flags of `open(2)`. Those for a regular file keep it from waiting for the other side of
+    /// a pipe, and from making a terminal the process's own.
+    static func flags(
+      _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions, regularOnly: Bool
+    ) -> Int32 {
+      mode.rawValue | options.rawValue | (regularOnly ? O_NONBLOCK | O_NOCTTY : 0)
     }
   }
 
@@ -100,20 +115,24 @@ public final class File: @unchecked Sendable {
   ///   - mode: Reading, writing or both.
   ///   - options: Further flags, such as `.create`.
   ///   - permissions: The permissions of a new file, reduced by the process's umask.
+  ///   - regularOnly: Whether to open nothing but a regular file: `EISDIR` for a directory,
+  ///     `EINVAL` for a pipe or a device, and `ENXIO` for a socket, or for writing to a pipe
+  ///     without a reader. The call does not wait for the other side of a pipe then. By default,
+  ///     opening a pipe occupies a helper thread until it has another side.
   ///   - loop: The loop to use; call on its thread.
   ///   - handler: Receives the open file, or the error of `open(2)`.
   public static func open(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode,
     options: FileDescriptor.OpenOptions = [],
-    permissions: FilePermissions = File.defaultPermissions,
+    permissions: FilePermissions = File.defaultPermissions, regularOnly: Bool = false,
     on loop: EventLoop, _ handler: @escaping (Result<File, FileError>) -> Void
   ) {
-    let flags = mode.rawValue | options.rawValue
+    let flags = Opened.flags(mode, options, regularOnly: regularOnly)
     let core = loop.core
     core.offloadCall(as: .open, path) { () throws(FileError) in
       let descriptor = try FileSystemCalls.open(
         .anywhere(path), flags: flags, permissions: permissions)
-      return try Opened(descriptor, path: path)
+      return try Opened(descriptor, path: path, regularOnly: regularOnly)
     } _: { result in
       handler(result.map { File($0, on: core) })
     }
@@ -132,9 +151,10 @@ public final class File: @unchecked Sendable {
   ///     uses the memory.
   ///   - handler: Called once with the number of bytes read: fewer than requested at the end of the
   ///     file, 0 after it. If nothing was started, it receives the unchanged buffer with `EBADF`
-  ///     after ``close(_:)``, `EINVAL` for a negative offset, `ENOBUFS` for a buffer of
-  ///     capacity 0, which would look like the end of the file, `EAGAIN` over one of the queue's
-  ///     limits, or `ECANCELED` when the loop is cut off or has ended.
+  ///     after ``close(_:)``, `EINVAL` for an offset that is negative or that exceeds `Int64.max`
+  ///     together with the byte count, `ENOBUFS` for a buffer of capacity 0, which would look like
+  ///     the end of the file, `EAGAIN` over one of the queue's limits, or `ECANCELED` when the loop
+  ///     is cut off or has ended.
   /// - Returns: The request's ID, for ``/PosixAIO/CompletionQueue/cancel(_:abandoning:)`` of the
   ///   loop's queue. Cancelling a refused request does nothing.
   @discardableResult

@@ -37,23 +37,16 @@ extension File {
     _ kind: LockKind, in range: Range<Int64>? = nil,
     _ handler: @escaping (Result<Bool, FileError>) -> Void
   ) {
-    guard let (offset, byteCount) = Self.extent(of: range) else {
-      return refuse(.lock, range, handler)
-    }
-    let path = path
+    guard let bytes = Self.lockedBytes(range) else { return refuse(.lock, range, handler) }
+    let (path, locks) = (path, locks)
     offload(
       as: .lock,
       { (descriptor) throws(FileError) in
         do throws(FileError) {
-          try FileSystemCalls.lock(
-            descriptor, path: path, type: kind.type, waits: false, offset: offset,
-            byteCount: byteCount)
+          try locks.set(kind.type, bytes, of: descriptor, path: path)
           return true
         } catch {
-          // POSIX allows both errors for a lock that is held elsewhere.
-          guard [.resourceTemporarilyUnavailable, .permissionDenied].contains(error.errno) else {
-            throw error
-          }
+          guard error.isLockHeldElsewhere else { throw error }
           return false
         }
       }, handler)
@@ -62,9 +55,10 @@ extension File {
   /// Takes a lock, and waits while others hold it. Wraps `fcntl(2)` with `F_OFD_SETLKW`.
   ///
   /// The kernel's wait cannot be interrupted. If the request is cancelled or times out, or the loop
-  /// ends, the handler is called, and the lock is released as soon as the kernel grants it. Until
-  /// then a ``close(_:)`` of the file waits. The end of the loop does not wait; in that case the
-  /// kernel keeps the file and its other locks until then.
+  /// ends, the handler is called, and the lock is released as soon as the kernel grants it. Other
+  /// locks of the file stay: those that it had in the range, and those that it got meanwhile. Until
+  /// then the request occupies its thread, and a ``close(_:)`` of the file waits. The end of the
+  /// loop does not wait; in that case the kernel keeps the file and its other locks until then.
   ///
   /// - Parameters:
   ///   - kind: Shared or exclusive.
@@ -72,8 +66,7 @@ extension File {
   ///   - timeout: The longest time to wait, more than 0; after it the request fails with
   ///     `ETIMEDOUT`.
   ///   - handler: Called once, when the lock is taken. Fails as ``tryLock(_:in:_:)``; with `EAGAIN`
-  ///     if 16 requests of the loop are waiting, since each occupies a thread; with `ECANCELED`
-  ///     while the loop is ending.
+  ///     if 16 requests of the loop occupy a thread; with `ECANCELED` while the loop is ending.
   /// - Returns: The request; use it to cancel.
   @discardableResult
   public func lock(
@@ -81,20 +74,17 @@ extension File {
     _ handler: @escaping (Result<Void, FileError>) -> Void
   ) -> LockRequest {
     let request = LockRequest(self, range, handler)
-    let (extent, descriptor): ((offset: Int64, byteCount: Int64), SharedDescriptor.Use)
+    let (bytes, descriptor): (Range<Int64>, SharedDescriptor.Use)
     do throws(Errno) {
-      (extent, descriptor) = try lendForLock(range)
+      (bytes, descriptor) = try lendForLock(range)
     } catch {
       core.complete { request.fail(error) }
       return request
     }
-    let path = path
+    let (path, locks) = (path, locks)
     core.offloadCall(.lockWait, as: .lock, path) { () throws(FileError) in
-      try FileSystemCalls.lock(
-        descriptor.descriptor, path: path, type: kind.type, waits: true, offset: extent.offset,
-        byteCount: extent.byteCount)
-      return LockGrant(
-        descriptor, path: path, offset: extent.offset, byteCount: extent.byteCount)
+      let delivery = try locks.wait(kind.type, bytes, of: descriptor.descriptor, path: path)
+      return LockGrant(delivery, of: locks, descriptor, path: path)
     } _: { [queued] result in
       request.ended(result)
       queued.giveBackDescriptor()
@@ -105,13 +95,18 @@ extension File {
 
   private func lendForLock(
     _ range: Range<Int64>?
-  ) throws(Errno) -> ((offset: Int64, byteCount: Int64), SharedDescriptor.Use) {
+  ) throws(Errno) -> (Range<Int64>, SharedDescriptor.Use) {
     try core.checkUse()
-    guard let extent = Self.extent(of: range) else { throw .invalidArgument }
+    guard let bytes = Self.lockedBytes(range) else { throw .invalidArgument }
     // The lock's owner may be a connection or timer of this loop, which are gone.
     guard !core.isEnding else { throw .canceled }
     guard core.helpers.mayWaitForLock else { throw .resourceTemporarilyUnavailable }
-    return (extent, try queued.lendDescriptor())
+    return (bytes, try queued.lendDescriptor())
+  }
+
+  /// The bytes to lock; nil for a negative or empty range.
+  private static func lockedBytes(_ range: Range<Int64>?) -> Range<Int64>? {
+    extent(of: range) == nil ? nil : range ?? 0..<Int64.max
   }
 
   /// Releases this file's locks in a range.
@@ -122,16 +117,12 @@ extension File {
   public func unlock(
     in range: Range<Int64>? = nil, _ handler: @escaping (Result<Void, FileError>) -> Void = { _ in }
   ) {
-    guard let (offset, byteCount) = Self.extent(of: range) else {
-      return refuse(.lock, range, handler)
-    }
-    let path = path
+    guard let bytes = Self.lockedBytes(range) else { return refuse(.lock, range, handler) }
+    let (path, locks) = (path, locks)
     offload(
       as: .lock,
       { (descriptor) throws(FileError) in
-        try FileSystemCalls.lock(
-          descriptor, path: path, type: F_UNLCK, waits: false, offset: offset,
-          byteCount: byteCount)
+        try locks.set(F_UNLCK, bytes, of: descriptor, path: path)
       }, handler)
   }
 
@@ -205,31 +196,31 @@ extension File {
 
 /// A lock that was taken, on its way to its request. It is released if it does not arrive.
 private final class LockGrant: Sendable {
+  private let delivery: FileLocks.Delivery
+  private let locks: FileLocks
   private let descriptor: SharedDescriptor.Use
   private let path: FilePath
-  private let offset: Int64
-  private let byteCount: Int64
-  private let isKept = Atomic<Bool>(false)
 
-  init(_ descriptor: SharedDescriptor.Use, path: FilePath, offset: Int64, byteCount: Int64) {
+  init(
+    _ delivery: FileLocks.Delivery, of locks: FileLocks, _ descriptor: SharedDescriptor.Use,
+    path: FilePath
+  ) {
+    self.delivery = delivery
+    self.locks = locks
     self.descriptor = descriptor
     self.path = path
-    self.offset = offset
-    self.byteCount = byteCount
   }
 
   deinit { release() }
 
   /// Passes the lock to the file.
   func keep() {
-    isKept.store(true, ordering: .relaxed)
+    delivery.isDone.store(true, ordering: .relaxed)
   }
 
+  /// Does nothing if called again.
   func release() {
-    guard !isKept.exchange(true, ordering: .relaxed) else { return }
-    // After a failure there is nothing to release, and it cannot be reported.
-    try? FileSystemCalls.lock(
-      descriptor.descriptor, path: path, type: F_UNLCK, waits: false, offset: offset,
-      byteCount: byteCount)
+    guard !delivery.isDone.load(ordering: .relaxed) else { return }
+    locks.takeBack(delivery, of: descriptor.descriptor, path: path)
   }
 }

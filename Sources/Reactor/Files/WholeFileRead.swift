@@ -11,9 +11,13 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
   typealias Handler = (consuming Result<IOBuffer, FileError>) -> Void
 
   /// The size of a read after the known size.
-  private static let pieceByteCount = 64 * 1024
+  private static let largestPieceByteCount = 64 * 1024
 
   private let maximumByteCount: Int
+  /// One more byte than the maximum finds a file that is too large.
+  private var pieceByteCount: Int {
+    min(Self.largestPieceByteCount, maximumByteCount.adding(saturating: 1))
+  }
   private let closesFile: Bool
   private let handler: Handler
   /// The bytes read so far; nil until the first read has completed.
@@ -22,9 +26,7 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
   init(
     _ core: LoopCore, maximumByteCount: Int, closesFile: Bool, _ handler: @escaping Handler
   ) {
-    require(
-      maximumByteCount >= 0 && maximumByteCount < .max,
-      "File: maximumByteCount is 0 or more, and less than the largest number")
+    require(maximumByteCount >= 0, "File: maximumByteCount is 0 or more")
     self.maximumByteCount = maximumByteCount
     self.closesFile = closesFile
     self.handler = handler
@@ -46,7 +48,7 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
     guard known <= maximumByteCount else { return fail(file, .fileTooLarge, at: maximumByteCount) }
     // One more byte than expected, so that the same read finds the end.
     let byteCount =
-      known == 0 ? min(Self.pieceByteCount, maximumByteCount + 1) : Int(known) + 1
+      known == 0 ? pieceByteCount : Int(known).adding(saturating: 1)
     read(file, IOBuffer(capacity: byteCount), at: 0)
   }
 
@@ -74,7 +76,7 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
     }
     if isFirst {
       whole = consume buffer
-      buffer = IOBuffer(capacity: min(Self.pieceByteCount, maximumByteCount + 1))
+      buffer = IOBuffer(capacity: pieceByteCount)
     } else {
       keep(buffer)
     }

@@ -24,7 +24,7 @@ extension EventLoop {
     core.runState = .idle
   }
 
-  /// Runs until a condition holds.
+  /// Runs until a condition holds. Traps inside a callback of the loop.
   ///
   /// - Parameters:
   ///   - condition: Checked before the first turn and after each one.
@@ -32,7 +32,7 @@ extension EventLoop {
   /// - Returns: Whether the condition holds; false after the timeout or ``stop()``.
   @discardableResult
   public func run(until condition: () -> Bool, timeout: Duration? = nil) -> Bool {
-    moveToCurrentThread()
+    takeOver()
     var isOver = false
     let deadline = timeout.map { schedule(after: $0) { isOver = true } }
     var isMet = condition()
@@ -62,13 +62,18 @@ extension EventLoop {
     core.runState = .stopping
   }
 
-  /// - Returns: Whether to continue; false after `stop()`.
-  @discardableResult
-  private func turn() -> Bool {
+  /// Prepares a run on the calling thread.
+  private func takeOver() {
     moveToCurrentThread()
     require(
       !core.registry.isInCallback,
       "EventLoop: a callback must not run its loop; return from it instead")
+  }
+
+  /// - Returns: Whether to continue; false after `stop()`.
+  @discardableResult
+  private func turn() -> Bool {
+    takeOver()
     guard core.runState != .stopping else { return false }
     core.runState = .running
     let status = core.thread.whileBusy {

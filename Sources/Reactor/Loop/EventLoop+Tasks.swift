@@ -9,8 +9,9 @@ extension EventLoop {
   ///
   /// The loop's end cancels the task and waits for it, at most
   /// ``Configuration/cancellationGracePeriod``. A task that has not ended by then does not run any
-  /// further: a line on standard error reports it, and an `await` of its value never returns. A
-  /// task that captures the loop keeps the loop alive; close the loop in that case.
+  /// further: a line on standard error reports it, and an `await` of its value never returns. The
+  /// same applies to a task that one of the last handlers starts after that time. A task that
+  /// captures the loop keeps the loop alive; close the loop in that case.
   ///
   /// At the top level of `main.swift`, and elsewhere on the main actor, a closure belongs to the
   /// main actor, which cannot run while the loop has the thread. Such a body traps at once. Write

@@ -182,7 +182,8 @@ public final class EventLoop: Sendable {
   ///    Handlers that keep starting new work keep the loop from closing; ``shutDown(within:)`` has
   ///    a limit for that.
   /// 3. Remaining tasks wait for something other than the loop, or do not use it. They are
-  ///    cancelled, and have ``Configuration/cancellationGracePeriod`` to end.
+  ///    cancelled, and have ``Configuration/cancellationGracePeriod`` to end. Then the loop is cut
+  ///    off as by ``shutDown(within:)``, and they have the same time again.
   /// 4. The loop's events are removed from the base. The base is freed if the loop created it.
   ///
   /// If connections have output to send, close them first. After this call the loop offers only
@@ -198,11 +199,11 @@ public final class EventLoop: Sendable {
 
   /// Shuts the loop down gracefully, within a time limit.
   ///
-  /// Listeners are closed at once. Then the loop runs until its connections have closed and all
-  /// other accepted work has completed, until the time is over, or until ``stop()``. Remaining work
-  /// is cut off: connections are closed, tasks are cancelled, and other operations complete with
-  /// `ECANCELED`. Helper threads and tasks get ``Configuration/cancellationGracePeriod`` more.
-  /// Finally the loop is closed.
+  /// Listeners are shut down at once; see ``Listener/shutDown()``. Then the loop runs until its
+  /// connections have closed and all other accepted work has completed, until the time is over, or
+  /// until ``stop()``. Remaining work is cut off: connections are closed, tasks are cancelled, and
+  /// other operations complete with `ECANCELED`. Helper threads and tasks get
+  /// ``Configuration/cancellationGracePeriod`` more. Finally the loop is closed.
   ///
   /// The loop cannot know which connections are idle. Code that keeps idle connections open must
   /// close them.
@@ -216,7 +217,7 @@ public final class EventLoop: Sendable {
     require(timeout >= .zero, "EventLoop: a timeout is 0 or more")
     guard !core.hasEnded else { return true }
     checkEnd("EventLoop: a callback must not shut its loop down; stop() it first")
-    core.sockets.closeListeners()
+    core.sockets.closeListeners(gracefully: timeout > .zero)
     let obligations = core.obligations
     let hasEnded =
       timeout == .zero

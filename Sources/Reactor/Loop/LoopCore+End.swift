@@ -6,7 +6,8 @@ internal import SystemPackage
 ///
 /// The end does not run libevent. When sockets, timers and watches are gone, all remaining events
 /// come from two descriptors: the queue's, and the one for other threads. So it works inside a
-/// running borrowed base, and from `deinit`.
+/// running borrowed base, and from `deinit`. All of it counts as a callback of the loop: what the
+/// end releases may run user code, which must not run or end the loop meanwhile.
 extension LoopCore {
   /// Rounds of calls after the grace period. Each makes the calls that the previous one started.
   private static let lastRoundLimit = 1000
@@ -22,7 +23,7 @@ extension LoopCore {
 
   /// Completes all work that does not depend on outside events. See ``EventLoop/close()``.
   func finish() {
-    thread.whileBusy { finishHere() }
+    thread.whileBusy { registry.performCallback { finishHere() } }
   }
 
   private func finishHere() {
@@ -47,7 +48,7 @@ extension LoopCore {
 
   /// Completes all remaining work with `ECANCELED`, and ends the loop.
   func cancel() {
-    thread.whileBusy { cancelHere() }
+    thread.whileBusy { registry.performCallback { cancelHere() } }
   }
 
   private func cancelHere() {
@@ -61,7 +62,7 @@ extension LoopCore {
     helpers.beginCanceling()
     let grace = configuration.cancellationGracePeriod
     if !settle(within: grace, { obligations.isEmpty }) {
-      tasks.giveUp(after: grace, loopTaskExecutor)
+      tasks.giveUp(loopTaskExecutor, "did not end within \(grace) of their cancellation")
       settleAtOnce()
     }
     dismantle(waitingAtMost: max(.zero, grace - (SuspendingClock.now - start)))
@@ -136,12 +137,9 @@ extension LoopCore {
 
   /// - Returns: The number of calls made.
   private func makeRound() -> Int {
-    registry.performCallback {
-      nextTurn.run() + remoteCalls.run(on: self, limit: .max)
-        + executor.run(limit: Self.jobsPerRound)
-        + files.drain(
-          on: self, limit: configuration.queue.completionsPerDrain, sources: .polls)
-    }
+    nextTurn.run() + remoteCalls.run(on: self, limit: .max)
+      + executor.run(limit: Self.jobsPerRound)
+      + files.drain(on: self, limit: configuration.queue.completionsPerDrain, sources: .polls)
   }
 
   private func waitForNews(atMost timeout: Duration?) {
@@ -160,6 +158,8 @@ extension LoopCore {
     queue.retire(waitingAtMost: timeout)
     // The release of captures may have started new work.
     if !obligations.isEmpty { settleAtOnce() }
+    // Started by the last handlers.
+    tasks.giveUp(loopTaskExecutor, "began too late")
     phase = .ended
     helpers.close()
     registry.close()

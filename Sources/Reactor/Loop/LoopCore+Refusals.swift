@@ -12,9 +12,10 @@ extension LoopCore {
   }
 
   /// Reports the failure of a call that was not started, in the next turn. After the loop's end
-  /// there is no next turn, and `report` is called at once.
+  /// there is no next turn, and `report` is called at once. Before that it traps on any thread but
+  /// the loop's.
   package func complete(_ report: @escaping () -> Void) {
-    if hasEnded { report() } else { callNextTurn(report) }
+    if refusal == nil { callNextTurn(report) } else { report() }
   }
 
   /// As ``complete(_:)``, for a file call.

@@ -49,16 +49,14 @@ final class LoopTasks {
   /// Abandons the remaining tasks, which do not run any further, and reports them on standard
   /// error.
   ///
-  /// - Parameter executor: The executor that they prefer. It is never freed, since they may still
-  ///   become ready.
-  func giveUp(after grace: Duration, _ executor: EventLoop.LoopTaskExecutor) {
+  /// - Parameters:
+  ///   - executor: The executor that they prefer. It is never freed, since they may still become
+  ///     ready.
+  ///   - reason: Why they are abandoned, for the report.
+  func giveUp(_ executor: EventLoop.LoopTaskExecutor, _ reason: String) {
     guard count > 0 else { return }
     _ = unsafe Unmanaged.passRetained(executor)
-    let line = """
-      EventLoop: \(count) of its tasks did not end within \(grace) of their cancellation, \
-      and will not run any further.
-
-      """
+    let line = "EventLoop: \(count) of its tasks \(reason), and will not run any further.\n"
     // A failed write cannot be handled here.
     _ = unsafe write(STDERR_FILENO, line, line.utf8.count)
     count = 0

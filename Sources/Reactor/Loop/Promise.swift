@@ -131,7 +131,8 @@ package class SuspendedTask: @unchecked Sendable {
   ) async {
     await unsafe withUnsafeContinuation { continuation in
       unsafe wait(continuation)
-      executor.resumeAfterDrain(self)
+      // A refusal is reported in the next turn, and no drain need follow.
+      if id != .refused { executor.resumeAfterDrain(self) }
     }
     if case .finished = unsafe state { return }
     await endCancellably { [executor] in

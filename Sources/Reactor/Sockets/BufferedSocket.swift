@@ -27,7 +27,12 @@ protocol BufferedSocketOwner: AnyObject {
 final class BufferedSocket {
   /// -1 after closing.
   private(set) var descriptor: Int32
-  private let limits: Limits
+  /// The most bytes of input to hold. The owner reads only while there are fewer.
+  #if !DEBUG
+    @safe @exclusivity(unchecked)
+  #endif
+  var inputLimit: Int
+  private let isShared: Bool
   #if !DEBUG
     @safe @exclusivity(unchecked)
   #endif
@@ -54,7 +59,7 @@ final class BufferedSocket {
   }
 
   struct Limits {
-    /// The most bytes of input to hold.
+    /// The initial ``BufferedSocket/inputLimit``.
     let inputByteCount: Int
     /// Whether other code may hold the socket too, and may have made it blocking.
     let isShared: Bool
@@ -63,7 +68,8 @@ final class BufferedSocket {
   /// Takes over a connected, non-blocking socket.
   init(_ descriptor: Int32, in registry: EventRegistry, _ blocks: Blocks, _ limits: Limits) {
     self.descriptor = descriptor
-    self.limits = limits
+    inputLimit = limits.inputByteCount
+    isShared = limits.isShared
     input = InputBuffer(blocks.input)
     output = OutputBuffer(blocks.output)
     readable = Event(
@@ -105,12 +111,17 @@ final class BufferedSocket {
     input.take(input.count)
   }
 
+  /// Reads without waiting for the event.
+  func receiveNow() {
+    if isReading { receive(EV_READ) }
+  }
+
   private func receive(_ fired: Int32) {
     guard fired & EV_READ != 0 else {
       owner?.socketTimedOut(.input)
       return
     }
-    let count = input.receive(from: descriptor, limit: limits.inputByteCount - input.count)
+    let count = input.receive(from: descriptor, limit: inputLimit - input.count)
     let reason = Errno.ofLastCall
     switch count {
     case 1...:
@@ -170,7 +181,7 @@ final class BufferedSocket {
   /// Sends what the kernel takes now, without reporting it.
   func sendQuietly() {
     guard case .endOfTurn = sending, descriptor != -1 else { return }
-    _ = output.send(to: descriptor, isShared: limits.isShared)
+    _ = output.send(to: descriptor, isShared: isShared)
   }
 
   private func sendRest(_ fired: Int32) {
@@ -182,7 +193,7 @@ final class BufferedSocket {
   }
 
   private func sendSome() {
-    switch output.send(to: descriptor, isShared: limits.isShared) {
+    switch output.send(to: descriptor, isShared: isShared) {
     case .all: wait(for: .nothing)
     case .some: wait(for: .socket)
     case .waitsForFile: wait(for: .file)

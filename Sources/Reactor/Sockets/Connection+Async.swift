@@ -7,8 +7,8 @@ internal import SystemPackage
 // Waiting calls get ECANCELED after this side's ``Connection/close()`` or
 // ``Connection/abort(resetting:)``, ETIMEDOUT after a timeout, and the errno after an error.
 extension Connection {
-  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. Throws `ECANCELED`
-  /// in a cancelled task.
+  /// Connects to a host; see ``connect(to:port:on:timeout:configuration:_:)``. In a cancelled task
+  /// it starts nothing and throws `ECANCELED`.
   nonisolated(nonsending) public static func connect(
     to host: String, port: UInt16, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -21,8 +21,8 @@ extension Connection {
     return try await pending.value { attempt.cancel() }
   }
 
-  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. Throws `ECANCELED` in
-  /// a cancelled task.
+  /// Connects to an address; see ``connect(to:on:timeout:configuration:_:)``. In a cancelled task
+  /// it starts nothing and throws `ECANCELED`.
   nonisolated(nonsending) public static func connect(
     to address: SocketAddress, on loop: EventLoop, timeout: Duration = .seconds(30),
     configuration: Configuration = Configuration()
@@ -156,12 +156,13 @@ extension Connection {
   ) throws(SocketError) {
     do throws(Errno) {
       try core.checkUse()
+      guard !Task.isCancelled else { throw .canceled }
     } catch {
       throw SocketError(operation, peer, error)
     }
   }
 
-  private func error(_ operation: SocketError.Operation, _ errno: Errno) -> SocketError {
+  func error(_ operation: SocketError.Operation, _ errno: Errno) -> SocketError {
     SocketError(operation, "\(peerAddress)", errno)
   }
 
@@ -178,7 +179,7 @@ extension Connection {
 
   /// The error for a call that can no longer wait; nil when the connection is open or both sides
   /// have ended.
-  private var endErrno: Errno? {
+  var endErrno: Errno? {
     switch state {
     case .open, .closed(.endOfInput): nil
     case .closing, .lingering, .closed(.local): .canceled
@@ -187,17 +188,29 @@ extension Connection {
     }
   }
 
-  nonisolated(nonsending) private func waitForInput() async throws(SocketError) {
-    checkThread()
-    guard !core.hasEnded else { throw error(.read, .canceled) }
+  /// Traps if something else reads.
+  func checkReader() {
     require(
       onReceiveHandler == nil, "Connection: bytes go to onReceive or to a reader, not to both")
     require(reader == nil, "Connection: one task reads at a time")
+  }
+
+  func checkAwaitingReader() throws(SocketError) {
+    checkThread()
+    guard !core.hasEnded else { throw error(.read, .canceled) }
+    checkReader()
     guard !Task.isCancelled else { throw error(.read, .canceled) }
-    guard isInUse, input == .open, socket.inputByteCount == 0 else { return }
+  }
+
+  /// Waits for more than `byteCount` bytes of unread input, the end of input or the end of the
+  /// connection.
+  nonisolated(nonsending) func waitForInput(beyond byteCount: Int = 0) async throws(SocketError) {
+    try checkAwaitingReader()
+    guard isInUse, input == .open, socket.inputByteCount <= byteCount else { return }
     try await wait(.read) { [self] in
       reader = nil
       updateTimeouts()
+      allowInput(of: 0)
     } until: { resume in
       reader = resume
       updateTimeouts()
@@ -235,8 +248,13 @@ extension Connection {
     checkThread()
     guard !Task.isCancelled else { throw error(.write, .canceled) }
     if isInUse, !hasSent(downTo: byteCount) {
-      // A cancelled writer stays in the list until it is due, and is not resumed then.
-      try await wait(.write, cancel: {}) { writers.append((byteCount, $0)) }
+      let number = nextWriterNumber
+      nextWriterNumber += 1
+      try await wait(.write) { [self] in
+        writers.removeAll { $0.number == number }
+      } until: { resume in
+        writers.append((number, byteCount, resume))
+      }
     }
     // Either the output is sent, or the connection has ended.
     if let endErrno { throw error(.write, endErrno) }

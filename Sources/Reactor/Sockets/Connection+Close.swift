@@ -77,12 +77,10 @@ extension Connection {
     }
     state = .closed(reason)
     socket.close()
+    // Before handlers are released, which may close the loop.
+    if reportsNextTurn { sockets.nextTurn { [self] in reportClosed(reason) } }
     dropHandlers()
-    if reportsNextTurn {
-      sockets.nextTurn { [self] in reportClosed(reason) }
-    } else {
-      reportClosed(reason)
-    }
+    if !reportsNextTurn { reportClosed(reason) }
   }
 
   /// Keeps the input for a reader that comes after the peer has gone away.
@@ -130,6 +128,7 @@ extension Connection {
   private func releaseHandlers() {
     dropHandlers()
     onClose = nil
+    hasReleasedHandlers = true
     let listener = listener
     self.listener = nil
     listener?.connectionClosed()

@@ -42,6 +42,13 @@ extension Connection {
     return try socket.withInput(body)
   }
 
+  /// Reads what the kernel has, and calls the handlers for all input that has arrived. For code
+  /// that the loop calls.
+  package func receiveNow() {
+    socket.receiveNow()
+    deliver()
+  }
+
   /// Calls the handlers in the next turn for input that has already arrived.
   func deliverNextTurn() {
     guard isInUse else { return }
@@ -90,12 +97,14 @@ extension Connection {
     }
   }
 
-  /// Closes after the first ``Configuration/halfClosedTimeout`` without a write and with nothing
-  /// left to send.
+  /// Closes after the first ``Configuration/halfClosedTimeout`` without a write or a pause and with
+  /// nothing left to send.
   private func closeWhenNothingIsWritten(since formerCount: Int) {
     _ = core.schedule(after: configuration.halfClosedTimeout) { [weak self] in
       guard let self, isInUse else { return }
-      if writeCount == formerCount, socket.isOutputEmpty { return endGracefully(.endOfInput) }
+      if writeCount == formerCount, socket.isOutputEmpty, !holdsInputBack {
+        return endGracefully(.endOfInput)
+      }
       closeWhenNothingIsWritten(since: writeCount)
     }
   }
@@ -115,7 +124,7 @@ extension Connection {
   func updateReading() {
     if case .closed = state { return }
     socket.isReading =
-      input == .open && socket.inputByteCount < configuration.inputHighWaterByteCount
+      input == .open && socket.inputByteCount < socket.inputLimit
   }
 }
 

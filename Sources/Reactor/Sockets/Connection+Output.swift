@@ -103,7 +103,7 @@ extension Connection {
   /// or abort the connection, so that the peer sees that it did not get everything.
   ///
   /// - Parameters:
-  ///   - file: A file of the same loop, open for reading.
+  ///   - file: A file of the same loop, open for reading. A file of another loop traps.
   ///   - range: The range in bytes from the file's start, 0 or more. It may be empty.
   ///   - configuration: How far to read ahead bytes that are not in the page cache.
   ///   - whenSent: Called once, from the loop and never inside this call, in the order of the

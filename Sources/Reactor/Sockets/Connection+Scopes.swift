@@ -35,7 +35,9 @@ extension Connection {
   /// Calls `body` and closes the connection on every path. Use it for an accepted client.
   ///
   /// After `body` returns, the waiting output is sent; see ``close()->()``. If it throws, the
-  /// connection is aborted, since the output may be incomplete.
+  /// connection is aborted, since the output may be incomplete. If `body` closes the connection
+  /// itself, this waits for that and reports its error in the same way. After an abort in `body`
+  /// nothing is waited for, and unsent output is lost without an error.
   ///
   /// - Parameter body: Gets the connection.
   /// - Returns: The value that `body` returns.

@@ -71,7 +71,7 @@ public final class Connection: @unchecked Sendable {
   /// The configuration that the connection was created with.
   public let configuration: Configuration
 
-  let core: LoopCore
+  package let core: LoopCore
 
   /// The loop that runs it.
   public var loop: EventLoop { core.loop }
@@ -101,7 +101,8 @@ public final class Connection: @unchecked Sendable {
 
   /// Called when bytes have arrived. Until you set it, bytes and the end of input wait.
   ///
-  /// This and the other handlers are dropped if you set them after the loop's end.
+  /// This and the other handlers are dropped if you set them when the close was already reported:
+  /// ``closeReason`` is not nil then. They are also dropped after the loop's end.
   public var onReceive: ReceiveHandler? {
     get {
       core.checkAccess()
@@ -194,7 +195,9 @@ public final class Connection: @unchecked Sendable {
   var reader: (() -> Void)?
   /// Writers waiting for the output in memory to fall to `memoryByteCount`; nil waits until
   /// everything is sent.
-  var writers: [(memoryByteCount: Int?, resume: () -> Void)] = []
+  var writers: [(number: Int, memoryByteCount: Int?, resume: () -> Void)] = []
+  /// The number of the next writer that waits.
+  var nextWriterNumber = 0
   /// Tasks waiting for the connection to close.
   var closers: [Promise<CloseReason, Never>] = []
   /// ``sentByteCount`` at the last call of ``onProgress``.
@@ -206,6 +209,8 @@ public final class Connection: @unchecked Sendable {
   /// Whether the receive handler has consumed bytes without writing in the same call, so responses
   /// to them may still come.
   var owesResponses = false
+  /// Whether the close was reported, after which no handler is called.
+  var hasReleasedHandlers = false
   /// Input that was not read before the connection closed.
   var leftInput: [UInt8] = []
 
@@ -278,10 +283,10 @@ public final class Connection: @unchecked Sendable {
     core.checkAccess()
   }
 
-  /// Whether handlers are stored: not after the loop's end.
+  /// Whether handlers are stored: not when none will be called any more.
   private var mayHaveHandlers: Bool {
     core.checkAccess()
-    return !core.hasEnded
+    return !core.hasEnded && !hasReleasedHandlers
   }
 
   /// The input timeout runs only while a read is wanted: while a request is processed, the peer

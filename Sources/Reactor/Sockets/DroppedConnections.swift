@@ -7,23 +7,25 @@
 /// no handlers. Connections with handlers, such as those of a callback server, cause at most one
 /// look a second, and none while no connection is made.
 struct DropSearch {
-  /// The delay before the first look after a connection is made.
-  static let firstDelay = Duration.seconds(1)
+  /// The delay before the first look after a connection is made. A variable, so that tests wait
+  /// less.
+  var firstDelay = Duration.seconds(1)
   /// The longest delay between two looks.
   static let longestDelay = Duration.seconds(64)
 
   fileprivate var timer: EventLoop.Timer?
-  fileprivate var delay = firstDelay
+  /// The delay before the next look.
+  fileprivate(set) var delay = Duration.zero
 }
 
 extension LoopCore {
   /// Schedules a look ``DropSearch/firstDelay`` after a connection was made.
   func searchForDrops() {
     if sockets.dropSearch.timer != nil {
-      guard sockets.dropSearch.delay > DropSearch.firstDelay else { return }
+      guard sockets.dropSearch.delay > sockets.dropSearch.firstDelay else { return }
       sockets.dropSearch.timer?.cancel()
     }
-    sockets.dropSearch.delay = DropSearch.firstDelay
+    sockets.dropSearch.delay = sockets.dropSearch.firstDelay
     scheduleSearch()
   }
 

@@ -6,8 +6,9 @@ extension Listener {
   ///
   /// Use it from one task, instead of ``onConnection``. Input that arrives before the task takes a
   /// client waits in that connection. While the task does not ask, up to ``Connections/readyLimit``
-  /// clients are accepted; further ones wait in the kernel's queue. After ``close()`` the task gets
-  /// the accepted clients first. If it stops earlier, the clients that it did not take are aborted.
+  /// clients are accepted; further ones wait in the kernel's queue. After ``shutDown()`` or
+  /// ``close()`` the task gets the accepted clients first. If it stops earlier, the clients that it
+  /// did not take are aborted.
   ///
   /// ```swift
   /// for try await connection in listener.connections {
@@ -95,7 +96,7 @@ final class Incoming {
       listener.hasRoom = true
       return connection
     }
-    guard listener.isOpen else { return nil }
+    guard !listener.isOver else { return nil }
     let pending = Promise<Connection?, SocketError>(on: listener.core)
     waiting = pending
     return try await pending.value { [self] in

@@ -11,8 +11,8 @@ public import SystemPackage
 /// print("listening on \(listener.address)")
 /// ```
 ///
-/// It listens until ``close()`` or the end of its loop, even if you drop every reference. Its
-/// connections stay open after it closes.
+/// It listens until ``shutDown()``, ``close()`` or the end of its loop, even if you drop every
+/// reference. Its connections stay open after it closes.
 @safe
 public final class Listener: @unchecked Sendable {
   /// The configuration of a listener.
@@ -66,6 +66,8 @@ public final class Listener: @unchecked Sendable {
     case open
     /// Paused after an error until the timer fires.
     case failed(EventLoop.Timer)
+    /// Closed, with accepted clients that the handler gets in the next turn.
+    case handingOver
     case closed
   }
 
@@ -95,15 +97,18 @@ public final class Listener: @unchecked Sendable {
   private var isResting = false
 
   /// Called with each accepted client. Until you set it, clients wait in the kernel's queue. A
-  /// handler set after the loop's end is dropped.
+  /// handler that you set after the listener was closed is dropped, and so is ``onError``. Setting
+  /// it while a task takes the clients traps; see ``connections``.
   public var onConnection: ((Connection) -> Void)? {
     get {
       core.checkAccess()
       return onConnectionHandler
     }
     set {
-      core.checkAccess()
-      guard !core.hasEnded else { return }
+      guard isOpen || newValue == nil, !core.hasEnded else { return }
+      require(
+        newValue == nil || onEnd == nil,
+        "Listener: clients go either to onConnection or to one task")
       _ = onConnectionHandler.exchange(for: newValue)
       update()
     }
@@ -118,8 +123,7 @@ public final class Listener: @unchecked Sendable {
       return onErrorHandler
     }
     set {
-      core.checkAccess()
-      guard !core.hasEnded else { return }
+      guard isOpen || newValue == nil, !core.hasEnded else { return }
       _ = onErrorHandler.exchange(for: newValue)
     }
   }
@@ -182,13 +186,14 @@ public final class Listener: @unchecked Sendable {
     update()
   }
 
-  /// Stops listening, and removes the file of a Unix address if it is still this listener's.
-  /// Clients in the kernel's queue are refused; accepted connections stay open. A second call does
-  /// nothing. Wraps `close(2)`.
+  /// Stops listening at once, and removes the file of a Unix address if it is still this
+  /// listener's. Clients in the kernel's queue are reset, although they are connected and may have
+  /// sent requests; to serve them, use ``shutDown()``. Accepted connections stay open. A second
+  /// call does nothing. Wraps `close(2)`.
   public func close() {
     guard !core.hasEnded else { return }
     core.checkThread()
-    if case .closed = state { return }
+    guard isListening else { return }
     sockets.remove(self)
     tearDown()
     ended()
@@ -197,8 +202,18 @@ public final class Listener: @unchecked Sendable {
   /// Whether the listener is open.
   public var isOpen: Bool {
     core.checkAccess()
-    return if case .closed = state { false } else { true }
+    return isListening
   }
+
+  private var isListening: Bool {
+    switch state {
+    case .open, .failed: true
+    case .handingOver, .closed: false
+    }
+  }
+
+  /// Whether it is closed and no more clients will come.
+  var isOver: Bool { if case .closed = state { true } else { false } }
 
   /// Called when the listener closes, for the task that waits for clients.
   var onEnd: (() -> Void)?
@@ -216,10 +231,10 @@ public final class Listener: @unchecked Sendable {
     handler?()
   }
 
-  private func tearDown() {
-    if case .closed = state { return }
+  private func tearDown(_ next: State = .closed) {
+    guard isListening else { return }
     if case .failed(let timer) = state { timer.cancel() }
-    state = .closed
+    state = next
     // Removed before closing, since another socket may get the descriptor afterwards.
     readable?.remove()
     readable = nil
@@ -260,14 +275,18 @@ public final class Listener: @unchecked Sendable {
   }
 
   private func accepted(_ client: Int32, _ peerAddress: SocketAddress?) {
-    // On Linux an accepted socket inherits its options from the listening one.
-    let connection = Connection(
-      client, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
-      configuration.connection, listener: self)
-    openCount += 1
+    let connection = makeConnection(client, peerAddress)
     countAccept()
     update()
     onConnectionHandler?(connection)
+  }
+
+  private func makeConnection(_ client: Int32, _ peerAddress: SocketAddress?) -> Connection {
+    openCount += 1
+    // On Linux an accepted socket inherits its options from the listening one.
+    return Connection(
+      client, peerAddress: peerAddress ?? SocketAddress(.unnamed), on: core,
+      configuration.connection, listener: self)
   }
 
   private func countAccept() {
@@ -294,6 +313,63 @@ public final class Listener: @unchecked Sendable {
     state = .failed(timer)
     update()
     onError?(SocketError(.accept, "\(address)", errno))
+  }
+
+  // MARK: - The graceful end
+
+  /// Accepts the clients that the kernel has connected, and stops listening.
+  ///
+  /// ``onConnection`` gets these clients in the loop's next turn, and ``connections`` ends after
+  /// them. There are at most one more than ``Configuration/backlog``. A listener that is paused or
+  /// has no handler yet accepts none, and ``Configuration/connectionLimit`` holds. Clients that are
+  /// not accepted are reset, and so is one that connects in the instant before the socket closes.
+  /// The file of a Unix address is removed first, so no client of it is lost in this way.
+  ///
+  /// Does nothing after ``close()`` or a first call. Wraps `accept4(2)`, until it would wait, and
+  /// `close(2)`.
+  public func shutDown() {
+    shutDown(acceptingAtMost: .max)
+  }
+
+  /// - Returns: The number of accepted clients.
+  @discardableResult
+  package func shutDown(acceptingAtMost limit: Int) -> Int {
+    guard !core.hasEnded else { return 0 }
+    core.checkThread()
+    guard isListening else { return 0 }
+    file?.remove()
+    let (clients, failure) = acceptRemaining(atMost: limit)
+    sockets.remove(self)
+    tearDown(.handingOver)
+    sockets.nextTurn { [self] in
+      if let failure { onErrorHandler?(SocketError(.accept, "\(address)", failure)) }
+      // The end of the loop may have closed them.
+      for client in clients where client.isInUse {
+        if let handler = onConnectionHandler { handler(client) } else { client.abort() }
+      }
+      state = .closed
+      ended()
+    }
+    return clients.count
+  }
+
+  private func acceptRemaining(atMost limit: Int) -> (clients: [Connection], failure: Errno?) {
+    guard onConnectionHandler != nil, !isResting else { return ([], nil) }
+    let limit = min(limit, configuration.connectionLimit - openCount)
+    var clients: [Connection] = []
+    var lostCount = 0
+    while clients.count < limit, clients.count + lostCount <= configuration.backlog {
+      do throws(Errno) {
+        let (client, peerAddress) = try SocketCalls.accept(from: socket)
+        clients.append(makeConnection(client, peerAddress))
+      } catch .wouldBlock {
+        break
+      } catch {
+        guard SocketCalls.isOfOneClient(error) else { return (clients, error) }
+        lostCount += 1
+      }
+    }
+    return (clients, nil)
   }
 }
 

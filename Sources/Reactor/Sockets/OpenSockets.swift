@@ -78,8 +78,12 @@ final class OpenSockets {
   }
 
   /// Closes all listeners.
-  func closeListeners() {
-    for socket in Array(others.values) { (socket as? Listener)?.close() }
+  ///
+  /// - Parameter gracefully: Whether they accept the clients that the kernel has connected.
+  func closeListeners(gracefully: Bool) {
+    for case let listener as Listener in Array(others.values) {
+      if gracefully { listener.shutDown() } else { listener.close() }
+    }
   }
 
   /// Makes a call in the loop's next turn, in order: handlers never run inside the call that caused

@@ -27,7 +27,7 @@ extension SocketAddress {
     case AF_INET6:
       let address = unsafe memory.loadUnaligned(as: sockaddr_in6.self)
       let halves = unsafe unsafeBitCast(address.sin6_addr, to: (UInt64, UInt64).self)
-      storage = .ipv6(
+      storage = .ip(
         halves.0, halves.1, scope: address.sin6_scope_id,
         port: UInt16(bigEndian: address.sin6_port))
     case AF_UNIX:

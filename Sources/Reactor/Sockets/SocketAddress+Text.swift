@@ -54,7 +54,7 @@ extension SocketAddress.Storage {
       scope = unsafe UInt32(interface) ?? if_nametoindex(interface)
       guard scope != 0 else { return nil }
     }
-    self = .ipv6(halves.0, halves.1, scope: scope, port: port)
+    self = .ip(halves.0, halves.1, scope: scope, port: port)
   }
 
   init?(_ text: String) {
@@ -67,8 +67,9 @@ extension SocketAddress.Storage {
     else { return nil }
     let host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") {
-      self.init(host: String(host.dropFirst().dropLast()), port: port)
-      guard case .ipv6 = self else { return nil }
+      let host = String(host.dropFirst().dropLast())
+      guard host.contains(":") else { return nil }
+      self.init(host: host, port: port)
     } else {
       self.init(host: String(host), port: port)
       guard case .ipv4 = self else { return nil }

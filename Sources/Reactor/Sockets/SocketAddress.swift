@@ -3,17 +3,29 @@ public import SystemPackage
 
 /// The address of a socket or its peer: IPv4 or IPv6 with a port, or a Unix address. Wraps
 /// `sockaddr`.
+///
+/// An IPv4 address is the same with and without IPv6's mapping, by which a listener on
+/// ``any(port:)`` sees its IPv4 clients: `::ffff:127.0.0.1` is 127.0.0.1.
 public struct SocketAddress: Hashable, Sendable {
   enum Storage: Hashable {
     /// In network byte order.
     case ipv4(UInt32, port: UInt16)
-    /// The two halves in memory order.
+    /// The two halves in memory order. Make it by ``ip(_:_:scope:port:)``.
     case ipv6(UInt64, UInt64, scope: UInt32, port: UInt16)
     case path(FilePath)
     /// The bytes after the NUL that marks an abstract name.
     case abstract([UInt8])
     /// An unbound Unix socket, such as most clients'.
     case unnamed
+
+    /// An IPv6 address, or the IPv4 address that is mapped into it.
+    static func ip(_ high: UInt64, _ low: UInt64, scope: UInt32, port: UInt16) -> Storage {
+      let bytes = UInt64(bigEndian: low)
+      guard high == 0, bytes >> 32 == 0xFFFF else {
+        return .ipv6(high, low, scope: scope, port: port)
+      }
+      return .ipv4(UInt32(truncatingIfNeeded: bytes).bigEndian, port: port)
+    }
   }
 
   let storage: Storage

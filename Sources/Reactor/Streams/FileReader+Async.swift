@@ -52,6 +52,13 @@ public final class FileChunk {
     try buffer.withBytes(body)
   }
 
+  /// As ``withBytes(_:)``, but with a subscript for each byte.
+  public func withSpan<Failure: Error, Result: ~Copyable>(
+    _ body: (Span<UInt8>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try buffer.withSpan(body)
+  }
+
   /// Moves the bytes out, to be sent or written without a copy. The chunk is empty afterwards.
   ///
   /// - Returns: The bytes; an empty buffer the second time.

@@ -44,6 +44,7 @@ extension FileWriter {
 
   private func ended(_ result: Result<Void, FileError>, _ handler: CompletionQueue.SyncHandler) {
     let others = end.end(result)
+    onFailure = nil
     handler(result)
     for other in others { other(result) }
   }
@@ -73,47 +74,76 @@ extension FileWriter {
   /// ``close(durably:_:)``, and the name of a new file, before ``Directory/sync(_:)`` of its
   /// directory. If syncing the old file fails, the writer has failed; see ``FileWriter``.
   ///
+  /// While the writer is busy with another call of this, a further one waits for it. Those that
+  /// wait for the same path, with the same options and permissions, share one file: a rename before
+  /// the call is seen, and the file is not opened more often than needed.
+  ///
   /// - Parameters:
   ///   - path: The path of the new file.
   ///   - options: How to open it. By default the file is created if missing, and appended to.
   ///   - permissions: The permissions of a created file, less the process's umask.
   ///   - handler: Called once: when the old file is synced and closed, with the first error of
-  ///     these; or with the reason that the new file was not used, such as `EBUSY` while another
-  ///     one is due.
+  ///     these; or with the reason that the new file was not used: the error of opening, `EBADF`
+  ///     after ``close(durably:_:)``, or the writer's ``failure``.
   public func reopen(
     _ path: FilePath, options: FileDescriptor.OpenOptions = [.create, .append],
     permissions: FilePermissions = File.defaultPermissions,
     _ handler: @escaping CompletionQueue.SyncHandler
   ) {
-    File.open(path, .writeOnly, options: options, permissions: permissions, on: core.loop) {
-      [self] result in
+    if let refusal = core.refusal { return core.refuse(.open, path, refusal, handler) }
+    let new = Reopening(
+      path: path, options: options, permissions: permissions, handlers: [handler])
+    // The first is in progress, and may have opened its file before a rename.
+    if let last = reopenings.indices.dropFirst().last, reopenings[last].opensSameFile(as: new) {
+      return reopenings[last].handlers.append(handler)
+    }
+    reopenings.append(new)
+    if reopenings.count == 1 { openNextFile() }
+  }
+
+  /// A file to continue in.
+  struct Reopening {
+    let path: FilePath
+    let options: FileDescriptor.OpenOptions
+    let permissions: FilePermissions
+    var handlers: [CompletionQueue.SyncHandler]
+
+    func opensSameFile(as other: Reopening) -> Bool {
+      path == other.path && options == other.options && permissions == other.permissions
+    }
+  }
+
+  private func openNextFile() {
+    guard let next = reopenings.first else { return }
+    guard isOpen else {
+      let error = firstError ?? closedError
+      return core.complete { [self] in reopened(.failure(error)) }
+    }
+    File.open(
+      next.path, .writeOnly, options: next.options, permissions: next.permissions, on: core.loop
+    ) { [self] result in
       switch (result, state) {
-      case (.failure(let error), _): handler(.failure(error))
+      case (.failure(let error), _): reopened(.failure(error))
       case (.success(let opened), .open):
-        guard case .none = rotation else {
-          return refuse(opened, handler, .failure(error(.resourceBusy, path)))
-        }
         sealChunk()
-        rotation = .due(Successor(file: opened, target: acceptedByteCount, handler: handler))
+        rotation = .due(Successor(file: opened, target: acceptedByteCount))
         resume()
-      case (.success(let opened), .failed(let error)):
-        refuse(opened, handler, .failure(error))
-      case (.success(let opened), _):
-        refuse(opened, handler, .failure(closedError))
+      case (.success(let opened), .failed(let error)): refuse(opened, error)
+      case (.success(let opened), _): refuse(opened, closedError)
       }
     }
   }
 
-  private func refuse(
-    _ opened: File, _ handler: @escaping CompletionQueue.SyncHandler,
-    _ result: Result<Void, FileError>
-  ) {
-    // Nothing was written to it, so errors of closing do not matter.
-    opened.close { _ in handler(result) }
+  /// Ends the first reopening, and starts the next one.
+  private func reopened(_ result: Result<Void, FileError>) {
+    let ended = reopenings.removeFirst()
+    openNextFile()
+    for handler in ended.handlers { handler(result) }
   }
 
-  private func error(_ errno: Errno, _ path: FilePath) -> FileError {
-    FileError(operation: .open, path: path, errno: errno)
+  private func refuse(_ opened: File, _ error: FileError) {
+    // Nothing was written to it, so errors of closing do not matter.
+    opened.close { [self] _ in reopened(.failure(error)) }
   }
 
   /// The progress of a switch to another file.
@@ -128,7 +158,6 @@ extension FileWriter {
   struct Successor {
     let file: File
     let target: Int64
-    let handler: CompletionQueue.SyncHandler
   }
 
   /// Switches to the next file when the old one has all bytes meant for it.
@@ -140,8 +169,8 @@ extension FileWriter {
     offset = next.file.openingStatus.byteCount
     old.dataSync { [self] synced in
       if case .failure(let error) = synced { fail(error) }
-      old.close { closed in
-        if case .failure = synced { next.handler(synced) } else { next.handler(closed) }
+      old.close { [self] closed in
+        if case .failure = synced { reopened(synced) } else { reopened(closed) }
       }
       guard case .syncingOld(let held) = rotation else { return }
       rotation = .none
@@ -153,7 +182,7 @@ extension FileWriter {
   func dropSuccessor(_ error: FileError) {
     guard case .due(let next) = rotation else { return }
     rotation = .none
-    refuse(next.file, next.handler, .failure(error))
+    refuse(next.file, error)
   }
 
   // MARK: - Flushing

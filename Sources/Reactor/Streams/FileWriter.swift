@@ -77,13 +77,30 @@ public final class FileWriter: @unchecked Sendable {
   private let configuration: Configuration
   var state = State.open
   private var activity = Activity.idle
-  /// Called after all other handlers, for a pump that is not waiting for the writer.
-  var onFailure: (() -> Void)?
+
+  /// Called once, by the loop, when the writer fails, after the handlers of its flushes and waits.
+  /// Without it, a failure shows in the next call only. It is not called if the writer failed
+  /// before you set it, and is released when the writer fails or closes.
+  public var onFailure: ((FileError) -> Void)? {
+    get {
+      core.checkAccess()
+      return onFailureHandler
+    }
+    set {
+      core.checkAccess()
+      guard !core.hasEnded else { return }
+      _ = onFailureHandler.exchange(for: newValue)
+    }
+  }
+  private var onFailureHandler: ((FileError) -> Void)?
+
   var offset: Int64
   private var chunks = ChunkList()
   var flushes: [Flush] = []
   var roomWaiters: [RoomWaiter] = []
   var rotation = Rotation.none
+  /// Files to continue in; the first is in progress.
+  var reopenings: [Reopening] = []
   var end = CloseOnce()
 
   /// A caller that waits for the bytes accepted before.
@@ -263,7 +280,9 @@ public final class FileWriter: @unchecked Sendable {
     dropSuccessor(error)
     callFlushes()
     callRoomWaiters()
-    onFailure?()
+    let handler = onFailureHandler
+    onFailure = nil
+    handler?(error)
   }
 
   var closedError: FileError {

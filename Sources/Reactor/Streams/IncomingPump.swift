@@ -33,11 +33,11 @@ final class IncomingPump: PumpDirection {
   func start() {
     guard writer.core.refusal == nil else {
       return writer.core.complete { [self] in
-        finish(.connection(source.closeReason ?? .local))
+        finish(.connection(source.inputEndReason ?? .local))
       }
     }
     // Until the pump ends, it and the writer keep each other alive.
-    writer.onFailure = { [self] in writerFailed() }
+    writer.onFailure = { [self] _ in writerFailed() }
     if missingByteCount == 0 { finish(nil) } else { wait() }
   }
 
@@ -82,7 +82,7 @@ final class IncomingPump: PumpDirection {
 
   /// Nil if the source ended as expected.
   private var endReason: PumpError.Reason? {
-    let reason = source.closeReason ?? .endOfInput
+    let reason = source.inputEndReason ?? .endOfInput
     return mayEndEarlier && reason == .endOfInput ? nil : .connection(reason)
   }
 
@@ -114,11 +114,15 @@ final class IncomingPump: PumpDirection {
     writer.flush(durably: isDurable && reason == nil) { [self] result in
       let done = writer.byteCountWritten
       switch (result, reason) {
-      case (_, let reason?): handler(.failure(PumpError(reason, byteCountDone: done)))
-      case (.failure(let error), nil):
-        handler(.failure(PumpError(.file(error), byteCountDone: done)))
+      case (_, let reason?): handler(.failure(error(reason, done)))
+      case (.failure(let failure), nil): handler(.failure(error(.file(failure), done)))
       case (.success, nil): handler(.success(done))
       }
     }
+  }
+
+  private func error(_ reason: PumpError.Reason, _ byteCountDone: Int64) -> PumpError {
+    PumpError(reason, byteCountDone: byteCountDone)
+      .naming(writer.currentFile.path, source.sourceAddress)
   }
 }

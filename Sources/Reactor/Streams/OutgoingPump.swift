@@ -25,7 +25,7 @@ final class OutgoingPump: PumpDirection {
   func start() {
     let whenSent: Pump.Handler = { [self] result in
       outgoing = nil
-      handler(result)
+      handler(result.mapError { $0.naming(file.path, connection.peerAddress) })
     }
     guard connection.acceptsRange(of: file, whenSent) else { return }
     let range = OutgoingRange(file, range, mayEndEarlier: true, configuration, whenSent)

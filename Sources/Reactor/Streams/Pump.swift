@@ -1,4 +1,5 @@
 public import PosixAIO
+public import SystemPackage
 
 /// A transfer between a file and a connection.
 ///
@@ -53,14 +54,32 @@ public struct PumpError: Error, Equatable, Sendable {
   /// Why it stopped.
   public let reason: Reason
 
-  package init(_ reason: Reason, byteCountDone: Int64) {
+  /// The path of the file; nil for a range of ``Connection/write(_:_:configuration:_:)``, whose
+  /// caller knows it.
+  public let path: FilePath?
+
+  /// The address of the connection's peer; nil where ``path`` is, and for the body of a request
+  /// whose connection has closed.
+  public let peer: SocketAddress?
+
+  package init(
+    _ reason: Reason, byteCountDone: Int64, path: FilePath? = nil, peer: SocketAddress? = nil
+  ) {
     self.reason = reason
     self.byteCountDone = byteCountDone
+    self.path = path
+    self.peer = peer
+  }
+
+  /// The same error with the names of both sides.
+  func naming(_ path: FilePath, _ peer: SocketAddress?) -> PumpError {
+    PumpError(reason, byteCountDone: byteCountDone, path: path, peer: peer)
   }
 }
 
 extension PumpError: CustomStringConvertible {
-  /// One line, such as `pump: the connection was closed: endOfInput (512 bytes done)`.
+  /// One line, such as
+  /// `pump "a.txt" 127.0.0.1:80: the connection was closed: endOfInput (512 bytes done)`.
   public var description: String {
     let text =
       switch reason {
@@ -69,7 +88,8 @@ extension PumpError: CustomStringConvertible {
       case .endOfFile: "the file has become shorter"
       case .connection(let reason): "the connection was closed: \(reason)"
       }
-    return "pump: \(text) (\(byteCountDone) bytes done)"
+    let names = (path.map { " \"\($0)\"" } ?? "") + (peer.map { " \($0)" } ?? "")
+    return "pump\(names): \(text) (\(byteCountDone) bytes done)"
   }
 }
 
@@ -83,7 +103,7 @@ extension File {
   /// - Parameters:
   ///   - range: The range in bytes from the file's start; nil sends the whole file. If it extends
   ///     beyond the file's end, the pump sends the bytes that exist, and its count tells how many.
-  ///   - connection: Of the same loop.
+  ///   - connection: Of the same loop; otherwise it traps.
   ///   - configuration: How far to read ahead bytes that are not in the page cache.
   ///   - handler: Called once: with the number of bytes when the kernel has taken everything, or
   ///     with an error that says how many it took. After a cancellation the rest is skipped, and
@@ -106,7 +126,7 @@ extension File {
   /// Input beyond the requested bytes stays with the connection.
   ///
   /// - Parameters:
-  ///   - connection: Of the same loop.
+  ///   - connection: Of the same loop; otherwise it traps.
   ///   - byteCount: The number of bytes, 0 or more; if fewer arrive, the pump fails. Nil takes all
   ///     input until the peer ends its side.
   ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more. A file
@@ -136,6 +156,7 @@ extension Pump {
     from source: any ByteSource, to file: File, byteCount: Int64?, at offset: Int64, durably: Bool,
     configuration: FileWriter.Configuration, _ handler: @escaping Handler
   ) {
+    require(source.core === file.core, "File: the input of another loop cannot be received")
     let writer = FileWriter(file, at: offset, configuration: configuration)
     self.init(
       starting: IncomingPump(

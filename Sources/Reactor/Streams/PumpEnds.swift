@@ -3,14 +3,20 @@ internal import SystemPackage
 
 /// The source of a pump's bytes: a connection, or the body of a request.
 package protocol ByteSource: AnyObject {
+  /// The loop that it belongs to.
+  var core: LoopCore { get }
+
+  /// The address of the peer that sends the bytes, if it is known.
+  var sourceAddress: SocketAddress? { get }
+
   /// The number of bytes that have arrived and are not consumed.
   var readableByteCount: Int { get }
 
   /// Whether no more bytes will arrive after these.
   var hasEnded: Bool { get }
 
-  /// Why the source closed; nil while it is open.
-  var closeReason: Connection.CloseReason? { get }
+  /// Why no more bytes will come, if that is not the end of the input; nil while it is open.
+  var inputEndReason: Connection.CloseReason? { get }
 
   /// Calls `body` with the bytes that have arrived; it returns how many it consumed.
   func consume(_ body: (RawSpan) -> Int)
@@ -27,11 +33,21 @@ package protocol ByteSource: AnyObject {
 }
 
 extension Connection: ByteSource {
+  package var sourceAddress: SocketAddress? { peerAddress }
+
   package var readableByteCount: Int {
     endReason == nil ? socket.inputByteCount : leftInput.count
   }
 
   package var hasEnded: Bool { input != .open || !isInUse }
+
+  package var inputEndReason: CloseReason? {
+    switch state {
+    case .open: nil
+    // The rest of the input is discarded from now on.
+    case .closing(let reason, _), .lingering(let reason, _), .closed(let reason): reason
+    }
+  }
 
   package func consume(_ body: (RawSpan) -> Int) {
     if endReason == nil {

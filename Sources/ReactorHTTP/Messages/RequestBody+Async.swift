@@ -65,7 +65,7 @@ extension HTTPServer.RequestBody {
   /// Writes the rest of the body to a file. The client is slowed down to the speed of the file.
   ///
   /// - Parameters:
-  ///   - file: A file of the same loop, open for writing. It stays open.
+  ///   - file: A file of the same loop, open for writing; one of another loop traps. It stays open.
   ///   - offset: The offset in the file, in bytes, 0 or more.
   ///   - durably: Whether the bytes are synced to the disk before `handler` is called.
   ///   - configuration: How many bytes are collected for a write, and how many may wait.

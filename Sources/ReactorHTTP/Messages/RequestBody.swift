@@ -75,7 +75,7 @@ extension HTTPServer {
     /// Whether all bytes were read or dropped.
     public var isComplete: Bool { decoder.isComplete && available == 0 }
 
-    let core: LoopCore
+    package let core: LoopCore
     #if !DEBUG
       @safe @exclusivity(unchecked)
     #endif
@@ -323,6 +323,8 @@ extension HTTPServer {
 }
 
 extension HTTPServer.RequestBody: ByteSource {
+  package var sourceAddress: SocketAddress? { connection?.peerAddress }
+
   package var readableByteCount: Int {
     advance()
     return isIncomplete ? 0 : available
@@ -333,7 +335,7 @@ extension HTTPServer.RequestBody: ByteSource {
       || available == 0 && (failure != nil || decoder.isComplete || connection == nil)
   }
 
-  package var closeReason: Connection.CloseReason? {
+  package var inputEndReason: Connection.CloseReason? {
     switch failure {
     case nil where isIncomplete: .local
     case nil: isThrough ? .endOfInput : connection?.closeReason

@@ -141,16 +141,26 @@ public final class HTTPServer {
       on: core.loop, address, configuration: configuration.listener)
     listeners.append(listener)
     listener.onError = { [weak self] error in self?.onAcceptError?(error) }
-    listener.onConnection = { [weak self] connection in self?.accepted(connection) }
+    listener.onConnection = { [weak self] connection in
+      if let self, !isClosed { accepted(connection) } else { connection.abort() }
+    }
     updateListeners()
     return listener.address
   }
 
-  /// Stops listening, so new clients are refused; open connections go on. Does nothing if the
+  /// Stops listening, so new clients are refused. Open connections go on, and so do clients that
+  /// the kernel has connected before; see `Listener.shutDown()` of `Reactor`. Does nothing if the
   /// server does not listen.
   public func stopAccepting() {
     if !core.hasEnded { core.checkThread() }
-    closeListeners()
+    shutDownListeners()
+  }
+
+  private func shutDownListeners() {
+    let closing = listeners
+    listeners = []
+    var room = configuration.connectionLimit - connections.count
+    for listener in closing { room -= listener.shutDown(acceptingAtMost: max(0, room)) }
   }
 
   private func closeListeners() {
@@ -171,6 +181,8 @@ public final class HTTPServer {
     connections[ObjectIdentifier(connection)] = ServerConnection(connection, self)
     updateListeners()
     looks.wantSoon()
+    // Its request may be complete. Reading it now makes it one that is in progress.
+    if isShuttingDown { connection.receiveNow() }
   }
 
   /// - Parameter connection: The connection that the server connection wraps.
@@ -230,15 +242,17 @@ public final class HTTPServer {
   /// Shuts the server down gracefully: refuses new clients, sends the responses in progress, closes
   /// all connections, and then calls `whenIdle`.
   ///
-  /// From now on, responses carry `Connection: close`. A request that is still arriving when the
-  /// last response has been sent is cut off.
+  /// Clients that the kernel has connected, but the server has not accepted, get the responses to
+  /// the requests that they have sent; see `Listener.shutDown()` of `Reactor`. From now on,
+  /// responses carry `Connection: close`. A request that is still arriving when the last response
+  /// has been sent is cut off.
   ///
   /// - Parameter whenIdle: Called once for each call of `shutDown`, by the loop and never from
   ///   inside this call; after the end of the loop, it is called before this method returns. It may
   ///   release the server.
   public func shutDown(_ whenIdle: @escaping () -> Void) {
     if !core.hasEnded { core.checkThread() }
-    closeListeners()
+    shutDownListeners()
     switch state {
     case .open: state = .draining(whenIdle: [whenIdle])
     case .draining(let others): state = .draining(whenIdle: others + [whenIdle])

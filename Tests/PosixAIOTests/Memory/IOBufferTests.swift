@@ -21,6 +21,13 @@ final class IOBufferTests: XCTestCase {
     XCTAssertEqual(buffer.capacity, 8)
   }
 
+  func test_spanHasEachValidByte() {
+    var buffer = IOBuffer(capacity: 8)
+    XCTAssertEqual(buffer.withSpan { $0.count }, 0)
+    buffer.append(contentsOf: [1, 2, 255])
+    XCTAssertEqual(buffer.withSpan { span in span.indices.map { span[$0] } }, [1, 2, 255])
+  }
+
   func test_bytesCanBeChangedInPlace() {
     var buffer = IOBuffer(copying: Array("abc".utf8))
     buffer.withMutableBytes { bytes in

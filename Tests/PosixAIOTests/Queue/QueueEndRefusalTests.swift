@@ -203,9 +203,3 @@ final class QueueEndRefusalTests: QueueEndTestCase {
     _ = number
   }
 }
-
-extension Result {
-  fileprivate var failure: Failure? {
-    if case .failure(let error) = self { error } else { nil }
-  }
-}

@@ -84,6 +84,10 @@ final class QueueEndTests: QueueEndTestCase {
 
   func test_manyReadsOfOnePipeLeaveOneInTheKernel() throws {
     let pipe = try TestPipe()
+    // No read may have begun; then the pipe would have no reader, which ends the process that
+    // writes to it.
+    let reader = SharedDescriptor(try pipe.readEnd.duplicate())
+    defer { withExtendedLifetime(reader) {} }
     let queue = try makeQueue()
     let file = AIOFile(pipe.readEnd, queue: queue)
     for _ in 0..<100 {

@@ -115,12 +115,11 @@ import Testing
     configuration.requestTimeout = .milliseconds(1)
     configuration.inactivityTimeout = .milliseconds(1)
     let served = try serve(configuration)
-    let client = try Client(to: served)
-    try client.send("PUT /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nHel")
+    let client = try Client.connected(
+      to: served, sending: "PUT /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nHel")
     try served.waitUntil("the request") { _ in tap.value.request != nil }
     // When this one is closed, all connections have been checked.
-    let late = try Client(to: served)
-    try late.send("GET / HT")
+    let late = try Client.connected(to: served, sending: "GET / HT")
     #expect(try late.readResponse().code == 408)
     #expect(try served.onLoop { _ in tap.value.request?.body.failure == nil })
     try served.onLoop { _ in tap.value.next() }

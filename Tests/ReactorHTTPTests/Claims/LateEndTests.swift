@@ -61,8 +61,7 @@ import Testing
     var configuration = HTTPServer.Configuration()
     configuration.inactivityTimeout = .milliseconds(50)
     let (writers, served) = (writers, try serve(configuration))
-    let client = try Client(to: served)
-    try client.begin("GET", "/")
+    let client = try Client.connected(to: served, sending: plainRequest)
     #expect(try client.readResponse().code == 200)
     // The handler is slow, and no check of the connection is scheduled.
     try served.waitUntil("no check is scheduled") {
@@ -72,9 +71,7 @@ import Testing
       writers.value[0].end()
       writers.value = []
     }
-    try served.settle()
-    #expect(try served.onLoop { $0.value?.isWatching } == true)
-    client.vanish()
+    #expect(try client.readToEnd() == [])
     try served.stop()
   }
 }

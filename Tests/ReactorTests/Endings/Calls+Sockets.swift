@@ -59,9 +59,42 @@ extension CallTable {
         for try await chunk in connection.chunks { bytes += chunk }
         guard bytes == Site.new else { throw WrongValue() }
       })
+    addConnectionLines()
     addConnectionOutput()
     addConnectionEnds()
     addListeners()
+  }
+
+  private mutating func addConnectionLines() {
+    let line = Array(Site.new.prefix { $0 != UInt8(ascii: "\n") })
+    add(
+      "Connection.readLine", .socket, on: { try $0.talkedToConnection() }
+    ) { connection, reply in
+      connection.readLine { result in
+        reply.ended(result) { $0 == line }
+        connection.abort()
+      }
+    } awaited: { connection in
+      defer { connection.abort() }
+      guard try await connection.readLine() == line else { throw WrongValue() }
+    }
+    add(
+      "Connection.readLine(quiet)", .waitingSocket, on: { try $0.quietConnection() }
+    ) { connection, reply in
+      connection.readLine { result in
+        reply.ended(result)
+        connection.abort()
+      }
+    } awaited: { connection in
+      defer { connection.abort() }
+      _ = try await connection.readLine()
+    }
+    add(
+      "Connection.lines", .socket, on: { try $0.talkedToConnection() },
+      awaited: { connection in
+        defer { connection.abort() }
+        for try await _ in connection.lines() {}
+      })
   }
 
   private mutating func addConnectionOutput() {

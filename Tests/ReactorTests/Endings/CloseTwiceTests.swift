@@ -22,6 +22,13 @@ final class CloseTwiceTests: XCTestCase {
         }
       ),
       (
+        "AIOFile.close",
+        { loop, folder in
+          let file = AIOFile(try folder.open("file"), queue: loop.queue)
+          return { file.close($0) }
+        }
+      ),
+      (
         "FileWriter.close",
         { loop, folder in
           let writer = FileWriter(try loop.open(folder.path.appending("file")))
@@ -72,6 +79,13 @@ final class CloseTwiceTests: XCTestCase {
             listener.pause()
             listener.resume()
           }
+        }
+      ),
+      (
+        "Listener.shutDown",
+        { loop, _ in
+          let listener = try Listener(on: loop, .loopback(port: 0))
+          return { _ in listener.shutDown() }
         }
       ),
       (

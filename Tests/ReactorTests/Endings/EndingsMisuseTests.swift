@@ -55,6 +55,24 @@ struct EndingsMisuseTests {
     #expect(hasTrapped(result))
   }
 
+  @Test func runningTraps_inACallbackAlsoWhenTheConditionHolds() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let loop = try EventLoop()
+      loop.schedule(after: .zero) { loop.run(until: { true }) }
+      loop.run(for: testDeadline)
+    }
+    #expect(hasTrapped(result))
+  }
+
+  @Test func closingTraps_inADeinitThatTheEndOfTheLoopCauses() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let loop = try EventLoop()
+      loop.schedule(after: testDeadline) { [session = Session { loop.close() }] in _ = session }
+      loop.close()
+    }
+    #expect(hasTrapped(result))
+  }
+
   @Test func runningTraps_onAnEndedLoop() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let loop = try EventLoop()
@@ -71,6 +89,13 @@ struct EndingsMisuseTests {
       loop.startTask {}
     }
     #expect(hasTrapped(result))
+  }
+
+  /// What a handler holds, and what happens when it goes.
+  private final class Session {
+    private let end: () -> Void
+    init(_ end: @escaping () -> Void) { self.end = end }
+    deinit { end() }
   }
 
   private func hasTrapped(_ result: ExitTest.Result?) -> Bool {

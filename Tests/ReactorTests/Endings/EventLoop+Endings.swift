@@ -8,6 +8,10 @@ extension EventLoop {
   /// Calls on helper threads that have not ended.
   var helperCallCount: Int { core.helpers.unfinishedCount }
 
+  /// Looks for dropped connections soon after one was made, since the look keeps a borrowed base
+  /// running.
+  func searchForDropsSoon() { core.sockets.dropSearch.firstDelay = .milliseconds(10) }
+
   /// The turns of the loop's own runs so far.
   var turnCount: UInt64 { statistics.turnCount }
 }

@@ -11,6 +11,7 @@ import XCTest
 final class ReentrantReleaseTests: XCTestCase {
   final class Session {
     var end: (() -> Void)?
+    init(_ end: (() -> Void)? = nil) { self.end = end }
     deinit { end?() }
   }
 
@@ -51,6 +52,25 @@ final class ReentrantReleaseTests: XCTestCase {
     loop.run(for: .milliseconds(5))
     Glibc.close(peer)
     loop.close()
+  }
+
+  func test_aHandlerOfAnAbortedConnectionMayHoldWhatClosesTheLoop() throws {
+    let ends = try CloseWhileBusyTests.endsInTime {
+      let loop = try EventLoop()
+      var ends: [Int32] = [0, 0]
+      unsafe XCTAssertEqual(socketpair(AF_UNIX, 1, 0, &ends), 0)
+      let connection = try Connection(adopting: FileDescriptor(rawValue: ends[0]), on: loop)
+      var reasons: [Connection.CloseReason] = []
+      connection.onClose = { reasons.append($1) }
+      connection.onReceive = { [session = Session { loop.close() }] _, bytes in
+        _ = session
+        return bytes.byteCount
+      }
+      connection.abort()
+      XCTAssertEqual(reasons, [.local])
+      Glibc.close(ends[1])
+    }
+    XCTAssertTrue(ends, "close() waits for the connection that is being aborted")
   }
 
   func test_anAcceptHandlerMayHoldWhatClosesTheListener() throws {

@@ -32,6 +32,7 @@ final class Site {
     base = isBorrowed ? try ForeignBase() : nil
     if let base {
       loop = try unsafe EventLoop(borrowing: base.pointer, configuration: configuration)
+      loop?.searchForDropsSoon()
     } else {
       loop = try EventLoop(configuration: configuration)
     }

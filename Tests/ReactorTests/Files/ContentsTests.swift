@@ -30,6 +30,18 @@ final class ContentsTests: XCTestCase {
     XCTAssertEqual(try openDescriptors(), before)
   }
 
+  func test_largestMaximumIsNoLimit() throws {
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
+    for byteCount in [0, 100] {
+      let bytes = Pattern.block(1, byteCount: byteCount)
+      try folder.write(bytes, to: "file")
+      let path = folder.path.appending("file")
+      XCTAssertEqual(
+        try loop.bytes { File.contents(of: path, maximumByteCount: .max, on: loop, $0) },
+        .success(bytes))
+    }
+  }
+
   func test_filesOfProcAreReadWhole_thoughTheirSizeSays0() throws {
     let loop = try EventLoop()
     let enabled = FilePath("/sys/kernel/mm/transparent_hugepage/enabled")

@@ -1,15 +1,24 @@
-import PosixAIO
-import Reactor
 import SystemPackage
 import TestSupport
 import XCTest
 
+@testable import PosixAIO
+@testable import Reactor
+
 final class FileLockTests: XCTestCase {
   /// Two open files of one path.
   private func pair() throws -> (EventLoop, File, File) {
-    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
+    let (loop, first, second, _) = try three()
+    return (loop, first, second)
+  }
+
+  /// Three open files of one path, and a loop with one thread for file calls.
+  private func three() throws -> (EventLoop, File, File, File) {
+    var configuration = EventLoop.Configuration()
+    configuration.offloadThreadLimit = 1
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop(configuration: configuration))
     let path = folder.path.appending("file")
-    return (loop, try loop.open(path), try loop.open(path))
+    return (loop, try loop.open(path), try loop.open(path), try loop.open(path))
   }
 
   func test_exclusiveLockKeepsOthersOut_andSharedOnesDoNotKeepSharedOnesOut() throws {
@@ -95,6 +104,67 @@ final class FileLockTests: XCTestCase {
     XCTAssertFalse(isClosed)
     try loop.value { first.unlock($0) }
     loop.wait { isClosed }
+  }
+
+  func test_requestThatIsGivenUpLeavesTheLockThatTheFileGotMeanwhile() throws {
+    let (loop, first, second, third) = try three()
+    // The kernel grants both requests of the second file at about the same time.
+    for _ in 0..<20 {
+      try loop.value { first.lock(.exclusive, $0) }
+      XCTAssertEqual(
+        try loop.error { second.lock(.exclusive, timeout: .milliseconds(1), $0) }.errno, .timedOut)
+      var isGranted = false
+      second.lock(.exclusive) { isGranted = $0.errno == nil }
+      try loop.value { first.unlock($0) }
+      loop.wait { isGranted }
+      try settle(loop, second)
+      XCTAssertFalse(try loop.value { third.tryLock(.shared, $0) })
+      try loop.value { second.unlock($0) }
+    }
+  }
+
+  func test_requestThatIsGivenUpLeavesTheLockThatTheFileHad() throws {
+    let (loop, first, second, third) = try three()
+    XCTAssertTrue(try loop.value { first.tryLock(.shared, in: 0..<100, $0) })
+    XCTAssertTrue(try loop.value { second.tryLock(.shared, in: 10..<50, $0) })
+    XCTAssertTrue(try loop.value { second.tryLock(.exclusive, in: 200..<300, $0) })
+    XCTAssertEqual(
+      try loop.error { second.lock(.exclusive, timeout: .milliseconds(1), $0) }.errno, .timedOut)
+    // Given up, it is granted now.
+    try loop.value { first.unlock($0) }
+    try settle(loop, second)
+    let others: [(File.LockKind, Range<Int64>?, Bool)] = [
+      (.shared, 0..<200, true), (.exclusive, 0..<10, true), (.exclusive, 10..<11, false),
+      (.exclusive, 49..<50, false), (.exclusive, 50..<200, true), (.shared, 200..<201, false),
+      (.shared, 299..<300, false), (.exclusive, 300..<Int64.max, true),
+    ]
+    for (kind, range, isFree) in others {
+      let isTaken = try loop.value { third.tryLock(kind, in: range, $0) }
+      XCTAssertEqual(isTaken, isFree, "\(kind) \(String(describing: range))")
+      try loop.value { third.unlock($0) }
+    }
+  }
+
+  func test_unlockReleasesALock_thatWasGrantedAfterARequestThatIsGivenUp() throws {
+    let (loop, first, second) = try pair()
+    try loop.value { first.lock(.exclusive, $0) }
+    XCTAssertEqual(
+      try loop.error { second.lock(.shared, timeout: .milliseconds(1), $0) }.errno, .timedOut)
+    var isGranted = false
+    second.lock(.exclusive, in: 5..<10) { isGranted = $0.errno == nil }
+    try loop.value { first.unlock($0) }
+    loop.wait { isGranted }
+    try loop.value { second.unlock(in: 5..<10, $0) }
+    try settle(loop, second)
+    XCTAssertTrue(try loop.value { first.tryLock(.exclusive, $0) })
+  }
+
+  /// Waits until the requests of a file that were given up have been granted and taken back: a
+  /// close waits for that, and so does a call after it on another file.
+  private func settle(_ loop: EventLoop, _ file: File) throws {
+    loop.wait { file.queued.lentCount == 0 }
+    // The release that the last of them started is on the only thread of such calls.
+    try loop.value { file.status($0) }
   }
 
   /// Takes the lock as soon as the one who gave up has released it.

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -51,6 +52,39 @@ final class FileTests: XCTestCase {
     ticker.cancel()
     XCTAssertGreaterThan(reads, 0)
     XCTAssertGreaterThanOrEqual(ticks, 5)
+  }
+
+  func test_onlyARegularFileIsOpened_onRequest_andNothingWaits() throws {
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
+    try folder.write([1], to: "file")
+    let fifo = folder.path.appending("fifo")
+    XCTAssertEqual(unsafe mkfifo(fifo.string, 0o600), 0)
+    let directory = try loop.value { Directory.open(folder.path, on: loop, $0) }
+    let refused: [(FilePath, FileDescriptor.AccessMode, Errno)] = [
+      (fifo, .readOnly, .invalidArgument), (fifo, .readWrite, .invalidArgument),
+      (fifo, .writeOnly, .noSuchAddressOrDevice), (folder.path, .readOnly, .isDirectory),
+      ("/dev/null", .readOnly, .invalidArgument),
+    ]
+    for (path, mode, errno) in refused {
+      let error = try loop.error {
+        File.open(path, mode, regularOnly: true, on: loop, $0)
+      }
+      XCTAssertEqual(error, FileError(operation: .open, path: path, errno: errno))
+    }
+    let before = try openDescriptors()
+    for (name, errno) in [("fifo", Errno.invalidArgument), (".", .isDirectory)] {
+      let error = try loop.error {
+        directory.openFile(FilePath(name), .readOnly, regularOnly: true, $0)
+      }
+      XCTAssertEqual(error.errno, errno, name)
+    }
+    XCTAssertEqual(try openDescriptors(), before)
+    for mode in [FileDescriptor.AccessMode.readOnly, .readWrite] {
+      let file = try loop.value { directory.openFile("file", mode, regularOnly: true, $0) }
+      let bytes = try loop.bytes { file.contents($0) }
+      XCTAssertEqual(try bytes.get(), [1])
+      try loop.close(file)
+    }
   }
 
   func test_whatIsMadeGetsThePermissionsOfTheSystemsTools() throws {

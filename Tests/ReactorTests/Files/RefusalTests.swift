@@ -1,3 +1,4 @@
+import CFaults
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -49,6 +50,21 @@ final class RefusalTests: XCTestCase {
         [Told](repeating: Told(call.3, [UInt8](repeating: 7, count: call.2)), count: 2)
       })
     try loop.close(file)
+  }
+
+  func test_refusedTransfersLeaveNothingBehind_whenTasksAwaitThem() throws {
+    let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
+    let file = try loop.open(folder.path.appending("file"))
+    try loop.close(file)
+    let growth = loop.run { _ in
+      let before = cfaults_heap_byte_count()
+      for _ in 0..<2000 {
+        _ = try? await file.read(into: IOBuffer(capacity: 1), at: 0)
+        try? await file.sync()
+      }
+      return cfaults_heap_byte_count() - before
+    }
+    XCTAssertLessThan(growth, 100_000)
   }
 
   func test_readIsRefusedInTheNextTurn_whenTheBufferHasNoCapacity() throws {

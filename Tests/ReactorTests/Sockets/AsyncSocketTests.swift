@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import XCTest
 
-final class AsyncSocketTests: XCTestCase {
+final class AsyncSocketTests: SocketTaskTestCase {
   func test_echoServerAndItsClientsAreTasksOfOneLoop() throws {
     try runTask { loop in
       let listener = try Listener(on: loop, .loopback(port: 0))
@@ -158,6 +158,31 @@ final class AsyncSocketTests: XCTestCase {
     }
   }
 
+  func test_connectStartsNothing_inACancelledTask() throws {
+    try runTask { loop in
+      let name = "swift-aio-test-\(UInt64.random(in: 0 ... .max))"
+      let listener = try Listener(on: loop, .abstract(name))
+      var clientCount = 0
+      listener.onConnection = { connection in
+        clientCount += 1
+        connection.abort()
+      }
+      let connect = loop.startTask {
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        try await Connection.connect(to: listener.address, on: loop).abort()
+      }
+      await self.expectCanceled { try await connect.value }
+      let named = loop.startTask {
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        try await Connection.connect(to: "localhost", port: 1, on: loop).abort()
+      }
+      await self.expectCanceled { try await named.value }
+      await self.turn(loop)
+      XCTAssertEqual(clientCount, 0)
+      listener.close()
+    }
+  }
+
   func test_closeEndsWhatWaits() throws {
     try runTask { loop in
       let listener = try Listener(on: loop, .loopback(port: 0))
@@ -200,30 +225,6 @@ final class AsyncSocketTests: XCTestCase {
 
   // MARK: Support
 
-  private struct Ends {
-    let client: Connection
-    let server: Connection
-
-    func abort() {
-      client.abort()
-      server.abort()
-    }
-  }
-
-  nonisolated(nonsending) private func connect(
-    _ loop: EventLoop, server: Connection.Configuration = .init(),
-    client: Connection.Configuration = .init()
-  ) async throws -> Ends {
-    var configuration = Listener.Configuration()
-    configuration.connection = server
-    let listener = try Listener(on: loop, .loopback(port: 0), configuration: configuration)
-    defer { listener.close() }
-    let client = try await Connection.connect(
-      to: listener.address, on: loop, configuration: client)
-    for try await server in listener.connections { return Ends(client: client, server: server) }
-    throw Errno.canceled
-  }
-
   /// Lets the loop do what is due.
   nonisolated(nonsending) private func turn(_ loop: EventLoop) async {
     await unsafe withUnsafeContinuation { continuation in
@@ -240,22 +241,5 @@ final class AsyncSocketTests: XCTestCase {
     } catch {
       XCTAssertEqual((error as? SocketError)?.errno, .canceled, "\(error)", line: line)
     }
-  }
-
-  /// Runs `body` as a task of a loop, with a deadline, and looks for descriptors left behind.
-  private func runTask(
-    _ body: nonisolated(nonsending) @escaping (EventLoop) async throws -> Void
-  ) throws {
-    let before = try openDescriptors()
-    do {
-      let loop = try EventLoop()
-      let deadline = loop.schedule(after: testDeadline) {
-        XCTFail("the task did not end in time")
-        loop.stop()
-      }
-      defer { deadline.cancel() }
-      try loop.run { loop in try await body(loop) }
-    }
-    XCTAssertEqual(try openDescriptors(), before)
   }
 }

@@ -47,7 +47,9 @@ final class ConnectTests: XCTestCase {
       expectNoThrow { try connection.write("hi".utf8) }
       connection.close()
     }
-    Connection.connect(to: "localhost", port: listener.address.port, on: loop) { result in
+    Connection.connect(
+      to: "localhost", port: listener.address.port, on: loop, configuration: .closingSoon
+    ) { result in
       guard case .success(let client) = result else {
         XCTFail("\(result)")
         return loop.stop()

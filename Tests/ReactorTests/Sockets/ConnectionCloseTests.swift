@@ -58,7 +58,7 @@ final class ConnectionCloseTests: XCTestCase {
   func test_bytesWrittenJustBeforeCloseArriveWhole_alsoWhenThePeerSendsMeanwhile() throws {
     for kind in [Peers.Kind.tcp, .unix] {
       let loop = try EventLoop()
-      let peers = try Peers(kind, on: loop)
+      let peers = try Peers(kind, on: loop, client: .closingSoon)
       var closed = 0
       let bytes = Pattern.block(4, byteCount: 3_000_000)
       let record = Record(of: peers.client) {
@@ -179,6 +179,41 @@ final class ConnectionCloseTests: XCTestCase {
     loop.runUntilStopped()
     XCTAssertNil(client)
     XCTAssertNil(server)
+  }
+
+  func test_handlersAreReleased_whenTheyAreSetAfterTheClose() throws {
+    let loop = try EventLoop()
+    weak var connection: Connection?
+    weak var listener: Listener?
+    try autoreleased {
+      let peers = try Peers(on: loop)
+      peers.abort()
+      connection = peers.client
+      for closed in [peers.client, peers.server] {
+        closed.onReceive = { _, _ in closed.unreadByteCount }
+        closed.onEndOfInput = { _ in closed.close() }
+        closed.onDrained = { _ in closed.close() }
+        closed.onClose = { _, _ in closed.close() }
+        XCTAssertNil(closed.onClose)
+      }
+      let other = try Listener(on: loop, .loopback(port: 0))
+      other.close()
+      other.onConnection = { _ in other.close() }
+      other.onError = { _ in other.close() }
+      listener = other
+    }
+    XCTAssertNil(connection)
+    XCTAssertNil(listener)
+  }
+
+  func test_closeIsReported_toAHandlerThatIsSetBetweenTheAbortAndTheReport() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    var reasons: [Connection.CloseReason] = []
+    peers.client.abort()
+    peers.client.onClose = { reasons.append($1) }
+    peers.abort()
+    XCTAssertEqual(reasons, [.local])
   }
 
   func test_descriptorsComeBack_whenConnectionsCloseOrTheLoopGoes() throws {

@@ -132,7 +132,8 @@ final class ConnectionFaultTests: XCTestCase {
     var ends: [Int32] = [-1, -1]
     XCTAssertEqual(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends), 0)
     let one = try Connection(adopting: FileDescriptor(rawValue: ends[0]), on: loop)
-    let other = try Connection(adopting: FileDescriptor(rawValue: ends[1]), on: loop)
+    let other = try Connection(
+      adopting: FileDescriptor(rawValue: ends[1]), on: loop, configuration: .closingSoon)
     XCTAssertEqual("\(one.peerAddress)", "unix:")
     let record = Record(of: other) { loop.stop() }
     other.onEndOfInput = nil

@@ -1,11 +1,28 @@
 import CFaults
 import Glibc
-import Reactor
 import SystemPackage
 import TestSupport
 import XCTest
 
+@testable import Reactor
+
 final class ConnectionMemoryTests: XCTestCase {
+  func test_cancelledWritersLeaveNothingBehind_whileThePeerReadsNothing() throws {
+    let loop = try EventLoop()
+    let peers = try Peers(on: loop)
+    try peers.client.write([UInt8](repeating: 1, count: 20_000_000))
+    let left = loop.run { loop in
+      let writer = loop.startTask { try await peers.client.flush() }
+      await Task.yield()
+      XCTAssertEqual(peers.client.writers.count, 1)
+      writer.cancel()
+      _ = await writer.result
+      return peers.client.writers.count
+    }
+    XCTAssertEqual(left, 0)
+    peers.abort()
+  }
+
   func test_idleConnectionCostsLessThanFourKibibytes() throws {
     let loop = try EventLoop()
     let count = 300

@@ -141,7 +141,7 @@ final class ConnectionTests: XCTestCase {
 
   func test_buffersAndArraysArriveInTheOrderOfTheirWrites() throws {
     let loop = try EventLoop()
-    let peers = try Peers(on: loop)
+    let peers = try Peers(on: loop, server: .closingSoon)
     let record = Record(of: peers.server) { loop.stop() }
     peers.server.onEndOfInput = nil
     var expected: [UInt8] = []
@@ -182,7 +182,7 @@ final class ConnectionTests: XCTestCase {
     limits.outputHighWaterByteCount = 10
     limits.outputLowWaterByteCount = 0
     limits.outputLimitByteCount = 10
-    let peers = try Peers(on: loop, client: limits)
+    let peers = try Peers(on: loop, client: limits, server: .closingSoon)
     try peers.client.write("12345678".utf8)
     XCTAssertThrowsError(try peers.client.write("abc".utf8)) {
       XCTAssertEqual($0 as? Errno, .noBufferSpace)

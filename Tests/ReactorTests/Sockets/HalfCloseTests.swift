@@ -42,31 +42,43 @@ final class HalfCloseTests: XCTestCase {
     peers.abort()
   }
 
-  func test_responsesOfLaterTurnsArrive_andThenTheConnectionCloses() throws {
+  func test_responseOfAFileArrives_longAfterTheEndOfInput() throws {
     let (folder, loop) = (try TemporaryDirectory(), try EventLoop())
     try folder.write(Array("response".utf8), to: "file")
     let file = try loop.open(folder.path.appending("file"))
+    let (_, record, peers) = try ask(loop, patient) { server in
+      server.onReceive = { server, bytes in
+        loop.schedule(after: .milliseconds(10)) {
+          file.read(into: IOBuffer(capacity: 100), at: 0) { _, buffer in
+            XCTAssertTrue(server.hasEnded)
+            let bytes = Array(buffer)
+            expectNoThrow { try server.write(bytes) }
+          }
+        }
+        return bytes.byteCount
+      }
+    }
+    loop.wait { record.text == "response" }
+    peers.abort()
+  }
+
+  func test_responseOfALaterTurnArrives_andThenTheConnectionCloses() throws {
+    let loop = try EventLoop()
     var configuration = Connection.Configuration()
     configuration.halfClosedTimeout = .milliseconds(50)
     var reasons: [Connection.CloseReason] = []
-    var hasEnded = false
     let (server, record, peers) = try ask(loop, configuration) { server in
       server.onReceive = { server, bytes in
-        // Long after the end of input was read.
+        // The timeout's timer begins later and is longer, so this one fires first.
         loop.schedule(after: .milliseconds(10)) {
-          file.read(into: IOBuffer(capacity: 100), at: 0) { _, buffer in
-            XCTAssertTrue(server.isOpen)
-            let bytes = Array(buffer)
-            expectNoThrow { try server.write(bytes) }
-            hasEnded = true
-          }
+          XCTAssertTrue(server.isOpen)
+          expectNoThrow { try server.write("response".utf8) }
         }
         return bytes.byteCount
       }
       server.onClose = { _, reason in reasons.append(reason) }
     }
     loop.runUntilStopped()
-    XCTAssertTrue(hasEnded)
     XCTAssertEqual(record.text, "response")
     loop.wait { !reasons.isEmpty }
     XCTAssertEqual(reasons, [.endOfInput])
@@ -92,6 +104,28 @@ final class HalfCloseTests: XCTestCase {
     }
     loop.runUntilStopped()
     XCTAssertEqual(record.text, "321")
+    peers.abort()
+  }
+
+  func test_staysOpen_whilePausedAfterTheEndOfInput() throws {
+    let loop = try EventLoop()
+    var configuration = Connection.Configuration()
+    configuration.halfClosedTimeout = .milliseconds(10)
+    var isRead = false
+    let (server, record, peers) = try ask(loop, configuration) { server in
+      server.onReceive = { _, bytes in
+        isRead = true
+        return bytes.byteCount
+      }
+    }
+    loop.wait { isRead && server.hasEnded }
+    server.pauseReceiving()
+    loop.run(for: configuration.halfClosedTimeout * 5)
+    XCTAssertTrue(server.isOpen)
+    try server.write("late".utf8)
+    server.resumeReceiving()
+    loop.runUntilStopped()
+    XCTAssertEqual(record.text, "late")
     peers.abort()
   }
 

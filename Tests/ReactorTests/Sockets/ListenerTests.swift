@@ -225,7 +225,7 @@ final class ListenerTests: XCTestCase {
     // a wonder.
     var replies: [String] = []
     for _ in 0..<64 {
-      Connection.connect(to: address, on: loop) { result in
+      Connection.connect(to: address, on: loop, configuration: .closingSoon) { result in
         guard case .success(let client) = result else { return XCTFail("\(result)") }
         var record: Record?
         record = Record(of: client) {

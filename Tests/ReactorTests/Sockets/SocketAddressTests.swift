@@ -14,6 +14,32 @@ final class SocketAddressTests: XCTestCase {
     }
   }
 
+  func test_mappedIPv4AddressIsAnIPv4Address() throws {
+    let mapped = try XCTUnwrap(SocketAddress("[::ffff:127.0.0.1]:80"))
+    XCTAssertEqual(mapped, .loopback(port: 80))
+    XCTAssertEqual("\(mapped)", "127.0.0.1:80")
+    XCTAssertEqual(mapped.family, .ipv4)
+    XCTAssertEqual(SocketAddress("[::127.0.0.1]:80")?.family, .ipv6)
+  }
+
+  func test_peerOfAListenerOnAllAddressesHasItsIPv4Address() throws {
+    let loop = try EventLoop()
+    let listener = try Listener(on: loop, .any(port: 0))
+    var peer: SocketAddress?
+    listener.onConnection = { connection in
+      peer = connection.peerAddress
+      connection.abort()
+      loop.stop()
+    }
+    Connection.connect(to: .loopback(port: listener.address.port), on: loop) { result in
+      if case .success(let connection) = result { connection.abort() }
+    }
+    loop.runUntilStopped()
+    XCTAssertEqual(peer?.host, "127.0.0.1")
+    XCTAssertEqual(peer?.family, .ipv4)
+    listener.close()
+  }
+
   func test_whatIsNoAddressIsRefused() {
     for text in [
       "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "localhost:80", "::1:80", "[127.0.0.1]:80",

@@ -51,6 +51,48 @@ final class FileWriterRotationTests: FileWriterTestCase {
     XCTAssertEqual(try folder.contents(of: "file"), [1, 2])
   }
 
+  func test_reopeningsThatWaitForTheSameFileShareIt() throws {
+    let before = try openDescriptors()
+    do {
+      let (loop, folder, writer) = try make()
+      try writer.write([1])
+      let path = folder.path.appending("next")
+      var order: [Int] = []
+      for number in 0..<4 {
+        writer.reopen(path) { result in
+          expectNoThrow { try result.get() }
+          order.append(number)
+        }
+      }
+      writer.reopen(folder.path.appending("last")) { result in
+        expectNoThrow { try result.get() }
+        order.append(4)
+      }
+      loop.wait { order.count == 5 }
+      XCTAssertEqual(order, [0, 1, 2, 3, 4])
+      try writer.write([2])
+      try loop.value { writer.close($0) }
+      XCTAssertEqual(try folder.contents(of: "file"), [1])
+      XCTAssertEqual(try folder.contents(of: "next"), [])
+      XCTAssertEqual(try folder.contents(of: "last"), [2])
+    }
+    XCTAssertEqual(try openDescriptors(), before)
+  }
+
+  func test_fileThatIsRenamedDuringAReopeningIsReplacedByTheNextOne() throws {
+    let (loop, folder, writer) = try make()
+    let path = folder.path.appending("log")
+    try loop.value { writer.reopen(path, $0) }
+    var count = 0
+    writer.reopen(path) { _ in count += 1 }
+    try loop.value { File.rename(path, to: folder.path.appending("log.1"), on: loop, $0) }
+    writer.reopen(path) { _ in count += 1 }
+    loop.wait { count == 2 }
+    try writer.write([3])
+    try loop.value { writer.close($0) }
+    XCTAssertEqual(try folder.contents(of: "log"), [3])
+  }
+
   func test_closeDuringRotationClosesBothFiles() throws {
     let before = try openDescriptors()
     do {

@@ -157,6 +157,8 @@ final class FileWriterTests: FileWriterTestCase {
     let error = FileError(
       operation: .write, path: path, offset: 30_000, byteCountDone: 2768, errno: .noSpace)
     var outcomes: [Result<Void, FileError>] = []
+    var failures: [FileError] = []
+    writer.onFailure = { failures.append($0) }
     // What fits: its flush is told the truth, although a later one fails.
     try writer.write(bytes.prefix(20_000))
     writer.flush { outcomes.append($0) }
@@ -166,6 +168,8 @@ final class FileWriterTests: FileWriterTestCase {
     writer.waitForRoom(90_000) { outcomes.append($0) }
     XCTAssertEqual(try loop.error { writer.flush($0) }, error)
     XCTAssertEqual(outcomes.map { (try? $0.get()) == nil }, [false, true, true, true])
+    XCTAssertEqual(failures, [error])
+    XCTAssertNil(writer.onFailure, "its captures are released")
     XCTAssertEqual(writer.failure, error)
     XCTAssertEqual(writer.byteCountWritten, 32_768)
     XCTAssertEqual(writer.byteCountAccepted, 60_000)

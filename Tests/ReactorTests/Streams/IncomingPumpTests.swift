@@ -63,7 +63,7 @@ final class IncomingPumpTests: PumpTestCase {
     peers.client.shutdownOutput()
     XCTAssertEqual(
       try outcome(loop) { file.receive(from: peers.server, byteCount: 6, $0) },
-      .failure(PumpError(.connection(.endOfInput), byteCountDone: 5)))
+      .failure(error(.connection(.endOfInput), file, peers, byteCountDone: 5)))
     XCTAssertEqual(try folder.contents(of: "file"), Array("short".utf8))
     peers.abort()
   }
@@ -77,7 +77,8 @@ final class IncomingPumpTests: PumpTestCase {
       whenWritten("short", folder, loop) { peers.client.abort(resetting: true) }
     }
     XCTAssertEqual(
-      result, .failure(PumpError(.connection(.failed(.connectionReset)), byteCountDone: 5)))
+      result,
+      .failure(error(.connection(.failed(.connectionReset)), file, peers, byteCountDone: 5)))
     XCTAssertEqual(try folder.contents(of: "file"), Array("short".utf8))
     peers.abort()
   }
@@ -107,13 +108,26 @@ final class IncomingPumpTests: PumpTestCase {
       pump = file.receive(from: peers.server, done)
       whenWritten("abc", folder, loop) { pump?.cancel() }
     }
-    XCTAssertEqual(result, .failure(PumpError(.canceled, byteCountDone: 3)))
+    XCTAssertEqual(result, .failure(error(.canceled, file, peers, byteCountDone: 3)))
     pump?.cancel()
     XCTAssertEqual(try folder.contents(of: "file"), Array("abc".utf8))
     // Other code may read from it now.
     let record = Record(of: peers.server)
     try peers.client.write(Array("def".utf8))
     loop.wait { record.text == "def" }
+    peers.abort()
+  }
+
+  func test_closingTheConnectionIsAFailure_alsoWithoutAByteCount() throws {
+    let (loop, folder, file, _) = try make()
+    let peers = try Peers(on: loop)
+    try peers.client.write(Array("abc".utf8))
+    let result = try outcome(loop) { done in
+      file.receive(from: peers.server, done)
+      whenWritten("abc", folder, loop) { peers.server.close() }
+    }
+    // The peer has not ended its side, and what it sends from now on is discarded.
+    XCTAssertEqual(result, .failure(PumpError(.connection(.local), byteCountDone: 3)))
     peers.abort()
   }
 
@@ -131,5 +145,12 @@ final class IncomingPumpTests: PumpTestCase {
       .success(2_000_000))
     XCTAssertTrue(try folder.contents(of: "file") == bytes)
     peers.abort()
+  }
+
+  private func error(
+    _ reason: PumpError.Reason, _ file: File, _ peers: Peers, byteCountDone: Int64
+  ) -> PumpError {
+    PumpError(
+      reason, byteCountDone: byteCountDone, path: file.path, peer: peers.server.peerAddress)
   }
 }

@@ -83,7 +83,10 @@ final class OutgoingPumpTests: PumpTestCase {
     peers.server.close()
     XCTAssertEqual(
       try outcome(loop) { file.send(to: peers.server, $0) },
-      .failure(PumpError(.connection(.local), byteCountDone: 0)))
+      .failure(
+        PumpError(
+          .connection(.local), byteCountDone: 0, path: file.path,
+          peer: peers.server.peerAddress)))
     peers.abort()
   }
 
@@ -94,10 +97,14 @@ final class OutgoingPumpTests: PumpTestCase {
     let peers = try Peers(on: loop)
     let error = PumpError(
       .file(FileError(operation: .read, path: path, offset: 0, errno: .badFileDescriptor)),
-      byteCountDone: 0)
+      byteCountDone: 0, path: path, peer: peers.server.peerAddress)
     XCTAssertEqual(try outcome(loop) { file.send(to: peers.server, $0) }, .failure(error))
     XCTAssertEqual(
-      "\(error)", "pump: read \"\(path)\" at 0: Bad file descriptor (0 bytes done)")
+      "\(error)",
+      """
+      pump "\(path)" \(peers.server.peerAddress): \
+      read "\(path)" at 0: Bad file descriptor (0 bytes done)
+      """)
     peers.abort()
   }
 

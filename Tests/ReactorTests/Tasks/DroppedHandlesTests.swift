@@ -1,9 +1,10 @@
 import PosixAIO
-import Reactor
 import Synchronization
 import SystemPackage
 import TestSupport
 import XCTest
+
+@testable import Reactor
 
 /// What belongs to a loop, and goes on another thread or without having been closed.
 final class DroppedHandlesTests: XCTestCase {
@@ -85,28 +86,33 @@ final class DroppedHandlesTests: XCTestCase {
     _ use: @escaping (Connection) throws -> Connection?
   ) throws {
     let loop = try EventLoop()
+    loop.core.sockets.dropSearch.firstDelay = .milliseconds(10)
     let listener = try Listener(on: loop, .loopback(port: 0))
     var kept: Connection?
-    var isAccepted = false
+    var (isAccepted, isConnected) = (false, false)
     listener.onConnection = { connection in
       expectNoThrow { kept = try use(connection) }
       isAccepted = true
     }
     var received: [UInt8] = []
     var reason: Connection.CloseReason?
-    Connection.connect(to: listener.address, on: loop) { result in
+    Connection.connect(to: listener.address, on: loop, configuration: .closingSoon) { result in
       guard case .success(let client) = result else { return XCTFail("\(result)") }
       client.onReceive = {
         received += Array($1)
         return $1.byteCount
       }
       client.onClose = { reason = $1 }
+      isConnected = true
     }
-    loop.run(until: { isAccepted }, timeout: testDeadline)
+    loop.run(until: { isAccepted && isConnected }, timeout: testDeadline)
     let isKept = kept != nil
-    // Longer than until the loop looks for the first time.
-    let looks = isKept ? Duration.milliseconds(1500) : testDeadline
-    loop.run(until: { reason != nil }, timeout: looks)
+    // The delay grows when the loop has looked and left a connection open.
+    let search = { loop.core.sockets.dropSearch }
+    let hasEnded = loop.run(
+      until: { isKept ? search().delay > search().firstDelay : reason != nil },
+      timeout: testDeadline)
+    XCTAssertTrue(hasEnded)
     XCTAssertEqual(reason, isKept ? nil : .endOfInput)
     XCTAssertEqual(received, isKept ? [] : Array("rest".utf8))
     XCTAssertEqual(kept?.isOpen, isKept ? true : nil)

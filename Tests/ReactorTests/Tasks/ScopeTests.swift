@@ -45,6 +45,30 @@ final class ScopeTests: AsyncFileTestCase {
     }
   }
 
+  func test_temporaryFileIsGone_unlessItWasPublished() throws {
+    try run { loop, folder in
+      let directory = try await Directory.open(folder.path, on: loop)
+      let length = try await directory.withTemporaryFile { temporary in
+        try await temporary.file.write(IOBuffer(copying: [1, 2]), at: 0)
+        try await temporary.publish(as: "published")
+        return 2
+      }
+      XCTAssertEqual(length, 2)
+      try await directory.withTemporaryFile { temporary in
+        try await temporary.file.write(IOBuffer(copying: [3]), at: 0)
+      }
+      do {
+        try await directory.withTemporaryFile { _ in throw Failure() }
+        XCTFail("no error")
+      } catch {
+        XCTAssertTrue(error is Failure, "\(error)")
+      }
+      let names = try await directory.list().map(\.name.string)
+      XCTAssertEqual(names, ["published"])
+      XCTAssertEqual(try folder.contents(of: "published"), [1, 2])
+    }
+  }
+
   func test_fileIsClosed_inACancelledTask() throws {
     try run { loop, folder in
       let path = folder.path.appending("file")

@@ -1,3 +1,4 @@
+import Dispatch
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -72,6 +73,51 @@ struct TaskMisuseTests {
       }
     }
     #expect(text(result).contains("EventLoop: 1 of its tasks did not end within"))
+  }
+
+  @Test func theEndTells_ofATaskThatAHandlerOfTheEndStarts() async {
+    let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+      var configuration = EventLoop.Configuration()
+      configuration.cancellationGracePeriod = .zero
+      let loop = try EventLoop(configuration: configuration)
+      let isOver = DispatchSemaphore(value: 0)
+      loop.offload({ isOver.wait() }, { _ in loop.startTask {} })
+      loop.shutDown(within: .zero)
+      isOver.signal()
+    }
+    #expect(text(result).contains("EventLoop: 1 of its tasks began too late"))
+  }
+
+  @Test func refusingTraps_onAnotherThread() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      try EventLoop.run { loop in
+        let file = try await File.open("/etc/services", .readOnly, on: loop)
+        try OtherThread.run { file.truncate(to: -1) { _ in } }
+      }
+    }
+    #expect(text(result).contains("EventLoop: used off its thread"))
+  }
+
+  @Test func receivingTraps_fromAConnectionOfAnotherLoop() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let (loop, other) = (try EventLoop(), try EventLoop())
+      let peers = try Peers(on: other)
+      let file = try loop.open("/dev/null", .writeOnly)
+      file.receive(from: peers.server) { _ in }
+    }
+    #expect(text(result).contains("File: the input of another loop cannot be received"))
+  }
+
+  @Test func settingAHandlerTraps_whileATaskTakesTheClients() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      try EventLoop.run { loop in
+        let listener = try Listener(on: loop, .loopback(port: 0))
+        let clients = listener.connections.makeAsyncIterator()
+        listener.onConnection = { $0.abort() }
+        withExtendedLifetime(clients) {}
+      }
+    }
+    #expect(text(result).contains("Listener: clients go either to onConnection or to one task"))
   }
 
   private func text(_ result: ExitTest.Result?) -> String {

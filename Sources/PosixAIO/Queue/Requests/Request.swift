@@ -14,7 +14,7 @@ struct Request {
     /// An empty read after a sync, whose group's signal says that the sync has ended, since
     /// `lio_listio(3)` cannot carry a sync. It has no handler.
     case syncMarker
-    /// Waits for the end of every other request of its file.
+    /// Waits for the end of every other request of its file; after the file's end, for nothing.
     case detach
 
     var isTransfer: Bool { self == .read || self == .write }

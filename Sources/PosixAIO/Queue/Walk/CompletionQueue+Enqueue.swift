@@ -68,6 +68,24 @@ extension CompletionQueue {
     if stage == .ending { cancelHeldDetach(of: file) }
   }
 
+  /// Completes a close or detach that has nothing left to do.
+  ///
+  /// - Parameter errorNumber: The outcome, 0 for success.
+  func enqueueOutcome(
+    _ errorNumber: Int32, of file: AIOFile, _ handler: @escaping SyncHandler
+  ) {
+    // Called at once, as in `enqueueDetach`.
+    if stage == .retired {
+      let error = FileError(
+        operation: .close, path: file.path, errno: Errno(rawValue: errorNumber))
+      return handler(errorNumber == 0 ? .success(()) : .failure(error))
+    }
+    let request = makeRequest(.detach, file, nil)
+    request.pointee.handler = .sync(handler)
+    setOutcome(request, errorNumber, isCancellation: false)
+    finish(request)
+  }
+
   /// Adds a file to those that have something to submit, and makes the loop drain.
   func makeReady(_ file: AIOFile) {
     guard !file.isReady else { return }

@@ -42,6 +42,13 @@ extension CompletionQueue {
   }
 }
 
+extension Result {
+  /// Why it is a failure.
+  var failure: Failure? {
+    if case .failure(let error) = self { error } else { nil }
+  }
+}
+
 /// A pipe whose reader has nothing to read until the test writes.
 final class TestPipe {
   let readEnd: FileDescriptor

@@ -52,6 +52,15 @@ struct Peers {
   }
 }
 
+extension Connection.Configuration {
+  /// Closes as soon as the peer has ended its side, for tests that do not ask about that time.
+  static var closingSoon: Self {
+    var configuration = Self()
+    configuration.halfClosedTimeout = .milliseconds(1)
+    return configuration
+  }
+}
+
 /// What a connection received, and how it ended.
 final class Record {
   private(set) var bytes: [UInt8] = []
