@@ -36,7 +36,6 @@ let package = Package(
     // Preloaded into servers that are programs of their own.
     .library(name: "allocation-counter", type: .dynamic, targets: ["CAllocationCounter"]),
     .executable(name: "nio-files", targets: ["NIOFiles"]),
-    .executable(name: "nio-embedding", targets: ["NIOEmbedding"]),
   ],
   dependencies: [
     .package(name: "swift-aio", path: ".."),
@@ -82,10 +81,6 @@ let package = Package(
         "CPeers", "Measuring", nioCore, nioPosix, systemPackage, argumentParser,
         .product(name: "_NIOFileSystem", package: "swift-nio"),
       ]),
-    // The completion queue on SwiftNIO's event loop. Here, so that the library never resolves NIO.
-    .executableTarget(
-      name: "NIOEmbedding",
-      dependencies: [posixAIO, reactor, systemPackage, nioCore, nioPosix]),
   ]
 )
 

@@ -136,9 +136,9 @@ extension FileSystemCalls {
       })
   }
 
-  package static func createSymbolicLink(_ anchor: PathAnchor, to target: FilePath)
-    throws(FileError)
-  {
+  package static func createSymbolicLink(
+    _ anchor: PathAnchor, to target: FilePath
+  ) throws(FileError) {
     try call(.createSymbolicLink, anchor.path, to: target) { () throws(Errno) in
       try anchor.withParent { (directory, path) throws(Errno) in
         _ = try checked(

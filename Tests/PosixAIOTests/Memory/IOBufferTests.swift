@@ -1,4 +1,6 @@
+import Glibc
 import PosixAIO
+import SystemPackage
 import TestSupport
 import Testing
 import XCTest
@@ -52,6 +54,70 @@ final class IOBufferTests: XCTestCase {
     let again = unsafe IOBuffer(adopting: memory, count: 3)
     XCTAssertTrue(unsafe again.unsafeMemory.baseAddress == address)
     XCTAssertEqual(Array(again), [1, 2, 3])
+  }
+
+  // MARK: Memory of others
+
+  @safe
+  private final class Lender {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 1)
+
+    deinit { unsafe memory.deallocate() }
+  }
+
+  func test_lentMemoryIsUsedInPlace_andReleasedWithTheBuffer() {
+    weak var lender: Lender?
+    do {
+      let owner = Lender()
+      lender = owner
+      var buffer = unsafe IOBuffer(lending: owner.memory, count: 0, from: owner)
+      buffer.append(contentsOf: [1, 2, 3])
+      XCTAssertEqual(unsafe Array(owner.memory.prefix(3)), [1, 2, 3])
+      XCTAssertEqual(buffer.capacity, 8)
+    }
+    XCTAssertNil(lender)
+  }
+
+  func test_lentMemoryIsCopied_whenItIsRelinquished() {
+    weak var lender: Lender?
+    let memory: UnsafeMutableRawBufferPointer
+    do {
+      let owner = Lender()
+      lender = owner
+      var buffer = unsafe IOBuffer(lending: owner.memory, count: 0, from: owner)
+      buffer.append(contentsOf: [1, 2, 3])
+      unsafe memory = buffer.relinquish()
+      XCTAssertFalse(unsafe memory.baseAddress == owner.memory.baseAddress)
+    }
+    XCTAssertNil(lender)
+    let copy = unsafe IOBuffer(adopting: memory, count: 3)
+    XCTAssertEqual(Array(copy), [1, 2, 3])
+    XCTAssertEqual(copy.capacity, 8)
+  }
+
+  func test_lentMemoryStaysAlive_whileAnOperationUsesIt() throws {
+    weak var lender: Lender?
+    let ends = try FileDescriptor.pipe()
+    let queue = try CompletionQueue()
+    let file = AIOFile(ends.readEnd, queue: queue)
+    do {
+      let owner = Lender()
+      lender = owner
+      let buffer = unsafe IOBuffer(lending: owner.memory, count: 0, from: owner)
+      try file.read(into: buffer, at: 0, timeout: .milliseconds(1)) { _, _ in }
+    }
+    try queue.runUntilIdle()
+    XCTAssertNotNil(lender, "the kernel still reads into it")
+    // An abandoned operation leaves the queue when it has ended.
+    try ends.writeEnd.writeAll([1])
+    try ends.writeEnd.close()
+    let deadline = ContinuousClock.now + testDeadline
+    while lender != nil, ContinuousClock.now < deadline {
+      var polled = pollfd(fd: queue.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+      _ = unsafe poll(&polled, 1, 100)
+      queue.drain()
+    }
+    XCTAssertNil(lender)
   }
 
   func test_anEmptyBufferIsABuffer() {

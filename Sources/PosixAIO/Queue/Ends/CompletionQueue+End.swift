@@ -18,7 +18,10 @@ extension CompletionQueue {
   ///
   /// A close or detach is still accepted. If glibc or a call on another thread still uses the file,
   /// it completes with `ECANCELED`, and the descriptors are closed when that use ends.
+  ///
+  /// A second call does nothing. Traps on any thread but the queue's.
   public func beginEnd() {
+    checkThread()
     guard stage == .open else { return }
     stage = .ending
     abandonAll()
@@ -31,6 +34,9 @@ extension CompletionQueue {
   /// Waits until glibc holds no operation of a regular file any more. Operations that it still
   /// holds after that time, and those of pipes, sockets and terminals, keep only their memory and
   /// their descriptors. A queue that is made or retires later frees those that have ended by then.
+  ///
+  /// Traps before ``beginEnd()``, while requests are unfinished, in a handler of the queue, and on
+  /// any thread but the queue's. A second call does nothing.
   ///
   /// - Parameter limit: The longest time to wait, 0 or more.
   public func retire(waitingAtMost limit: Duration) {
