@@ -1,6 +1,7 @@
 #if NIO
   import NIOCore
   import NIOEmbedded
+  import NIOPosix
   import NIOPosixAIO
   import PosixAIO
   import SystemPackage
@@ -10,6 +11,14 @@
   import struct SystemPackage.FileDescriptor
 
   final class FileTests: XCTestCase {
+    func test_programOfTheOverviewReadsAFile() async throws {
+      let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+      let fileSystem = LoopFileSystem(on: group.next())
+      let hosts = try await fileSystem.readToEnd(ofFileAt: "/etc/hosts", maximumSizeAllowed: 65_536)
+      XCTAssertTrue(String(buffer: hosts).contains("localhost"))
+      try await group.shutdownGracefully()
+    }
+
     func test_bytesComeBack_afterAwaitedWritesAndSyncs() async throws {
       for count in [1, 4] {
         try await Loops.onEach(of: count) { files, path in

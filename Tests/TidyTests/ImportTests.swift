@@ -11,6 +11,7 @@ struct ImportTests {
     "PosixAIO": libc.union(["CPosixAIO"]),
     "Reactor": libc.union(["CLibevent", "CReactor", "PosixAIO"]),
     "ReactorHTTP": libc.union(["PosixAIO", "Reactor"]),
+    "NIOPosixAIO": libc.union(["NIOCore", "NIOPosix", "PosixAIO"]),
     "ReactorHTTPTypes": ["HTTPTypes", "ReactorHTTP"],
     "ReactorMetrics": ["CoreMetrics", "PosixAIO", "Reactor"],
     "ReactorServiceLifecycle": libc.union(["PosixAIO", "Reactor", "ServiceLifecycle"]),

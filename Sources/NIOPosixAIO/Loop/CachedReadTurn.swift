@@ -60,7 +60,8 @@
       byteCount = Self.byteLimit
     }
 
-    /// The next read that waits, which has its place in this turn; nil if there is none, or no place.
+    /// The next read that waits, which has its place in this turn; nil if there is none, or no
+    /// place.
     mutating func takeWaiting() -> Waiting? {
       guard let (byteCount, first) = waiting.first, take(byteCount) else { return nil }
       waiting.removeFirst()

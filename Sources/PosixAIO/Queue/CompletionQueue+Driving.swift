@@ -6,14 +6,15 @@ public import SystemPackage
 /// A loop has the choice of two forms. A loop that only watches descriptors, such as one over
 /// `poll(2)` or libevent, watches ``descriptor`` and calls ``drain(limit:)`` when it is readable. A
 /// loop that reads whatever it watches, such as SwiftNIO's, watches the three ``Source``s instead,
-/// passes what it reads to ``received(_:from:)``, and then calls ``drainReceived(limit:cachedReadLimit:)``.
+/// passes what it reads to ``received(_:from:)``, and then calls
+/// ``drainReceived(limit:cachedReadLimit:)``.
 extension CompletionQueue {
   /// When a loop that sets ``requestDrain`` has to drain.
   public enum DrainTime: Sendable {
     /// In this turn of the loop, because requests were made outside a drain.
     case thisTurn
-    /// In the next turn, after the loop has looked at its other descriptors, because a drain stopped
-    /// at its limit.
+    /// In the next turn, after the loop has looked at its other descriptors, because a drain
+    /// stopped at its limit.
     case nextTurn
   }
 
@@ -47,8 +48,8 @@ extension CompletionQueue {
     return FileDescriptor(rawValue: number)
   }
 
-  /// Tells the queue what the loop has read from one of its sources. Calls no handlers. Traps on any
-  /// thread but the queue's, and for a part of a record.
+  /// Tells the queue what the loop has read from one of its sources. Calls no handlers. Traps on
+  /// any thread but the queue's, and for a part of a record.
   ///
   /// - Parameters:
   ///   - bytes: Whole records.
@@ -106,9 +107,9 @@ extension CompletionQueue {
 /// The way from an expired timer to a check of everything in flight, in a loop that reads the
 /// sources itself.
 ///
-/// When the timer expires, signals of ended operations may lie in sources that the loop has not read
-/// yet. So a check waits until the pipe, which is written to for that purpose, has been read twice:
-/// by then the loop has read everything that was there when the timer expired.
+/// When the timer expires, signals of ended operations may lie in sources that the loop has not
+/// read yet. So a check waits until the pipe, which is written to for that purpose, has been read
+/// twice: by then the loop has read everything that was there when the timer expired.
 struct LookSteps {
   private enum Step {
     case none, expired, readOnce, due

@@ -47,13 +47,13 @@ public final class CompletionQueue {
   /// Is told of each operation that comes back from glibc.
   public weak var observer: (any CompletionQueueObserver)?
 
-  /// If set, is called instead of making ``descriptor`` readable, which saves a system call. The loop
-  /// promises to drain at the given time. The call can come in the middle of a change of state, so
-  /// it may only take a note, and must not use the queue or its files.
+  /// If set, is called instead of making ``descriptor`` readable, which saves a system call. The
+  /// loop promises to drain at the given time. The call can come in the middle of a change of
+  /// state, so it may only take a note, and must not use the queue or its files.
   public var requestDrain: ((DrainTime) -> Void)?
 
-  /// If set, is called during ``drain(limit:)`` after each run of handlers, so that a loop can resume
-  /// the tasks that waited for them. The same drain submits the requests that those make.
+  /// If set, is called during ``drain(limit:)`` after each run of handlers, so that a loop can
+  /// resume the tasks that waited for them. The same drain submits the requests that those make.
   public var handlersCalled: (() -> Void)?
 
   /// Identifies the queue within the process.

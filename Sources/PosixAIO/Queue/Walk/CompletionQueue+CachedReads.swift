@@ -31,8 +31,8 @@ extension CompletionQueue {
     return true
   }
 
-  /// - Returns: The number of bytes read, and whether they are all that were wanted or that the file
-  ///   has.
+  /// - Returns: The number of bytes read, and whether they are all that were wanted or that the
+  ///   file has.
   fileprivate func readFromCache(
     _ file: AIOFile, _ memory: UnsafeMutableRawPointer?, _ wanted: Int, at offset: Int64
   ) -> (count: Int, isWhole: Bool) {
@@ -63,9 +63,9 @@ extension AIOFile {
   /// - Parameters:
   ///   - memory: Filled from its start.
   ///   - offset: In bytes from the start of the file.
-  /// - Returns: The number of bytes read, fewer than fit only at the end of the file; nil if the page
-  ///   cache does not have them all, or if a request would be refused. The memory may have been
-  ///   written to.
+  /// - Returns: The number of bytes read, fewer than fit only at the end of the file; nil if the
+  ///   page cache does not have them all, or if a request would be refused. The memory may have
+  ///   been written to.
   package func readFromCache(
     into memory: UnsafeMutableRawBufferPointer, at offset: Int64
   ) -> Int? {

@@ -8,8 +8,8 @@ extension CompletionQueue {
   /// Reaps the announced groups, expires deadlines, and reaps everything in flight when the
   /// backstop is due or an announcement was dropped.
   ///
-  /// Deadlines and the backstop go by the clock. Where the loop reads the sources, the backstop also
-  /// waits for ``LookSteps``.
+  /// Deadlines and the backstop go by the clock. Where the loop reads the sources, the backstop
+  /// also waits for ``LookSteps``.
   func collect(_ sources: SourceCheck) {
     let overflowed = sources == .polls && readSources()
     let mayLook = sources != .readByLoop || lookSteps.takeDue()
