@@ -32,6 +32,10 @@
   public final class LoopFile: @unchecked Sendable {
     // Sendable: everything that changes is used on the loop only.
 
+    /// The default permissions of new files: 0666, reduced by the process's umask, as for
+    /// `touch(1)`.
+    public static let defaultPermissions = FilePermissions(rawValue: 0o666)
+
     /// The loop whose futures the file returns.
     public let eventLoop: any EventLoop
 

@@ -38,7 +38,9 @@
       self.eventLoop = eventLoop
     }
 
-    /// Runs a part of a task on the loop. Called by Swift's runtime on any thread.
+    /// Runs a part of a task on the loop. Swift's runtime calls it on any thread.
+    ///
+    /// - Parameter job: The part of a task.
     public func enqueue(_ job: consuming ExecutorJob) {
       let job = UnownedJob(job)
       guard eventLoop.inEventLoop else {

@@ -16,6 +16,10 @@
   public final class LoopDirectory: LoopFileNamespace, @unchecked Sendable {
     // Sendable: what changes is used on the loop only.
 
+    /// The default permissions of new directories: 0777, reduced by the process's umask, as for
+    /// `mkdir(1)`.
+    public static let defaultPermissions = FilePermissions(rawValue: 0o777)
+
     /// The directory itself, where its paths begin.
     public let scope: LoopFileScope
 

@@ -109,7 +109,7 @@
     ///   - permissions: Reduced by the process's umask.
     /// - Returns: A future; it fails with `EEXIST` if the name exists.
     public func createDirectory(
-      at path: FilePath, permissions: FilePermissions = .defaultsForDirectory
+      at path: FilePath, permissions: FilePermissions = LoopDirectory.defaultPermissions
     ) -> EventLoopFuture<Void> {
       scope.future(FileCall(.createDirectory, path), scope.creatingDirectory(path, permissions))
     }
@@ -121,7 +121,7 @@
     ///   - permissions: Reduced by the process's umask.
     /// - Throws: `EEXIST` if the name exists.
     nonisolated(nonsending) public func createDirectory(
-      at path: FilePath, permissions: FilePermissions = .defaultsForDirectory
+      at path: FilePath, permissions: FilePermissions = LoopDirectory.defaultPermissions
     ) async throws(FileError) {
       try await scope.outcome(
         FileCall(.createDirectory, path), scope.creatingDirectory(path, permissions))

@@ -156,7 +156,7 @@
       // Others must not open the file before it has its final permissions.
       let file = try UnpublishedFile(
         in: directory.shared, UnpublishedFile.randomPath(), path: path,
-        permissions: kept == nil ? .defaultsForFile : .ownerReadWrite)
+        permissions: kept == nil ? LoopFile.defaultPermissions : .ownerReadWrite)
       if let kept {
         try FileSystemCalls.setPermissions(file.opened.descriptor.descriptor, path: path, kept)
       }

@@ -71,7 +71,7 @@
     ///   a named pipe without a reader.
     public func openFile(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) -> EventLoopFuture<LoopFile> {
       scope.openOnPool(path, .writeOnly, options, permissions)
     }
@@ -86,7 +86,7 @@
     /// - Throws: The error of `open(2)`, and `ENXIO` for a named pipe without a reader.
     nonisolated(nonsending) public func openFile(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) async throws(FileError) -> LoopFile {
       try await scope.openOnPool(path, .writeOnly, options, permissions)
     }
@@ -94,7 +94,7 @@
     /// Opens a file for reading and writing; see ``openFile(forWritingAt:options:permissions:)``.
     public func openFile(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) -> EventLoopFuture<LoopFile> {
       scope.openOnPool(path, .readWrite, options, permissions)
     }
@@ -102,7 +102,7 @@
     /// Opens a file for reading and writing; see ``openFile(forWritingAt:options:permissions:)``.
     nonisolated(nonsending) public func openFile(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) async throws(FileError) -> LoopFile {
       try await scope.openOnPool(path, .readWrite, options, permissions)
     }
@@ -148,7 +148,7 @@
     /// ``withFile(forReadingAt:_:)``.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile,
+      permissions: FilePermissions = LoopFile.defaultPermissions,
       _ body: nonisolated(nonsending) (LoopFile) async throws -> Value
     ) async throws -> Value {
       try await openFile(forWritingAt: path, options: options, permissions: permissions)
@@ -160,21 +160,11 @@
     /// ``withFile(forReadingAt:_:)``.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile,
+      permissions: FilePermissions = LoopFile.defaultPermissions,
       _ body: nonisolated(nonsending) (LoopFile) async throws -> Value
     ) async throws -> Value {
       try await openFile(forReadingAndWritingAt: path, options: options, permissions: permissions)
         .closeAfter(body)
     }
-  }
-
-  extension FilePermissions {
-    /// The default permissions of new files: 0666, reduced by the process's umask, as for
-    /// `touch(1)`.
-    public static let defaultsForFile = FilePermissions(rawValue: 0o666)
-
-    /// The default permissions of new directories: 0777, reduced by the process's umask, as for
-    /// `mkdir(1)`.
-    public static let defaultsForDirectory = FilePermissions(rawValue: 0o777)
   }
 #endif
