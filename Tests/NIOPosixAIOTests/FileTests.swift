@@ -228,6 +228,33 @@
       }
     }
 
+    func test_closeWaitsForReads_thatWaitForATurnOfTheLoop() async throws {
+      try await Loops.onEach(of: 1) { files, path in
+        let name = path.appending("file")
+        try await files.replace(contentsOf: name, with: .block(1, byteCount: 400_000))
+        let file = try await files.openFile(forReadingAt: name)
+        let reads: [EventLoopFuture<ByteBuffer>] = (0..<50).map {
+          file.readChunk(fromAbsoluteOffset: Int64($0) * 4096, length: 4096)
+        }
+        let tasks = (0..<50).map { number in
+          Task(executorPreference: LoopTaskExecutor(files.eventLoop)) {
+            try await file.readChunk(fromAbsoluteOffset: Int64(number) * 4096, length: 4096)
+          }
+        }
+        // The tasks begin before this one goes on.
+        await Task.yield()
+        try await file.close()
+        for read in reads {
+          let byteCount = try await read.get().readableBytes
+          XCTAssertEqual(byteCount, 4096)
+        }
+        for task in tasks {
+          let byteCount = try await task.value.readableBytes
+          XCTAssertEqual(byteCount, 4096)
+        }
+      }
+    }
+
     func test_loopWithoutDescriptorsIsRefused() async throws {
       let loop = EmbeddedEventLoop()
       let opening: EventLoopFuture<LoopFile> = LoopFileSystem(on: loop).openFile(

@@ -54,7 +54,7 @@
     nonisolated(nonsending) func cachedChunk(at offset: Int64, _ length: Int) async -> ByteBuffer? {
       guard owner.isCurrent, triesCache(length), !Task.isCancelled else { return nil }
       if !owner.mayReadCached(length) {
-        await owner.nextTurn(length)
+        await owner.nextTurn(length, of: self)
         guard owner.isCurrent, !Task.isCancelled else { return nil }
       }
       return readNow(at: offset, length)
@@ -92,7 +92,7 @@
       } else if owner.mayReadCached(length) {
         readInTurn()
       } else {
-        owner.afterTurn(length, readInTurn)
+        owner.afterTurn(length, of: self, readInTurn)
       }
     }
 

@@ -48,6 +48,10 @@
     let pool: NIOThreadPool
     private let location: Location
     private var closing = CloseOnce()
+    /// Reads that wait for a turn of the loop.
+    private var waitingReadCount = 0
+    /// Of a close that waits for those reads.
+    private var waitingClose: CompletionQueue.SyncHandler?
 
     /// How much of the work on a file's descriptor may be done on the loop's thread.
     enum Location {
@@ -190,8 +194,28 @@
 
     private func startClose(_ done: @escaping CompletionQueue.SyncHandler) {
       guard closing.begin(done, whenOver: { done($0) }) else { return }
+      if waitingReadCount > 0 { waitingClose = done } else { detach(done) }
+    }
+
+    private func detach(_ done: @escaping CompletionQueue.SyncHandler) {
       if let descriptors = queued.detachAllNow() { return close(descriptors, done) }
       queued.detachAll { [self] descriptors in close(descriptors, done) }
+    }
+
+    /// A read waits for a turn of the loop, so that the queue does not know of it yet.
+    func readWillWait() {
+      waitingReadCount += 1
+    }
+
+    /// A read that waited has been resumed.
+    func readDidWait() {
+      waitingReadCount -= 1
+      guard waitingReadCount == 0, waitingClose != nil else { return }
+      // After the task that was resumed, since NIO keeps the order.
+      eventLoop.assumeIsolated().execute { [self] in
+        guard waitingReadCount == 0, let done = waitingClose.take() else { return }
+        detach(done)
+      }
     }
 
     private func close(

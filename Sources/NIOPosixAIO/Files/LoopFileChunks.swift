@@ -135,6 +135,7 @@
 
     private func startNext(_ cancellation: Cancellation, _ done: @escaping Completion<ByteBuffer?>)
     {
+      require(waiting == nil, "LoopFileChunks: wait for a chunk before requesting the next")
       cancellation.stops { [self] in cancel() }
       if slots.isEmpty { startSlot() }
       waiting = done
