@@ -1,6 +1,7 @@
 #if NIO
   import NIOCore
   import NIOEmbedded
+  import NIOPosix
   import NIOPosixAIO
   import PosixAIO
   import SystemPackage
@@ -10,6 +11,14 @@
   import struct SystemPackage.FileDescriptor
 
   final class FileTests: XCTestCase {
+    func test_programOfTheOverviewReadsAFile() async throws {
+      let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+      let fileSystem = LoopFileSystem(on: group.next())
+      let hosts = try await fileSystem.readToEnd(ofFileAt: "/etc/hosts", maximumSizeAllowed: 65_536)
+      XCTAssertTrue(String(buffer: hosts).contains("localhost"))
+      try await group.shutdownGracefully()
+    }
+
     func test_bytesComeBack_afterAwaitedWritesAndSyncs() async throws {
       for count in [1, 4] {
         try await Loops.onEach(of: count) { files, path in
@@ -215,6 +224,33 @@
           await assertFails(.badFileDescriptor, .status) { try await file.info() }
           await assertFails(.badFileDescriptor, .sync) { try await file.synchronize() }
           await assertFails(.badFileDescriptor, .truncate) { try await file.resize(to: 1) }
+        }
+      }
+    }
+
+    func test_closeWaitsForReads_thatWaitForATurnOfTheLoop() async throws {
+      try await Loops.onEach(of: 1) { files, path in
+        let name = path.appending("file")
+        try await files.replace(contentsOf: name, with: .block(1, byteCount: 400_000))
+        let file = try await files.openFile(forReadingAt: name)
+        let reads: [EventLoopFuture<ByteBuffer>] = (0..<50).map {
+          file.readChunk(fromAbsoluteOffset: Int64($0) * 4096, length: 4096)
+        }
+        let tasks = (0..<50).map { number in
+          Task(executorPreference: LoopTaskExecutor(files.eventLoop)) {
+            try await file.readChunk(fromAbsoluteOffset: Int64(number) * 4096, length: 4096)
+          }
+        }
+        // The tasks begin before this one goes on.
+        await Task.yield()
+        try await file.close()
+        for read in reads {
+          let byteCount = try await read.get().readableBytes
+          XCTAssertEqual(byteCount, 4096)
+        }
+        for task in tasks {
+          let byteCount = try await task.value.readableBytes
+          XCTAssertEqual(byteCount, 4096)
         }
       }
     }

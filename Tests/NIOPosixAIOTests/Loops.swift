@@ -11,8 +11,8 @@
 
   import struct SystemPackage.FileDescriptor
 
-  /// The loops, the pool and the directory of a test. Ends the process if the test takes longer than
-  /// any machine needs.
+  /// The loops, the pool and the directory of a test. Ends the process if the test takes longer
+  /// than any machine needs.
   final class Loops: Sendable {
     let group: MultiThreadedEventLoopGroup
     let pool: NIOThreadPool

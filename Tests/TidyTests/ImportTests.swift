@@ -11,6 +11,7 @@ struct ImportTests {
     "PosixAIO": libc.union(["CPosixAIO"]),
     "Reactor": libc.union(["CLibevent", "CReactor", "PosixAIO"]),
     "ReactorHTTP": libc.union(["PosixAIO", "Reactor"]),
+    "NIOPosixAIO": libc.union(["NIOCore", "NIOPosix", "PosixAIO"]),
     "ReactorHTTPTypes": ["HTTPTypes", "ReactorHTTP"],
     "ReactorMetrics": ["CoreMetrics", "PosixAIO", "Reactor"],
     "ReactorServiceLifecycle": libc.union(["PosixAIO", "Reactor", "ServiceLifecycle"]),
@@ -97,7 +98,11 @@ extension Substring {
     guard let place = words.firstIndex(of: "import"), place + 1 < words.count,
       words[..<place].allSatisfy(sights.contains)
     else { return nil }
-    return String(words[place + 1])
+    // Of a single type, the module is what precedes its name.
+    guard words[place + 1] == "struct", place + 2 < words.count else {
+      return String(words[place + 1])
+    }
+    return words[place + 2].split(separator: ".").first.map(String.init)
   }
 
   /// Whether the line calls a function whose name begins like this; not the end of a longer name,

@@ -18,15 +18,18 @@
       guard (Self.leastByteCount...Self.mostByteCount).contains(byteCount) else {
         return ByteBufferAllocator().buffer(capacity: byteCount)
       }
-      if buffers.count < Self.buffersLimit {
-        let buffer = ByteBufferAllocator().buffer(capacity: byteCount)
-        buffers.append(buffer)
-        return buffer
+      // From the first, so that few buffers stay in the processor's cache.
+      for index in buffers.indices where buffers[index].storageCapacity >= byteCount {
+        let isFree = buffers[index].modifyIfUniquelyOwned { $0.clear() } != nil
+        if isFree { return buffers[index] }
       }
-      // If someone still uses the memory, this allocates other memory.
-      buffers[next].clear(minimumCapacity: byteCount)
-      let buffer = buffers[next]
-      next = (next + 1) % buffers.count
+      let buffer = ByteBufferAllocator().buffer(capacity: byteCount)
+      if buffers.count < Self.buffersLimit {
+        buffers.append(buffer)
+      } else {
+        buffers[next] = buffer
+        next = (next + 1) % buffers.count
+      }
       return buffer
     }
   }

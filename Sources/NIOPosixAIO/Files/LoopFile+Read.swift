@@ -8,19 +8,19 @@
     /// The default limit of bytes for reading a file to its end: 16 MiB.
     public static let defaultSizeLimit = 16 * 1024 * 1024
 
-    /// Reads bytes. Data in the page cache is read on the loop (`preadv2(2)` with `RWF_NOWAIT`), other
-    /// data by `aio_read(3)`.
+    /// Reads bytes. Data in the page cache is read on the loop (`preadv2(2)` with `RWF_NOWAIT`),
+    /// other data by `aio_read(3)`.
     ///
-    /// The loop looks at its sockets after at most 8 cached reads, or 128 KiB; further ones wait for
-    /// that. Reads of more than 256 KiB never copy on the loop.
+    /// The loop looks at its sockets after at most 8 cached reads, or 128 KiB; further ones wait
+    /// for that. Reads of more than 256 KiB never copy on the loop.
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
     ///   - length: The most bytes to read, 0 or more; less than 0 traps.
-    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails with
-    ///     `ETIMEDOUT`.
-    /// - Returns: A future of the bytes: fewer than `length` at the end of the file, none after it. It
-    ///   fails with `EINVAL` for a negative offset.
+    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
+    ///     with `ETIMEDOUT`.
+    /// - Returns: A future of the bytes: fewer than `length` at the end of the file, none after it.
+    ///   It fails with `EINVAL` for a negative offset.
     public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) -> EventLoopFuture<ByteBuffer> {
@@ -35,8 +35,8 @@
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
     ///   - length: The most bytes to read, 0 or more; less than 0 traps.
-    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails with
-    ///     `ETIMEDOUT`.
+    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
+    ///     with `ETIMEDOUT`.
     /// - Returns: The bytes: fewer than `length` at the end of the file, none after it.
     /// - Throws: `EINVAL` for a negative offset, and the errors of `read(2)`.
     nonisolated(nonsending) public func readChunk(
@@ -54,7 +54,7 @@
     nonisolated(nonsending) func cachedChunk(at offset: Int64, _ length: Int) async -> ByteBuffer? {
       guard owner.isCurrent, triesCache(length), !Task.isCancelled else { return nil }
       if !owner.mayReadCached(length) {
-        await owner.nextTurn(length)
+        await owner.nextTurn(length, of: self)
         guard owner.isCurrent, !Task.isCancelled else { return nil }
       }
       return readNow(at: offset, length)
@@ -92,7 +92,7 @@
       } else if owner.mayReadCached(length) {
         readInTurn()
       } else {
-        owner.afterTurn(length, readInTurn)
+        owner.afterTurn(length, of: self, readInTurn)
       }
     }
 
@@ -101,7 +101,7 @@
       _ cancellation: Cancellation, at offset: Int64, _ length: Int, _ timeout: TimeAmount?,
       _ done: @escaping Completion<ByteBuffer>
     ) {
-      precondition(length >= 0, "LoopFile: the length of a read is 0 or more bytes")
+      require(length >= 0, "LoopFile: the length of a read is 0 or more bytes")
       let call = FileCall(.read, path, at: offset)
       guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
       guard length > 0 else { return done(.success(ByteBuffer())) }
@@ -130,13 +130,15 @@
     // MARK: - To the end
 
     /// Reads all bytes from an offset to the end of the file, wherever that is by then. So it works
-    /// for files of `/proc`, whose size is reported as 0, and for files that grow or shrink meanwhile.
+    /// for files of `/proc`, whose size is reported as 0, and for files that grow or shrink
+    /// meanwhile.
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
     ///   - maximumSizeAllowed: The most bytes, 0 or more.
-    /// - Returns: A future of the bytes. It fails with `EFBIG` if there are more bytes than allowed,
-    ///   with `EISDIR` for a directory, and with `EINVAL` for a pipe, a socket or a device.
+    /// - Returns: A future of the bytes. It fails with `EFBIG` if there are more bytes than
+    ///   allowed, with `EISDIR` for a directory, and with `EINVAL` for a pipe, a socket or a
+    ///   device.
     public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) -> EventLoopFuture<ByteBuffer> {
@@ -145,20 +147,20 @@
       }
     }
 
-    /// Reads all bytes from an offset to the end of the file, wherever that is by then. The form that
-    /// returns a future says more.
+    /// Reads all bytes from an offset to the end of the file, wherever that is by then. The form
+    /// that returns a future says more.
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
     ///   - maximumSizeAllowed: The most bytes, 0 or more.
     /// - Returns: The bytes.
-    /// - Throws: `EFBIG` if there are more bytes than allowed, `EISDIR` for a directory, `EINVAL` for
-    ///   a pipe, a socket or a device, and the errors of ``info()`` and
+    /// - Throws: `EFBIG` if there are more bytes than allowed, `EISDIR` for a directory, `EINVAL`
+    ///   for a pipe, a socket or a device, and the errors of ``info()`` and
     ///   ``readChunk(fromAbsoluteOffset:length:timeout:)``.
     nonisolated(nonsending) public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) async throws(FileError) -> ByteBuffer {
-      precondition(
+      require(
         maximumSizeAllowed >= 0 && maximumSizeAllowed < .max,
         "LoopFile: maximumSizeAllowed is 0 or more, and less than the largest number")
       let status = try await info()

@@ -3,8 +3,8 @@
   public import PosixAIO
   internal import SystemPackage
 
-  /// The file's size and its space on the disk. Each call runs on the thread pool, to its end even if
-  /// its task is cancelled, and fails with `EBADF` after ``close()``.
+  /// The file's size and its space on the disk. Each call runs on the thread pool, to its end even
+  /// if its task is cancelled, and fails with `EBADF` after ``close()``.
   extension LoopFile {
     /// The effect of ``allocate(_:as:)`` on a range of a file.
     public enum Allocation: Sendable {
@@ -15,8 +15,8 @@
       case keepingSize
       /// Releases the space. The range reads as zeros; the file's size does not change.
       case hole
-      /// Makes the range read as zeros and keeps its space. The file grows if the range ends after the
-      /// end of the file.
+      /// Makes the range read as zeros and keeps its space. The file grows if the range ends after
+      /// the end of the file.
       case zeros
 
       fileprivate var systemKind: LinuxFileCalls.Allocation {
@@ -63,8 +63,9 @@
     /// - Parameters:
     ///   - range: In bytes from the file's start, not empty.
     ///   - kind: The effect on the range.
-    /// - Returns: A future that fails with `ENOSPC`, with `ENOTSUP` if the file system does not support
-    ///   the operation, or with `EINVAL` for an empty range. It is never emulated by writing zeros.
+    /// - Returns: A future that fails with `ENOSPC`, with `ENOTSUP` if the file system does not
+    ///   support the operation, or with `EINVAL` for an empty range. It is never emulated by
+    ///   writing zeros.
     public func allocate(
       _ range: Range<Int64>, as kind: Allocation = .extending
     ) -> EventLoopFuture<Void> {
@@ -78,8 +79,8 @@
     /// - Parameters:
     ///   - range: In bytes from the file's start, not empty.
     ///   - kind: The effect on the range.
-    /// - Throws: `ENOSPC`, `ENOTSUP` if the file system does not support the operation, or `EINVAL` for
-    ///   an empty range. It is never emulated by writing zeros.
+    /// - Throws: `ENOSPC`, `ENOTSUP` if the file system does not support the operation, or `EINVAL`
+    ///   for an empty range. It is never emulated by writing zeros.
     nonisolated(nonsending) public func allocate(
       _ range: Range<Int64>, as kind: Allocation = .extending
     ) async throws(FileError) {

@@ -9,10 +9,10 @@
     ///
     /// - Parameters:
     ///   - buffer: Its readable bytes are written. You may change your copy of it meanwhile.
-    ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file that was opened
-    ///     with `.append`.
-    ///   - timeout: The longest time to wait, more than 0. After it the write fails with `ETIMEDOUT`,
-    ///     and its effect on the file is unknown.
+    ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file that was
+    ///     opened with `.append`.
+    ///   - timeout: The longest time to wait, more than 0. After it the write fails with
+    ///     `ETIMEDOUT`, and its effect on the file is unknown.
     /// - Returns: A future that fails if not all bytes were written; the error says how many were.
     public func write(
       contentsOf buffer: ByteBuffer, toAbsoluteOffset offset: Int64, timeout: TimeAmount? = nil
@@ -26,10 +26,10 @@
     ///
     /// - Parameters:
     ///   - buffer: Its readable bytes are written.
-    ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file that was opened
-    ///     with `.append`.
-    ///   - timeout: The longest time to wait, more than 0. After it the write fails with `ETIMEDOUT`,
-    ///     and its effect on the file is unknown.
+    ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file that was
+    ///     opened with `.append`.
+    ///   - timeout: The longest time to wait, more than 0. After it the write fails with
+    ///     `ETIMEDOUT`, and its effect on the file is unknown.
     /// - Throws: An error if not all bytes were written; it says how many were.
     nonisolated(nonsending) public func write(
       contentsOf buffer: ByteBuffer, toAbsoluteOffset offset: Int64, timeout: TimeAmount? = nil
@@ -40,8 +40,8 @@
     }
 
     /// Writes the bytes of several buffers, one after the other, as one write. The counterpart of
-    /// `pwritev(2)`. It copies the bytes, because the kernel's asynchronous operations take one piece
-    /// of memory.
+    /// `pwritev(2)`. It copies the bytes, because the kernel's asynchronous operations take one
+    /// piece of memory.
     ///
     /// - Parameters: As for
     ///   ``write(contentsOf:toAbsoluteOffset:timeout:)-(ByteBuffer,_,_)``.
@@ -77,8 +77,8 @@
       return write(contentsOf: buffer, toAbsoluteOffset: 0, timeout: timeout)
     }
 
-    /// Appends bytes to the file, after those of every append that was made before. Traps if the file
-    /// was not opened with `.append`.
+    /// Appends bytes to the file, after those of every append that was made before. Traps if the
+    /// file was not opened with `.append`.
     ///
     /// - Parameters:
     ///   - buffer: Its readable bytes are written.
@@ -92,7 +92,7 @@
     }
 
     private func checkAppends() {
-      precondition(
+      require(
         queued.appends, "LoopFile: open the file with the option .append to append to it")
     }
 
@@ -131,15 +131,16 @@
 
     /// Makes the file's earlier writes durable. Wraps `aio_fsync(3)`.
     ///
-    /// It covers every write that was made before it on the same thread, even if that write is still
-    /// in progress. One sync serves all that wait at the same time. After a failed write or sync,
-    /// every later sync of this file fails until the file is opened again. To make the name of a new
-    /// file durable, call ``LoopDirectory/synchronize(timeout:)`` on its directory.
+    /// It covers every write that was made before it on the same thread, even if that write is
+    /// still in progress. One sync serves all that wait at the same time. After a failed write or
+    /// sync, every later sync of this file fails until the file is opened again. To make the name
+    /// of a new file durable, call ``LoopDirectory/synchronize(timeout:)`` on its directory.
     ///
     /// - Parameters:
     ///   - dataOnly: Whether to leave out metadata that is not needed to read the data back
     ///     (`O_DSYNC`).
-    ///   - timeout: The longest time to wait, more than 0. After it the sync fails with `ETIMEDOUT`.
+    ///   - timeout: The longest time to wait, more than 0. After it the sync fails with
+    ///     `ETIMEDOUT`.
     /// - Returns: A future that succeeds when the data is durable.
     public func synchronize(
       dataOnly: Bool = false, timeout: TimeAmount? = nil
@@ -154,7 +155,8 @@
     /// - Parameters:
     ///   - dataOnly: Whether to leave out metadata that is not needed to read the data back
     ///     (`O_DSYNC`).
-    ///   - timeout: The longest time to wait, more than 0. After it the sync fails with `ETIMEDOUT`.
+    ///   - timeout: The longest time to wait, more than 0. After it the sync fails with
+    ///     `ETIMEDOUT`.
     /// - Throws: An error if the data may not be durable.
     nonisolated(nonsending) public func synchronize(
       dataOnly: Bool = false, timeout: TimeAmount? = nil

@@ -7,29 +7,34 @@
 
   /// An open file of an event loop.
   ///
-  /// Reads, writes and syncs run in the loop's completion queue: they start on the loop and complete
-  /// on the loop, without a thread of a pool in between. Every call may be made on any thread. Each
-  /// has two forms, one that returns a future of the loop and one that is awaited; the awaited one is
-  /// cheapest in a task that runs on the loop, for example by a ``LoopTaskExecutor``.
+  /// Reads, writes and syncs run in the loop's completion queue: they start on the loop and
+  /// complete on the loop, without a thread of a pool in between. Every call may be made on any
+  /// thread. Each has two forms, one that returns a future of the loop and one that is awaited; the
+  /// awaited one is cheapest in a task that runs on the loop, for example by a
+  /// ``LoopTaskExecutor``.
   ///
   /// Operations of one file run in parallel and have no order among them, except that a sync covers
   /// every write that was made before it on the same thread, and that appends keep their order.
   ///
-  /// **Errors** are ``/PosixAIO/FileError``s, with the operation, the path and the offset. A call that
-  /// fails with `EBADF` after ``close()``, with `EAGAIN` over one of the limits of
-  /// ``/PosixAIO/CompletionQueue/Configuration``, or with `ECANCELED` after the loop's end has started
-  /// nothing.
+  /// **Errors** are ``/PosixAIO/FileError``s, with the operation, the path and the offset. A call
+  /// that fails with `EBADF` after ``close()``, with `EAGAIN` over one of the limits of
+  /// ``/PosixAIO/CompletionQueue/Configuration``, or with `ECANCELED` after the loop's end has
+  /// started nothing.
   ///
   /// **Cancellation.** If the task of an awaited read, write or sync is cancelled, the call throws
-  /// `ECANCELED` at once. Its memory stays alive until the kernel no longer uses it. The effect of a
-  /// cancelled write on the file is unknown.
+  /// `ECANCELED` at once. Its memory stays alive until the kernel no longer uses it. The effect of
+  /// a cancelled write on the file is unknown.
   ///
-  /// **The end.** A file that you drop is closed after its operations in progress have ended. When its
-  /// loop shuts down, they complete with `ECANCELED` unless their result is known, and every later
-  /// call fails with `ECANCELED`. A file that is still open then is closed when you drop it.
+  /// **The end.** A file that you drop is closed after its operations in progress have ended. When
+  /// its loop shuts down, they complete with `ECANCELED` unless their result is known, and every
+  /// later call fails with `ECANCELED`. A file that is still open then is closed when you drop it.
   @safe
   public final class LoopFile: @unchecked Sendable {
     // Sendable: everything that changes is used on the loop only.
+
+    /// The default permissions of new files: 0666, reduced by the process's umask, as for
+    /// `touch(1)`.
+    public static let defaultPermissions = FilePermissions(rawValue: 0o666)
 
     /// The loop whose futures the file returns.
     public let eventLoop: any EventLoop
@@ -43,6 +48,10 @@
     let pool: NIOThreadPool
     private let location: Location
     private var closing = CloseOnce()
+    /// Reads that wait for a turn of the loop.
+    private var waitingReadCount = 0
+    /// Of a close that waits for those reads.
+    private var waitingClose: CompletionQueue.SyncHandler?
 
     /// How much of the work on a file's descriptor may be done on the loop's thread.
     enum Location {
@@ -94,14 +103,14 @@
 
     // MARK: - Metadata
 
-    /// Returns the file's metadata. Wraps `fstat(2)`, which runs on the thread pool unless the file is
-    /// a regular one of a local file system.
+    /// Returns the file's metadata. Wraps `fstat(2)`, which runs on the thread pool unless the file
+    /// is a regular one of a local file system.
     public func info() -> EventLoopFuture<FileStatus> {
       owner.future(FileCall(.status, path)) { [self] in startInfo($0) }
     }
 
-    /// Returns the file's metadata, at once for a regular file of a local file system if the task runs
-    /// on the loop. Wraps `fstat(2)`.
+    /// Returns the file's metadata, at once for a regular file of a local file system if the task
+    /// runs on the loop. Wraps `fstat(2)`.
     nonisolated(nonsending) public func info() async throws(FileError) -> FileStatus {
       if owner.isCurrent, location != .anywhere { return try infoNow() }
       return try await owner.uncancelledOutcome(FileCall(.status, path)) { [self] in startInfo($0) }
@@ -155,14 +164,14 @@
     /// Closes the file after its operations in progress have ended. Wraps `close(2)`.
     ///
     /// A file that was opened for reading is closed on the loop, if it is a regular one of a local
-    /// file system and still has a name. Other files are closed on the thread pool, because that may
-    /// wait for a server or a disk.
+    /// file system and still has a name. Other files are closed on the thread pool, because that
+    /// may wait for a server or a disk.
     ///
     /// Closing again does nothing, and returns the outcome of the first close.
     ///
     /// - Returns: A future that fails if data of earlier writes may be lost, as on a network file
-    ///   system; the descriptor is released all the same. `ECANCELED` means that the loop has ended:
-    ///   then the descriptor is closed when it is no longer in use.
+    ///   system; the descriptor is released all the same. `ECANCELED` means that the loop has
+    ///   ended: then the descriptor is closed when it is no longer in use.
     public func close() -> EventLoopFuture<Void> {
       owner.future(FileCall(.close, path)) { [self] in startClose($0) }
     }
@@ -171,8 +180,8 @@
     /// `close(2)`; the form that returns a future says more.
     ///
     /// - Throws: An error if data of earlier writes may be lost; the descriptor is released all the
-    ///   same. `ECANCELED` means that the loop has ended: then the descriptor is closed when it is no
-    ///   longer in use.
+    ///   same. `ECANCELED` means that the loop has ended: then the descriptor is closed when it is
+    ///   no longer in use.
     nonisolated(nonsending) public func close() async throws(FileError) {
       if owner.isCurrent {
         var result: Result<Void, FileError>?
@@ -185,8 +194,28 @@
 
     private func startClose(_ done: @escaping CompletionQueue.SyncHandler) {
       guard closing.begin(done, whenOver: { done($0) }) else { return }
+      if waitingReadCount > 0 { waitingClose = done } else { detach(done) }
+    }
+
+    private func detach(_ done: @escaping CompletionQueue.SyncHandler) {
       if let descriptors = queued.detachAllNow() { return close(descriptors, done) }
       queued.detachAll { [self] descriptors in close(descriptors, done) }
+    }
+
+    /// A read waits for a turn of the loop, so that the queue does not know of it yet.
+    func readWillWait() {
+      waitingReadCount += 1
+    }
+
+    /// A read that waited has been resumed.
+    func readDidWait() {
+      waitingReadCount -= 1
+      guard waitingReadCount == 0, waitingClose != nil else { return }
+      // After the task that was resumed, since NIO keeps the order.
+      eventLoop.assumeIsolated().execute { [self] in
+        guard waitingReadCount == 0, let done = waitingClose.take() else { return }
+        detach(done)
+      }
     }
 
     private func close(

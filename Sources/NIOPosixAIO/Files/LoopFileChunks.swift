@@ -12,25 +12,26 @@
     /// for try await chunk in file.readChunks() { try await channel.writeAndFlush(chunk) }
     /// ```
     ///
-    /// While the caller works on a chunk that came from the disk, the next one is being read; it never
-    /// takes the memory of more than two chunks. When you drop the iterator, or when the task is
-    /// cancelled, reads in progress are cancelled.
+    /// While the caller works on a chunk that came from the disk, the next one is being read; it
+    /// never takes the memory of more than two chunks. When you drop the iterator, or when the task
+    /// is cancelled, reads in progress are cancelled.
     ///
     /// - Parameters:
     ///   - range: In bytes from the start of the file. By default, to the end of the file.
     ///   - chunkLength: In bytes, more than 0; other values trap.
-    /// - Returns: A sequence of the chunks. All but the last have `chunkLength` bytes, none is empty.
+    /// - Returns: A sequence of the chunks. All but the last have `chunkLength` bytes, none is
+    ///   empty.
     public func readChunks(
       in range: Range<Int64> = 0..<Int64.max, chunkLength: Int = defaultChunkLength
     ) -> LoopFileChunks {
-      precondition(chunkLength > 0, "LoopFile: a chunk has 1 byte or more")
-      precondition(range.lowerBound >= 0, "LoopFile: a range of a file begins at 0 or later")
+      require(chunkLength > 0, "LoopFile: a chunk has 1 byte or more")
+      require(range.lowerBound >= 0, "LoopFile: a range of a file begins at 0 or later")
       return LoopFileChunks(file: self, range: range, chunkLength: chunkLength)
     }
   }
 
-  /// The chunks of a range of a file: ``LoopFile/readChunks(in:chunkLength:)``. Each iterator begins at
-  /// the start of the range.
+  /// The chunks of a range of a file: ``LoopFile/readChunks(in:chunkLength:)``. Each iterator
+  /// begins at the start of the range.
   public struct LoopFileChunks: AsyncSequence, Sendable {
     fileprivate let file: LoopFile
     fileprivate let range: Range<Int64>
@@ -63,8 +64,8 @@
 
       /// Returns the next chunk, or nil at the end of the range or of the file.
       ///
-      /// - Throws: As ``LoopFile/readChunk(fromAbsoluteOffset:length:timeout:)``. After an error the
-      ///   sequence is at its end.
+      /// - Throws: As ``LoopFile/readChunk(fromAbsoluteOffset:length:timeout:)``. After an error
+      ///   the sequence is at its end.
       public mutating func next(
         isolation actor: isolated (any Actor)?
       ) async throws(FileError) -> ByteBuffer? {
@@ -134,6 +135,7 @@
 
     private func startNext(_ cancellation: Cancellation, _ done: @escaping Completion<ByteBuffer?>)
     {
+      require(waiting == nil, "LoopFileChunks: wait for a chunk before requesting the next")
       cancellation.stops { [self] in cancel() }
       if slots.isEmpty { startSlot() }
       waiting = done

@@ -74,8 +74,8 @@
       whileOpen { eventLoop.execute(body) } != nil
     }
 
-    /// Calls `body` under a lock, since a loop that has shut down takes nothing. A loop that is open
-    /// now runs all that it takes.
+    /// Calls `body` under a lock, since a loop that has shut down takes nothing. A loop that is
+    /// open now runs all that it takes.
     ///
     /// - Returns: Nil after ``close()``; then `body` is not called.
     func whileOpen<Value: Sendable>(_ body: () -> Value) -> Value? {

@@ -15,8 +15,21 @@
     /// would hold up the loop.
     static let readByteLimit = 256 * 1024
 
+    /// A read that waits for a turn.
+    struct Waiting {
+      let byteCount: Int
+      /// Is not closed before the read goes on.
+      let file: LoopFile
+      let resumption: Resumption
+
+      func resume() {
+        resumption.resume()
+        file.readDidWait()
+      }
+    }
+
     @safe
-    enum Waiting {
+    enum Resumption {
       case task(UnsafeContinuation<Void, Never>)
       case call(() -> Void)
 
@@ -30,7 +43,7 @@
 
     private var readCount = readLimit
     private var byteCount = byteLimit
-    private var waiting = CircularBuffer<(byteCount: Int, Waiting)>()
+    private var waiting = CircularBuffer<Waiting>()
 
     var hasWaiting: Bool { !waiting.isEmpty }
 
@@ -51,8 +64,8 @@
     }
 
     /// Adds a read that ``takeWaiting()`` will return.
-    mutating func wait(_ byteCount: Int, _ waiting: Waiting) {
-      self.waiting.append((byteCount, waiting))
+    mutating func add(_ read: Waiting) {
+      waiting.append(read)
     }
 
     mutating func start() {
@@ -60,15 +73,16 @@
       byteCount = Self.byteLimit
     }
 
-    /// The next read that waits, which has its place in this turn; nil if there is none, or no place.
+    /// The next read that waits, which has its place in this turn; nil if there is none, or no
+    /// place.
     mutating func takeWaiting() -> Waiting? {
-      guard let (byteCount, first) = waiting.first, take(byteCount) else { return nil }
+      guard let first = waiting.first, take(first.byteCount) else { return nil }
       waiting.removeFirst()
       return first
     }
 
     /// All that wait, without a place.
-    mutating func removeAllWaiting() -> CircularBuffer<(byteCount: Int, Waiting)> {
+    mutating func removeAllWaiting() -> CircularBuffer<Waiting> {
       defer { waiting = CircularBuffer() }
       return waiting
     }

@@ -19,7 +19,8 @@
       if !hasRun.load(ordering: .relaxed) { alternative() }
     }
 
-    /// Calls `body` in a turn of the loop, or `alternative` on any thread if the loop has shut down.
+    /// Calls `body` in a turn of the loop, or `alternative` on any thread if the loop has shut
+    /// down.
     static func run(
       on eventLoop: any EventLoop, _ body: @escaping @Sendable () -> Void,
       orElse alternative: @escaping @Sendable () -> Void

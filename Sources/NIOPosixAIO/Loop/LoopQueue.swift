@@ -30,7 +30,8 @@
 
     /// The queue of a loop. Call it on the loop.
     ///
-    /// - Throws: The error of `CompletionQueue.init(configuration:)`; `EOPNOTSUPP` for a loop that watches no descriptors, such as `EmbeddedEventLoop`.
+    /// - Throws: The error of ``/PosixAIO/CompletionQueue/init(configuration:)``; `EOPNOTSUPP` for
+    ///   a loop that watches no descriptors, such as `EmbeddedEventLoop`.
     static func of(_ eventLoop: any EventLoop) throws(Errno) -> LoopQueue {
       eventLoop.preconditionInEventLoop()
       if let present = ofThread.currentValue, present.eventLoop === eventLoop { return present }
@@ -135,28 +136,31 @@
     // MARK: - Cached reads
 
     /// Whether a read may look in the page cache now, inside the call that makes it. If not, it
-    /// waits with ``afterTurn(_:_:)`` or ``nextTurn(_:)``.
+    /// waits with ``afterTurn(_:of:_:)`` or ``nextTurn(_:of:)``.
     func mayReadCached(_ byteCount: Int) -> Bool {
       turn.take(byteCount)
     }
 
     /// Calls `body` when a read may look in the page cache, or when the loop ends.
-    func afterTurn(_ byteCount: Int, _ body: @escaping () -> Void) {
-      wait(byteCount, .call(body))
+    func afterTurn(_ byteCount: Int, of file: LoopFile, _ body: @escaping () -> Void) {
+      wait(byteCount, file, .call(body))
     }
 
     /// Suspends a task until it may look in the page cache, or until the loop ends.
-    nonisolated(nonsending) func nextTurn(_ byteCount: Int) async {
+    nonisolated(nonsending) func nextTurn(_ byteCount: Int, of file: LoopFile) async {
       await unsafe withUnsafeContinuation { continuation in
-        unsafe wait(byteCount, .task(continuation))
+        unsafe wait(byteCount, file, .task(continuation))
       }
     }
 
-    private func wait(_ byteCount: Int, _ waiting: CachedReadTurn.Waiting) {
-      guard !hasEnded else { return waiting.resume() }
+    private func wait(
+      _ byteCount: Int, _ file: LoopFile, _ resumption: CachedReadTurn.Resumption
+    ) {
+      guard !hasEnded else { return resumption.resume() }
       // The pipe's next read starts a turn.
       if !turn.hasWaiting { queue.wakeUp() }
-      turn.wait(byteCount, waiting)
+      file.readWillWait()
+      turn.add(CachedReadTurn.Waiting(byteCount: byteCount, file: file, resumption: resumption))
     }
 
     // MARK: - The end
@@ -169,7 +173,7 @@
       guard !hasEnded else { return }
       hasEnded = true
       calls.end()
-      for (_, waiting) in turn.removeAllWaiting() { waiting.resume() }
+      for waiting in turn.removeAllWaiting() { waiting.resume() }
       queue.beginEnd()
       while queue.unfinishedCount > 0, queue.drainReceived() > 0 {}
       queue.retire(waitingAtMost: Self.retireLimit)

@@ -4,8 +4,8 @@
   /// Runs tasks on an event loop.
   ///
   /// SwiftNIO's loops are executors of actors only. On an executor of this type, a task that has no
-  /// actor runs on the loop, and the async calls of a ``LoopFile`` neither leave the loop nor wait for
-  /// it:
+  /// actor runs on the loop, and the async calls of a ``LoopFile`` neither leave the loop nor wait
+  /// for it:
   ///
   /// ```swift
   /// let executor = LoopTaskExecutor(eventLoop)
@@ -14,12 +14,12 @@
   /// }
   /// ```
   ///
-  /// Parts of tasks that become ready in one turn of the loop run one after the other, before the loop
-  /// looks at its sockets again. A task that never waits holds up the loop.
+  /// Parts of tasks that become ready in one turn of the loop run one after the other, before the
+  /// loop looks at its sockets again. A task that never waits holds up the loop.
   ///
-  /// While the loop shuts down it still runs its tasks. After that nothing can run on it any more, and
-  /// the tasks continue on Swift's global executor, so that each comes to its end: calls on files then
-  /// throw `ECANCELED`.
+  /// While the loop shuts down it still runs its tasks. After that nothing can run on it any more,
+  /// and the tasks continue on Swift's global executor, so that each comes to its end: calls on
+  /// files then throw `ECANCELED`.
   @safe
   public final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
     // Sendable: `jobs` is used on the loop only.
@@ -38,7 +38,9 @@
       self.eventLoop = eventLoop
     }
 
-    /// Runs a part of a task on the loop. Called by Swift's runtime on any thread.
+    /// Runs a part of a task on the loop. Swift's runtime calls it on any thread.
+    ///
+    /// - Parameter job: The part of a task.
     public func enqueue(_ job: consuming ExecutorJob) {
       let job = UnownedJob(job)
       guard eventLoop.inEventLoop else {

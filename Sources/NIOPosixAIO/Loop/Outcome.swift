@@ -122,8 +122,8 @@
       }
     }
 
-    /// An unsafe continuation, since a checked one allocates. It is resumed once, because an operation
-    /// completes once.
+    /// An unsafe continuation, since a checked one allocates. It is resumed once, because an
+    /// operation completes once.
     private func result<Value: Sendable>(
       isolation: isolated (any Actor)? = #isolation, _ call: FileCall,
       _ start: @escaping @Sendable (@escaping Completion<Value>) -> Void

@@ -6,15 +6,19 @@
 
   /// An open directory, and the names below it.
   ///
-  /// Paths given to a directory are relative to it and cannot lead out of it: neither by `..`, nor by
-  /// an absolute path, nor by a symbolic link. Such paths fail with `EXDEV`. Without `openat2(2)`, in a
-  /// kernel before 5.6 or because of a container's filter, every symbolic link in a path fails with
-  /// `ELOOP`.
+  /// Paths given to a directory are relative to it and cannot lead out of it: neither by `..`, nor
+  /// by an absolute path, nor by a symbolic link. Such paths fail with `EXDEV`. Without
+  /// `openat2(2)`, in a kernel before 5.6 or because of a container's filter, every symbolic link
+  /// in a path fails with `ELOOP`.
   ///
   /// A directory that you drop is closed after its last call has ended.
   @safe
   public final class LoopDirectory: LoopFileNamespace, @unchecked Sendable {
     // Sendable: what changes is used on the loop only.
+
+    /// The default permissions of new directories: 0777, reduced by the process's umask, as for
+    /// `mkdir(1)`.
+    public static let defaultPermissions = FilePermissions(rawValue: 0o777)
 
     /// The directory itself, where its paths begin.
     public let scope: LoopFileScope
@@ -111,7 +115,7 @@
     private func listing(
       _ maximumCount: Int
     ) -> @Sendable (LoopQueue, @escaping Completion<[DirectoryEntry]>) -> Void {
-      precondition(maximumCount > 0, "LoopDirectory: maximumCount is 1 or more")
+      require(maximumCount > 0, "LoopDirectory: maximumCount is 1 or more")
       return scope.onPool(FileCall(.list, path)) { [descriptor, path] () throws(FileError) in
         let stream = try DirectoryStream(descriptor.descriptor, path: path)
         let entries = try stream.next(maximumCount)
@@ -122,20 +126,21 @@
       }
     }
 
-    /// Lists the entries of this directory in batches, so that a huge directory takes bounded memory.
+    /// Lists the entries of this directory in batches, so that a huge directory takes bounded
+    /// memory.
     ///
     /// - Parameter batchCount: The most entries of a batch, 1 or more; other values trap.
-    /// - Returns: A sequence of batches, without `.` and `..`, in no particular order. A name that is
-    ///   created or removed during the listing may be included or not.
+    /// - Returns: A sequence of batches, without `.` and `..`, in no particular order. A name that
+    ///   is created or removed during the listing may be included or not.
     public func listContents(batchCount: Int = 512) -> LoopDirectoryBatches {
-      precondition(batchCount > 0, "LoopDirectory: a batch has 1 entry or more")
+      require(batchCount > 0, "LoopDirectory: a batch has 1 entry or more")
       return LoopDirectoryBatches(
         scope: scope, path: path, descriptor: descriptor, batchCount: batchCount)
     }
   }
 
-  /// The entries of a directory in batches: ``LoopDirectory/listContents(batchCount:)``. Each iterator
-  /// lists the directory from its start.
+  /// The entries of a directory in batches: ``LoopDirectory/listContents(batchCount:)``. Each
+  /// iterator lists the directory from its start.
   public struct LoopDirectoryBatches: AsyncSequence, Sendable {
     fileprivate let scope: LoopFileScope
     fileprivate let path: FilePath

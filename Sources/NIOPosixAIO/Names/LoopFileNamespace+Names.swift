@@ -36,10 +36,11 @@
     /// - Parameters:
     ///   - path: The old name.
     ///   - newPath: The new name, on the same file system.
-    ///   - replacing: Whether to replace an existing file with the new name. If false, the call fails
-    ///     with `EEXIST` if the name exists, and with `EINVAL` on the few file systems that cannot check
-    ///     this.
-    /// - Returns: A future of whether an existing name was replaced; it fails with the error of `rename(2)`.
+    ///   - replacing: Whether to replace an existing file with the new name. If false, the call
+    ///     fails with `EEXIST` if the name exists, and with `EINVAL` on the few file systems that
+    ///     cannot check this.
+    /// - Returns: A future of whether an existing name was replaced; it fails with the error of
+    ///   `rename(2)`.
     public func moveItem(at path: FilePath, to newPath: FilePath, replacing: Bool = true)
       -> EventLoopFuture<Bool>
     {
@@ -51,9 +52,9 @@
     /// - Parameters:
     ///   - path: The old name.
     ///   - newPath: The new name, on the same file system.
-    ///   - replacing: Whether to replace an existing file with the new name. If false, the call fails
-    ///     with `EEXIST` if the name exists, and with `EINVAL` on the few file systems that cannot check
-    ///     this.
+    ///   - replacing: Whether to replace an existing file with the new name. If false, the call
+    ///     fails with `EEXIST` if the name exists, and with `EINVAL` on the few file systems that
+    ///     cannot check this.
     /// - Returns: Whether an existing name was replaced.
     /// - Throws: The error of `rename(2)`.
     @discardableResult
@@ -67,7 +68,8 @@
     /// Removes a file's name, of a symbolic link the link itself. Wraps `unlinkat(2)`.
     ///
     /// - Parameter path: Of a file that is no directory.
-    /// - Returns: A future; it fails with `ENOENT` if the name does not exist, `EISDIR` for a directory.
+    /// - Returns: A future; it fails with `ENOENT` if the name does not exist, `EISDIR` for a
+    ///   directory.
     public func removeItem(at path: FilePath) -> EventLoopFuture<Void> {
       scope.future(FileCall(.remove, path), scope.removing(path, isDirectory: false))
     }
@@ -107,7 +109,7 @@
     ///   - permissions: Reduced by the process's umask.
     /// - Returns: A future; it fails with `EEXIST` if the name exists.
     public func createDirectory(
-      at path: FilePath, permissions: FilePermissions = .defaultsForDirectory
+      at path: FilePath, permissions: FilePermissions = LoopDirectory.defaultPermissions
     ) -> EventLoopFuture<Void> {
       scope.future(FileCall(.createDirectory, path), scope.creatingDirectory(path, permissions))
     }
@@ -119,7 +121,7 @@
     ///   - permissions: Reduced by the process's umask.
     /// - Throws: `EEXIST` if the name exists.
     nonisolated(nonsending) public func createDirectory(
-      at path: FilePath, permissions: FilePermissions = .defaultsForDirectory
+      at path: FilePath, permissions: FilePermissions = LoopDirectory.defaultPermissions
     ) async throws(FileError) {
       try await scope.outcome(
         FileCall(.createDirectory, path), scope.creatingDirectory(path, permissions))
@@ -154,7 +156,8 @@
     /// Reads the target of a symbolic link. Wraps `readlinkat(2)`.
     ///
     /// - Parameter path: Of the link.
-    /// - Returns: A future of the target as it is stored in the link; it fails with `EINVAL` if the path is no symbolic link.
+    /// - Returns: A future of the target as it is stored in the link; it fails with `EINVAL` if the
+    ///   path is no symbolic link.
     public func destinationOfSymbolicLink(at path: FilePath) -> EventLoopFuture<FilePath> {
       scope.future(FileCall(.readSymbolicLink, path), scope.readingSymbolicLink(path))
     }

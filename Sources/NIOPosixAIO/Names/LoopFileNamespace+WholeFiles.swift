@@ -20,9 +20,9 @@
       }
     }
 
-    /// Reads a whole file; see ``LoopFile/readToEnd(fromAbsoluteOffset:maximumSizeAllowed:)``. A small
-    /// file that the page cache has is opened, read and closed without a suspension, if the task runs
-    /// on the loop.
+    /// Reads a whole file; see ``LoopFile/readToEnd(fromAbsoluteOffset:maximumSizeAllowed:)``. A
+    /// small file that the page cache has is opened, read and closed without a suspension, if the
+    /// task runs on the loop.
     ///
     /// - Parameters:
     ///   - path: Of a regular file.
@@ -44,22 +44,22 @@
       return try result.get()
     }
 
-    /// Replaces a file atomically and durably. Afterwards the name refers either to the old bytes or to
-    /// all new ones, even after a power failure.
+    /// Replaces a file atomically and durably. Afterwards the name refers either to the old bytes
+    /// or to all new ones, even after a power failure.
     ///
-    /// The bytes are written to a temporary file in the same directory, which is synced and renamed.
-    /// Then the directory is synced. A symbolic link is replaced itself; its target does not change.
-    /// The old file's owner, access control lists and extended attributes are not kept.
+    /// The bytes are written to a temporary file in the same directory, which is synced and
+    /// renamed. Then the directory is synced. A symbolic link is replaced itself; its target does
+    /// not change. The old file's owner, access control lists and extended attributes are not kept.
     ///
     /// - Parameters:
     ///   - path: The file. It need not exist, but its directory must.
     ///   - buffer: Its readable bytes are the new content.
-    ///   - permissions: The permissions of the new file, not reduced by the umask. nil keeps those of
-    ///     the old file; if there is none, the new file gets 0666 reduced by the umask.
-    /// - Returns: A future that succeeds when the new content is durable. If it fails, the old file is
-    ///   unchanged and the temporary file is removed. There is one exception: if only the sync of the
-    ///   directory failed (the operation is `sync`, and the path is the directory's), the new file is
-    ///   in place, and a power failure may restore the old one.
+    ///   - permissions: The permissions of the new file, not reduced by the umask. nil keeps those
+    ///     of the old file; if there is none, the new file gets 0666 reduced by the umask.
+    /// - Returns: A future that succeeds when the new content is durable. If it fails, the old file
+    ///   is unchanged and the temporary file is removed. There is one exception: if only the sync
+    ///   of the directory failed (the operation is `sync`, and the path is the directory's), the
+    ///   new file is in place, and a power failure may restore the old one.
     public func replace(
       contentsOf path: FilePath, with buffer: ByteBuffer, permissions: FilePermissions? = nil
     ) -> EventLoopFuture<Void> {
@@ -73,10 +73,10 @@
     /// - Parameters:
     ///   - path: The file. It need not exist, but its directory must.
     ///   - buffer: Its readable bytes are the new content.
-    ///   - permissions: The permissions of the new file, not reduced by the umask. nil keeps those of
-    ///     the old file; if there is none, the new file gets 0666 reduced by the umask.
-    /// - Throws: The error of the first step that failed; `ECANCELED` if the task is cancelled before
-    ///   the file is renamed.
+    ///   - permissions: The permissions of the new file, not reduced by the umask. nil keeps those
+    ///     of the old file; if there is none, the new file gets 0666 reduced by the umask.
+    /// - Throws: The error of the first step that failed; `ECANCELED` if the task is cancelled
+    ///   before the file is renamed.
     nonisolated(nonsending) public func replace(
       contentsOf path: FilePath, with buffer: ByteBuffer, permissions: FilePermissions? = nil
     ) async throws(FileError) {
@@ -156,7 +156,7 @@
       // Others must not open the file before it has its final permissions.
       let file = try UnpublishedFile(
         in: directory.shared, UnpublishedFile.randomPath(), path: path,
-        permissions: kept == nil ? .defaultsForFile : .ownerReadWrite)
+        permissions: kept == nil ? LoopFile.defaultPermissions : .ownerReadWrite)
       if let kept {
         try FileSystemCalls.setPermissions(file.opened.descriptor.descriptor, path: path, kept)
       }

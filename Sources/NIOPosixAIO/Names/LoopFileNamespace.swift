@@ -7,11 +7,11 @@
   /// Paths that can be opened and changed: those of a ``LoopFileSystem``, which begin anywhere, and
   /// those of a ``LoopDirectory``, which cannot lead out of it.
   ///
-  /// Every call may be made on any thread, and has two forms: one returns a future of the loop, and one
-  /// is awaited. Calls run on the thread pool, unless it is said otherwise. A call that has started
-  /// runs to its end, even if its task is cancelled; if the task was cancelled before, it throws
-  /// `ECANCELED` and starts nothing. If the loop shuts down meanwhile, the result is `ECANCELED`, and a
-  /// file that was opened is closed.
+  /// Every call may be made on any thread, and has two forms: one returns a future of the loop, and
+  /// one is awaited. Calls run on the thread pool, unless it is said otherwise. A call that has
+  /// started runs to its end, even if its task is cancelled; if the task was cancelled before, it
+  /// throws `ECANCELED` and starts nothing. If the loop shuts down meanwhile, the result is
+  /// `ECANCELED`, and a file that was opened is closed.
   ///
   /// The types of this module conform; others cannot make a scope.
   public protocol LoopFileNamespace: Sendable {
@@ -27,13 +27,13 @@
 
     /// Opens a file for reading. Wraps `openat2(2)` and `open(2)`.
     ///
-    /// A regular file of a local file system (ext4, xfs, btrfs, f2fs, tmpfs or overlayfs) is opened on
-    /// the loop, without a thread, if the kernel has the whole path in memory (`RESOLVE_CACHED`, Linux
-    /// 5.12). Every other file is opened on the thread pool.
+    /// A regular file of a local file system (ext4, xfs, btrfs, f2fs, tmpfs or overlayfs) is opened
+    /// on the loop, without a thread, if the kernel has the whole path in memory (`RESOLVE_CACHED`,
+    /// Linux 5.12). Every other file is opened on the thread pool.
     ///
-    /// Opening never waits for another process: a named pipe without a writer is opened at once, and
-    /// is at its end until there is one; a file on which another process holds a lease fails with
-    /// `EAGAIN`. Reads of pipes and devices wait as usual.
+    /// Opening never waits for another process: a named pipe without a writer is opened at once,
+    /// and is at its end until there is one; a file on which another process holds a lease fails
+    /// with `EAGAIN`. Reads of pipes and devices wait as usual.
     ///
     /// - Parameter path: Of the file; a symbolic link is followed.
     /// - Returns: A future of the file; it fails with the error of `open(2)`.
@@ -45,8 +45,8 @@
       }
     }
 
-    /// Opens a file for reading, at once if the task runs on the loop and the kernel has the path of
-    /// a local file in memory. The form that returns a future says more.
+    /// Opens a file for reading, at once if the task runs on the loop and the kernel has the path
+    /// of a local file in memory. The form that returns a future says more.
     ///
     /// - Parameter path: Of the file; a symbolic link is followed.
     /// - Returns: The file.
@@ -67,11 +67,11 @@
     ///   - path: Of the file; a symbolic link is followed.
     ///   - options: Further flags, such as `.create`, `.truncate`, `.exclusiveCreate` or `.append`.
     ///   - permissions: Of a new file, reduced by the process's umask.
-    /// - Returns: A future of the file; it fails with the error of `open(2)`, and with `ENXIO` for a
-    ///   named pipe without a reader.
+    /// - Returns: A future of the file; it fails with the error of `open(2)`, and with `ENXIO` for
+    ///   a named pipe without a reader.
     public func openFile(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) -> EventLoopFuture<LoopFile> {
       scope.openOnPool(path, .writeOnly, options, permissions)
     }
@@ -86,7 +86,7 @@
     /// - Throws: The error of `open(2)`, and `ENXIO` for a named pipe without a reader.
     nonisolated(nonsending) public func openFile(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) async throws(FileError) -> LoopFile {
       try await scope.openOnPool(path, .writeOnly, options, permissions)
     }
@@ -94,7 +94,7 @@
     /// Opens a file for reading and writing; see ``openFile(forWritingAt:options:permissions:)``.
     public func openFile(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) -> EventLoopFuture<LoopFile> {
       scope.openOnPool(path, .readWrite, options, permissions)
     }
@@ -102,7 +102,7 @@
     /// Opens a file for reading and writing; see ``openFile(forWritingAt:options:permissions:)``.
     nonisolated(nonsending) public func openFile(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile
+      permissions: FilePermissions = LoopFile.defaultPermissions
     ) async throws(FileError) -> LoopFile {
       try await scope.openOnPool(path, .readWrite, options, permissions)
     }
@@ -128,51 +128,43 @@
 
     // MARK: - Files that are open for the duration of a call
 
-    /// Opens a file for reading, calls `body`, and closes the file on every path, also in a cancelled
-    /// task; see ``openFile(forReadingAt:)``.
+    /// Opens a file for reading, calls `body`, and closes the file on every path, also in a
+    /// cancelled task; see ``openFile(forReadingAt:)``.
     ///
     /// - Parameters:
     ///   - path: Of the file.
     ///   - body: Receives the file, which is closed when `body` returns or throws.
     /// - Returns: The value that `body` returns.
-    /// - Throws: A ``/PosixAIO/FileError`` of opening, if `body` was not called. Otherwise the error of
-    ///   `body`, or else the error of closing.
+    /// - Throws: A ``/PosixAIO/FileError`` of opening, if `body` was not called. Otherwise the
+    ///   error of `body`, or else the error of closing.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forReadingAt path: FilePath, _ body: nonisolated(nonsending) (LoopFile) async throws -> Value
     ) async throws -> Value {
       try await openFile(forReadingAt: path).closeAfter(body)
     }
 
-    /// Opens a file for writing, calls `body`, and closes the file on every path, also in a cancelled
-    /// task; see ``openFile(forWritingAt:options:permissions:)`` and ``withFile(forReadingAt:_:)``.
+    /// Opens a file for writing, calls `body`, and closes the file on every path, also in a
+    /// cancelled task; see ``openFile(forWritingAt:options:permissions:)`` and
+    /// ``withFile(forReadingAt:_:)``.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile,
+      permissions: FilePermissions = LoopFile.defaultPermissions,
       _ body: nonisolated(nonsending) (LoopFile) async throws -> Value
     ) async throws -> Value {
       try await openFile(forWritingAt: path, options: options, permissions: permissions)
         .closeAfter(body)
     }
 
-    /// Opens a file for reading and writing, calls `body`, and closes the file on every path, also in a
-    /// cancelled task; see ``openFile(forWritingAt:options:permissions:)`` and
+    /// Opens a file for reading and writing, calls `body`, and closes the file on every path, also
+    /// in a cancelled task; see ``openFile(forWritingAt:options:permissions:)`` and
     /// ``withFile(forReadingAt:_:)``.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
-      permissions: FilePermissions = .defaultsForFile,
+      permissions: FilePermissions = LoopFile.defaultPermissions,
       _ body: nonisolated(nonsending) (LoopFile) async throws -> Value
     ) async throws -> Value {
       try await openFile(forReadingAndWritingAt: path, options: options, permissions: permissions)
         .closeAfter(body)
     }
-  }
-
-  extension FilePermissions {
-    /// The default permissions of new files: 0666, reduced by the process's umask, as for `touch(1)`.
-    public static let defaultsForFile = FilePermissions(rawValue: 0o666)
-
-    /// The default permissions of new directories: 0777, reduced by the process's umask, as for
-    /// `mkdir(1)`.
-    public static let defaultsForDirectory = FilePermissions(rawValue: 0o777)
   }
 #endif

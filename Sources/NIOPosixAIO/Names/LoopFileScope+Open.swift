@@ -9,8 +9,8 @@
   extension LoopFileScope {
     /// Opens a file for reading without waiting, if the caller is on the loop.
     ///
-    /// - Returns: Nil if the call must run on the thread pool, because it may block or to report its
-    ///   error.
+    /// - Returns: Nil if the call must run on the thread pool, because it may block or to report
+    ///   its error.
     func openFromMemory(_ path: FilePath) throws(FileError) -> LoopFile? {
       guard eventLoop.inEventLoop, !Task.isCancelled else { return nil }
       do throws(Errno) {

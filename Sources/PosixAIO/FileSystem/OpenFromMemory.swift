@@ -23,15 +23,15 @@ package func opensFromMemory(_ directory: FileDescriptor) -> Bool {
   caio_opens_in_memory(directory.rawValue)
 }
 
-/// Opens a regular file for reading if that does not block, because the kernel has the whole path in
-/// memory and the file system is local.
+/// Opens a regular file for reading if that does not block, because the kernel has the whole path
+/// in memory and the file system is local.
 ///
-/// Wraps `openat2(2)` with `RESOLVE_CACHED` and `O_PATH`, and opens the file that was found if it is
-/// one that opens without waiting.
+/// Wraps `openat2(2)` with `RESOLVE_CACHED` and `O_PATH`, and opens the file that was found if it
+/// is one that opens without waiting.
 ///
 /// - Parameter path: Absolute, or relative to the process's working directory.
-/// - Returns: Nil if the call may block or fails; use ``FileSystemCalls/open(_:flags:permissions:)``
-///   then.
+/// - Returns: Nil if the call may block or fails; use
+///   ``FileSystemCalls/open(_:flags:permissions:)`` then.
 package func openFromMemory(_ path: FilePath) -> FileDescriptor? {
   let descriptor = unsafe path.withPlatformString { unsafe caio_open_file_cached($0) }
   return descriptor < 0 ? nil : FileDescriptor(rawValue: descriptor)

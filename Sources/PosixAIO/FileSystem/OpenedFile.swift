@@ -1,7 +1,8 @@
 internal import Glibc
 package import SystemPackage
 
-/// A file that another thread has opened and passes to the loop. It is closed if it does not arrive.
+/// A file that another thread has opened and passes to the loop. It is closed if it does not
+/// arrive.
 package struct OpenedFile: Sendable {
   package let descriptor: SharedDescriptor
   package let path: FilePath
