@@ -19,8 +19,8 @@ package enum PageCache {
   /// Fills memory from the page cache without waiting for the disk. Wraps `preadv2(2)` with
   /// `RWF_NOWAIT`.
   ///
-  /// - Returns: The number of bytes read; -1 on failure, with `errno` set: `EAGAIN` if the cache has
-  ///   nothing.
+  /// - Returns: The number of bytes read; -1 on failure, with `errno` set: `EAGAIN` if the cache
+  ///   has nothing.
   package static func read(
     _ file: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, at offset: Int64
   ) -> Int {
