@@ -56,7 +56,7 @@ let package = Package(
       name: "FileServersTests",
       dependencies: [
         "HummingbirdFiles", "HTTP1Files", hummingbird, nio("NIOCore"), nio("NIOPosix"), logging,
-        systemPackage,
+        systemPackage, .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
   ]
 )

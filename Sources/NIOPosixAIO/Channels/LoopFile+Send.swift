@@ -131,13 +131,31 @@
       precondition(
         outlet.eventLoop === eventLoop, "LoopFile: a channel must be of the file's event loop")
       precondition((range?.lowerBound ?? 0) >= 0, "LoopFile: an offset must be 0 or more")
-      if let range, range.count <= SendLimits.smallRangeByteCount,
-        let future = sendSmallRange(range, outlet)
-      {
-        return future
-      }
       let promise = eventLoop.makePromise(of: Int64.self)
-      do {
+      guard let range, (1...SendLimits.smallRangeByteCount).contains(Int64(range.count)),
+        queued.isReadFromCache
+      else {
+        startSender(range, outlet, allowsFileRegions, cancellation, promise)
+        return promise.futureResult
+      }
+      let sendInTurn = { [self] in
+        if !sendFromCache(range, outlet, promise) {
+          startSender(range, outlet, allowsFileRegions, cancellation, promise)
+        }
+      }
+      if owner.mayReadCached(range.count) {
+        sendInTurn()
+      } else {
+        owner.afterTurn(range.count, sendInTurn)
+      }
+      return promise.futureResult
+    }
+
+    private func startSender(
+      _ range: Range<Int64>?, _ outlet: Outlet, _ allowsFileRegions: Bool,
+      _ cancellation: SendCancellation?, _ promise: EventLoopPromise<Int64>
+    ) {
+      do throws(FileError) {
         let sender = try FileSender(
           self, range, to: outlet, allowsRegions: allowsFileRegions, promise)
         cancellation?.started(sender, on: owner)
@@ -145,19 +163,17 @@
       } catch {
         promise.fail(FileTransferError(.file(error), byteCountDone: 0))
       }
-      return promise.futureResult
     }
 
-    /// - Returns: Nil if the page cache does not have the whole range, or may not be asked now.
-    private func sendSmallRange(
-      _ range: Range<Int64>, _ outlet: Outlet
-    ) -> EventLoopFuture<Int64>? {
+    /// Sends a small range as one buffer.
+    ///
+    /// - Returns: False if the page cache does not have the whole range. Then nothing was started.
+    private func sendFromCache(
+      _ range: Range<Int64>, _ outlet: Outlet, _ promise: EventLoopPromise<Int64>
+    ) -> Bool {
       let byteCount = range.count
-      guard byteCount > 0, owner.mayReadCached(byteCount),
-        let buffer = queued.readBufferFromCache(byteCount, at: range.lowerBound, owner.memory)
-      else { return nil }
-      guard buffer.readableBytes == byteCount else { return nil }
-      let promise = eventLoop.makePromise(of: Int64.self)
+      let buffer = queued.readBufferFromCache(byteCount, at: range.lowerBound, owner.memory)
+      guard let buffer, buffer.readableBytes == byteCount else { return false }
       let written = eventLoop.makePromise(of: Void.self)
       written.futureResult.whenComplete { result in
         promise.completeWith(
@@ -165,7 +181,7 @@
             .mapError { FileTransferError(.channel($0), byteCountDone: 0) })
       }
       outlet.write(.byteBuffer(buffer), true, written)
-      return promise.futureResult
+      return true
     }
   }
 #endif

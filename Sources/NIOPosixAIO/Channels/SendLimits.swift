@@ -17,6 +17,6 @@
     static let chunkCount = 2
 
     /// The bytes after which a send lets the loop look at its other channels.
-    static let turnByteCount: Int64 = 1024 * 1024
+    static let turnByteCount: Int64 = 256 * 1024
   }
 #endif

@@ -1,6 +1,7 @@
 import Foundation
 import HTTP1Files
 import Hummingbird
+import HummingbirdCore
 import HummingbirdFiles
 import Logging
 import NIOCore
