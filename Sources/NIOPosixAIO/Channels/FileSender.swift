@@ -112,7 +112,7 @@
 
     private func waitForTurn() {
       isWaitingForTurn = true
-      owner.afterTurn(0) { [self] in
+      owner.afterTurn(0, of: file) { [self] in
         isWaitingForTurn = false
         turnByteCount = 0
         advance()
@@ -161,7 +161,7 @@
     }
 
     /// Ends the send and closes the channel if the file has become shorter than the region that NIO
-    /// has: `sendfile(2)` then sends nothing, and NIO would repeat it for ever.
+    /// has: `sendfile(2)` then sends nothing, and NIO would repeat it without end.
     func checkForTruncation() {
       guard let regionEnd else { return }
       let status = try? FileSystemCalls.status(use.descriptor)
@@ -177,7 +177,7 @@
       let byteCount = Int(min(end - offset, SendLimits.chunkByteCount))
       guard owner.mayReadCached(byteCount) else {
         isReading = true
-        owner.afterTurn(byteCount) { [self] in
+        owner.afterTurn(byteCount, of: file) { [self] in
           isReading = false
           guard !hasEnded else { return releaseIfIdle() }
           turnByteCount = 0

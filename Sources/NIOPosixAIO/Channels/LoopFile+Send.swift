@@ -146,7 +146,7 @@
       if owner.mayReadCached(range.count) {
         sendInTurn()
       } else {
-        owner.afterTurn(range.count, sendInTurn)
+        owner.afterTurn(range.count, of: self, sendInTurn)
       }
       return promise.futureResult
     }
