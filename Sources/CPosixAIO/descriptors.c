@@ -78,6 +78,16 @@ bool caio_may_be_cached(int fd, int64_t offset, size_t byteCount) {
     return syscall(SYS_cachestat, fd, &range, &state, 0) != 0 || state.cached > 0;
 }
 
+int64_t caio_missing_pages(int fd, int64_t offset, int64_t byteCount) {
+    struct cache_range range = {.offset = (uint64_t)offset, .length = (uint64_t)byteCount};
+    struct cache_state state;
+    if (syscall(SYS_cachestat, fd, &range, &state, 0) != 0)
+        return -1;
+    int64_t page = sysconf(_SC_PAGESIZE);
+    int64_t pages = (offset + byteCount - 1) / page - offset / page + 1;
+    return pages - (int64_t)state.cached;
+}
+
 uint64_t caio_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,8 +1,3 @@
-// For preadv2 and RWF_NOWAIT.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include "CReactor.h"
 
 #include <errno.h>
@@ -11,45 +6,10 @@
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 int creactor_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
-
-// linux/mman.h has it and its structs since 6.5, libc no function for it.
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
-
-struct page_range {
-    uint64_t offset;
-    uint64_t byte_count;
-};
-
-struct page_counts {
-    uint64_t cached;
-    uint64_t dirty;
-    uint64_t written_back;
-    uint64_t evicted;
-    uint64_t recently_evicted;
-};
-
-int64_t creactor_missing_pages(int file, int64_t offset, int64_t byte_count) {
-    struct page_range range = {.offset = (uint64_t)offset, .byte_count = (uint64_t)byte_count};
-    struct page_counts counts;
-    if (syscall(SYS_cachestat, file, &range, &counts, 0) != 0)
-        return -1;
-    int64_t page = sysconf(_SC_PAGESIZE);
-    int64_t pages = (offset + byte_count - 1) / page - offset / page + 1;
-    return pages - (int64_t)counts.cached;
-}
-
-ssize_t creactor_read_cached(int file, void *memory, size_t byte_count, int64_t offset) {
-    struct iovec piece = {.iov_base = memory, .iov_len = byte_count};
-    return preadv2(file, &piece, 1, offset, RWF_NOWAIT);
-}
 
 int64_t creactor_file_size(int file) {
     struct stat status;

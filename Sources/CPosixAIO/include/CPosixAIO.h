@@ -142,6 +142,11 @@ ssize_t caio_read_cached(int fd, void *_Nullable memory, size_t byteCount, int64
 /// Wraps cachestat(2), which exists since Linux 6.5.
 bool caio_may_be_cached(int fd, int64_t offset, size_t byteCount);
 
+/// How many pages of a range of one byte or more are not in the page cache. None says nothing about
+/// pages whose read is still under way. Wraps cachestat(2): -1 with ENOSYS before Linux 6.5, EPERM
+/// if the caller neither owns the file nor may write to it, EOPNOTSUPP for some file systems.
+int64_t caio_missing_pages(int fd, int64_t offset, int64_t byteCount);
+
 /// Nanoseconds of the monotonic clock.
 uint64_t caio_now(void);
 

@@ -30,16 +30,6 @@ ssize_t creactor_send_before_more(int socket, const struct iovec *_Nonnull piece
 /// block takes. Waits for pages that are not there. Wraps sendfile(2).
 ssize_t creactor_send_file(int socket, int file, int64_t offset, size_t byte_count);
 
-/// How many pages of a range of one byte or more are not in the page cache: none says nothing about
-/// pages whose read is still under way. Wraps cachestat(2), of Linux 6.5.
-///
-/// -1 with ENOSYS in older kernels, EPERM where the caller neither owns the file nor may write to
-/// it, EOPNOTSUPP for some file systems.
-int64_t creactor_missing_pages(int file, int64_t offset, int64_t byte_count);
-
-/// Reads what is in the page cache, without waiting. Wraps preadv2(2) with RWF_NOWAIT.
-ssize_t creactor_read_cached(int file, void *_Nonnull memory, size_t byte_count, int64_t offset);
-
 /// A file's size by now, or -1. Wraps fstat(2).
 int64_t creactor_file_size(int file);
 

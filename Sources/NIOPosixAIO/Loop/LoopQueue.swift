@@ -20,6 +20,7 @@
     let eventLoop: any EventLoop
     let calls: BlockingCalls
     let memory = BufferPool()
+    let truncations: TruncationWatch
     private let thread = Atomic(pthread_self())
     private var turn = CachedReadTurn()
     private var isDrainDue = false
@@ -51,6 +52,7 @@
       self.eventLoop = eventLoop
       queue = try CompletionQueue()
       calls = BlockingCalls(on: eventLoop)
+      truncations = TruncationWatch(on: eventLoop)
       queue.requestDrain = { [unowned self] time in requestDrain(time) }
       do throws(Errno) {
         for source in SourceHandler.sources { try watch(source) }

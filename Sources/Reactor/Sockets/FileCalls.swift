@@ -1,5 +1,6 @@
 internal import CReactor
-internal import Glibc
+internal import PosixAIO
+internal import SystemPackage
 
 /// The system calls that send a file range to a socket. A test overrides them to inject failures
 /// and wrong results.
@@ -22,7 +23,7 @@ class FileCalls: @unchecked Sendable {
   ///
   /// - Returns: The number of pages; -1 on failure, with `errno` set.
   func missingPageCount(of file: Int32, _ range: Range<Int64>) -> Int64 {
-    creactor_missing_pages(file, range.lowerBound, range.upperBound - range.lowerBound)
+    PageCache.missingPageCount(of: FileDescriptor(rawValue: file), range)
   }
 
   /// Fills memory from the page cache without waiting for the disk. Wraps `preadv2(2)` with
@@ -32,8 +33,7 @@ class FileCalls: @unchecked Sendable {
   func readCached(
     _ file: Int32, into memory: UnsafeMutableRawBufferPointer, at offset: Int64
   ) -> Int {
-    guard let base = memory.baseAddress else { return 0 }
-    return unsafe creactor_read_cached(file, base, memory.count, offset)
+    unsafe PageCache.read(FileDescriptor(rawValue: file), into: memory, at: offset)
   }
 
   /// The file's current size. Wraps `fstat(2)`.

@@ -1,16 +1,15 @@
 internal import Glibc
-internal import PosixAIO
 internal import Synchronization
 internal import SystemPackage
 
 /// How far the kernel reads ahead in a file.
-enum ReadAhead {
+package enum ReadAhead {
   /// The kernel's default, for devices that do not report theirs, such as an overlay's.
-  static let usualByteCount: Int64 = 128 * 1024
+  package static let usualByteCount: Int64 = 128 * 1024
 
   /// The limit for devices that read ahead further than half of it: querying more would take as
   /// long as a copy.
-  static let longestReach: Int64 = 4 * 1024 * 1024
+  package static let longestReach: Int64 = 4 * 1024 * 1024
 
   private static let reaches = Mutex<[UInt64: Int64]>([:])
 
@@ -18,7 +17,7 @@ enum ReadAhead {
   /// starts the next before half of the last is used.
   ///
   /// - Parameter device: The device number of a file system, from `stat(2)`.
-  static func reach(on device: UInt64) -> Int64 {
+  package static func reach(on device: UInt64) -> Int64 {
     reaches.withLock { reaches in
       if let reach = reaches[device] { return reach }
       let reach = min(longestReach, 2 * (setting(of: device) ?? usualByteCount))

@@ -1,7 +1,7 @@
 import TestSupport
 import XCTest
 
-@testable import Reactor
+@testable import PosixAIO
 
 /// What is doubted about the page cache.
 final class RangeListTests: XCTestCase {

@@ -1,4 +1,3 @@
-internal import PosixAIO
 internal import Synchronization
 
 /// Ranges of files that `cachestat(2)` reports as cached, but that may not have been read yet.
@@ -9,9 +8,9 @@ internal import Synchronization
 /// takes longer has failed. All loops of the process share the doubts. They are kept by file
 /// instead of by descriptor, since the next client opens the file again.
 @safe
-final class CacheDoubts: Sendable {
+package final class CacheDoubts: Sendable {
   /// The instance of the process.
-  static let shared = CacheDoubts()
+  package static let shared = CacheDoubts()
 
   /// The longest time that a doubt lasts.
   static let longestDuration = Duration.seconds(60)
@@ -20,9 +19,14 @@ final class CacheDoubts: Sendable {
   static let fileLimit = 1024
 
   /// Identifies a file, however it was opened.
-  struct FileID: Hashable {
+  package struct FileID: Hashable {
     let device: UInt64
     let inode: UInt64
+
+    package init(device: UInt64, inode: UInt64) {
+      self.device = device
+      self.inode = inode
+    }
   }
 
   private struct Doubt {
@@ -34,10 +38,10 @@ final class CacheDoubts: Sendable {
   /// The number of doubts, to be read without the lock: usually zero.
   private let count = Atomic<Int>(0)
 
-  init() {}
+  package init() {}
 
   /// Doubts a range whose pages were missing or may be being read ahead.
-  func add(_ range: Range<Int64>, of file: FileID) {
+  package func add(_ range: Range<Int64>, of file: FileID) {
     let now = SuspendingClock.now
     doubts.withLock { doubts in
       if doubts.count >= Self.fileLimit, doubts[file] == nil { forget(&doubts, now) }
@@ -48,7 +52,7 @@ final class CacheDoubts: Sendable {
   }
 
   /// Ends the doubt of a range whose bytes were read.
-  func remove(_ range: Range<Int64>, of file: FileID) {
+  package func remove(_ range: Range<Int64>, of file: FileID) {
     guard count.load(ordering: .acquiring) > 0 else { return }
     doubts.withLock { doubts in
       doubts[file]?.ranges.remove(range)
@@ -58,7 +62,7 @@ final class CacheDoubts: Sendable {
   }
 
   /// Whether any part of the range is doubted.
-  func contains(_ range: Range<Int64>, of file: FileID) -> Bool {
+  package func contains(_ range: Range<Int64>, of file: FileID) -> Bool {
     guard count.load(ordering: .acquiring) > 0 else { return false }
     return doubts.withLock { doubts in
       guard let doubt = doubts[file] else { return false }
@@ -72,7 +76,7 @@ final class CacheDoubts: Sendable {
   }
 
   /// Removes all doubts, for tests.
-  func removeAll() {
+  package func removeAll() {
     doubts.withLock { doubts in
       doubts = [:]
       count.store(0, ordering: .releasing)
@@ -84,52 +88,5 @@ final class CacheDoubts: Sendable {
     doubts = doubts.filter { now - $0.value.time <= Self.longestDuration }
     guard doubts.count >= Self.fileLimit else { return }
     if let oldest = doubts.min(by: { $0.value.time < $1.value.time }) { doubts[oldest.key] = nil }
-  }
-}
-
-/// A short list of disjoint ranges in order. Above the limit, the two closest ranges are joined
-/// together with the gap between them.
-struct RangeList: Equatable {
-  /// The most ranges.
-  static let limit = 32
-
-  private(set) var ranges: [Range<Int64>] = []
-
-  var isEmpty: Bool { ranges.isEmpty }
-
-  func overlaps(_ range: Range<Int64>) -> Bool {
-    ranges.contains { $0.overlaps(range) }
-  }
-
-  mutating func insert(_ range: Range<Int64>) {
-    guard !range.isEmpty else { return }
-    var (lower, upper) = (range.lowerBound, range.upperBound)
-    // Ranges that it touches are merged with it.
-    ranges.removeAll { other in
-      guard other.lowerBound <= upper, lower <= other.upperBound else { return false }
-      (lower, upper) = (min(lower, other.lowerBound), max(upper, other.upperBound))
-      return true
-    }
-    let index = ranges.firstIndex { $0.lowerBound > lower } ?? ranges.endIndex
-    ranges.insert(lower..<upper, at: index)
-    if ranges.count > Self.limit { joinClosest() }
-  }
-
-  mutating func remove(_ range: Range<Int64>) {
-    guard !range.isEmpty else { return }
-    ranges = ranges.flatMap { other -> [Range<Int64>] in
-      guard other.overlaps(range) else { return [other] }
-      let before = other.lowerBound..<max(other.lowerBound, range.lowerBound)
-      let after = min(other.upperBound, range.upperBound)..<other.upperBound
-      return [before, after].filter { !$0.isEmpty }
-    }
-    if ranges.count > Self.limit { joinClosest() }
-  }
-
-  private mutating func joinClosest() {
-    let gaps = zip(ranges, ranges.dropFirst()).map { $1.lowerBound - $0.upperBound }
-    guard let least = gaps.indices.min(by: { gaps[$0] < gaps[$1] }) else { return }
-    ranges[least] = ranges[least].lowerBound..<ranges[least + 1].upperBound
-    ranges.remove(at: least + 1)
   }
 }

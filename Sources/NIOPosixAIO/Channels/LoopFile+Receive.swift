@@ -1,0 +1,156 @@
+#if NIO
+  public import NIOCore
+  internal import PosixAIO
+  internal import SystemPackage
+
+  extension LoopFile {
+    /// Writes a channel's input to the file as fast as the file takes it.
+    ///
+    /// A handler at the end of the channel's pipeline takes the `ByteBuffer`s that arrive there,
+    /// and is removed at the end. It reads from the channel while less than 1 MiB, in fewer than 64
+    /// buffers, is being written; otherwise it holds the reads back, those of `autoRead` too, and
+    /// so the peer. Neither the channel nor the file is closed.
+    ///
+    /// Traps for a channel of another event loop, and for a negative offset or byte count.
+    ///
+    /// - Parameters:
+    ///   - channel: Of the file's event loop.
+    ///   - byteCount: The number of bytes, 0 or more; if fewer arrive, the transfer fails. Input
+    ///     after them passes the handler. Nil takes all input until the peer ends its side.
+    ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more. A file
+    ///     opened with `O_APPEND` ignores it.
+    ///   - durably: Whether the bytes must be on the disk at the end.
+    /// - Returns: The number of bytes when all of them are in the file; otherwise a
+    ///   ``FileTransferError``, after the writes in progress have ended. It is a failure with the
+    ///   channel's error if the channel fails, and with `ECANCELED` if the loop ends first.
+    public func receive(
+      from channel: any Channel, byteCount: Int64? = nil, at offset: Int64 = 0,
+      durably: Bool = false
+    ) -> EventLoopFuture<Int64> {
+      precondition(
+        channel.eventLoop === eventLoop, "LoopFile: a channel must be of the file's event loop")
+      precondition((byteCount ?? 0) >= 0, "LoopFile: a number of bytes must be 0 or more")
+      precondition(offset >= 0, "LoopFile: an offset must be 0 or more")
+      return transfer(.write) { [self] in
+        startReceive(from: channel, byteCount, FileReceiver(self, at: offset, durably: durably))
+      }
+    }
+
+    private func startReceive(
+      from channel: any Channel, _ byteCount: Int64?, _ receiver: FileReceiver
+    ) -> EventLoopFuture<Int64> {
+      let promise = eventLoop.makePromise(of: Int64.self)
+      do {
+        try channel.pipeline.syncOperations.addHandler(
+          ReceivingHandler(receiver, byteCount: byteCount, promise))
+      } catch {
+        // The channel was closed before.
+        promise.fail(FileTransferError(.channel(error), byteCountDone: 0))
+      }
+      return promise.futureResult
+    }
+
+    /// Writes buffers to the file in their order: a request's body, the inbound side of a
+    /// `NIOAsyncChannel`, or any other sequence.
+    ///
+    /// The next buffer is asked for while less than 1 MiB, in fewer than 64 buffers, is being
+    /// written.
+    ///
+    /// - Parameters:
+    ///   - buffers: Read to the end.
+    ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more; a
+    ///     negative one traps. A file opened with `O_APPEND` ignores it.
+    ///   - durably: Whether the bytes must be on the disk at the end.
+    /// - Returns: The number of bytes, when all of them are in the file.
+    /// - Throws: ``FileTransferError``, after the writes in progress have ended: with
+    ///   ``FileTransferError/Reason/canceled`` if the task is cancelled, and with
+    ///   ``FileTransferError/Reason/channel(_:)`` and the error of the sequence if it throws
+    ///   another.
+    nonisolated(nonsending) public func receive<Buffers: AsyncSequence>(
+      from buffers: Buffers, at offset: Int64 = 0, durably: Bool = false
+    ) async throws -> Int64 where Buffers.Element == ByteBuffer {
+      let sink = BufferSink(self, at: offset, durably: durably)
+      do {
+        for try await buffer in buffers {
+          guard try await sink.write(buffer) else { break }
+        }
+        // An asynchronous channel's sequence just ends when its task is cancelled.
+        try Task.checkCancellation()
+      } catch is CancellationError {
+        return try await sink.finish(.canceled)
+      } catch {
+        return try await sink.finish(.channel(error))
+      }
+      return try await sink.finish(nil)
+    }
+  }
+
+  extension LoopFile {
+    /// Starts a transfer on the loop.
+    ///
+    /// - Parameters:
+    ///   - operation: For the error after the loop's end.
+    func transfer<Value: Sendable>(
+      _ operation: FileError.Operation, _ start: @escaping @Sendable () -> EventLoopFuture<Value>
+    ) -> EventLoopFuture<Value> {
+      if owner.isCurrent { return start() }
+      let future = owner.calls.way.whileOpen {
+        let promise = eventLoop.makePromise(of: Value.self)
+        eventLoop.execute { start().cascade(to: promise) }
+        return promise.futureResult
+      }
+      let error = FileError(operation: operation, path: path, errno: .canceled)
+      return future
+        ?? eventLoop.makeFailedFuture(FileTransferError(.file(error), byteCountDone: 0))
+    }
+  }
+
+  /// A receiver for a task, which may run on any thread.
+  ///
+  /// Sendable: the receiver is used on the loop only.
+  final class BufferSink: @unchecked Sendable {
+    private let file: LoopFile
+    private let receiver: FileReceiver
+
+    init(_ file: LoopFile, at offset: Int64, durably: Bool) {
+      self.file = file
+      receiver = FileReceiver(file, at: offset, durably: durably)
+    }
+
+    /// Starts to write, and waits for room for the next buffer.
+    ///
+    /// - Returns: Whether more may follow. If not, a write has failed.
+    nonisolated(nonsending) func write(_ buffer: ByteBuffer) async throws -> Bool {
+      if file.owner.isCurrent {
+        receiver.write(buffer)
+        if receiver.failure != nil { return false }
+        if receiver.hasRoom { return true }
+        return try await room().get()
+      }
+      return try await file.transfer(.write) { [self] in
+        receiver.write(buffer)
+        return room()
+      }.get()
+    }
+
+    private func room() -> EventLoopFuture<Bool> {
+      let promise = file.eventLoop.makePromise(of: Bool.self)
+      let answer = { [receiver] in
+        receiver.onRoom = nil
+        promise.succeed(receiver.failure == nil)
+      }
+      if receiver.hasRoom || receiver.failure != nil { answer() } else { receiver.onRoom = answer }
+      return promise.futureResult
+    }
+
+    nonisolated(nonsending) func finish(
+      _ reason: FileTransferError.Reason?
+    ) async throws -> Int64 {
+      try await file.transfer(.write) { [self] in
+        let promise = file.eventLoop.makePromise(of: Int64.self)
+        receiver.finish(reason) { promise.completeWith($0.mapError { $0 }) }
+        return promise.futureResult
+      }.get()
+    }
+  }
+#endif
