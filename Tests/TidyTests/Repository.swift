@@ -33,7 +33,8 @@ enum Repository {
     let all = FileManager.default.enumerator(atPath: root.appendingPathComponent(directory).path)
     var paths: [String] = []
     while let path = all?.nextObject() as? String {
-      if path.hasPrefix(".") {
+      // Hidden ones too that are deeper, such as the build of an example package.
+      if path.split(separator: "/").last?.hasPrefix(".") == true {
         all?.skipDescendants()
       } else {
         paths.append("\(directory)/\(path)")

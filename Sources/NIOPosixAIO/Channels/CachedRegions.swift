@@ -7,7 +7,8 @@
   /// Decides which part of a file may be sent without a copy, because the page cache has it.
   ///
   /// A region is sent if no page of it, or of the kernel's read-ahead after it, is missing from the
-  /// page cache, and no part of it is doubted (``/PosixAIO/CacheDoubts``). If the kernel does not
+  /// page cache, no part of it is doubted (``/PosixAIO/CacheDoubts``), and its first and last byte
+  /// can be read without waiting. If the kernel does not
   /// say what is cached, everything is copied.
   struct CachedRegions {
     private let descriptor: FileDescriptor
@@ -40,7 +41,21 @@
         return 0
       }
       let region = range.lowerBound..<range.lowerBound + window
-      return CacheDoubts.shared.contains(region, of: file) ? 0 : window
+      guard !CacheDoubts.shared.contains(region, of: file) else { return 0 }
+      guard isRead(region.lowerBound), isRead(region.upperBound - 1) else {
+        doubt(range.lowerBound, window)
+        return 0
+      }
+      return window
+    }
+
+    /// Whether the page of a byte has been read. The kernel reads pages in their order, and ahead
+    /// on some devices by more than ``/PosixAIO/ReadAhead/longestReach``.
+    private func isRead(_ offset: Int64) -> Bool {
+      var byte: UInt8 = 0
+      return unsafe withUnsafeMutableBytes(of: &byte) {
+        unsafe PageCache.read(descriptor, into: $0, at: offset) == 1
+      }
     }
 
     /// Ends the doubt of a range whose bytes were read.
