@@ -28,7 +28,7 @@
     private var onIdle: (() -> Void)?
 
     init(_ file: LoopFile, at offset: Int64, durably: Bool) {
-      precondition(offset >= 0, "LoopFile: an offset must be 0 or more")
+      require(offset >= 0, "LoopFile: an offset must be 0 or more")
       self.file = file
       self.offset = offset
       isDurable = durably

@@ -262,7 +262,7 @@
         // So that it neither closes the descriptor nor complains that it did not.
         _ = try handle?.takeDescriptorOwnership()
       } catch {
-        preconditionFailure(
+        trap(
           "LoopFile: a channel handler uses a region that it has reported written")
       }
       // After the result, so that it comes before that of a close.

@@ -27,10 +27,10 @@
       from channel: any Channel, byteCount: Int64? = nil, at offset: Int64 = 0,
       durably: Bool = false
     ) -> EventLoopFuture<Int64> {
-      precondition(
+      require(
         channel.eventLoop === eventLoop, "LoopFile: a channel must be of the file's event loop")
-      precondition((byteCount ?? 0) >= 0, "LoopFile: a number of bytes must be 0 or more")
-      precondition(offset >= 0, "LoopFile: an offset must be 0 or more")
+      require((byteCount ?? 0) >= 0, "LoopFile: a number of bytes must be 0 or more")
+      require(offset >= 0, "LoopFile: an offset must be 0 or more")
       return transfer(.write) { [self] in
         startReceive(from: channel, byteCount, FileReceiver(self, at: offset, durably: durably))
       }

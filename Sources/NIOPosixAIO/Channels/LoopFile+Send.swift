@@ -116,7 +116,7 @@
       _ range: Range<Int64>?, to channel: any Channel, _ last: Message?, _ allowsFileRegions: Bool,
       _ wrap: @escaping @Sendable (IOData) -> Message, _ cancellation: SendCancellation?
     ) -> EventLoopFuture<Int64> {
-      precondition(
+      require(
         channel.eventLoop === eventLoop, "LoopFile: a channel must be of the file's event loop")
       return transfer(.read) { [self] in
         startSend(
@@ -128,9 +128,9 @@
       _ range: Range<Int64>?, _ outlet: Outlet, _ allowsFileRegions: Bool,
       _ cancellation: SendCancellation?
     ) -> EventLoopFuture<Int64> {
-      precondition(
+      require(
         outlet.eventLoop === eventLoop, "LoopFile: a channel must be of the file's event loop")
-      precondition((range?.lowerBound ?? 0) >= 0, "LoopFile: an offset must be 0 or more")
+      require((range?.lowerBound ?? 0) >= 0, "LoopFile: an offset must be 0 or more")
       let promise = eventLoop.makePromise(of: Int64.self)
       guard let range, (1...SendLimits.smallRangeByteCount).contains(Int64(range.count)),
         queued.isReadFromCache

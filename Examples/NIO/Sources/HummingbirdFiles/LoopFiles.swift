@@ -14,8 +14,8 @@ public import SystemPackage
 /// let application = Application(router: router, server: .http1OnEventLoops())
 /// ```
 ///
-/// A request opens its file once, and no file outside the directory, whatever `..` and symbolic links
-/// its path contains. With another server than `http1OnEventLoops`, or over TLS or
+/// A request opens its file once, and no file outside the directory, whatever `..` and symbolic
+/// links its path contains. With another server than `http1OnEventLoops`, or over TLS or
 /// HTTP/2, every step hops to an event loop and back, and all bytes are copied.
 public struct LoopFiles: FileProvider {
   /// A request's file.
