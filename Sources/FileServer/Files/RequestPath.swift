@@ -1,3 +1,4 @@
+import ReactorHTTP
 import SystemPackage
 
 /// The file that a request names, relative to the root.
@@ -71,7 +72,7 @@ func percentDecoded(_ text: String) -> [UInt8]? {
       bytes.append(byte)
       continue
     }
-    guard let high = rest.popFirst()?.hexDigit, let low = rest.popFirst()?.hexDigit else {
+    guard let high = rest.popFirst()?.hexDigitValue, let low = rest.popFirst()?.hexDigitValue else {
       return nil
     }
     bytes.append(high << 4 | low)
@@ -94,15 +95,6 @@ func percentEncoded(_ name: [UInt8]) -> String {
 }
 
 extension UInt8 {
-  fileprivate var hexDigit: UInt8? {
-    switch self {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
-    default: nil
-    }
-  }
-
   /// RFC 3986, section 2.3.
   fileprivate var isUnreserved: Bool {
     switch self {

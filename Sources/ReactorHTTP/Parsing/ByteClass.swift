@@ -30,7 +30,7 @@ extension UInt8 {
   var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
 
   /// The value of a `HEXDIG` in either case; nil for other bytes.
-  var hexDigitValue: UInt8? {
+  package var hexDigitValue: UInt8? {
     let digit = self &- UInt8(ascii: "0")
     if digit < 10 { return digit }
     let letter = (self | 0x20) &- UInt8(ascii: "a")
