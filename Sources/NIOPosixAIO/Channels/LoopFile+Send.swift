@@ -19,7 +19,8 @@
     /// The send follows earlier writes on the channel and flushes. Write nothing else until it
     /// ends. Neither the channel nor the file is closed, with one exception: if the file is
     /// truncated below a region that the channel has, the send fails and closes the channel, since
-    /// NIO has no other way to take the region back. A ``close()`` of the file waits for the send.
+    /// NIO has no other way to take the region back. A ``close()->()`` of the file waits for the
+    /// send.
     ///
     /// Traps for a channel of another event loop, and for a negative offset.
     ///
@@ -40,8 +41,8 @@
       ) { $0 }
     }
 
-    /// As ``send(_:to:allowsFileRegions:)``, for a channel whose pipeline takes another type, such
-    /// as the parts of an HTTP response.
+    /// As ``send(_:to:allowsFileRegions:)->Int64``, for a channel whose pipeline takes another
+    /// type, such as the parts of an HTTP response.
     ///
     /// ```swift
     /// channel.write(HTTPServerResponsePart.head(head), promise: nil)
@@ -62,8 +63,8 @@
       send(range, to: channel, last, allowsFileRegions, wrap, nil)
     }
 
-    /// As ``send(_:to:followedBy:allowsFileRegions:as:)``, from the place of a handler in the
-    /// pipeline instead of its end. Call it on the event loop.
+    /// As ``send(_:to:followedBy:allowsFileRegions:as:)->Int64``, from the place of a handler in
+    /// the pipeline instead of its end. Call it on the event loop.
     ///
     /// - Parameters:
     ///   - range: In bytes from the start of the file, all of which must exist. Nil sends the file
@@ -80,7 +81,7 @@
       startSend(range, Outlet(context, followedBy: last, wrap), allowsFileRegions, nil)
     }
 
-    /// As ``send(_:to:allowsFileRegions:)``.
+    /// As ``send(_:to:allowsFileRegions:)->Int64``.
     ///
     /// - Returns: The number of bytes, when the kernel has taken them all.
     /// - Throws: ``FileTransferError``. If the task is cancelled, its reason is
@@ -94,10 +95,10 @@
       ) { $0 }
     }
 
-    /// As ``send(_:to:followedBy:allowsFileRegions:as:)``.
+    /// As ``send(_:to:followedBy:allowsFileRegions:as:)->Int64``.
     ///
     /// - Returns: The number of bytes, when the kernel has taken them all.
-    /// - Throws: As ``send(_:to:allowsFileRegions:)``.
+    /// - Throws: As ``send(_:to:allowsFileRegions:)->Int64``.
     nonisolated(nonsending) public func send<Message: Sendable>(
       _ range: Range<Int64>? = nil, to channel: any Channel, followedBy last: Message?,
       allowsFileRegions: Bool = true, as wrap: @escaping @Sendable (IOData) -> Message

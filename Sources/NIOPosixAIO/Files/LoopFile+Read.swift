@@ -155,8 +155,8 @@
     ///   - maximumSizeAllowed: The most bytes, 0 or more.
     /// - Returns: The bytes.
     /// - Throws: `EFBIG` if there are more bytes than allowed, `EISDIR` for a directory, `EINVAL`
-    ///   for a pipe, a socket or a device, and the errors of ``info()`` and
-    ///   ``readChunk(fromAbsoluteOffset:length:timeout:)``.
+    ///   for a pipe, a socket or a device, and the errors of ``info()->FileStatus`` and
+    ///   ``readChunk(fromAbsoluteOffset:length:timeout:)->ByteBuffer``.
     nonisolated(nonsending) public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) async throws(FileError) -> ByteBuffer {

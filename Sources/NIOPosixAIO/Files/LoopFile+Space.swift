@@ -4,9 +4,9 @@
   internal import SystemPackage
 
   /// The file's size and its space on the disk. Each call runs on the thread pool, to its end even
-  /// if its task is cancelled, and fails with `EBADF` after ``close()``.
+  /// if its task is cancelled, and fails with `EBADF` after ``close()->()``.
   extension LoopFile {
-    /// The effect of ``allocate(_:as:)`` on a range of a file.
+    /// The effect of ``allocate(_:as:)->()`` on a range of a file.
     public enum Allocation: Sendable {
       /// Reserves the space, so that writes there cannot fail with `ENOSPC`. The file grows if the
       /// range ends after the end of the file.

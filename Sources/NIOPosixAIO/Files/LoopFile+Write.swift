@@ -43,8 +43,12 @@
     /// `pwritev(2)`. It copies the bytes, because the kernel's asynchronous operations take one
     /// piece of memory.
     ///
-    /// - Parameters: As for
-    ///   ``write(contentsOf:toAbsoluteOffset:timeout:)-(ByteBuffer,_,_)``.
+    /// - Parameters:
+    ///   - buffers: Their readable bytes are written.
+    ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file that was
+    ///     opened with `.append`.
+    ///   - timeout: The longest time to wait, more than 0. After it the write fails with
+    ///     `ETIMEDOUT`, and its effect on the file is unknown.
     /// - Returns: A future that fails if not all bytes were written; the error says how many were.
     public func write(
       contentsOf buffers: [ByteBuffer], toAbsoluteOffset offset: Int64, timeout: TimeAmount? = nil
@@ -54,8 +58,12 @@
 
     /// Writes the bytes of several buffers, one after the other, as one write. It copies the bytes.
     ///
-    /// - Parameters: As for
-    ///   ``write(contentsOf:toAbsoluteOffset:timeout:)-(ByteBuffer,_,_)``.
+    /// - Parameters:
+    ///   - buffers: Their readable bytes are written.
+    ///   - offset: In bytes from the start of the file, 0 or more. Ignored for a file that was
+    ///     opened with `.append`.
+    ///   - timeout: The longest time to wait, more than 0. After it the write fails with
+    ///     `ETIMEDOUT`, and its effect on the file is unknown.
     /// - Throws: An error if not all bytes were written; it says how many were.
     nonisolated(nonsending) public func write(
       contentsOf buffers: [ByteBuffer], toAbsoluteOffset offset: Int64, timeout: TimeAmount? = nil
@@ -68,7 +76,7 @@
     ///
     /// - Parameters:
     ///   - buffer: Its readable bytes are written.
-    ///   - timeout: As for ``write(contentsOf:toAbsoluteOffset:timeout:)-(ByteBuffer,_,_)``.
+    ///   - timeout: As for `write(contentsOf:toAbsoluteOffset:timeout:)`.
     /// - Returns: A future that fails if not all bytes were written; the error says how many were.
     public func append(
       contentsOf buffer: ByteBuffer, timeout: TimeAmount? = nil
@@ -82,7 +90,7 @@
     ///
     /// - Parameters:
     ///   - buffer: Its readable bytes are written.
-    ///   - timeout: As for ``write(contentsOf:toAbsoluteOffset:timeout:)-(ByteBuffer,_,_)``.
+    ///   - timeout: As for `write(contentsOf:toAbsoluteOffset:timeout:)`.
     /// - Throws: An error if not all bytes were written; it says how many were.
     nonisolated(nonsending) public func append(
       contentsOf buffer: ByteBuffer, timeout: TimeAmount? = nil
@@ -134,7 +142,7 @@
     /// It covers every write that was made before it on the same thread, even if that write is
     /// still in progress. One sync serves all that wait at the same time. After a failed write or
     /// sync, every later sync of this file fails until the file is opened again. To make the name
-    /// of a new file durable, call ``LoopDirectory/synchronize(timeout:)`` on its directory.
+    /// of a new file durable, call ``LoopDirectory/synchronize(timeout:)->()`` on its directory.
     ///
     /// - Parameters:
     ///   - dataOnly: Whether to leave out metadata that is not needed to read the data back

@@ -17,7 +17,7 @@
   /// every write that was made before it on the same thread, and that appends keep their order.
   ///
   /// **Errors** are ``/PosixAIO/FileError``s, with the operation, the path and the offset. A call
-  /// that fails with `EBADF` after ``close()``, with `EAGAIN` over one of the limits of
+  /// that fails with `EBADF` after ``close()->()``, with `EAGAIN` over one of the limits of
   /// ``/PosixAIO/CompletionQueue/Configuration``, or with `ECANCELED` after the loop's end has
   /// started nothing.
   ///
@@ -111,6 +111,9 @@
 
     /// Returns the file's metadata, at once for a regular file of a local file system if the task
     /// runs on the loop. Wraps `fstat(2)`.
+    ///
+    /// - Throws: `EBADF` after ``close()->()``, `ECANCELED` after the loop's end, or the error of
+    ///   `fstat(2)`.
     nonisolated(nonsending) public func info() async throws(FileError) -> FileStatus {
       if owner.isCurrent, location != .anywhere { return try infoNow() }
       return try await owner.uncancelledOutcome(FileCall(.status, path)) { [self] in startInfo($0) }

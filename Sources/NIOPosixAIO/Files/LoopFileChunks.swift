@@ -64,8 +64,8 @@
 
       /// Returns the next chunk, or nil at the end of the range or of the file.
       ///
-      /// - Throws: As ``LoopFile/readChunk(fromAbsoluteOffset:length:timeout:)``. After an error
-      ///   the sequence is at its end.
+      /// - Throws: As ``LoopFile/readChunk(fromAbsoluteOffset:length:timeout:)->ByteBuffer``. After
+      ///   an error the sequence is at its end.
       public mutating func next(
         isolation actor: isolated (any Actor)?
       ) async throws(FileError) -> ByteBuffer? {

@@ -69,7 +69,7 @@
 
     var isOpen: Bool { open.withLock { $0 } }
 
-    /// - Returns: False after ``close()``; then `body` is not called.
+    /// - Returns: False after ``close()->()``; then `body` is not called.
     func execute(_ body: @escaping @Sendable () -> Void) -> Bool {
       whileOpen { eventLoop.execute(body) } != nil
     }
@@ -77,7 +77,7 @@
     /// Calls `body` under a lock, since a loop that has shut down takes nothing. A loop that is
     /// open now runs all that it takes.
     ///
-    /// - Returns: Nil after ``close()``; then `body` is not called.
+    /// - Returns: Nil after ``close()->()``; then `body` is not called.
     func whileOpen<Value: Sendable>(_ body: () -> Value) -> Value? {
       open.withLock { $0 ? body() : nil }
     }

@@ -84,7 +84,7 @@
 
     // MARK: - Listing
 
-    /// The default limit of entries for ``list(maximumCount:)``.
+    /// The default limit of entries for `list(maximumCount:)`.
     public static let defaultListLimit = 100_000
 
     /// Lists the entries of this directory, without `.` and `..`, in no particular order. Wraps

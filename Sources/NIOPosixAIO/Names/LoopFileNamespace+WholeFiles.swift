@@ -6,7 +6,8 @@
 
   /// Whole files.
   extension LoopFileNamespace {
-    /// Reads a whole file; see ``LoopFile/readToEnd(fromAbsoluteOffset:maximumSizeAllowed:)``.
+    /// Reads a whole file; see
+    /// ``LoopFile/readToEnd(fromAbsoluteOffset:maximumSizeAllowed:)->ByteBuffer``.
     ///
     /// - Parameters:
     ///   - path: Of a regular file.
@@ -20,9 +21,10 @@
       }
     }
 
-    /// Reads a whole file; see ``LoopFile/readToEnd(fromAbsoluteOffset:maximumSizeAllowed:)``. A
-    /// small file that the page cache has is opened, read and closed without a suspension, if the
-    /// task runs on the loop.
+    /// Reads a whole file; see
+    /// ``LoopFile/readToEnd(fromAbsoluteOffset:maximumSizeAllowed:)->ByteBuffer``. A small file
+    /// that the page cache has is opened, read and closed without a suspension, if the task runs on
+    /// the loop.
     ///
     /// - Parameters:
     ///   - path: Of a regular file.

@@ -91,7 +91,8 @@
       try await scope.openOnPool(path, .writeOnly, options, permissions)
     }
 
-    /// Opens a file for reading and writing; see ``openFile(forWritingAt:options:permissions:)``.
+    /// Opens a file for reading and writing; see
+    /// ``openFile(forWritingAt:options:permissions:)->LoopFile``.
     public func openFile(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
       permissions: FilePermissions = LoopFile.defaultPermissions
@@ -99,7 +100,8 @@
       scope.openOnPool(path, .readWrite, options, permissions)
     }
 
-    /// Opens a file for reading and writing; see ``openFile(forWritingAt:options:permissions:)``.
+    /// Opens a file for reading and writing; see
+    /// ``openFile(forWritingAt:options:permissions:)->LoopFile``.
     nonisolated(nonsending) public func openFile(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
       permissions: FilePermissions = LoopFile.defaultPermissions
@@ -129,7 +131,7 @@
     // MARK: - Files that are open for the duration of a call
 
     /// Opens a file for reading, calls `body`, and closes the file on every path, also in a
-    /// cancelled task; see ``openFile(forReadingAt:)``.
+    /// cancelled task; see ``openFile(forReadingAt:)->LoopFile``.
     ///
     /// - Parameters:
     ///   - path: Of the file.
@@ -144,7 +146,7 @@
     }
 
     /// Opens a file for writing, calls `body`, and closes the file on every path, also in a
-    /// cancelled task; see ``openFile(forWritingAt:options:permissions:)`` and
+    /// cancelled task; see ``openFile(forWritingAt:options:permissions:)->LoopFile`` and
     /// ``withFile(forReadingAt:_:)``.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],
@@ -156,7 +158,7 @@
     }
 
     /// Opens a file for reading and writing, calls `body`, and closes the file on every path, also
-    /// in a cancelled task; see ``openFile(forWritingAt:options:permissions:)`` and
+    /// in a cancelled task; see ``openFile(forWritingAt:options:permissions:)->LoopFile`` and
     /// ``withFile(forReadingAt:_:)``.
     nonisolated(nonsending) public func withFile<Value: ~Copyable>(
       forReadingAndWritingAt path: FilePath, options: FileDescriptor.OpenOptions = [],

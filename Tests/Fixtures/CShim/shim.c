@@ -131,6 +131,32 @@ static void check_fork(void) {
     assert(waitpid(child, &status, 0) == child && status == 0);
 }
 
+// Some file systems support only a part of it, and say so.
+static void check_names(void) {
+    enum { block_byte_count = 4096 };
+    int directory_fd = open(".", O_RDONLY | O_DIRECTORY);
+    assert(directory_fd >= 0);
+    assert(caio_o_path() != 0 && caio_o_tmpfile() != 0);
+    int fd = caio_open_beneath(directory_fd, "beneath", O_CREAT | O_RDWR, 0600);
+    assert(fd >= 0 || errno == ENOSYS);
+    if (fd < 0)
+        fd = open("beneath", O_CREAT | O_RDWR, 0600);
+    assert(caio_open_beneath(directory_fd, "../above", O_RDONLY, 0) == -1);
+    close(caio_open_cached(directory_fd, "beneath", O_RDONLY));
+    caio_opens_in_memory(fd);
+    for (int kind = CAIO_ALLOCATE_EXTENDING; kind <= CAIO_ALLOCATE_ZEROS; ++kind) {
+        int result = caio_allocate(fd, (enum caio_allocation)kind, 0, block_byte_count);
+        assert(result == 0 || errno == EOPNOTSUPP);
+    }
+    assert(caio_start_write_back(fd, 0, 0) == 0);
+    assert(caio_lock(fd, F_WRLCK, false, 0, 0) == 0);
+    assert(caio_lock(fd, F_UNLCK, true, 0, 0) == 0);
+    assert(caio_rename_exclusively(directory_fd, "beneath", directory_fd, "beneath") == -1);
+    assert(caio_rename_exclusively(directory_fd, "beneath", directory_fd, "moved") == 0);
+    close(fd);
+    close(directory_fd);
+}
+
 // In an empty folder.
 int main(void) {
     caio_set_thread_limit(4);
@@ -143,5 +169,6 @@ int main(void) {
     check_files(fd);
     check_fork();
     close(fd);
+    check_names();
     return 0;
 }
