@@ -12,6 +12,9 @@ package protocol OutputTarget: AnyObject {
   /// Is called when there is room again, from the loop; nil once the target is not used any more.
   var whenRoom: (() -> Void)? { get set }
 
+  /// Whether it takes parts of a file.
+  var takesFiles: Bool { get }
+
   /// Copies bytes.
   func take(_ bytes: UnsafeRawBufferPointer) throws(Errno)
 
@@ -216,7 +219,7 @@ extension RangeSender.Destination {
     switch self {
     // sendfile(2) has no MSG_DONTWAIT.
     case .socket(let socket): SocketCalls.isNonBlocking(socket.rawValue)
-    case .target: true
+    case .target(let target): target.takesFiles
     }
   }
 
