@@ -1,6 +1,5 @@
 package import CEvaio
 internal import CLibevent
-internal import CReactor
 internal import PosixAIO
 internal import Reactor
 internal import SystemPackage
@@ -79,7 +78,7 @@ private final class BuffereventOutput: OutputTarget {
     unsafe self.bufferevent = bufferevent
     unsafe bufferevent_incref(bufferevent)
     unsafe output = bufferevent_get_output(bufferevent)
-    takesFiles = unsafe creactor_is_socket_bufferevent(bufferevent)
+    takesFiles = unsafe RangeSender.isOfSocket(bufferevent)
   }
 
   deinit { unsafe bufferevent_decref(bufferevent) }

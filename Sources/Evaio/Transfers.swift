@@ -129,7 +129,7 @@ extension LoopCore {
 
   /// An empty buffer for `byteCount` bytes, to be given to ``reuse(_:)``.
   ///
-  /// - Throws: `ENOMEM` if there is no memory for so many.
+  /// - Throws: `ENOMEM` if there is not as much memory.
   func makeBuffer(_ byteCount: Int) throws(Errno) -> IOBuffer {
     (Self.sectorByteCount...ChunkPool.byteLimit).contains(byteCount)
       ? chunks.take(byteCount) : try IOBuffer.allocate(byteCount)

@@ -81,6 +81,13 @@ package final class RangeSender: OpenSocket, OutgoingRangeOwner {
     }
   }
 
+  /// Whether a `bufferevent` is libevent's own for sockets, which sends files by `sendfile(2)`. All
+  /// others map them.
+  @unsafe
+  package static func isOfSocket(_ bufferevent: OpaquePointer) -> Bool {
+    unsafe creactor_is_socket_bufferevent(bufferevent)
+  }
+
   private func start() {
     range.owner = self
     file.core.sockets.insert(self)
