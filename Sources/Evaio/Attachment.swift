@@ -6,11 +6,12 @@ internal import SystemPackage
 
 /// The file IO of one event base: C's `struct evaio_base`.
 ///
-/// It holds the only reference to its loop, so freeing it ends the loop. Nothing that the loop
-/// keeps may refer to it; handlers refer to ``works`` instead.
+/// It lives until its loop has ended: callbacks that the end makes may use the handle. Nothing that
+/// the loop keeps may refer to it; handlers refer to ``works`` instead.
 final class Attachment {
   let loop: EventLoop
   let works = Works()
+  private var isFreed = false
 
   init(_ loop: EventLoop) {
     self.loop = loop
@@ -63,6 +64,13 @@ extension FileWork {
 }
 
 extension Attachment {
+  /// Notes the end, which C asks for once. Traps for the second time, and on another thread.
+  func beginEnd(_ call: StaticString) {
+    if loop.core.isOfThisProcess { loop.core.checkThread() }
+    require(!isFreed, "\(call): the evaio base is already being freed")
+    isFreed = true
+  }
+
   /// - Returns: Whether the request had no result yet.
   func cancel(_ id: evaio_id) -> Bool {
     if works.cancel(id) { return true }
@@ -92,18 +100,26 @@ package func evaio_base_new(_ base: OpaquePointer?, _ options: UnsafePointer<eva
 
 @c @implementation
 package func evaio_base_free(_ aio: OpaquePointer?) {
-  // The loop ends with its last reference, at once or after the loop's current callback.
-  _ = unsafe takeObject(aio, as: Attachment.self, "evaio_base_free")
+  let attachment = unsafe attachment(aio, "evaio_base_free")
+  attachment.beginEnd("evaio_base_free")
+  attachment.loop.core.cancelAfterCallbacks {
+    _ = unsafe takeObject(aio, as: Attachment.self, "evaio_base_free")
+  }
 }
 
 @c @implementation
 package func evaio_base_finish(_ aio: OpaquePointer?) {
-  unsafe takeObject(aio, as: Attachment.self, "evaio_base_finish").loop.close()
+  let attachment = unsafe attachment(aio, "evaio_base_finish")
+  attachment.beginEnd("evaio_base_finish")
+  attachment.loop.close()
+  _ = unsafe takeObject(aio, as: Attachment.self, "evaio_base_finish")
 }
 
 @c @implementation
 package func evaio_base_get_event_base(_ aio: OpaquePointer?) -> OpaquePointer? {
-  unsafe attachment(aio, "evaio_base_get_event_base").loop.core.base
+  let core = unsafe attachment(aio, "evaio_base_get_event_base").loop.core
+  core.checkAccess()
+  return unsafe core.base
 }
 
 @c @implementation

@@ -16,7 +16,7 @@ package func evaio_read_buffer(
   do throws(Errno) {
     let timeout = try unsafe duration(timeout)
     guard size >= 0 else { throw .invalidArgument }
-    let buffer = IOBuffer(capacity: max(size, 1))
+    let buffer = try IOBuffer.allocate(size)
     return file.read(into: buffer, byteCount: size, at: offset, timeout: timeout) {
       result, buffer in
       switch result {
@@ -39,7 +39,7 @@ package func evaio_write_buffer(
   unsafe write(
     openFile(file, "evaio_write_buffer"), at: offset, timeout, Receiver(cb, arg)
   ) { (_) throws(Errno) in
-    try unsafe MovedBuffer.move(data)
+    try unsafe MovedBuffer.move(data, "evaio_write_buffer")
   }
 }
 
@@ -97,7 +97,8 @@ final class MovedBuffer {
   /// - Returns: A buffer that shares them. They are copied only if they are in several pieces.
   /// - Throws: `EINVAL` if the buffer is frozen; it is unchanged then.
   @unsafe
-  static func move(_ source: OpaquePointer?) throws(Errno) -> IOBuffer {
+  static func move(_ source: OpaquePointer?, _ call: StaticString) throws(Errno) -> IOBuffer {
+    guard let source = unsafe source else { trap("\(call): the data is NULL") }
     let moved = MovedBuffer()
     guard unsafe evbuffer_add_buffer(moved.data, source) == 0 else { throw .invalidArgument }
     let count = unsafe evbuffer_get_length(moved.data)

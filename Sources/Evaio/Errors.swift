@@ -76,6 +76,7 @@ package func evaio_error_format(
   let text = unsafe FileError(error.pointee).description
   return unsafe text.withCString { text in
     let length = unsafe strlen(text)
+    let size = Int(clampingSize: size)
     if let line = unsafe line, size > 0 {
       let count = min(length, size - 1)
       unsafe memcpy(line, text, count)

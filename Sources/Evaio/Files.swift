@@ -9,8 +9,7 @@ package func evaio_open(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ flags: Int32,
   _ mode: mode_t, _ cb: evaio_open_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
-  let loop = unsafe attachment(aio, "evaio_open").loop
-  let path = unsafe filePath(path, "evaio_open")
+  let place = unsafe Place(aio, dir, path, "evaio_open")
   let access = FileDescriptor.AccessMode(rawValue: flags & O_ACCMODE)
   // The library adds O_CLOEXEC itself.
   let options = FileDescriptor.OpenOptions(rawValue: flags & ~(O_ACCMODE | O_CLOEXEC))
@@ -22,10 +21,11 @@ package func evaio_open(
     case .failure(let error): unsafe error.withC { unsafe cb(nil, $0, arg) }
     }
   }
-  if let directory = unsafe directory(dir) {
-    directory.openFile(path, access, options: options, permissions: permissions, handler)
+  if let directory = place.directory {
+    directory.openFile(place.path, access, options: options, permissions: permissions, handler)
   } else {
-    File.open(path, access, options: options, permissions: permissions, on: loop, handler)
+    File.open(
+      place.path, access, options: options, permissions: permissions, on: place.loop, handler)
   }
 }
 
@@ -42,8 +42,7 @@ package func evaio_open_dir(
   _ aio: OpaquePointer?, _ dir: OpaquePointer?, _ path: UnsafePointer<CChar>?,
   _ cb: evaio_open_dir_cb?, _ arg: UnsafeMutableRawPointer?
 ) {
-  let loop = unsafe attachment(aio, "evaio_open_dir").loop
-  let path = unsafe filePath(path, "evaio_open_dir")
+  let place = unsafe Place(aio, dir, path, "evaio_open_dir")
   guard let cb = unsafe cb else { trap("evaio_open_dir: the callback is NULL") }
   let handler = { (result: Result<Directory, FileError>) in
     switch result {
@@ -51,15 +50,16 @@ package func evaio_open_dir(
     case .failure(let error): unsafe error.withC { unsafe cb(nil, $0, arg) }
     }
   }
-  if let directory = unsafe directory(dir) {
-    directory.openDirectory(path, handler)
+  if let directory = place.directory {
+    directory.openDirectory(place.path, handler)
   } else {
-    Directory.open(path, on: loop, handler)
+    Directory.open(place.path, on: place.loop, handler)
   }
 }
 
 @c @implementation
 package func evaio_close_dir(_ dir: OpaquePointer?) {
+  unsafe object(dir, as: Directory.self, "evaio_close_dir").core.checkAccess()
   // A directory is closed with its last reference.
   _ = unsafe takeObject(dir, as: Directory.self, "evaio_close_dir")
 }
@@ -67,12 +67,6 @@ package func evaio_close_dir(_ dir: OpaquePointer?) {
 @unsafe
 func openFile(_ file: OpaquePointer?, _ call: StaticString) -> File {
   unsafe object(file, as: File.self, call)
-}
-
-/// - Parameter dir: NULL for no directory.
-@unsafe
-func directory(_ dir: OpaquePointer?) -> Directory? {
-  unsafe dir.map { unsafe object($0, as: Directory.self, "evaio") }
 }
 
 @unsafe

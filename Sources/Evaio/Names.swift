@@ -143,9 +143,10 @@ package func evaio_list(
       unsafe error.withC { unsafe cb(nil, 0, $0, arg) }
     }
   }
-  guard limit > 0 else {
+  guard limit != 0 else {
     return directory.core.refuse(.list, directory.path, .invalidArgument, handler)
   }
+  let limit = Int(clampingSize: limit)
   directory.list(maximumCount: limit, handler)
 }
 
@@ -175,8 +176,12 @@ struct Place {
     _ call: StaticString
   ) {
     attachment = unsafe Evaio.attachment(aio, call)
-    directory = unsafe Evaio.directory(dir)
+    directory = unsafe dir.map { unsafe object($0, as: Directory.self, call) }
     self.path = unsafe filePath(path, call)
+    let core = attachment.loop.core
+    require(
+      directory.map { $0.core === core } ?? true,
+      "\(call): the directory belongs to another evaio base")
   }
 
   var loop: EventLoop { attachment.loop }

@@ -2,6 +2,14 @@ internal import Glibc
 internal import PosixAIO
 internal import SystemPackage
 
+extension Int {
+  /// A `size_t`, which Swift imports as an `Int`, and which is negative then if it is larger than
+  /// that; such as `SIZE_MAX` for no limit.
+  init(clampingSize size: Int) {
+    self = size < 0 ? .max : size
+  }
+}
+
 /// C's pieces of memory, filled or written one after the other.
 @safe
 struct Pieces {

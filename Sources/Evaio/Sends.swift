@@ -25,6 +25,11 @@ package func evaio_send_bufferevent(
   guard let bufferevent = unsafe bufferevent else {
     trap("evaio_send_bufferevent: the bufferevent is NULL")
   }
+  let (theirs, ours) = unsafe (
+    bufferevent_get_base(bufferevent), evaio_base_get_event_base(aio)
+  )
+  require(
+    unsafe theirs == ours, "evaio_send_bufferevent: the bufferevent is of another event base")
   let output = unsafe BuffereventOutput(bufferevent, on: file.core)
   return attachment.send(file, offset, size, to: .target(output), unsafe Receiver(cb, arg))
 }
@@ -34,6 +39,7 @@ extension Attachment {
     _ file: File, _ offset: Int64, _ size: Int64, to destination: RangeSender.Destination,
     _ receiver: Receiver
   ) -> evaio_id {
+    require(file.core === loop.core, "evaio_send: the file belongs to another evaio base")
     let (end, overflows) = offset.addingReportingOverflow(size)
     guard offset >= 0, size >= 0, !overflows else {
       file.core.refuse(
@@ -63,6 +69,8 @@ private final class BuffereventOutput: OutputTarget {
   private let output: OpaquePointer
   private var callback: OpaquePointer?
   private var isAsking = false
+  /// Others map the file, which ends the process if the file becomes shorter.
+  let takesFiles: Bool
 
   /// Keeps the bufferevent until it is not used any more.
   init(_ bufferevent: OpaquePointer, on core: LoopCore) {
@@ -70,6 +78,7 @@ private final class BuffereventOutput: OutputTarget {
     unsafe self.bufferevent = bufferevent
     unsafe bufferevent_incref(bufferevent)
     unsafe output = bufferevent_get_output(bufferevent)
+    takesFiles = unsafe RangeSender.isOfSocket(bufferevent)
   }
 
   deinit { unsafe bufferevent_decref(bufferevent) }
@@ -81,8 +90,7 @@ private final class BuffereventOutput: OutputTarget {
 
   var whenRoom: (() -> Void)? {
     didSet {
-      if let callback = unsafe callback { unsafe evbuffer_remove_cb_entry(output, callback) }
-      unsafe callback = nil
+      removeCallback()
       guard whenRoom != nil else { return }
       let context = unsafe Unmanaged.passUnretained(self).toOpaque()
       // Removed before this object goes: its user resets `whenRoom`.
@@ -94,6 +102,17 @@ private final class BuffereventOutput: OutputTarget {
             .takeUnretainedValue()
           if unsafe info.pointee.n_deleted > 0 { output.drained() }
         }, context)
+    }
+  }
+
+  /// Switches the callback off at once, and removes it in the next turn: libevent may be calling
+  /// the callbacks of the buffer, and keep the next one's address meanwhile.
+  private func removeCallback() {
+    guard let callback = unsafe callback.take() else { return }
+    unsafe evbuffer_cb_clear_flags(output, callback, UInt32(EVBUFFER_CB_ENABLED))
+    core.callNextTurn { [self] in
+      // At the end of the loop there is no turn in between. It goes with the buffer then.
+      if !core.isEnding { unsafe evbuffer_remove_cb_entry(output, callback) }
     }
   }
 

@@ -38,7 +38,7 @@ package func evaio_readv(
     let timeout = try unsafe duration(timeout)
     let pieces = try unsafe Pieces(pieces, count)
     let size = pieces.byteCount
-    let buffer = file.core.makeBuffer(size)
+    let buffer = try file.core.makeBuffer(size)
     return file.read(into: buffer, byteCount: size, at: offset, timeout: timeout) {
       result, buffer in
       buffer.withBytes { unsafe pieces.fill(from: $0) }
@@ -60,7 +60,7 @@ package func evaio_write(
     openFile(file, "evaio_write"), at: offset, timeout, Receiver(cb, arg)
   ) { (core) throws(Errno) in
     guard bytes.count == size else { throw .invalidArgument }
-    var buffer = core.makeBuffer(size)
+    var buffer = try core.makeBuffer(size)
     unsafe buffer.append(bytes.bytes)
     return buffer
   }
@@ -75,7 +75,7 @@ package func evaio_writev(
     openFile(file, "evaio_writev"), at: offset, timeout, Receiver(cb, arg)
   ) { (core) throws(Errno) in
     let pieces = try unsafe Pieces(pieces, count)
-    var buffer = core.makeBuffer(pieces.byteCount)
+    var buffer = try core.makeBuffer(pieces.byteCount)
     pieces.append(to: &buffer)
     return buffer
   }
@@ -128,9 +128,11 @@ extension LoopCore {
   private static let sectorByteCount = 512
 
   /// An empty buffer for `byteCount` bytes, to be given to ``reuse(_:)``.
-  func makeBuffer(_ byteCount: Int) -> IOBuffer {
-    byteCount < Self.sectorByteCount
-      ? IOBuffer(capacity: max(byteCount, 1)) : chunks.take(byteCount)
+  ///
+  /// - Throws: `ENOMEM` if there is not as much memory.
+  func makeBuffer(_ byteCount: Int) throws(Errno) -> IOBuffer {
+    (Self.sectorByteCount...ChunkPool.byteLimit).contains(byteCount)
+      ? chunks.take(byteCount) : try IOBuffer.allocate(byteCount)
   }
 
   func reuse(_ buffer: consuming IOBuffer) {

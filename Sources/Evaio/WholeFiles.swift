@@ -11,12 +11,7 @@ package func evaio_read_file(
   let place = unsafe Place(aio, dir, path, "evaio_read_file")
   guard let cb = unsafe cb else { trap("evaio_read_file: the callback is NULL") }
   let receiver = unsafe BufferReceiver(callback: cb, argument: arg)
-  guard limit >= 0, limit < .max else {
-    place.refuse(.read) { (result: Result<Void, _>) in
-      if case .failure(let error) = result { receiver.receive(error) }
-    }
-    return 0
-  }
+  let limit = Int(clampingSize: limit)
   return place.attachment.works.add { whenDone in
     let handler: File.ContentsHandler = { result in
       whenDone()
@@ -42,7 +37,7 @@ package func evaio_replace_file(
   let box: MoveBox<IOBuffer>
   do throws(Errno) {
     guard mode == -1 || (0...0o7777).contains(mode) else { throw .invalidArgument }
-    box = MoveBox(try unsafe MovedBuffer.move(data))
+    box = MoveBox(try unsafe MovedBuffer.move(data, "evaio_replace_file"))
   } catch {
     place.loop.core.refuse(.write, place.path, error) { receiver.receive($0 as Result<Void, _>) }
     return 0

@@ -194,9 +194,10 @@ static void whole_files_are_read_and_replaced(void) {
   CHECK(evaio_cancel(aio, id) == -1);
   run();
   CHECK(read.calls == 3 && read.error.code == ECANCELED);
-  CHECK(evaio_read_file(aio, NULL, "whole", (size_t)-1, got_data, &read) == 0);
+  evaio_read_file(aio, NULL, "whole", SIZE_MAX, got_data, &read);
   run();
-  CHECK(read.calls == 4 && read.error.code == EINVAL);
+  CHECK(read.calls == 4 && has_bytes(read.data, "second"));
+  evbuffer_free(read.data);
   CHECK(evaio_replace_file(aio, NULL, "whole", data, 07777 + 1, got_result, &made) == 0);
   CHECK(result() == -1 && errno == EINVAL);
   evbuffer_free(data);

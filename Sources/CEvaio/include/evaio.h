@@ -7,8 +7,10 @@
  * below what is its own.
  *
  * All calls belong to the thread that runs the event base, except where a comment says otherwise.
- * A NULL handle, or a call on another thread, is a bug of the caller: it ends the process with a
- * sentence on standard error. Callbacks must not throw C++ exceptions or longjmp(3).
+ * NULL for a handle, a path or an evbuffer, a file or directory of another evaio base, or a call on
+ * another thread is a bug of the caller: it ends the process with a sentence on standard error. A
+ * handle that was closed or freed must not be used: that is not detected. Callbacks must not throw
+ * C++ exceptions or longjmp(3).
  */
 #ifndef EVAIO_H
 #define EVAIO_H
@@ -59,7 +61,8 @@ typedef uint64_t evaio_id;
 struct evaio_error {
   int code;               /* an errno: EAGAIN over a limit, ECANCELED, ETIMEDOUT, ENOENT, ... */
   const char *operation;  /* "open", "read", "write", "sync", ... */
-  const char *path;       /* as it was given when the file was opened; NULL if there is none */
+  const char *path;       /* that of the call or of its open file, without slashes that are repeated
+                             or at the end; NULL if there is none */
   const char *other_path; /* the second path of an operation with two, otherwise NULL */
   int64_t offset;         /* where the operation began; -1 if it has no offset */
   size_t done;            /* the bytes that a failed write wrote. They are in the file. */
@@ -158,8 +161,10 @@ struct evaio_base *evaio_base_new(
  * cannot be stopped goes on in the background, in memory of the library.
  *
  * Inside a callback of this evaio base the end comes when that callback returns; inside any other
- * callback of the event base it comes at once. `aio` is invalid afterwards; its files and
- * directories are to be closed all the same, before or after. */
+ * callback of the event base it comes at once. Callbacks that are called until then may use `aio`,
+ * but not free or finish it once more. It is invalid afterwards; its files and directories are to
+ * be closed all the same, before or after. Other calls on these then get ECANCELED before they
+ * return. */
 void evaio_base_free(struct evaio_base *aio);
 
 /* Detaches when everything in progress has its own result, also what the callbacks start meanwhile,
@@ -211,8 +216,8 @@ void evaio_close_dir(struct evaio_dir *dir);
  * longer gets ETIMEDOUT; as with evaio_cancel(), an operation that runs then goes on.
  *
  * A call that is not accepted gets its error by the callback: EBADF and EINVAL for arguments out of
- * range, EAGAIN over a limit, ECANCELED at its end, ENOTSUP in a forked child. It has
- * started nothing, and its ID is 0. */
+ * range, EAGAIN over a limit, ENOMEM, ECANCELED at the end of the evaio base, ENOTSUP in a forked
+ * child. It has started nothing, and its ID is 0. */
 
 /* Reads up to `size` bytes. The memory stays the caller's; it must stay valid until the callback,
  * and is not used after it. Fewer bytes are read at the end of the file, and none after it. */
@@ -241,7 +246,8 @@ evaio_id evaio_writev(
     struct evaio_file *file, const struct iovec *pieces, int count, int64_t offset,
     const struct timeval *timeout, evaio_cb cb, void *arg);
 
-/* As evaio_write(), of a buffer's bytes, which move out of it when the call is made. If they are in
+/* As evaio_write(), of a buffer's bytes, which move out of it when the call is made, also if it is
+ * then refused; after EINVAL for the timeout, or for a frozen buffer, they stay. If they are in
  * one piece, they are not copied; evbuffer_add_reference() makes that of any memory, and tells when
  * it is free again. After evaio_base_free() has cut a write that could not be stopped, that may
  * happen on another thread. */
@@ -298,12 +304,14 @@ void evaio_unlink(
 void evaio_mkdir(
     struct evaio_base *aio, struct evaio_dir *dir, const char *path, mode_t mode, evaio_cb cb,
     void *arg);
-/* All entries but "." and "..", in no order. EOVERFLOW if there are more than `limit`. */
+/* All entries but "." and "..", in no order. EOVERFLOW if there are more than `limit`, which is 1
+ * or more; SIZE_MAX is no limit. */
 void evaio_list(struct evaio_dir *dir, size_t limit, evaio_list_cb cb, void *arg);
 
 /* ---- Whole files ----------------------------------------------------------------------------- */
 
-/* Reads a regular file to its end, wherever that is by then. EFBIG for more than `limit` bytes. */
+/* Reads a regular file to its end, wherever that is by then. EFBIG for more than `limit` bytes;
+ * SIZE_MAX is no limit. ENOMEM if there is no memory for as many. */
 evaio_id evaio_read_file(
     struct evaio_base *aio, struct evaio_dir *dir, const char *path, size_t limit,
     evaio_buffer_cb cb, void *arg);
@@ -333,7 +341,10 @@ evaio_id evaio_send(
 
 /* Adds to the output of a bufferevent, after everything that is in it. Add nothing else until the
  * callback, which comes when the last byte is in the output, of which up to 256 KiB are still to be
- * sent then. An error of the connection is reported by the bufferevent only. */
+ * sent then. An error of the connection is reported by the bufferevent only.
+ *
+ * The bufferevent has the same event base. Only one of a socket, as bufferevent_socket_new() makes
+ * it, sends without a copy; the output of others, such as filters, pairs and TLS, gets copies. */
 evaio_id evaio_send_bufferevent(
     struct evaio_base *aio, struct evaio_file *file, int64_t offset, int64_t size,
     struct bufferevent *bufferevent, evaio_cb cb, void *arg);

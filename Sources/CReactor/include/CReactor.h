@@ -12,6 +12,12 @@ struct event;
 /// does the same with the descriptors that wake it.
 void creactor_leave_uncounted(struct event *_Nonnull event);
 
+struct bufferevent;
+
+/// Whether a bufferevent is libevent's own for sockets, which sends files by sendfile(2). All
+/// others map them.
+bool creactor_is_socket_bufferevent(struct bufferevent *_Nonnull bufferevent);
+
 struct iovec;
 struct sockaddr;
 

@@ -1,4 +1,5 @@
 internal import Glibc
+package import SystemPackage
 
 /// A block of memory that an asynchronous operation can read or fill.
 ///
@@ -49,6 +50,20 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///     ``pageAlignment`` and can be used for direct IO.
   public init(capacity: Int, alignment: Int? = nil) {
     self.init(capacity: capacity, alignment: alignment, isPlaceholder: false)
+  }
+
+  /// Allocates memory for `byteCount` bytes, which other code or a file chose: the program goes on
+  /// if there is not as much.
+  ///
+  /// - Throws: `ENOMEM`.
+  package static func allocate(_ byteCount: Int) throws(Errno) -> IOBuffer {
+    guard byteCount >= pageAlignment else { return IOBuffer(capacity: max(byteCount, 1)) }
+    var memory: UnsafeMutableRawPointer?
+    let status = unsafe posix_memalign(&memory, pageAlignment, byteCount)
+    guard status == 0, let memory = unsafe memory else { throw .noMemory }
+    // Swift's deallocate() is free(3), as for aligned memory of its own.
+    return unsafe IOBuffer(
+      adopting: UnsafeMutableRawBufferPointer(start: memory, count: byteCount), count: 0)
   }
 
   /// Creates an empty buffer for the handler of a request whose memory glibc still owns. The queue

@@ -49,7 +49,11 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
     // One more byte than expected, so that the same read finds the end.
     let byteCount =
       known == 0 ? pieceByteCount : Int(known).adding(saturating: 1)
-    read(file, IOBuffer(capacity: byteCount), at: 0)
+    do throws(Errno) {
+      read(file, try .allocate(byteCount), at: 0)
+    } catch {
+      fail(file, error, at: 0)
+    }
   }
 
   private func read(_ file: File, _ buffer: consuming IOBuffer, at offset: Int) {
@@ -78,16 +82,17 @@ final class WholeFileRead: FileWork, @unchecked Sendable {
       whole = consume buffer
       buffer = IOBuffer(capacity: pieceByteCount)
     } else {
-      keep(buffer)
+      do throws(Errno) { try keep(buffer) } catch { return fail(file, error, at: end) }
     }
     read(file, buffer, at: end)
   }
 
-  private func keep(_ piece: borrowing IOBuffer) {
+  /// - Throws: `ENOMEM`; nothing is kept then.
+  private func keep(_ piece: borrowing IOBuffer) throws(Errno) {
     guard var whole = whole.take() else { return }
     let byteCount = whole.count + piece.count
     if byteCount > whole.capacity {
-      var larger = IOBuffer(capacity: max(byteCount, 2 * whole.capacity))
+      var larger = try IOBuffer.allocate(max(byteCount, 2 * whole.capacity))
       whole.withBytes { larger.append($0) }
       whole = larger
     }

@@ -68,6 +68,27 @@ extension LoopCore {
     dismantle(waitingAtMost: max(.zero, grace - (SuspendingClock.now - start)))
   }
 
+  /// As the release of the last reference: completes all remaining work with `ECANCELED`, and ends
+  /// the loop, at once or when its current callback returns. Call it once, on the loop's thread.
+  ///
+  /// - Parameter whenEnded: Called after the end. In a forked child, where nothing else is done, it
+  ///   is called at once.
+  package func cancelAfterCallbacks(_ whenEnded: @escaping () -> Void) {
+    guard isOfThisProcess else { return whenEnded() }
+    checkThread()
+    guard registry.isInCallback else {
+      cancel()
+      return whenEnded()
+    }
+    registry.afterCallbacks { [self] in
+      cancel()
+      whenEnded()
+    }
+  }
+
+  /// False in a forked child.
+  package var isOfThisProcess: Bool { thread.isOfThisProcess }
+
   /// Called when the last user reference goes: ends the loop if it has not ended.
   func handleIsGoing() {
     // A forked child shares the base's epoll descriptor: removing events would affect the parent.

@@ -7,7 +7,7 @@ package import PosixAIO
 @safe
 package final class ChunkPool {
   /// The most bytes that the pool keeps.
-  static let byteLimit = 4 * 1024 * 1024
+  package static let byteLimit = 4 * 1024 * 1024
 
   /// Spare memory by size: one page first; each index doubles the size.
   #if !DEBUG

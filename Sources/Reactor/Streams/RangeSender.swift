@@ -12,6 +12,9 @@ package protocol OutputTarget: AnyObject {
   /// Is called when there is room again, from the loop; nil once the target is not used any more.
   var whenRoom: (() -> Void)? { get set }
 
+  /// Whether it takes parts of a file.
+  var takesFiles: Bool { get }
+
   /// Copies bytes.
   func take(_ bytes: UnsafeRawBufferPointer) throws(Errno)
 
@@ -76,6 +79,13 @@ package final class RangeSender: OpenSocket, OutgoingRangeOwner {
       state = .ending
       file.core.complete { [self] in end(.failure(self.error(error))) }
     }
+  }
+
+  /// Whether a `bufferevent` is libevent's own for sockets, which sends files by `sendfile(2)`. All
+  /// others map them.
+  @unsafe
+  package static func isOfSocket(_ bufferevent: OpaquePointer) -> Bool {
+    unsafe creactor_is_socket_bufferevent(bufferevent)
   }
 
   private func start() {
@@ -216,7 +226,7 @@ extension RangeSender.Destination {
     switch self {
     // sendfile(2) has no MSG_DONTWAIT.
     case .socket(let socket): SocketCalls.isNonBlocking(socket.rawValue)
-    case .target: true
+    case .target(let target): target.takesFiles
     }
   }
 
