@@ -2,12 +2,13 @@
   import Glibc
   import NIOCore
   import NIOPosix
-  import NIOPosixAIO
   import PosixAIO
   import Synchronization
   import SystemPackage
   import TestSupport
   import XCTest
+
+  @testable import NIOPosixAIO
 
   final class EndTests: XCTestCase {
     func test_eachFutureCompletesOnce_whenLoopsShutDownWhileBusy() async throws {
@@ -139,6 +140,30 @@
       turn.finish()
       let errno = await task.withLock { $0 }?.value
       XCTAssertEqual(errno, .canceled)
+    }
+
+    func test_filesOfALoopThatShutsDownAreRefusedWithECANCELED_andNoDescriptorIsUsedAfterItsEnd()
+      async throws
+    {
+      let before = try openDescriptors().count
+      let results = Mutex<[Result<LoopFile, any Error>]>([])
+      try await Loops.run { loops in
+        let files = loops.next()
+        // A channel that is closed when the loop has begun to shut down.
+        let server = try await ServerBootstrap(group: files.eventLoop)
+          .bind(host: "127.0.0.1", port: 0).get()
+        server.closeFuture.whenComplete { _ in
+          let opened: EventLoopFuture<LoopFile> = files.openFile(forReadingAt: "/dev/null")
+          opened.whenComplete { result in results.withLock { $0.append(result) } }
+        }
+      }
+      let all = results.withLock { $0 }
+      XCTAssertEqual(all.count, 1)
+      // EBADF would tell that a descriptor was used after the queue had closed it.
+      XCTAssertThrowsError(try all.first?.get()) { error in
+        XCTAssertEqual((error as? FileError)?.errno, .canceled)
+      }
+      XCTAssertEqual(try openDescriptors().count, before)
     }
 
     func test_loopsWithoutASignalFailWithEBUSY_andOthersWork() async throws {
