@@ -166,6 +166,47 @@
       XCTAssertEqual(try openDescriptors().count, before)
     }
 
+    func test_futuresFail_whenTheLoopHasEnded() async throws {
+      let kept = Mutex<(LoopFileSystem, LoopFile)?>(nil)
+      try await Loops.run { loops in
+        let files = loops.next()
+        let file = try await files.openFile(forReadingAt: "/dev/null")
+        kept.withLock { $0 = (files, file) }
+      }
+      let (files, file) = try XCTUnwrap(kept.withLock { $0 })
+      // In debug builds, NIO ends the process if one of them is never completed.
+      let _: EventLoopFuture<FileStatus> = files.info(forFileAt: "/dev/null")
+      let _: EventLoopFuture<LoopFile> = files.openFile(forReadingAt: "/dev/null")
+      let _: EventLoopFuture<ByteBuffer> = files.readToEnd(ofFileAt: "/dev/null")
+      let _: EventLoopFuture<Void> = files.replace(contentsOf: "/dev/null", with: ByteBuffer())
+      let _: EventLoopFuture<ByteBuffer> = file.readToEnd()
+      let _: EventLoopFuture<FileStatus> = file.info()
+    }
+
+    func test_futureOfSeveralStepsCompletes_whenTheLoopEndsBetweenThem() async throws {
+      let (turns, turn) = AsyncStream<Void>.makeStream()
+      let results = Mutex<[Result<Void, any Error>]>([])
+      try await Loops.run { loops in
+        let eventLoop = loops.group.next()
+        let call = FileCall(.read, "file")
+        let future = try await eventLoop.submit {
+          let owner = try LoopQueue.of(eventLoop)
+          return owner.future(call) { done in
+            owner.steps(call, done) { () throws(FileError) in
+              for await _ in turns {}
+            }
+          }
+        }.get()
+        future.whenComplete { result in results.withLock { $0.append(result) } }
+      }
+      turn.finish()
+      let all = results.withLock { $0 }
+      XCTAssertEqual(all.count, 1)
+      XCTAssertThrowsError(try all.first?.get()) { error in
+        XCTAssertEqual((error as? FileError)?.errno, .canceled)
+      }
+    }
+
     func test_loopsWithoutASignalFailWithEBUSY_andOthersWork() async throws {
       try await Loops.run(40) { loops in
         var refusedCount = 0

@@ -142,8 +142,11 @@
     public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) -> EventLoopFuture<ByteBuffer> {
-      eventLoop.futureOfTask { [self] () throws(FileError) in
-        try await readToEnd(fromAbsoluteOffset: offset, maximumSizeAllowed: maximumSizeAllowed)
+      let call = FileCall(.read, path, at: offset)
+      return owner.future(call) { [self] done in
+        owner.steps(call, done) { [self] () throws(FileError) in
+          try await readToEnd(fromAbsoluteOffset: offset, maximumSizeAllowed: maximumSizeAllowed)
+        }
       }
     }
 
