@@ -99,9 +99,33 @@
         eventLoop.execute { start().cascade(to: promise) }
         return promise.futureResult
       }
-      let error = FileError(operation: operation, path: path, errno: .canceled)
-      return future
-        ?? eventLoop.makeFailedFuture(FileTransferError(.file(error), byteCountDone: 0))
+      return future ?? eventLoop.makeFailedFuture(transferError(afterTheEnd: operation))
+    }
+
+    /// Awaits a transfer. A future of the loop would never resume its caller after the loop's end.
+    func transferred<Value: Sendable>(
+      isolation: isolated (any Actor)? = #isolation, _ operation: FileError.Operation,
+      _ start: @escaping @Sendable () -> EventLoopFuture<Value>
+    ) async throws -> Value {
+      let result: Result<Value, any Error> = await unsafe withUnsafeContinuation(
+        isolation: isolation
+      ) { continuation in
+        let startOnLoop: @Sendable () -> Void = {
+          start().assumeIsolated().whenComplete { unsafe continuation.resume(returning: $0) }
+        }
+        if owner.isCurrent {
+          startOnLoop()
+        } else if !owner.calls.way.execute(startOnLoop) {
+          unsafe continuation.resume(
+            returning: .failure(transferError(afterTheEnd: operation)))
+        }
+      }
+      return try result.get()
+    }
+
+    private func transferError(afterTheEnd operation: FileError.Operation) -> FileTransferError {
+      FileTransferError(
+        .file(FileError(operation: operation, path: path, errno: .canceled)), byteCountDone: 0)
     }
   }
 
@@ -125,12 +149,12 @@
         receiver.write(buffer)
         if receiver.failure != nil { return false }
         if receiver.hasRoom { return true }
-        return try await room().get()
+        return try await file.transferred(.write) { [self] in room() }
       }
-      return try await file.transfer(.write) { [self] in
+      return try await file.transferred(.write) { [self] in
         receiver.write(buffer)
         return room()
-      }.get()
+      }
     }
 
     private func room() -> EventLoopFuture<Bool> {
@@ -146,11 +170,11 @@
     nonisolated(nonsending) func finish(
       _ reason: FileTransferError.Reason?
     ) async throws -> Int64 {
-      try await file.transfer(.write) { [self] in
+      try await file.transferred(.write) { [self] in
         let promise = file.eventLoop.makePromise(of: Int64.self)
         receiver.finish(reason) { promise.completeWith($0.mapError { $0 }) }
         return promise.futureResult
-      }.get()
+      }
     }
   }
 #endif

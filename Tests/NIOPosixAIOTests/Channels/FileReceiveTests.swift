@@ -112,6 +112,26 @@
       }
     }
 
+    func test_awaitedTransfersFail_whenTheLoopHasEnded() async throws {
+      let file = try makeTarget()
+      let (channel, _) = try makeChannel()
+      try shutDownGroup()
+      let (buffers, input) = AsyncStream.makeStream(of: ByteBuffer.self)
+      input.yield(ByteBuffer(bytes: [1]))
+      input.finish()
+      for transfer in [
+        { try await file.receive(from: buffers) }, { try await file.send(to: channel) },
+      ] as [() async throws -> Int64] {
+        do {
+          _ = try await transfer()
+          XCTFail("it did not fail")
+        } catch {
+          guard case .file(let error)? = reason(of: error) else { return XCTFail("\(error)") }
+          XCTAssertEqual(error.errno, .canceled)
+        }
+      }
+    }
+
     /// A pipe that nothing reads is a file that takes no more than its 64 KiB.
     func test_fileThatTakesNothingHoldsUpThePeer() throws {
       let path = directory.path.appending("pipe")
