@@ -22,7 +22,10 @@
     ///   - durably: Whether the bytes must be on the disk at the end.
     /// - Returns: The number of bytes when all of them are in the file; otherwise a
     ///   ``FileTransferError``, after the writes in progress have ended. It is a failure with the
-    ///   channel's error if the channel fails, and with `ECANCELED` if the loop ends first.
+    ///   channel's error if the channel fails, with `ChannelError.ioOnClosedChannel` if the channel
+    ///   is closed here, also by the end of its loop, and with `ECANCELED` if a write has not ended
+    ///   by then. If a handler closes the channel through its own context, that looks like the
+    ///   peer's end: pass `byteCount` if you have such handlers.
     public func receive(
       from channel: any Channel, byteCount: Int64? = nil, at offset: Int64 = 0,
       durably: Bool = false

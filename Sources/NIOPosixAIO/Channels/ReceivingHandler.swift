@@ -13,6 +13,7 @@
     /// Nil for all input until its end.
     private var missingByteCount: Int64?
     private var isReadHeld = false
+    private var isClosedHere = false
     private var hasEnded = false
 
     init(
@@ -84,9 +85,16 @@
       end(.channel(error), context)
     }
 
+    /// Also called when the loop shuts down. More input may have been on its way.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+      if mode != .output { isClosedHere = true }
+      context.close(mode: mode, promise: promise)
+    }
+
     /// Nil if the input may end at any time.
     private var endOfInput: FileTransferError.Reason? {
-      missingByteCount == nil ? nil : .endOfInput
+      guard !isClosedHere else { return .channel(ChannelError.ioOnClosedChannel) }
+      return missingByteCount == nil ? nil : .endOfInput
     }
 
     /// The last that happens here: the handler leaves the pipeline, so nothing passes it after

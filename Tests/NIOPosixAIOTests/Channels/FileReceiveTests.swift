@@ -112,6 +112,23 @@
       }
     }
 
+    func test_receiveOfAllInputFails_whenTheChannelIsClosedHereInsteadOfByThePeer() throws {
+      for shutsDown in [false, true] {
+        let file = try makeTarget()
+        let (channel, peer) = try makeChannel()
+        let received = file.receive(from: channel)
+        peer.write([UInt8](repeating: 1, count: 1000))
+        let ended = XCTestExpectation(description: "the transfer fails")
+        received.whenFailure { error in
+          guard case .channel? = reason(of: error) else { return XCTFail("\(error)") }
+          ended.fulfill()
+        }
+        if shutsDown { try shutDownGroup() } else { try channel.close().wait() }
+        wait(for: [ended], timeout: 60)
+        if shutsDown { try setUpWithError() } else { try closeFile(file) }
+      }
+    }
+
     func test_awaitedTransfersFail_whenTheLoopHasEnded() async throws {
       let file = try makeTarget()
       let (channel, _) = try makeChannel()
