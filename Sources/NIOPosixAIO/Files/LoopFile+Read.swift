@@ -8,6 +8,9 @@
     /// The default limit of bytes for reading a file to its end: 16 MiB.
     public static let defaultSizeLimit = 16 * 1024 * 1024
 
+    /// The most bytes of one read: 4 GiB - 1, which is what a `ByteBuffer` holds.
+    public static let chunkLengthLimit = Int(UInt32.max)
+
     /// Reads bytes. Data in the page cache is read on the loop (`preadv2(2)` with `RWF_NOWAIT`),
     /// other data by `aio_read(3)`.
     ///
@@ -16,11 +19,12 @@
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
-    ///   - length: The most bytes to read, 0 or more; less than 0 traps.
+    ///   - length: The most bytes to read, 0 to ``chunkLengthLimit``; less than 0 traps.
     ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
     ///     with `ETIMEDOUT`.
     /// - Returns: A future of the bytes: fewer than `length` at the end of the file, none after it.
-    ///   It fails with `EINVAL` for a negative offset.
+    ///   It fails with `EINVAL` for a negative offset, for one that exceeds `Int64.max` together
+    ///   with the length, and for a length over the limit.
     public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) -> EventLoopFuture<ByteBuffer> {
@@ -34,11 +38,12 @@
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
-    ///   - length: The most bytes to read, 0 or more; less than 0 traps.
+    ///   - length: The most bytes to read, 0 to ``chunkLengthLimit``; less than 0 traps.
     ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
     ///     with `ETIMEDOUT`.
     /// - Returns: The bytes: fewer than `length` at the end of the file, none after it.
-    /// - Throws: `EINVAL` for a negative offset, and the errors of `read(2)`.
+    /// - Throws: `EINVAL` for a negative offset, for one that exceeds `Int64.max` together with the
+    ///   length, and for a length over the limit; and the errors of `read(2)`.
     nonisolated(nonsending) public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) async throws(FileError) -> ByteBuffer {
@@ -98,6 +103,9 @@
 
     /// Starts a read that the page cache could not serve.
     private func startUncachedRead(
+      guard length <= Self.chunkLengthLimit else {
+        return done(.failure(call.error(.invalidArgument)))
+      }
       _ cancellation: Cancellation, at offset: Int64, _ length: Int, _ timeout: TimeAmount?,
       _ done: @escaping Completion<ByteBuffer>
     ) {
@@ -135,7 +143,8 @@
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
-    ///   - maximumSizeAllowed: The most bytes, 0 or more.
+    ///   - maximumSizeAllowed: The most bytes, 0 or more. A `ByteBuffer` holds less than 4 GiB, so
+    ///     more than that less 128 KiB are never allowed.
     /// - Returns: A future of the bytes. It fails with `EFBIG` if there are more bytes than
     ///   allowed, with `EISDIR` for a directory, and with `EINVAL` for a pipe, a socket or a
     ///   device.
@@ -163,26 +172,26 @@
     nonisolated(nonsending) public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) async throws(FileError) -> ByteBuffer {
-      require(
-        maximumSizeAllowed >= 0 && maximumSizeAllowed < .max,
-        "LoopFile: maximumSizeAllowed is 0 or more, and less than the largest number")
+      require(maximumSizeAllowed >= 0, "LoopFile: maximumSizeAllowed is 0 or more")
+      // So that a piece after the allowed bytes still fits in a buffer.
+      let mostAllowed = min(maximumSizeAllowed, Self.chunkLengthLimit - 2 * Self.pieceByteCount)
       let status = try await info()
       guard status.kind != .directory else { throw failedRead(.isDirectory, at: offset) }
       guard status.kind == .regular else { throw failedRead(.invalidArgument, at: offset) }
       let known = status.byteCount - min(max(offset, 0), status.byteCount)
-      guard known <= maximumSizeAllowed else { throw failedRead(.fileTooLarge, at: offset) }
+      guard known <= mostAllowed else { throw failedRead(.fileTooLarge, at: offset) }
       // One more byte than expected, so that the same read finds the end.
-      let first = known == 0 ? min(Self.pieceByteCount, maximumSizeAllowed + 1) : Int(known) + 1
+      let first = known == 0 ? min(Self.pieceByteCount, mostAllowed + 1) : Int(known) + 1
       var whole = try await readChunk(fromAbsoluteOffset: offset, length: first)
       if whole.readableBytes > 0, whole.readableBytes == Int(known) { return whole }
       var piece = whole.readableBytes
       while piece > 0 {
-        guard whole.readableBytes <= maximumSizeAllowed else {
+        guard whole.readableBytes <= mostAllowed else {
           throw failedRead(.fileTooLarge, at: offset)
         }
         var next = try await readChunk(
           fromAbsoluteOffset: offset + Int64(whole.readableBytes),
-          length: min(Self.pieceByteCount, maximumSizeAllowed + 1))
+          length: min(Self.pieceByteCount, mostAllowed + 1))
         piece = whole.writeBuffer(&next)
       }
       return whole
