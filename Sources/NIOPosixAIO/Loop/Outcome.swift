@@ -112,7 +112,11 @@
     ) async throws(FileError) -> Value {
       guard !Task.isCancelled else { throw call.error(.canceled) }
       let cancellation = Cancellation()
-      let result = await cancellableResult(call, cancellation) { start(cancellation, $0) }
+      let result: Result<Value, FileError> = await cancellableResult(call, cancellation) { done in
+        // The task may have been cancelled while the call was on its way to the loop.
+        guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
+        start(cancellation, done)
+      }
       return try result.get()
     }
 
