@@ -71,14 +71,7 @@
     }
 
     private func readNow(at offset: Int64, _ length: Int) -> ByteBuffer? {
-      var buffer = owner.memory.take(length)
-      let count = unsafe buffer.withUnsafeMutableWritableBytes { memory in
-        unsafe queued.readFromCache(
-          into: UnsafeMutableRawBufferPointer(rebasing: memory.prefix(length)), at: offset)
-      }
-      guard let count else { return nil }
-      buffer.moveWriterIndex(forwardBy: count)
-      return buffer
+      queued.readBufferFromCache(length, at: offset, owner.memory)
     }
 
     /// Starts a read on the loop.
@@ -103,9 +96,6 @@
 
     /// Starts a read that the page cache could not serve.
     private func startUncachedRead(
-      guard length <= Self.chunkLengthLimit else {
-        return done(.failure(call.error(.invalidArgument)))
-      }
       _ cancellation: Cancellation, at offset: Int64, _ length: Int, _ timeout: TimeAmount?,
       _ done: @escaping Completion<ByteBuffer>
     ) {
@@ -113,6 +103,9 @@
       let call = FileCall(.read, path, at: offset)
       guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
       guard length > 0 else { return done(.success(ByteBuffer())) }
+      guard length <= Self.chunkLengthLimit else {
+        return done(.failure(call.error(.invalidArgument)))
+      }
       var buffer = owner.memory.take(length)
       // Nothing reads the bytes before they are there.
       buffer.moveWriterIndex(forwardBy: length)
