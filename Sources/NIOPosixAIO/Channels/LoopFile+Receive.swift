@@ -14,7 +14,7 @@
     /// Traps for a channel of another event loop, and for a negative offset or byte count.
     ///
     /// - Parameters:
-    ///   - channel: Of the file's event loop.
+    ///   - channel: Of the file's event loop. It need not be active yet.
     ///   - byteCount: The number of bytes, 0 or more; if fewer arrive, the transfer fails. Input
     ///     after them passes the handler. Nil takes all input until the peer ends its side.
     ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more. A file

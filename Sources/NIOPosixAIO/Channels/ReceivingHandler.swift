@@ -28,8 +28,13 @@
       if missingByteCount == 0 { return end(nil, context) }
       // The context is used on its loop only, until `onRoom` is cleared.
       receiver.onRoom = { [self] in mayReadAgain(context) }
-      if !context.channel.isActive { return end(endOfInput, context) }
-      context.read()
+      // A channel that is not active yet will be; one that was closed removes its handlers.
+      if context.channel.isActive { context.read() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+      context.fireChannelActive()
+      if !hasEnded { read(context: context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

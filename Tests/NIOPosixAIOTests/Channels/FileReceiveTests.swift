@@ -42,6 +42,25 @@
       }
     }
 
+    func test_receiveWaitsForTheChannel_whenItIsNotActiveYet() throws {
+      let file = try makeTarget()
+      let transfer = eventLoop.makePromise(of: Int64.self)
+      let server = try ServerBootstrap(group: eventLoop)
+        .childChannelInitializer { channel in
+          file.receive(from: channel).cascade(to: transfer)
+          return channel.eventLoop.makeSucceededVoidFuture()
+        }
+        .bind(unixDomainSocketPath: directory.path.appending("socket").string).wait()
+      let client = try ClientBootstrap(group: eventLoop)
+        .connect(unixDomainSocketPath: directory.path.appending("socket").string).wait()
+      try client.writeAndFlush(ByteBuffer(repeating: 7, count: 1000)).wait()
+      try client.close().wait()
+      XCTAssertEqual(try transfer.futureResult.wait(), 1000)
+      XCTAssertTrue(try directory.contents(of: "target") == [UInt8](repeating: 7, count: 1000))
+      try server.close().wait()
+      try closeFile(file)
+    }
+
     func test_receiveOfANumberOfBytes_passesTheRestOn() throws {
       let file = try makeTarget()
       let rest = RestRecorder()
