@@ -20,15 +20,16 @@
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
     ///   - length: The most bytes to read, 0 to ``chunkLengthLimit``; less than 0 traps.
-    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
-    ///     with `ETIMEDOUT`.
+    ///   - timeout: The longest time to wait for the disk, more than 0; other values trap. After it
+    ///     the read fails with `ETIMEDOUT`.
     /// - Returns: A future of the bytes: fewer than `length` at the end of the file, none after it.
     ///   It fails with `EINVAL` for a negative offset, for one that exceeds `Int64.max` together
     ///   with the length, and for a length over the limit.
     public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) -> EventLoopFuture<ByteBuffer> {
-      owner.future(FileCall(.read, path, at: offset)) { [self] done in
+      Self.check(timeout)
+      return owner.future(FileCall(.read, path, at: offset)) { [self] done in
         startRead(Cancellation(), at: offset, length, timeout, done)
       }
     }
@@ -39,18 +40,24 @@
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
     ///   - length: The most bytes to read, 0 to ``chunkLengthLimit``; less than 0 traps.
-    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
-    ///     with `ETIMEDOUT`.
+    ///   - timeout: The longest time to wait for the disk, more than 0; other values trap. After it
+    ///     the read fails with `ETIMEDOUT`.
     /// - Returns: The bytes: fewer than `length` at the end of the file, none after it.
     /// - Throws: `EINVAL` for a negative offset, for one that exceeds `Int64.max` together with the
     ///   length, and for a length over the limit; and the errors of `read(2)`.
     nonisolated(nonsending) public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) async throws(FileError) -> ByteBuffer {
+      Self.check(timeout)
       if let buffer = await cachedChunk(at: offset, length) { return buffer }
       return try await owner.outcome(FileCall(.read, path, at: offset)) { [self] in
         startUncachedRead($0, at: offset, length, timeout, $1)
       }
+    }
+
+    /// Whether it traps must not depend on what the page cache has.
+    private static func check(_ timeout: TimeAmount?) {
+      require(timeout ?? .seconds(1) > .zero, "LoopFile: a timeout is more than 0")
     }
 
     /// Reads from the page cache, if the task is on the loop, in this turn or in a later one.
