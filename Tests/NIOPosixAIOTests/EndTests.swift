@@ -2,12 +2,13 @@
   import Glibc
   import NIOCore
   import NIOPosix
-  import NIOPosixAIO
   import PosixAIO
   import Synchronization
   import SystemPackage
   import TestSupport
   import XCTest
+
+  @testable import NIOPosixAIO
 
   final class EndTests: XCTestCase {
     func test_eachFutureCompletesOnce_whenLoopsShutDownWhileBusy() async throws {
@@ -139,6 +140,71 @@
       turn.finish()
       let errno = await task.withLock { $0 }?.value
       XCTAssertEqual(errno, .canceled)
+    }
+
+    func test_filesOfALoopThatShutsDownAreRefusedWithECANCELED_andNoDescriptorIsUsedAfterItsEnd()
+      async throws
+    {
+      let before = try openDescriptors().count
+      let results = Mutex<[Result<LoopFile, any Error>]>([])
+      try await Loops.run { loops in
+        let files = loops.next()
+        // A channel that is closed when the loop has begun to shut down.
+        let server = try await ServerBootstrap(group: files.eventLoop)
+          .bind(host: "127.0.0.1", port: 0).get()
+        server.closeFuture.whenComplete { _ in
+          let opened: EventLoopFuture<LoopFile> = files.openFile(forReadingAt: "/dev/null")
+          opened.whenComplete { result in results.withLock { $0.append(result) } }
+        }
+      }
+      let all = results.withLock { $0 }
+      XCTAssertEqual(all.count, 1)
+      // EBADF would tell that a descriptor was used after the queue had closed it.
+      XCTAssertThrowsError(try all.first?.get()) { error in
+        XCTAssertEqual((error as? FileError)?.errno, .canceled)
+      }
+      XCTAssertEqual(try openDescriptors().count, before)
+    }
+
+    func test_futuresFail_whenTheLoopHasEnded() async throws {
+      let kept = Mutex<(LoopFileSystem, LoopFile)?>(nil)
+      try await Loops.run { loops in
+        let files = loops.next()
+        let file = try await files.openFile(forReadingAt: "/dev/null")
+        kept.withLock { $0 = (files, file) }
+      }
+      let (files, file) = try XCTUnwrap(kept.withLock { $0 })
+      // In debug builds, NIO ends the process if one of them is never completed.
+      let _: EventLoopFuture<FileStatus> = files.info(forFileAt: "/dev/null")
+      let _: EventLoopFuture<LoopFile> = files.openFile(forReadingAt: "/dev/null")
+      let _: EventLoopFuture<ByteBuffer> = files.readToEnd(ofFileAt: "/dev/null")
+      let _: EventLoopFuture<Void> = files.replace(contentsOf: "/dev/null", with: ByteBuffer())
+      let _: EventLoopFuture<ByteBuffer> = file.readToEnd()
+      let _: EventLoopFuture<FileStatus> = file.info()
+    }
+
+    func test_futureOfSeveralStepsCompletes_whenTheLoopEndsBetweenThem() async throws {
+      let (turns, turn) = AsyncStream<Void>.makeStream()
+      let results = Mutex<[Result<Void, any Error>]>([])
+      try await Loops.run { loops in
+        let eventLoop = loops.group.next()
+        let call = FileCall(.read, "file")
+        let future = try await eventLoop.submit {
+          let owner = try LoopQueue.of(eventLoop)
+          return owner.future(call) { done in
+            owner.steps(call, done) { () throws(FileError) in
+              for await _ in turns {}
+            }
+          }
+        }.get()
+        future.whenComplete { result in results.withLock { $0.append(result) } }
+      }
+      turn.finish()
+      let all = results.withLock { $0 }
+      XCTAssertEqual(all.count, 1)
+      XCTAssertThrowsError(try all.first?.get()) { error in
+        XCTAssertEqual((error as? FileError)?.errno, .canceled)
+      }
     }
 
     func test_loopsWithoutASignalFailWithEBUSY_andOthersWork() async throws {

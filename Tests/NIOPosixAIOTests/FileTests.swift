@@ -255,6 +255,27 @@
       }
     }
 
+    func test_readOfMoreThanABufferHoldsFails_whateverTheFileHas() async throws {
+      try await Loops.onEach(of: 1) { files, path in
+        let name = path.appending("sparse")
+        let file = try await files.openFile(forReadingAndWritingAt: name, options: [.create])
+        for length in [LoopFile.chunkLengthLimit + 1, .max] {
+          await assertFails(.invalidArgument, .read) {
+            try await file.readChunk(fromAbsoluteOffset: 0, length: length)
+          }
+        }
+        for size in [Int64(LoopFile.chunkLengthLimit), 5 << 30] {
+          try await file.resize(to: size)
+          for allowed in [Int.max, .max - 1, 6 << 30] {
+            await assertFails(.fileTooLarge, .read) {
+              try await files.readToEnd(ofFileAt: name, maximumSizeAllowed: allowed)
+            }
+          }
+        }
+        try await file.close()
+      }
+    }
+
     func test_loopWithoutDescriptorsIsRefused() async throws {
       let loop = EmbeddedEventLoop()
       let opening: EventLoopFuture<LoopFile> = LoopFileSystem(on: loop).openFile(

@@ -33,6 +33,27 @@
       }
     }
 
+    func test_chunkOfAPipeIsNotAwaited_whenItsTaskIsCancelledOnTheWayToTheLoop() async throws {
+      try await Loops.run { loops in
+        let pipe = try NamedPipe(loops.path.appending("pipe"))
+        let file = try await loops.next().openFile(forReadingAt: pipe.path)
+        for round in 0..<5000 {
+          let started = Atomic(false)
+          let task = Task.detached {
+            var chunks = file.readChunks(chunkLength: 1).makeAsyncIterator()
+            started.store(true, ordering: .releasing)
+            return try await chunks.next()
+          }
+          while !started.load(ordering: .acquiring) { await Task.yield() }
+          // Another moment in each round.
+          for _ in 0..<(round % 100) * 5 { _ = started.load(ordering: .acquiring) }
+          task.cancel()
+          await assertFails(.canceled, .read) { try await task.value }
+        }
+        try pipe.close()
+      }
+    }
+
     func test_everyOperationEndsOnce_inAStormWithCancellations() async throws {
       let seed = testSeed()
       for count in [1, 4] {

@@ -277,12 +277,14 @@
       _ byteCount: Int, at offset: Int64, _ memory: BufferPool
     ) -> ByteBuffer? {
       var buffer = memory.take(byteCount)
-      let count = unsafe buffer.withUnsafeMutableWritableBytes { memory in
-        unsafe readFromCache(
-          into: UnsafeMutableRawBufferPointer(rebasing: memory.prefix(byteCount)), at: offset)
+      // Nothing reads the bytes before they are there.
+      buffer.moveWriterIndex(forwardBy: byteCount)
+      // A mutating call would copy the memory first, since the pool has the buffer too.
+      let count = unsafe buffer.withUnsafeReadableBytes { memory in
+        unsafe readFromCache(into: UnsafeMutableRawBufferPointer(mutating: memory), at: offset)
       }
       guard let count else { return nil }
-      buffer.moveWriterIndex(forwardBy: count)
+      buffer.moveWriterIndex(to: count)
       return buffer
     }
   }

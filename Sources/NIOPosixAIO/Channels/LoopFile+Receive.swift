@@ -14,7 +14,7 @@
     /// Traps for a channel of another event loop, and for a negative offset or byte count.
     ///
     /// - Parameters:
-    ///   - channel: Of the file's event loop.
+    ///   - channel: Of the file's event loop. It need not be active yet.
     ///   - byteCount: The number of bytes, 0 or more; if fewer arrive, the transfer fails. Input
     ///     after them passes the handler. Nil takes all input until the peer ends its side.
     ///   - offset: The offset of the first byte, in bytes from the file's start, 0 or more. A file
@@ -22,7 +22,10 @@
     ///   - durably: Whether the bytes must be on the disk at the end.
     /// - Returns: The number of bytes when all of them are in the file; otherwise a
     ///   ``FileTransferError``, after the writes in progress have ended. It is a failure with the
-    ///   channel's error if the channel fails, and with `ECANCELED` if the loop ends first.
+    ///   channel's error if the channel fails, with `ChannelError.ioOnClosedChannel` if the channel
+    ///   is closed here, also by the end of its loop, and with `ECANCELED` if a write has not ended
+    ///   by then. If a handler closes the channel through its own context, that looks like the
+    ///   peer's end: pass `byteCount` if you have such handlers.
     public func receive(
       from channel: any Channel, byteCount: Int64? = nil, at offset: Int64 = 0,
       durably: Bool = false
@@ -99,9 +102,33 @@
         eventLoop.execute { start().cascade(to: promise) }
         return promise.futureResult
       }
-      let error = FileError(operation: operation, path: path, errno: .canceled)
-      return future
-        ?? eventLoop.makeFailedFuture(FileTransferError(.file(error), byteCountDone: 0))
+      return future ?? eventLoop.makeFailedFuture(transferError(afterTheEnd: operation))
+    }
+
+    /// Awaits a transfer. A future of the loop would never resume its caller after the loop's end.
+    func transferred<Value: Sendable>(
+      isolation: isolated (any Actor)? = #isolation, _ operation: FileError.Operation,
+      _ start: @escaping @Sendable () -> EventLoopFuture<Value>
+    ) async throws -> Value {
+      let result: Result<Value, any Error> = await unsafe withUnsafeContinuation(
+        isolation: isolation
+      ) { continuation in
+        let startOnLoop: @Sendable () -> Void = {
+          start().assumeIsolated().whenComplete { unsafe continuation.resume(returning: $0) }
+        }
+        if owner.isCurrent {
+          startOnLoop()
+        } else if !owner.calls.way.execute(startOnLoop) {
+          unsafe continuation.resume(
+            returning: .failure(transferError(afterTheEnd: operation)))
+        }
+      }
+      return try result.get()
+    }
+
+    private func transferError(afterTheEnd operation: FileError.Operation) -> FileTransferError {
+      FileTransferError(
+        .file(FileError(operation: operation, path: path, errno: .canceled)), byteCountDone: 0)
     }
   }
 
@@ -125,12 +152,12 @@
         receiver.write(buffer)
         if receiver.failure != nil { return false }
         if receiver.hasRoom { return true }
-        return try await room().get()
+        return try await file.transferred(.write) { [self] in room() }
       }
-      return try await file.transfer(.write) { [self] in
+      return try await file.transferred(.write) { [self] in
         receiver.write(buffer)
         return room()
-      }.get()
+      }
     }
 
     private func room() -> EventLoopFuture<Bool> {
@@ -146,11 +173,11 @@
     nonisolated(nonsending) func finish(
       _ reason: FileTransferError.Reason?
     ) async throws -> Int64 {
-      try await file.transfer(.write) { [self] in
+      try await file.transferred(.write) { [self] in
         let promise = file.eventLoop.makePromise(of: Int64.self)
         receiver.finish(reason) { promise.completeWith($0.mapError { $0 }) }
         return promise.futureResult
-      }.get()
+      }
     }
   }
 #endif

@@ -60,7 +60,7 @@
       _ range: Range<Int64>? = nil, to channel: any Channel, followedBy last: Message?,
       allowsFileRegions: Bool = true, as wrap: @escaping @Sendable (IOData) -> Message
     ) -> EventLoopFuture<Int64> {
-      send(range, to: channel, last, allowsFileRegions, wrap, nil)
+      transfer(.read, starting(range, to: channel, last, allowsFileRegions, wrap, nil))
     }
 
     /// As ``send(_:to:followedBy:allowsFileRegions:as:)->Int64``, from the place of a handler in
@@ -105,21 +105,22 @@
     ) async throws -> Int64 {
       guard !Task.isCancelled else { throw FileTransferError(.canceled, byteCountDone: 0) }
       let cancellation = SendCancellation()
-      let future = send(range, to: channel, last, allowsFileRegions, wrap, cancellation)
+      let start = starting(range, to: channel, last, allowsFileRegions, wrap, cancellation)
       return try await withTaskCancellationHandler {
-        try await future.get()
+        try await transferred(.read, start)
       } onCancel: {
         cancellation.cancel()
       }
     }
 
-    private func send<Message: Sendable>(
+    /// - Returns: Starts a send on the loop.
+    private func starting<Message: Sendable>(
       _ range: Range<Int64>?, to channel: any Channel, _ last: Message?, _ allowsFileRegions: Bool,
       _ wrap: @escaping @Sendable (IOData) -> Message, _ cancellation: SendCancellation?
-    ) -> EventLoopFuture<Int64> {
+    ) -> @Sendable () -> EventLoopFuture<Int64> {
       require(
         channel.eventLoop === eventLoop, "LoopFile: a channel must be of the file's event loop")
-      return transfer(.read) { [self] in
+      return { [self] in
         startSend(
           range, Outlet(channel, followedBy: last, wrap), allowsFileRegions, cancellation)
       }

@@ -13,6 +13,7 @@
     /// Nil for all input until its end.
     private var missingByteCount: Int64?
     private var isReadHeld = false
+    private var isClosedHere = false
     private var hasEnded = false
 
     init(
@@ -27,8 +28,13 @@
       if missingByteCount == 0 { return end(nil, context) }
       // The context is used on its loop only, until `onRoom` is cleared.
       receiver.onRoom = { [self] in mayReadAgain(context) }
-      if !context.channel.isActive { return end(endOfInput, context) }
-      context.read()
+      // A channel that is not active yet will be; one that was closed removes its handlers.
+      if context.channel.isActive { context.read() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+      context.fireChannelActive()
+      if !hasEnded { read(context: context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -84,9 +90,16 @@
       end(.channel(error), context)
     }
 
+    /// Also called when the loop shuts down. More input may have been on its way.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+      if mode != .output { isClosedHere = true }
+      context.close(mode: mode, promise: promise)
+    }
+
     /// Nil if the input may end at any time.
     private var endOfInput: FileTransferError.Reason? {
-      missingByteCount == nil ? nil : .endOfInput
+      guard !isClosedHere else { return .channel(ChannelError.ioOnClosedChannel) }
+      return missingByteCount == nil ? nil : .endOfInput
     }
 
     /// The last that happens here: the handler leaves the pipeline, so nothing passes it after

@@ -8,6 +8,9 @@
     /// The default limit of bytes for reading a file to its end: 16 MiB.
     public static let defaultSizeLimit = 16 * 1024 * 1024
 
+    /// The most bytes of one read: 4 GiB - 1, which is what a `ByteBuffer` holds.
+    public static let chunkLengthLimit = Int(UInt32.max)
+
     /// Reads bytes. Data in the page cache is read on the loop (`preadv2(2)` with `RWF_NOWAIT`),
     /// other data by `aio_read(3)`.
     ///
@@ -16,15 +19,17 @@
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
-    ///   - length: The most bytes to read, 0 or more; less than 0 traps.
-    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
-    ///     with `ETIMEDOUT`.
+    ///   - length: The most bytes to read, 0 to ``chunkLengthLimit``; less than 0 traps.
+    ///   - timeout: The longest time to wait for the disk, more than 0; other values trap. After it
+    ///     the read fails with `ETIMEDOUT`.
     /// - Returns: A future of the bytes: fewer than `length` at the end of the file, none after it.
-    ///   It fails with `EINVAL` for a negative offset.
+    ///   It fails with `EINVAL` for a negative offset, for one that exceeds `Int64.max` together
+    ///   with the length, and for a length over the limit.
     public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) -> EventLoopFuture<ByteBuffer> {
-      owner.future(FileCall(.read, path, at: offset)) { [self] done in
+      Self.check(timeout)
+      return owner.future(FileCall(.read, path, at: offset)) { [self] done in
         startRead(Cancellation(), at: offset, length, timeout, done)
       }
     }
@@ -34,18 +39,25 @@
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
-    ///   - length: The most bytes to read, 0 or more; less than 0 traps.
-    ///   - timeout: The longest time to wait for the disk, more than 0. After it the read fails
-    ///     with `ETIMEDOUT`.
+    ///   - length: The most bytes to read, 0 to ``chunkLengthLimit``; less than 0 traps.
+    ///   - timeout: The longest time to wait for the disk, more than 0; other values trap. After it
+    ///     the read fails with `ETIMEDOUT`.
     /// - Returns: The bytes: fewer than `length` at the end of the file, none after it.
-    /// - Throws: `EINVAL` for a negative offset, and the errors of `read(2)`.
+    /// - Throws: `EINVAL` for a negative offset, for one that exceeds `Int64.max` together with the
+    ///   length, and for a length over the limit; and the errors of `read(2)`.
     nonisolated(nonsending) public func readChunk(
       fromAbsoluteOffset offset: Int64, length: Int, timeout: TimeAmount? = nil
     ) async throws(FileError) -> ByteBuffer {
+      Self.check(timeout)
       if let buffer = await cachedChunk(at: offset, length) { return buffer }
       return try await owner.outcome(FileCall(.read, path, at: offset)) { [self] in
         startUncachedRead($0, at: offset, length, timeout, $1)
       }
+    }
+
+    /// Whether it traps must not depend on what the page cache has.
+    private static func check(_ timeout: TimeAmount?) {
+      require(timeout ?? .seconds(1) > .zero, "LoopFile: a timeout is more than 0")
     }
 
     /// Reads from the page cache, if the task is on the loop, in this turn or in a later one.
@@ -66,14 +78,7 @@
     }
 
     private func readNow(at offset: Int64, _ length: Int) -> ByteBuffer? {
-      var buffer = owner.memory.take(length)
-      let count = unsafe buffer.withUnsafeMutableWritableBytes { memory in
-        unsafe queued.readFromCache(
-          into: UnsafeMutableRawBufferPointer(rebasing: memory.prefix(length)), at: offset)
-      }
-      guard let count else { return nil }
-      buffer.moveWriterIndex(forwardBy: count)
-      return buffer
+      queued.readBufferFromCache(length, at: offset, owner.memory)
     }
 
     /// Starts a read on the loop.
@@ -105,6 +110,9 @@
       let call = FileCall(.read, path, at: offset)
       guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
       guard length > 0 else { return done(.success(ByteBuffer())) }
+      guard length <= Self.chunkLengthLimit else {
+        return done(.failure(call.error(.invalidArgument)))
+      }
       var buffer = owner.memory.take(length)
       // Nothing reads the bytes before they are there.
       buffer.moveWriterIndex(forwardBy: length)
@@ -135,15 +143,19 @@
     ///
     /// - Parameters:
     ///   - offset: In bytes from the start of the file, 0 or more.
-    ///   - maximumSizeAllowed: The most bytes, 0 or more.
+    ///   - maximumSizeAllowed: The most bytes, 0 or more. A `ByteBuffer` holds less than 4 GiB, so
+    ///     more than that less 128 KiB are never allowed.
     /// - Returns: A future of the bytes. It fails with `EFBIG` if there are more bytes than
     ///   allowed, with `EISDIR` for a directory, and with `EINVAL` for a pipe, a socket or a
     ///   device.
     public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) -> EventLoopFuture<ByteBuffer> {
-      eventLoop.futureOfTask { [self] () throws(FileError) in
-        try await readToEnd(fromAbsoluteOffset: offset, maximumSizeAllowed: maximumSizeAllowed)
+      let call = FileCall(.read, path, at: offset)
+      return owner.future(call) { [self] done in
+        owner.steps(call, done) { [self] () throws(FileError) in
+          try await readToEnd(fromAbsoluteOffset: offset, maximumSizeAllowed: maximumSizeAllowed)
+        }
       }
     }
 
@@ -160,26 +172,26 @@
     nonisolated(nonsending) public func readToEnd(
       fromAbsoluteOffset offset: Int64 = 0, maximumSizeAllowed: Int = defaultSizeLimit
     ) async throws(FileError) -> ByteBuffer {
-      require(
-        maximumSizeAllowed >= 0 && maximumSizeAllowed < .max,
-        "LoopFile: maximumSizeAllowed is 0 or more, and less than the largest number")
+      require(maximumSizeAllowed >= 0, "LoopFile: maximumSizeAllowed is 0 or more")
+      // So that a piece after the allowed bytes still fits in a buffer.
+      let mostAllowed = min(maximumSizeAllowed, Self.chunkLengthLimit - 2 * Self.pieceByteCount)
       let status = try await info()
       guard status.kind != .directory else { throw failedRead(.isDirectory, at: offset) }
       guard status.kind == .regular else { throw failedRead(.invalidArgument, at: offset) }
       let known = status.byteCount - min(max(offset, 0), status.byteCount)
-      guard known <= maximumSizeAllowed else { throw failedRead(.fileTooLarge, at: offset) }
+      guard known <= mostAllowed else { throw failedRead(.fileTooLarge, at: offset) }
       // One more byte than expected, so that the same read finds the end.
-      let first = known == 0 ? min(Self.pieceByteCount, maximumSizeAllowed + 1) : Int(known) + 1
+      let first = known == 0 ? min(Self.pieceByteCount, mostAllowed + 1) : Int(known) + 1
       var whole = try await readChunk(fromAbsoluteOffset: offset, length: first)
       if whole.readableBytes > 0, whole.readableBytes == Int(known) { return whole }
       var piece = whole.readableBytes
       while piece > 0 {
-        guard whole.readableBytes <= maximumSizeAllowed else {
+        guard whole.readableBytes <= mostAllowed else {
           throw failedRead(.fileTooLarge, at: offset)
         }
         var next = try await readChunk(
           fromAbsoluteOffset: offset + Int64(whole.readableBytes),
-          length: min(Self.pieceByteCount, maximumSizeAllowed + 1))
+          length: min(Self.pieceByteCount, mostAllowed + 1))
         piece = whole.writeBuffer(&next)
       }
       return whole

@@ -120,8 +120,6 @@
       _ cancellation: Cancellation, _ buffer: ByteBuffer, at offset: Int64, _ timeout: TimeAmount?,
       _ done: @escaping Completion<Void>
     ) {
-      let call = writeCall(offset)
-      guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
       do throws(Errno) {
         let request = try queued.write(
           buffer.lendBytesToWrite(), at: offset,
@@ -131,7 +129,7 @@
         }
         cancellation.stops(request, of: owner.queue)
       } catch {
-        done(.failure(call.error(error)))
+        done(.failure(writeCall(offset).error(error)))
       }
     }
 
@@ -193,7 +191,6 @@
       _ cancellation: Cancellation, dataOnly: Bool, _ timeout: TimeAmount?, _ call: FileCall,
       _ done: @escaping Completion<Void>
     ) {
-      guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
       let timeout = timeout.map { Duration.nanoseconds($0.nanoseconds) }
       do throws(Errno) {
         let request =

@@ -28,6 +28,8 @@
   /// **The end.** A file that you drop is closed after its operations in progress have ended. When
   /// its loop shuts down, they complete with `ECANCELED` unless their result is known, and every
   /// later call fails with `ECANCELED`. A file that is still open then is closed when you drop it.
+  /// A future that a later call returns has failed, but NIO calls nothing that you add to it, since
+  /// its loop no longer runs; the awaited forms throw.
   @safe
   public final class LoopFile: @unchecked Sendable {
     // Sendable: everything that changes is used on the loop only.

@@ -7,8 +7,8 @@
 
   /// Calls that may block, on a thread pool of NIO, and their results on the loop.
   ///
-  /// When the loop ends, the results of calls that run are `ECANCELED`, and what those calls return
-  /// is dropped.
+  /// When the loop ends, results that are still expected are `ECANCELED`, and what arrives later is
+  /// dropped.
   @safe
   final class BlockingCalls {
     let way: WayToLoop
@@ -32,15 +32,28 @@
       _ done: @escaping (Result<Value, FileError>) -> Void
     ) {
       guard way.isOpen else { return done(.failure(call.error(.canceled))) }
+      let ended = expect(call, done)
+      pool.submit { state in
+        ended(
+          Result { () throws(FileError) in
+            guard case .active = state else { throw call.error(.canceled) }
+            return try body()
+          })
+      }
+    }
+
+    /// Expects the result of something that runs elsewhere. Call it on the loop, before its end.
+    ///
+    /// - Parameter done: Called on the loop, once: with the result, or with `ECANCELED` at the end.
+    /// - Returns: Passes the result on, from any thread.
+    func expect<Value: Sendable>(
+      _ call: FileCall, _ done: @escaping (Result<Value, FileError>) -> Void
+    ) -> Completion<Value> {
       let number = nextNumber
       nextNumber += 1
       cancellations[number] = { done(.failure(call.error(.canceled))) }
       let here = NIOLoopBound((self, done), eventLoop: eventLoop)
-      pool.submit { [way] state in
-        let result = Result { () throws(FileError) in
-          guard case .active = state else { throw call.error(.canceled) }
-          return try body()
-        }
+      return { [way] result in
         _ = way.execute {
           let (calls, done) = here.value
           guard calls.cancellations.removeValue(forKey: number) != nil else { return }

@@ -32,7 +32,8 @@
     /// The queue of a loop. Call it on the loop.
     ///
     /// - Throws: The error of ``/PosixAIO/CompletionQueue/init(configuration:)``; `EOPNOTSUPP` for
-    ///   a loop that watches no descriptors, such as `EmbeddedEventLoop`.
+    ///   a loop that watches no descriptors, such as `EmbeddedEventLoop`; `ECANCELED` for a loop that
+    ///   shuts down.
     static func of(_ eventLoop: any EventLoop) throws(Errno) -> LoopQueue {
       eventLoop.preconditionInEventLoop()
       if let present = ofThread.currentValue, present.eventLoop === eventLoop { return present }
@@ -54,19 +55,28 @@
       calls = BlockingCalls(on: eventLoop)
       truncations = TruncationWatch(on: eventLoop)
       queue.requestDrain = { [unowned self] time in requestDrain(time) }
+      var channels: [any Channel] = []
       do throws(Errno) {
-        for source in SourceHandler.sources { try watch(source) }
+        for source in SourceHandler.sources {
+          if let channel = try watch(source) { channels.append(channel) }
+          // The loop shuts down, and watches nothing more.
+          guard isOpen else { throw .canceled }
+        }
       } catch {
         end()
+        for channel in channels { channel.close(promise: nil) }
         throw error
       }
       if !SourceHandler.sources.contains(.signals) { queue.leaveCurrentThread() }
     }
 
-    private func watch(_ source: CompletionQueue.Source) throws(Errno) {
+    /// - Returns: The source's channel; nil if NIO made none. Then, and if the loop does not take
+    ///   the channel, the queue has ended.
+    private func watch(_ source: CompletionQueue.Source) throws(Errno) -> (any Channel)? {
       // NIO closes what it watches.
       let duplicate = FileDescriptor(
         rawValue: try checked(fcntl(queue.descriptor(of: source).rawValue, F_DUPFD_CLOEXEC, 0)))
+      let made = NIOLoopBoundBox<(any Channel)?>(nil, eventLoop: eventLoop)
       // The bootstrap was valid for this loop before.
       NIOPipeBootstrap(group: eventLoop)
         .channelOption(.maxMessagesPerRead, value: 1)
@@ -76,15 +86,18 @@
         )
         .channelInitializer { [self] channel in
           channel.eventLoop.makeCompletedFuture {
+            made.value = channel
             try channel.pipeline.syncOperations.addHandler(SourceHandler(source, self))
           }
         }
         .takingOwnershipOfDescriptor(input: duplicate.rawValue)
         .assumeIsolated()
         .whenFailure { [self] _ in
-          try? duplicate.close()
+          // NIO has closed the channel, if it made one, and with it the descriptor.
+          if made.value == nil { try? duplicate.close() }
           end()
         }
+      return made.value
     }
 
     // MARK: - Turns

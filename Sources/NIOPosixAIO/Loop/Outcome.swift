@@ -89,6 +89,22 @@
       return future ?? eventLoop.makeFailedFuture(call.error(.canceled))
     }
 
+    /// The start of an operation of several steps, each of which is awaited on the loop.
+    func steps<Value: Sendable>(
+      _ call: FileCall, _ done: @escaping Completion<Value>,
+      _ body: @escaping @Sendable () async throws(FileError) -> Value
+    ) {
+      guard isOpen else { return done(.failure(call.error(.canceled))) }
+      let ended = calls.expect(call, done)
+      Task(executorPreference: LoopTaskExecutor(eventLoop)) {
+        do throws(FileError) {
+          ended(.success(try await body()))
+        } catch {
+          ended(.failure(error))
+        }
+      }
+    }
+
     /// Awaits an operation that stops when its task is cancelled.
     nonisolated(nonsending) func outcome<Value: Sendable>(
       _ call: FileCall,
@@ -96,7 +112,11 @@
     ) async throws(FileError) -> Value {
       guard !Task.isCancelled else { throw call.error(.canceled) }
       let cancellation = Cancellation()
-      let result = await cancellableResult(call, cancellation) { start(cancellation, $0) }
+      let result: Result<Value, FileError> = await cancellableResult(call, cancellation) { done in
+        // The task may have been cancelled while the call was on its way to the loop.
+        guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
+        start(cancellation, done)
+      }
       return try result.get()
     }
 

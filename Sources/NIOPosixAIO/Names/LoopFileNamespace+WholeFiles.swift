@@ -16,8 +16,11 @@
     public func readToEnd(
       ofFileAt path: FilePath, maximumSizeAllowed: Int = LoopFile.defaultSizeLimit
     ) -> EventLoopFuture<ByteBuffer> {
-      eventLoop.futureOfTask { [self] () throws(FileError) in
-        try await readToEnd(ofFileAt: path, maximumSizeAllowed: maximumSizeAllowed)
+      let call = FileCall(.read, path)
+      return scope.future(call) { owner, done in
+        owner.steps(call, done) { [self] () throws(FileError) in
+          try await readToEnd(ofFileAt: path, maximumSizeAllowed: maximumSizeAllowed)
+        }
       }
     }
 
@@ -65,8 +68,11 @@
     public func replace(
       contentsOf path: FilePath, with buffer: ByteBuffer, permissions: FilePermissions? = nil
     ) -> EventLoopFuture<Void> {
-      eventLoop.futureOfTask { [self] () throws(FileError) in
-        try await scope.replace(path, with: buffer, permissions)
+      let call = FileCall(.rename, path)
+      return scope.future(call) { owner, done in
+        owner.steps(call, done) { [self] () throws(FileError) in
+          try await scope.replace(path, with: buffer, permissions)
+        }
       }
     }
 

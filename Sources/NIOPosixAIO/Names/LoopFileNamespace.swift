@@ -11,7 +11,8 @@
   /// one is awaited. Calls run on the thread pool, unless it is said otherwise. A call that has
   /// started runs to its end, even if its task is cancelled; if the task was cancelled before, it
   /// throws `ECANCELED` and starts nothing. If the loop shuts down meanwhile, the result is
-  /// `ECANCELED`, and a file that was opened is closed.
+  /// `ECANCELED`, and a file that was opened is closed. After that, NIO calls nothing that you add
+  /// to a future of the loop; the awaited forms throw.
   ///
   /// The types of this module conform; others cannot make a scope.
   public protocol LoopFileNamespace: Sendable {

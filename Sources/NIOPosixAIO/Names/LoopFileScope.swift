@@ -32,7 +32,7 @@
       _ call: FileCall,
       _ start: @escaping @Sendable (LoopQueue, @escaping Completion<Value>) -> Void
     ) -> EventLoopFuture<Value> {
-      let promise = eventLoop.makePromise(of: Value.self)
+      let promise = LatePromise<Value>(of: eventLoop)
       enter(call, start) { promise.complete($0) }
       return promise.futureResult
     }
@@ -72,23 +72,6 @@
       _ call: FileCall, _ body: @escaping @Sendable () throws(FileError) -> Value
     ) -> @Sendable (LoopQueue, @escaping Completion<Value>) -> Void {
       { [pool] owner, done in owner.calls.run(call, on: pool, body, done) }
-    }
-  }
-
-  extension EventLoop {
-    /// A future of several steps, each of which is awaited on the loop.
-    func futureOfTask<Value: Sendable>(
-      _ body: @escaping @Sendable () async throws(FileError) -> Value
-    ) -> EventLoopFuture<Value> {
-      let promise = makePromise(of: Value.self)
-      Task(executorPreference: LoopTaskExecutor(self)) {
-        do throws(FileError) {
-          promise.succeed(try await body())
-        } catch {
-          promise.fail(error)
-        }
-      }
-      return promise.futureResult
     }
   }
 #endif

@@ -2,6 +2,7 @@
   import Glibc
   import NIOCore
   import NIOPosix
+  import PosixAIO
   import Synchronization
   import SystemPackage
   import TestSupport
@@ -20,6 +21,8 @@
     var eventLoop: any EventLoop { group.next() }
 
     override func setUpWithError() throws {
+      // A new file may have the number of one that an earlier test removed.
+      CacheDoubts.shared.removeAll()
       group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
       directory = try TemporaryDirectory()
     }

@@ -42,6 +42,25 @@
       }
     }
 
+    func test_receiveWaitsForTheChannel_whenItIsNotActiveYet() throws {
+      let file = try makeTarget()
+      let transfer = eventLoop.makePromise(of: Int64.self)
+      let server = try ServerBootstrap(group: eventLoop)
+        .childChannelInitializer { channel in
+          file.receive(from: channel).cascade(to: transfer)
+          return channel.eventLoop.makeSucceededVoidFuture()
+        }
+        .bind(unixDomainSocketPath: directory.path.appending("socket").string).wait()
+      let client = try ClientBootstrap(group: eventLoop)
+        .connect(unixDomainSocketPath: directory.path.appending("socket").string).wait()
+      try client.writeAndFlush(ByteBuffer(repeating: 7, count: 1000)).wait()
+      try client.close().wait()
+      XCTAssertEqual(try transfer.futureResult.wait(), 1000)
+      XCTAssertTrue(try directory.contents(of: "target") == [UInt8](repeating: 7, count: 1000))
+      try server.close().wait()
+      try closeFile(file)
+    }
+
     func test_receiveOfANumberOfBytes_passesTheRestOn() throws {
       let file = try makeTarget()
       let rest = RestRecorder()
@@ -109,6 +128,43 @@
         }
         wait(for: [ended], timeout: 60)
         if shutsDown { try setUpWithError() }
+      }
+    }
+
+    func test_receiveOfAllInputFails_whenTheChannelIsClosedHereInsteadOfByThePeer() throws {
+      for shutsDown in [false, true] {
+        let file = try makeTarget()
+        let (channel, peer) = try makeChannel()
+        let received = file.receive(from: channel)
+        peer.write([UInt8](repeating: 1, count: 1000))
+        let ended = XCTestExpectation(description: "the transfer fails")
+        received.whenFailure { error in
+          guard case .channel? = reason(of: error) else { return XCTFail("\(error)") }
+          ended.fulfill()
+        }
+        if shutsDown { try shutDownGroup() } else { try channel.close().wait() }
+        wait(for: [ended], timeout: 60)
+        if shutsDown { try setUpWithError() } else { try closeFile(file) }
+      }
+    }
+
+    func test_awaitedTransfersFail_whenTheLoopHasEnded() async throws {
+      let file = try makeTarget()
+      let (channel, _) = try makeChannel()
+      try shutDownGroup()
+      let (buffers, input) = AsyncStream.makeStream(of: ByteBuffer.self)
+      input.yield(ByteBuffer(bytes: [1]))
+      input.finish()
+      for transfer in [
+        { try await file.receive(from: buffers) }, { try await file.send(to: channel) },
+      ] as [() async throws -> Int64] {
+        do {
+          _ = try await transfer()
+          XCTFail("it did not fail")
+        } catch {
+          guard case .file(let error)? = reason(of: error) else { return XCTFail("\(error)") }
+          XCTAssertEqual(error.errno, .canceled)
+        }
       }
     }
 
