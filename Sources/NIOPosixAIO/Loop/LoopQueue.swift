@@ -32,8 +32,8 @@
     /// The queue of a loop. Call it on the loop.
     ///
     /// - Throws: The error of ``/PosixAIO/CompletionQueue/init(configuration:)``; `EOPNOTSUPP` for
-    ///   a loop that watches no descriptors, such as `EmbeddedEventLoop`; `ECANCELED` for a loop that
-    ///   shuts down.
+    ///   a loop that watches no descriptors, such as `EmbeddedEventLoop`; `ECANCELED` for a loop
+    ///   that shuts down.
     static func of(_ eventLoop: any EventLoop) throws(Errno) -> LoopQueue {
       eventLoop.preconditionInEventLoop()
       if let present = ofThread.currentValue, present.eventLoop === eventLoop { return present }
