@@ -19,7 +19,7 @@
         var chunk = file.queued.readBufferFromCache(Self.byteCount, at: 0, pool)
         XCTAssertEqual(chunk, .block(1, byteCount: Self.byteCount))
         let address = try Self.address(of: XCTUnwrap(chunk))
-        // Somebody still uses the memory.
+        // The chunk still uses the memory.
         XCTAssertNotEqual(Self.address(of: pool.take(Self.byteCount)), address)
         chunk = nil
         XCTAssertEqual(Self.address(of: pool.take(Self.byteCount)), address)
