@@ -33,7 +33,21 @@ struct KeyValueCommand: ParsableCommand {
   var sync = SyncPolicy.always
 
   @Option(help: "The maximum number of clients, 1 to 100000.")
-  var maxClients = 10_000
+  var maxClients = Server.Limits().clientCount
+
+  @Option(
+    help: """
+      The most bytes of replies to hold for a client that does not read them, 1048576 or more. \
+      Above that, the client is disconnected.
+      """)
+  var maxClientOutput = Server.Limits().outputByteCount
+
+  @Option(
+    help: """
+      The most bytes of replies and incomplete requests to hold for all clients together, 1048576 \
+      or more. Above that, the clients with the most are disconnected.
+      """)
+  var maxClientsMemory = Server.Limits().memoryByteCount
 
   @Option(
     help: "Rewrite the log when its size is this many times that of a new one, 2 to 100.")
@@ -46,6 +60,10 @@ struct KeyValueCommand: ParsableCommand {
     guard (1...100_000).contains(maxClients) else {
       throw ValidationError("--max-clients must be a number from 1 to 100000")
     }
+    guard min(maxClientOutput, maxClientsMemory) >= Self.smallestClientMemory else {
+      throw ValidationError(
+        "--max-client-output and --max-clients-memory must be 1048576 bytes or more")
+    }
     guard (2...100).contains(rewriteRatio) else {
       throw ValidationError("--rewrite-ratio must be a number from 2 to 100")
     }
@@ -56,6 +74,7 @@ struct KeyValueCommand: ParsableCommand {
 
   static func main() { start() }
 
+  private static let smallestClientMemory = 1024 * 1024
   /// Descriptors for everything except clients.
   private static let ownDescriptorCount = 128
 
@@ -78,7 +97,9 @@ struct KeyValueCommand: ParsableCommand {
       throw StartFailure("cannot create an event loop: \(error)")
     }
     let log = try openLog(on: loop, logger)
-    let server = Server(log, clientLimit: maxClients, logger)
+    let limits = Server.Limits(
+      clientCount: maxClients, outputByteCount: maxClientOutput, memoryByteCount: maxClientsMemory)
+    let server = Server(log, limits, logger)
     let listening: SocketAddress
     do throws(Errno) {
       listening = try server.listen(on: address)

@@ -5,7 +5,17 @@ import SystemPackage
 
 /// Serves a database to clients.
 final class Server {
-  /// The largest reply to one command, in bytes. Twice this may wait to be sent to one client.
+  /// The limits of clients.
+  struct Limits {
+    /// Clients at a time; further ones get an error.
+    var clientCount = 10_000
+    /// Bytes of replies that are held for a client that does not read them.
+    var outputByteCount = 512 * 1024 * 1024
+    /// Bytes of replies and incomplete requests of all clients.
+    var memoryByteCount = 1024 * 1024 * 1024
+  }
+
+  /// The largest reply to one command, in bytes.
   static let replyByteLimit = 256 * 1024 * 1024
   /// A client adds no more changes to the pending batch when the batch has this many bytes.
   private static let batchByteLimit = 8 * 1024 * 1024
@@ -20,17 +30,20 @@ final class Server {
   let database: Database
   let log: Log
   private let loop: EventLoop
-  private let logger: Logger
-  private let clientLimit: Int
+  let logger: Logger
+  private let limits: Limits
   private let startTime = ContinuousClock.now
   private var listener: Listener?
   private var ticker: EventLoop.Timer?
-  private var clients: [ObjectIdentifier: Client] = [:]
+  private(set) var clients: [ObjectIdentifier: Client] = [:]
+  private(set) lazy var memory = ClientMemory(of: self, limit: limits.memoryByteCount)
   private lazy var call = Call(database, self)
 
   /// Clients with replies that wait for the batch in flight, and for the pending batch.
   var inFlightClients: [Client] = []
   var pendingClients: [Client] = []
+  /// Clients that must read replies before their next requests are accepted.
+  var congestedClients: [Client] = []
 
   var commandCount = 0
   private var connectionCount = 0
@@ -40,11 +53,11 @@ final class Server {
   /// Called when a client sends SHUTDOWN.
   var onShutDown: () -> Void = {}
 
-  init(_ log: Log, clientLimit: Int, _ logger: Logger) {
+  init(_ log: Log, _ limits: Limits, _ logger: Logger) {
     self.log = log
     database = log.database
     loop = log.loop
-    self.clientLimit = clientLimit
+    self.limits = limits
     self.logger = logger
     connectLog()
   }
@@ -54,8 +67,8 @@ final class Server {
     on address: SocketAddress, outputTimeout: Duration = .seconds(60)
   ) throws(Errno) -> SocketAddress {
     var configuration = Listener.Configuration()
-    configuration.connectionLimit = clientLimit + Self.refusedClientLimit
-    configuration.connection.outputLimitByteCount = 2 * Self.replyByteLimit
+    configuration.connectionLimit = limits.clientCount + Self.refusedClientLimit
+    configuration.connection.outputLimitByteCount = limits.outputByteCount
     configuration.connection.outputTimeout = outputTimeout
     configuration.connection.closeTimeout = Self.closeTimeout
     let listener = try Listener(on: loop, address, configuration: configuration)
@@ -67,7 +80,7 @@ final class Server {
   }
 
   private func welcome(_ connection: Connection) {
-    guard clients.count < clientLimit else {
+    guard clients.count < limits.clientCount else {
       // The client may already have closed the connection.
       try? connection.write("-ERR max number of clients reached\r\n".utf8)
       return connection.close()
@@ -79,6 +92,7 @@ final class Server {
 
   func remove(_ client: Client) {
     clients[ObjectIdentifier(client)] = nil
+    memory.update(client)
     endIfIdle()
   }
 
@@ -114,7 +128,14 @@ final class Server {
     database.now = .now()
     expiredCount += database.removeExpired(placeLimit: Self.expiryPlaceLimit)
     log.tick()
+    checkCongestedClients()
     endIfIdle()
+  }
+
+  private func checkCongestedClients() {
+    let checked = congestedClients
+    congestedClients = []
+    congestedClients += checked.filter { $0.checkProgress() }
   }
 
   // MARK: - The end
@@ -149,7 +170,7 @@ final class Server {
     [
       ("appendfsync", log.configuration.syncPolicy.rawValue), ("appendonly", "yes"),
       ("databases", "1"), ("dir", "\(log.dataDirectory.directory.path)"),
-      ("maxclients", "\(clientLimit)"),
+      ("maxclients", "\(limits.clientCount)"), ("maxmemory-clients", "\(limits.memoryByteCount)"),
       ("maxmemory", "0"), ("proto-max-bulk-len", "\(RequestParser.Limits().bulkByteCount)"),
       ("save", ""),
     ]
@@ -172,7 +193,7 @@ final class Server {
           ("uptime_in_seconds", (ContinuousClock.now - startTime).components.seconds),
         ]
       ),
-      ("Clients", [("connected_clients", clients.count), ("maxclients", clientLimit)]),
+      ("Clients", [("connected_clients", clients.count), ("maxclients", limits.clientCount)]),
       (
         "Persistence",
         [

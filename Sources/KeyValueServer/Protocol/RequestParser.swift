@@ -42,7 +42,10 @@ struct RequestParser {
   private var missingCount = 0
   private var arguments: [Bytes] = []
   private var argument: Bytes = []
+  /// The sum of the lengths that the client has announced for this request.
   private var byteCount = 0
+  /// The bytes in `arguments`.
+  private var argumentByteCount = 0
 
   init(limits: Limits = Limits()) {
     self.limits = limits
@@ -66,14 +69,19 @@ struct RequestParser {
     } catch {
       state = .failed(error)
       (line, argument, arguments) = ([], [], [])
+      argumentByteCount = 0
       throw error
     }
   }
 
   /// The bytes kept of an incomplete request.
-  var heldByteCount: Int {
-    arguments.reduce(line.count + argument.count) { $0 + $1.count }
-  }
+  var heldByteCount: Int { line.count + argument.count + argumentByteCount }
+
+  /// The memory of an incomplete request, in bytes: about 48 for each argument, and its bytes.
+  var memoryByteCount: Int { heldByteCount + Self.argumentOverheadByteCount * arguments.count }
+
+  /// An array's header and the reference to it.
+  private static let argumentOverheadByteCount = 48
 
   /// - Returns: Whether a request is complete. The functions for the parts return the same.
   private mutating func readPart(
@@ -92,6 +100,7 @@ struct RequestParser {
       state = .start
       arguments = []
       byteCount = 0
+      argumentByteCount = 0
     }
     return arguments
   }
@@ -175,6 +184,7 @@ struct RequestParser {
     }
     offset += present
     guard present == wanted else { return false }
+    argumentByteCount += byteCount
     missingCount -= 1
     state = .length
     return missingCount == 0
