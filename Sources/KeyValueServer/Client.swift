@@ -46,6 +46,10 @@ final class Client {
   private unowned let server: Server
   private let call: Call
   private var parser = RequestParser()
+  /// Whether the client has given the password, or needs none.
+  var isAuthenticated: Bool {
+    didSet { parser.limits = isAuthenticated ? RequestParser.Limits() : .unauthenticated }
+  }
   private var state = State.serving
 
   /// Replies that wait for no batch, until they are sent together.
@@ -66,6 +70,8 @@ final class Client {
     self.connection = connection
     self.server = server
     self.call = call
+    isAuthenticated = server.password == nil
+    if !isAuthenticated { parser.limits = .unauthenticated }
     connection.onReceive = { [unowned self] _, bytes in receive(bytes) }
     connection.onEndOfInput = { [unowned self] _ in end() }
     connection.onDrained = { [unowned self] _ in
@@ -84,11 +90,15 @@ final class Client {
 
   private func receive(_ bytes: RawSpan) -> Int {
     call.database.now = .now()
+    call.client = self
+    call.isAuthenticated = isAuthenticated
+    defer { call.client = nil }
     var offset = 0
     let turnEnd = writtenByteCount + Self.turnByteCount
     do throws(RequestParser.ProtocolError) {
       while canTakeMore, writtenByteCount < turnEnd,
-        let request = try parser.next(in: bytes, at: &offset) {
+        let request = try parser.next(in: bytes, at: &offset)
+      {
         run(request)
       }
     } catch {
@@ -113,6 +123,9 @@ final class Client {
     switch call.effect {
     case .none: break
     case .closing: end()
+    case .rejecting:
+      server.noteAttack(from: self)
+      close()
     case .shuttingDown: server.shutDown()
     }
   }
@@ -204,6 +217,10 @@ final class Client {
   /// Closes the connection at once, and logs the reason.
   func disconnect(_ reason: String) {
     server.logger.warning("closed client \(connection.peerAddress): \(reason)")
+    close()
+  }
+
+  private func close() {
     state = .closed
     connection.abort()
   }

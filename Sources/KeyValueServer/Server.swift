@@ -24,6 +24,8 @@ final class Server {
   private static let expiryPlaceLimit = 2000
   /// The number of clients over the limit that get an error reply. Others wait in the kernel.
   private static let refusedClientLimit = 64
+  /// The interval between log messages about HTTP clients.
+  private static let attackInterval = Duration.seconds(60)
   /// How long a client has to read its last replies.
   private static let closeTimeout = Duration.seconds(5)
 
@@ -31,6 +33,8 @@ final class Server {
   let log: Log
   private let loop: EventLoop
   let logger: Logger
+  /// The password that clients must give; nil if they need none.
+  let password: Bytes?
   private let limits: Limits
   private let startTime = ContinuousClock.now
   private var listener: Listener?
@@ -48,16 +52,18 @@ final class Server {
   var commandCount = 0
   private var connectionCount = 0
   private var expiredCount = 0
+  private var lastAttack: ContinuousClock.Instant?
   private var whenEnded: (() -> Void)?
 
   /// Called when a client sends SHUTDOWN.
   var onShutDown: () -> Void = {}
 
-  init(_ log: Log, _ limits: Limits, _ logger: Logger) {
+  init(_ log: Log, _ limits: Limits, password: Bytes? = nil, _ logger: Logger) {
     self.log = log
     database = log.database
     loop = log.loop
     self.limits = limits
+    self.password = password
     self.logger = logger
     connectLog()
   }
@@ -136,6 +142,19 @@ final class Server {
     let checked = congestedClients
     congestedClients = []
     congestedClients += checked.filter { $0.checkProgress() }
+  }
+
+  /// Logs that an HTTP client was disconnected, at most once a minute.
+  func noteAttack(from client: Client) {
+    guard lastAttack.map({ ContinuousClock.now - $0 >= Self.attackInterval }) ?? true else {
+      return
+    }
+    lastAttack = .now
+    logger.warning(
+      """
+      closed client \(client.connection.peerAddress): it sent an HTTP request, perhaps to attack \
+      this server through a browser
+      """)
   }
 
   // MARK: - The end

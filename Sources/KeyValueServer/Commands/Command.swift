@@ -18,6 +18,8 @@ enum Effect {
   case none
   /// Close the client's connection.
   case closing
+  /// Close it at once, without a reply: the request comes from an HTTP client.
+  case rejecting
   case shuttingDown
 }
 
@@ -25,6 +27,8 @@ enum Effect {
 final class Call {
   let database: Database
   unowned let server: Server
+  /// The client whose requests run now.
+  var client: Client?
 
   /// The command's name and its arguments.
   fileprivate(set) var arguments: [Bytes] = []
@@ -47,7 +51,13 @@ final class Call {
     database.durability = .committed
     reply.removeAll()
     do throws(CommandError) {
-      let command = try Command.named(arguments)
+      guard let command = try Command.named(arguments) else {
+        effect = .rejecting
+        return
+      }
+      guard isAuthenticated || command.needsNoPassword else {
+        throw CommandError("NOAUTH Authentication required.")
+      }
       if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
       self.view = command.isWrite ? .newest : view
       try command.body(self)
@@ -56,6 +66,9 @@ final class Call {
       reply.error(error.text)
     }
   }
+
+  /// Whether the client has given the password, or needs none.
+  var isAuthenticated = true
 
   var argumentCount: Int { arguments.count }
 
@@ -84,14 +97,19 @@ struct Command: Sendable {
   /// The number of words, including the name; a negative value means at least that many.
   let arity: Int
   let isWrite: Bool
+  /// Whether clients may send it before they have given the password.
+  let needsNoPassword: Bool
   let body: Body
 
-  static func read(_ name: String, _ arity: Int, _ body: @escaping Body) -> Command {
-    Command(name: name, arity: arity, isWrite: false, body: body)
+  static func read(
+    _ name: String, _ arity: Int, needsNoPassword: Bool = false, _ body: @escaping Body
+  ) -> Command {
+    Command(
+      name: name, arity: arity, isWrite: false, needsNoPassword: needsNoPassword, body: body)
   }
 
   static func write(_ name: String, _ arity: Int, _ body: @escaping Body) -> Command {
-    Command(name: name, arity: arity, isWrite: true, body: body)
+    Command(name: name, arity: arity, isWrite: true, needsNoPassword: false, body: body)
   }
 
   static let all = StringCommands.all + KeyCommands.all + ServerCommands.all
@@ -104,8 +122,10 @@ struct Command: Sendable {
       return (name, command)
     })
 
-  static func named(_ arguments: [Bytes]) throws(CommandError) -> Command {
+  /// - Returns: Nil if the words are a line of an HTTP request.
+  static func named(_ arguments: [Bytes]) throws(CommandError) -> Command? {
     guard let command = CommandName(arguments[0]).flatMap({ byName[$0] }) else {
+      guard !httpWords.contains(arguments[0].uppercased.text) else { return nil }
       throw unknown(arguments)
     }
     let fits =
@@ -114,6 +134,10 @@ struct Command: Sendable {
     guard fits else { throw wrongCount(command.name) }
     return command
   }
+
+  /// With these, an HTTP request begins. A web page can make a browser send one, with commands in
+  /// its body.
+  private static let httpWords: Set = ["POST", "HOST:"]
 
   static func wrongCount(_ name: String) -> CommandError {
     CommandError("ERR wrong number of arguments for '\(name)' command")

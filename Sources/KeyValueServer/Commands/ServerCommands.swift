@@ -13,7 +13,10 @@ enum ServerCommands {
       guard try call.integer(1) == 0 else { throw CommandError("ERR DB index is out of range") }
       call.reply.ok()
     },
-    .read("quit", -1) { call throws(CommandError) in
+    .read("auth", -2, needsNoPassword: true) { call throws(CommandError) in
+      try Authentication.authenticate(call)
+    },
+    .read("quit", -1, needsNoPassword: true) { call throws(CommandError) in
       call.reply.ok()
       call.effect = .closing
     },
