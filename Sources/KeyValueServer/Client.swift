@@ -46,10 +46,7 @@ final class Client {
   private unowned let server: Server
   private let call: Call
   private var parser = RequestParser()
-  /// Whether the client has given the password, or needs none.
-  var isAuthenticated: Bool {
-    didSet { parser.limits = isAuthenticated ? RequestParser.Limits() : .unauthenticated }
-  }
+  var session: Session
   private var state = State.serving
 
   /// Replies that wait for no batch, until they are sent together.
@@ -66,12 +63,12 @@ final class Client {
   /// This client's part of the server's ``ClientMemory``.
   var countedByteCount = 0
 
-  init(_ connection: Connection, _ server: Server, _ call: Call) {
+  init(_ connection: Connection, id: Int, _ server: Server, _ call: Call) {
     self.connection = connection
     self.server = server
     self.call = call
-    isAuthenticated = server.password == nil
-    if !isAuthenticated { parser.limits = .unauthenticated }
+    session = Session(id: id, isAuthenticated: server.password == nil)
+    limitRequests()
     connection.onReceive = { [unowned self] _, bytes in receive(bytes) }
     connection.onEndOfInput = { [unowned self] _ in end() }
     connection.onDrained = { [unowned self] _ in
@@ -89,10 +86,10 @@ final class Client {
   // MARK: - Requests
 
   private func receive(_ bytes: RawSpan) -> Int {
+    session.lastRequest = .now
     call.database.now = .now()
-    call.client = self
-    call.isAuthenticated = isAuthenticated
-    defer { call.client = nil }
+    call.begin(self)
+    defer { session.lastCommand = call.end() }
     var offset = 0
     let turnEnd = writtenByteCount + Self.turnByteCount
     do throws(RequestParser.ProtocolError) {
@@ -117,7 +114,7 @@ final class Client {
   }
 
   private func run(_ request: [Bytes]) {
-    server.commandCount += 1
+    server.statistics.commandCount += 1
     call.run(request, hasDelayedReplies ? .newest : .committed)
     enqueue(call.reply.bytes, call.database.durability)
     switch call.effect {
@@ -137,6 +134,11 @@ final class Client {
       && (!connection.isCongested || connection.pendingByteCount < unreadByteLimit)
       && inFlight.bytes.count + pending.bytes.count < Self.delayedByteLimit
       && (pending.isEmpty || !server.isBatchFull)
+  }
+
+  /// Accepts only small requests before the password is given.
+  func limitRequests() {
+    parser.limits = session.isAuthenticated ? RequestParser.Limits() : .unauthenticated
   }
 
   /// Resumes or pauses receiving, depending on the state.
@@ -165,11 +167,16 @@ final class Client {
     return true
   }
 
+  var isClosed: Bool { if case .closed = state { true } else { false } }
+  var incompleteByteCount: Int { parser.heldByteCount }
+  var unreadByteCount: Int {
+    connection.pendingByteCount + inFlight.bytes.count + pending.bytes.count
+  }
+
   /// The memory of the client's replies and of its incomplete request, in bytes.
   var memoryByteCount: Int {
     guard state != .closed else { return 0 }
-    return connection.pendingByteCount + inFlight.bytes.count + pending.bytes.count
-      + parser.memoryByteCount
+    return unreadByteCount + parser.memoryByteCount
   }
 
   // MARK: - Replies
@@ -220,7 +227,8 @@ final class Client {
     close()
   }
 
-  private func close() {
+  /// Closes the connection at once.
+  func close() {
     state = .closed
     connection.abort()
   }

@@ -4,7 +4,7 @@
 /// The sum is updated after each turn of a client, so one turn of each may exceed the limit.
 final class ClientMemory {
   private unowned let server: Server
-  let limit: Int
+  var limit: Int
   /// Never less than the clients have: what the kernel has taken since is subtracted later.
   private(set) var byteCount = 0
 
@@ -34,6 +34,7 @@ final class ClientMemory {
     let largest = server.clients.values.sorted { $0.countedByteCount > $1.countedByteCount }
     for client in largest {
       guard byteCount > goal, client.countedByteCount > 0 else { return }
+      if client.session.isNeverEvicted { continue }
       client.disconnect(
         "the memory of all clients exceeds \(limit) bytes, and \(client.countedByteCount) are its")
       count(client)

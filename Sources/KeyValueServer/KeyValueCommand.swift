@@ -85,7 +85,7 @@ struct KeyValueCommand: ParsableCommand {
     guard (1...100_000).contains(maxClients) else {
       throw ValidationError("--max-clients must be a number from 1 to 100000")
     }
-    guard min(maxClientOutput, maxClientsMemory) >= Self.smallestClientMemory else {
+    guard min(maxClientOutput, maxClientsMemory) >= Server.Limits.smallestByteCount else {
       throw ValidationError(
         "--max-client-output and --max-clients-memory must be 1048576 bytes or more")
     }
@@ -99,7 +99,6 @@ struct KeyValueCommand: ParsableCommand {
 
   static func main() { start() }
 
-  private static let smallestClientMemory = 1024 * 1024
   /// Descriptors for everything except clients.
   private static let ownDescriptorCount = 128
 
@@ -129,7 +128,9 @@ struct KeyValueCommand: ParsableCommand {
     let log = try openLog(on: loop, logger)
     let limits = Server.Limits(
       clientCount: maxClients, outputByteCount: maxClientOutput, memoryByteCount: maxClientsMemory)
-    let server = Server(log, limits, password: password.map { Bytes($0.utf8) }, logger)
+    let server = Server(
+      log, limits, password: password.map { Bytes($0.utf8) },
+      mustHavePassword: !address.isLoopback && !noPassword, logger)
     let listening: SocketAddress
     do throws(Errno) {
       listening = try server.listen(on: address)

@@ -13,6 +13,17 @@ final class Server {
     var outputByteCount = 512 * 1024 * 1024
     /// Bytes of replies and incomplete requests of all clients.
     var memoryByteCount = 1024 * 1024 * 1024
+
+    /// The smallest limit of bytes.
+    static let smallestByteCount = 1024 * 1024
+  }
+
+  /// The counts that CONFIG RESETSTAT resets.
+  struct Statistics {
+    var commandCount = 0
+    var connectionCount = 0
+    var expiredKeyCount = 0
+    var refusedConnectionCount = 0
   }
 
   /// The largest reply to one command, in bytes.
@@ -34,13 +45,16 @@ final class Server {
   private let loop: EventLoop
   let logger: Logger
   /// The password that clients must give; nil if they need none.
-  let password: Bytes?
-  private let limits: Limits
-  private let startTime = ContinuousClock.now
-  private var listener: Listener?
+  var password: Bytes?
+  /// Whether other machines reach the server, so that it must keep a password.
+  let mustHavePassword: Bool
+  let limits: Limits
+  let startTime = ContinuousClock.now
+  private(set) var listener: Listener?
   private var ticker: EventLoop.Timer?
   private(set) var clients: [ObjectIdentifier: Client] = [:]
-  private(set) lazy var memory = ClientMemory(of: self, limit: limits.memoryByteCount)
+  private(set) lazy var memory = ClientMemory(
+    of: self, limit: limits.memoryByteCount)
   private lazy var call = Call(database, self)
 
   /// Clients with replies that wait for the batch in flight, and for the pending batch.
@@ -49,21 +63,24 @@ final class Server {
   /// Clients that must read replies before their next requests are accepted.
   var congestedClients: [Client] = []
 
-  var commandCount = 0
-  private var connectionCount = 0
-  private var expiredCount = 0
+  var statistics = Statistics()
+  private var lastClientID = 0
   private var lastAttack: ContinuousClock.Instant?
   private var whenEnded: (() -> Void)?
 
   /// Called when a client sends SHUTDOWN.
   var onShutDown: () -> Void = {}
 
-  init(_ log: Log, _ limits: Limits, password: Bytes? = nil, _ logger: Logger) {
+  init(
+    _ log: Log, _ limits: Limits, password: Bytes? = nil, mustHavePassword: Bool = false,
+    _ logger: Logger
+  ) {
     self.log = log
     database = log.database
     loop = log.loop
     self.limits = limits
     self.password = password
+    self.mustHavePassword = mustHavePassword
     self.logger = logger
     connectLog()
   }
@@ -87,12 +104,14 @@ final class Server {
 
   private func welcome(_ connection: Connection) {
     guard clients.count < limits.clientCount else {
+      statistics.refusedConnectionCount += 1
       // The client may already have closed the connection.
       try? connection.write("-ERR max number of clients reached\r\n".utf8)
       return connection.close()
     }
-    connectionCount += 1
-    let client = Client(connection, self, call)
+    statistics.connectionCount += 1
+    lastClientID += 1
+    let client = Client(connection, id: lastClientID, self, call)
     clients[ObjectIdentifier(client)] = client
   }
 
@@ -132,7 +151,7 @@ final class Server {
 
   private func tick() {
     database.now = .now()
-    expiredCount += database.removeExpired(placeLimit: Self.expiryPlaceLimit)
+    statistics.expiredKeyCount += database.removeExpired(placeLimit: Self.expiryPlaceLimit)
     log.tick()
     checkCongestedClients()
     endIfIdle()
@@ -180,62 +199,5 @@ final class Server {
     self.whenEnded = nil
     ticker?.cancel()
     log.close(whenEnded)
-  }
-
-  // MARK: - Settings and statistics
-
-  /// The settings that CONFIG GET returns.
-  var settings: [(name: String, value: String)] {
-    [
-      ("appendfsync", log.configuration.syncPolicy.rawValue), ("appendonly", "yes"),
-      ("databases", "1"), ("dir", "\(log.dataDirectory.directory.path)"),
-      ("maxclients", "\(limits.clientCount)"), ("maxmemory-clients", "\(limits.memoryByteCount)"),
-      ("maxmemory", "0"), ("proto-max-bulk-len", "\(RequestParser.Limits().bulkByteCount)"),
-      ("save", ""),
-    ]
-  }
-
-  /// The text that INFO returns.
-  ///
-  /// - Parameter sections: The names of the sections; none, "all", "default" or "everything"
-  ///   selects all.
-  func information(sections: some Sequence<Bytes>) -> String {
-    let names = Set(sections.map { $0.uppercased.text })
-    let isAll = names.isEmpty || !names.isDisjoint(with: ["ALL", "DEFAULT", "EVERYTHING"])
-    let keys = database.keyspace
-    let statistics: [(title: String, lines: [(String, Any)])] = [
-      (
-        "Server",
-        [
-          ("server_name", "aio-kv"), ("redis_mode", "standalone"),
-          ("tcp_port", listener?.address.port ?? 0),
-          ("uptime_in_seconds", (ContinuousClock.now - startTime).components.seconds),
-        ]
-      ),
-      ("Clients", [("connected_clients", clients.count), ("maxclients", limits.clientCount)]),
-      (
-        "Persistence",
-        [
-          ("loading", 0), ("aof_enabled", 1),
-          ("aof_rewrite_in_progress", log.rewrite == nil ? 0 : 1),
-          ("aof_last_write_status", log.writeError == nil ? "ok" : "err"),
-          ("aof_current_size", log.end), ("aof_live_size", keys.byteCount),
-        ]
-      ),
-      (
-        "Stats",
-        [
-          ("total_connections_received", connectionCount),
-          ("total_commands_processed", commandCount), ("expired_keys", expiredCount),
-        ]
-      ),
-      (
-        "Keyspace",
-        keys.count == 0 ? [] : [("db0", "keys=\(keys.count),expires=\(keys.expiringCount)")]
-      ),
-    ]
-    return statistics.filter { isAll || names.contains($0.title.uppercased()) }.map { section in
-      "# \(section.title)\r\n" + section.lines.map { "\($0.0):\($0.1)\r\n" }.joined()
-    }.joined(separator: "\r\n")
   }
 }

@@ -1,6 +1,11 @@
 /// The password that clients must give, and the check of it.
 enum Authentication {
-  private static let userName = Bytes("default".utf8)
+  static let userName = Bytes("default".utf8)
+
+  static let needed = CommandError(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+      + "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+      + "RESP protocol version at the same time")
 
   /// Runs AUTH: a password, or the only user's name and a password.
   static func authenticate(_ call: Call) throws(CommandError) {
@@ -22,8 +27,7 @@ enum Authentication {
     guard user == userName, call.server.password.map({ areEqual($0, password) }) ?? true else {
       throw CommandError("WRONGPASS invalid username-password pair or user is disabled.")
     }
-    call.client?.isAuthenticated = true
-    call.isAuthenticated = true
+    call.change { $0.isAuthenticated = true }
   }
 
   /// Takes the same time wherever the first difference is.

@@ -28,7 +28,9 @@ final class Call {
   let database: Database
   unowned let server: Server
   /// The client whose requests run now.
-  var client: Client?
+  private(set) var client: Client?
+  /// The name of the last command.
+  private var commandName = ""
 
   /// The command's name and its arguments.
   fileprivate(set) var arguments: [Bytes] = []
@@ -39,6 +41,33 @@ final class Call {
   init(_ database: Database, _ server: Server) {
     self.database = database
     self.server = server
+  }
+
+  /// The next requests are a client's.
+  func begin(_ client: Client) {
+    self.client = client
+    commandName = client.session.lastCommand
+    noteSession()
+  }
+
+  /// - Returns: The name of the client's last command.
+  func end() -> String {
+    client = nil
+    return commandName
+  }
+
+  /// Changes the client's session.
+  func change(_ body: (inout Session) -> Void) {
+    guard let client else { return }
+    body(&client.session)
+    noteSession()
+    client.limitRequests()
+  }
+
+  private func noteSession() {
+    guard let client else { return }
+    isAuthenticated = client.session.isAuthenticated
+    reply.isRESP3 = client.session.isRESP3
   }
 
   /// Runs a command. Its reply is in ``reply`` afterwards.
@@ -58,6 +87,7 @@ final class Call {
       guard isAuthenticated || command.needsNoPassword else {
         throw CommandError("NOAUTH Authentication required.")
       }
+      commandName = command.name
       if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
       self.view = command.isWrite ? .newest : view
       try command.body(self)
@@ -67,10 +97,13 @@ final class Call {
     }
   }
 
-  /// Whether the client has given the password, or needs none.
-  var isAuthenticated = true
+  /// A copy of the session's, for speed.
+  private var isAuthenticated = true
 
   var argumentCount: Int { arguments.count }
+
+  /// The argument as an option's name.
+  func word(_ index: Int) -> String { arguments[index].uppercased.text }
 
   func key(_ index: Int) -> Key { Key(arguments[index]) }
 
@@ -99,20 +132,51 @@ struct Command: Sendable {
   let isWrite: Bool
   /// Whether clients may send it before they have given the password.
   let needsNoPassword: Bool
+  let keys: Keys
+  /// One sentence for COMMAND DOCS.
+  let summary: String
   let body: Body
 
+  /// The arguments that are keys.
+  enum Keys {
+    case none
+    case first
+    case firstTwo
+    case all
+    /// Every second one, from the first on.
+    case pairs
+
+    /// The first key, the last (negative: from the end) and the step, as COMMAND INFO shows them.
+    var positions: (first: Int, last: Int, step: Int) {
+      switch self {
+      case .none: (0, 0, 0)
+      case .first: (1, 1, 1)
+      case .firstTwo: (1, 2, 1)
+      case .all: (1, -1, 1)
+      case .pairs: (1, -1, 2)
+      }
+    }
+  }
+
   static func read(
-    _ name: String, _ arity: Int, needsNoPassword: Bool = false, _ body: @escaping Body
+    _ name: String, _ arity: Int, keys: Keys = .none, needsNoPassword: Bool = false,
+    _ summary: String, _ body: @escaping Body
   ) -> Command {
     Command(
-      name: name, arity: arity, isWrite: false, needsNoPassword: needsNoPassword, body: body)
+      name: name, arity: arity, isWrite: false, needsNoPassword: needsNoPassword, keys: keys,
+      summary: summary, body: body)
   }
 
-  static func write(_ name: String, _ arity: Int, _ body: @escaping Body) -> Command {
-    Command(name: name, arity: arity, isWrite: true, needsNoPassword: false, body: body)
+  static func write(
+    _ name: String, _ arity: Int, keys: Keys = .none, _ summary: String, _ body: @escaping Body
+  ) -> Command {
+    Command(
+      name: name, arity: arity, isWrite: true, needsNoPassword: false, keys: keys,
+      summary: summary, body: body)
   }
 
-  static let all = StringCommands.all + KeyCommands.all + ServerCommands.all
+  static let all =
+    StringCommands.all + KeyCommands.all + ConnectionCommands.all + ServerCommands.all
 
   private static let byName = Dictionary(
     uniqueKeysWithValues: all.map { command in
@@ -124,16 +188,18 @@ struct Command: Sendable {
 
   /// - Returns: Nil if the words are a line of an HTTP request.
   static func named(_ arguments: [Bytes]) throws(CommandError) -> Command? {
-    guard let command = CommandName(arguments[0]).flatMap({ byName[$0] }) else {
+    guard let command = find(arguments[0]) else {
       guard !httpWords.contains(arguments[0].uppercased.text) else { return nil }
       throw unknown(arguments)
     }
-    let fits =
-      command.arity < 0
-      ? arguments.count >= -command.arity : arguments.count == command.arity
-    guard fits else { throw wrongCount(command.name) }
+    guard command.accepts(count: arguments.count) else { throw wrongCount(command.name) }
     return command
   }
+
+  static func find(_ name: Bytes) -> Command? { CommandName(name).flatMap { byName[$0] } }
+
+  /// Whether a request may have this many words.
+  func accepts(count: Int) -> Bool { arity < 0 ? count >= -arity : count == arity }
 
   /// With these, an HTTP request begins. A web page can make a browser send one, with commands in
   /// its body.

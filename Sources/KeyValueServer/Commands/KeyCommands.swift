@@ -1,29 +1,47 @@
 /// The commands on keys of any type.
 enum KeyCommands {
   static let all: [Command] = [
-    .write("del", -2) { call throws(CommandError) in remove(call) },
-    .write("unlink", -2) { call throws(CommandError) in remove(call) },
-    .read("exists", -2) { call throws(CommandError) in
+    .write("del", -2, keys: .all, "Removes keys.") { call throws(CommandError) in remove(call) },
+    .write("unlink", -2, keys: .all, "Removes keys.") { call throws(CommandError) in remove(call) },
+    .read("exists", -2, keys: .all, "Counts the arguments that are existing keys.") {
+      call throws(CommandError) in
       call.reply.integer((1..<call.argumentCount).count { call.read(call.key($0)) != nil })
     },
-    .read("type", 2) { call throws(CommandError) in
+    .read("type", 2, keys: .first, "Returns the type of a key.") { call throws(CommandError) in
       call.reply.status(call.read(call.key(1)) == nil ? "none" : "string")
     },
-    .write("expire", 3) { call throws(CommandError) in try expire(call, .seconds, "expire") },
-    .write("pexpire", 3) { call throws(CommandError) in
-      try expire(call, .milliseconds, "pexpire")
+    .write("expire", 3, keys: .first, "Sets the expiry of a key, in seconds from now.") {
+      call throws(CommandError) in try expire(call, .seconds, "expire")
     },
-    .write("persist", 2) { call throws(CommandError) in persist(call) },
-    .read("ttl", 2) { call throws(CommandError) in replyExpiry(call, .seconds) },
-    .read("pttl", 2) { call throws(CommandError) in replyExpiry(call, .milliseconds) },
-    .read("keys", 2) { call throws(CommandError) in try replyKeys(call) },
-    .read("scan", -2) { call throws(CommandError) in try scan(call) },
-    .read("dbsize", 1) { call throws(CommandError) in
+    .write("pexpire", 3, keys: .first, "Sets the expiry of a key, in milliseconds from now.") {
+      call throws(CommandError) in try expire(call, .milliseconds, "pexpire")
+    },
+    .write("persist", 2, keys: .first, "Removes the expiry of a key.") {
+      call throws(CommandError) in
+      persist(call)
+    },
+    .read("ttl", 2, keys: .first, "Returns the seconds until a key expires.") {
+      call throws(CommandError) in replyExpiry(call, .seconds)
+    },
+    .read("pttl", 2, keys: .first, "Returns the milliseconds until a key expires.") {
+      call throws(CommandError) in replyExpiry(call, .milliseconds)
+    },
+    .read("keys", 2, "Returns the keys that match a pattern.") { call throws(CommandError) in
+      try replyKeys(call)
+    },
+    .read("scan", -2, "Returns some of the keys, and where to continue.") {
+      call throws(CommandError) in try scan(call)
+    },
+    .read("dbsize", 1, "Returns the number of keys.") { call throws(CommandError) in
       call.database.noteAll()
       call.reply.integer(call.database.keyspace.count)
     },
-    .write("flushall", -1) { call throws(CommandError) in try removeAll(call) },
-    .write("flushdb", -1) { call throws(CommandError) in try removeAll(call) },
+    .write("flushall", -1, "Removes all keys.") { call throws(CommandError) in
+      try removeAll(call)
+    },
+    .write("flushdb", -1, "Removes all keys.") { call throws(CommandError) in
+      try removeAll(call)
+    },
   ]
 
   private static func remove(_ call: Call) {

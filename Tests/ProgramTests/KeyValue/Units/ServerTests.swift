@@ -39,7 +39,7 @@ final class ServerTests: XCTestCase {
       XCTAssertLessThan(try slow.client.readToEnd().count, Self.valueByteCount)
       try other.send("SET", "key", "value")
       try loop.run(until: "the other client got its reply") {
-        server.commandCount == 2 && !log.isBusy
+        server.statistics.commandCount == 2 && !log.isBusy
       }
       XCTAssertEqual(try other.readReply(), RedisReply.ok)
     }
