@@ -86,8 +86,8 @@ final class Client {
   // MARK: - Requests
 
   private func receive(_ bytes: RawSpan) -> Int {
-    session.lastRequest = .now
     call.database.now = .now()
+    session.lastRequest = call.database.now
     call.begin(self)
     defer { session.lastCommand = call.end() }
     var offset = 0
@@ -245,7 +245,6 @@ final class Client {
     send(inFlight.bytes)
     inFlight.bytes.removeAll(keepingCapacity: inFlight.bytes.count <= Self.directByteCount)
     inFlight.dependent.removeAll(keepingCapacity: true)
-    server.memory.update(self)
     didSendReplies()
   }
 
@@ -255,7 +254,6 @@ final class Client {
     send(inFlight.failed(error) + pending.failed(error))
     inFlight = DelayedReplies()
     pending = DelayedReplies()
-    server.memory.update(self)
     didSendReplies()
   }
 

@@ -2,7 +2,7 @@
 struct Session {
   /// Never the same for two clients of a process.
   let id: Int
-  let start: ContinuousClock.Instant
+  let start: Moment
   var name: Bytes = []
   var libraryName: Bytes = []
   var libraryVersion: Bytes = []
@@ -11,14 +11,14 @@ struct Session {
   var isAuthenticated: Bool
   /// Whether it stays connected when all clients hold too much memory.
   var isNeverEvicted = false
-  var lastRequest: ContinuousClock.Instant
+  var lastRequest: Moment
   /// The name of the last command; at most 15 letters.
   var lastCommand = "NULL"
 
   init(id: Int, isAuthenticated: Bool) {
     self.id = id
     self.isAuthenticated = isAuthenticated
-    start = .now
+    start = .now()
     lastRequest = start
   }
 

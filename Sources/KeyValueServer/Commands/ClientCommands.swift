@@ -131,7 +131,7 @@ enum ClientCommands {
 
   private static func describe(_ client: Client, _ call: Call) -> String {
     let session = client.session
-    let now = ContinuousClock.now
+    let now = call.database.now.milliseconds
     let address = call.server.listener.map { "\($0.address)" } ?? ""
     let command =
       client === call.client
@@ -139,8 +139,8 @@ enum ClientCommands {
       : session.lastCommand
     let fields: [(String, Any)] = [
       ("id", session.id), ("addr", client.connection.peerAddress), ("laddr", address),
-      ("name", session.name.text), ("age", (now - session.start).components.seconds),
-      ("idle", (now - session.lastRequest).components.seconds),
+      ("name", session.name.text), ("age", (now - session.start.milliseconds) / 1000),
+      ("idle", (now - session.lastRequest.milliseconds) / 1000),
       ("flags", session.isNeverEvicted ? "e" : "N"), ("db", 0), ("sub", 0), ("psub", 0),
       ("ssub", 0), ("multi", -1), ("watch", 0), ("qbuf", client.incompleteByteCount),
       ("omem", client.unreadByteCount), ("tot-mem", client.memoryByteCount), ("cmd", command),
