@@ -10,6 +10,7 @@ struct CommandError: Error {
 
   static let syntax = CommandError("ERR syntax error")
   static let notAnInteger = CommandError("ERR value is not an integer or out of range")
+  static let noSuchDatabase = CommandError("ERR DB index is out of range")
   static let tooLong = CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 }
 
@@ -123,7 +124,7 @@ final class Call {
 }
 
 /// A command that clients can send.
-struct Command: Sendable {
+final class Command: Sendable {
   typealias Body = @Sendable (Call) throws(CommandError) -> Void
 
   let name: String
@@ -158,25 +159,40 @@ struct Command: Sendable {
     }
   }
 
+  private init(
+    _ name: String, _ arity: Int, isWrite: Bool, needsNoPassword: Bool, keys: Keys,
+    summary: String, _ body: @escaping Body
+  ) {
+    self.name = name
+    self.arity = arity
+    self.isWrite = isWrite
+    self.needsNoPassword = needsNoPassword
+    self.keys = keys
+    self.summary = summary
+    self.body = body
+  }
+
   static func read(
     _ name: String, _ arity: Int, keys: Keys = .none, needsNoPassword: Bool = false,
     _ summary: String, _ body: @escaping Body
   ) -> Command {
     Command(
-      name: name, arity: arity, isWrite: false, needsNoPassword: needsNoPassword, keys: keys,
-      summary: summary, body: body)
+      name, arity, isWrite: false, needsNoPassword: needsNoPassword, keys: keys, summary: summary,
+      body)
   }
 
   static func write(
     _ name: String, _ arity: Int, keys: Keys = .none, _ summary: String, _ body: @escaping Body
   ) -> Command {
     Command(
-      name: name, arity: arity, isWrite: true, needsNoPassword: false, keys: keys,
-      summary: summary, body: body)
+      name, arity, isWrite: true, needsNoPassword: false, keys: keys, summary: summary,
+      body)
   }
 
   static let all =
-    StringCommands.all + KeyCommands.all + ConnectionCommands.all + ServerCommands.all
+    StringCommands.all + SetCommands.all + RangeCommands.all + FloatCommands.all
+    + KeyCommands.all + ExpiryCommands.all + ObjectCommands.all + ConnectionCommands.all
+    + ServerCommands.all
 
   private static let byName = Dictionary(
     uniqueKeysWithValues: all.map { command in

@@ -12,7 +12,7 @@ enum ConnectionCommands {
       call.reply.bulk(call.arguments[1])
     },
     .read("select", 2, "Selects the database, which must be 0.") { call throws(CommandError) in
-      guard try call.integer(1) == 0 else { throw CommandError("ERR DB index is out of range") }
+      guard try call.integer(1) == 0 else { throw .noSuchDatabase }
       call.reply.ok()
     },
     .read("auth", -2, needsNoPassword: true, "Gives the password.") {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The commands on the server.
 enum ServerCommands {
   static let all: [Command] = [
@@ -19,11 +21,30 @@ enum ServerCommands {
     .read("config", -2, "Shows and changes settings.") { call throws(CommandError) in
       try configuration.run(call)
     },
+    .read("time", 1, "Returns the seconds since 1970, and microseconds.") {
+      call throws(CommandError) in replyTime(call)
+    },
+    // Without replicas, none can confirm a change.
+    .read("wait", 3, "Returns the number of replicas, which is 0.") { call throws(CommandError) in
+      _ = try call.integer(1)
+      guard let timeout = call.arguments[2].integer else {
+        throw CommandError("ERR timeout is not an integer or out of range")
+      }
+      guard timeout >= 0 else { throw CommandError("ERR timeout is negative") }
+      call.reply.integer(0)
+    },
     .read("command", -1, "Describes the commands.") { call throws(CommandError) in
       guard call.argumentCount > 1 else { return CommandCommands.describeAll(call) }
       try CommandCommands.all.run(call)
     },
   ]
+
+  private static func replyTime(_ call: Call) {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    call.reply.array(count: 2)
+    for number in [time.tv_sec, time.tv_nsec / 1000] { call.reply.bulk("\(number)".utf8) }
+  }
 
   private static let configuration = Subcommands(
     command: "config",

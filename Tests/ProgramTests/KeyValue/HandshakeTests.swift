@@ -3,8 +3,6 @@ import XCTest
 
 /// What client libraries send first, and what their tools ask.
 final class HandshakeTests: KeyValueTestCase {
-  private let syntaxError = RedisReply.error("ERR syntax error")
-
   /// The texts of a map with the values of these names.
   private func values(_ reply: RedisReply, _ names: String...) -> [RedisReply?] {
     names.map { name in
