@@ -153,7 +153,8 @@ final class Client {
 
   private var sentByteCount: Int { writtenByteCount - connection.pendingByteCount }
 
-  /// Lets a client that has read nothing since the last check send more requests.
+  /// Lets a client that has read nothing since the last check send more requests, once it has given
+  /// the password.
   ///
   /// - Returns: Whether to check again.
   func checkProgress() -> Bool {
@@ -161,7 +162,9 @@ final class Client {
       checkedByteCount = nil
       return false
     }
-    if sentByteCount == checkedByteCount { unreadByteLimit = 2 * connection.pendingByteCount }
+    if session.isAuthenticated, sentByteCount == checkedByteCount {
+      unreadByteLimit = 2 * connection.pendingByteCount
+    }
     checkedByteCount = sentByteCount
     updateReceiving()
     return true

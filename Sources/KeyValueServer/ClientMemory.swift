@@ -13,14 +13,14 @@ final class ClientMemory {
     self.limit = limit
   }
 
-  /// Counts what a client has now.
+  /// Counts the memory that a client has now; 0 after CLIENT NO-EVICT ON.
   func update(_ client: Client) {
     count(client)
     if byteCount > limit { reclaim() }
   }
 
   private func count(_ client: Client) {
-    let now = client.memoryByteCount
+    let now = client.session.isNeverEvicted ? 0 : client.memoryByteCount
     byteCount += now - client.countedByteCount
     client.countedByteCount = now
   }
@@ -34,7 +34,6 @@ final class ClientMemory {
     let largest = server.clients.values.sorted { $0.countedByteCount > $1.countedByteCount }
     for client in largest {
       guard byteCount > goal, client.countedByteCount > 0 else { return }
-      if client.session.isNeverEvicted { continue }
       client.disconnect(
         "the memory of all clients exceeds \(limit) bytes, and \(client.countedByteCount) are its")
       count(client)

@@ -67,6 +67,18 @@ final class SlowClientTests: KeyValueTestCase {
     XCTAssertEqual(whole, 3)
   }
 
+  func test_noEvictClientsStay_andDoNotCount() throws {
+    let site = try serve("--max-clients-memory", "33554432")
+    let slow = try (0..<2).map { _ in try client(of: site, withValueByteCount: 10_000_000) }
+    XCTAssertEqual(try slow[0].ask("CLIENT", "NO-EVICT", "ON"), .ok)
+    for _ in 0..<5 { try slow[0].send("GET", "big") }
+    try slow[1].send("GET", "big")
+    let reply = "$10000000\r\n".utf8.count + 10_000_002
+    XCTAssertEqual(try slow[1].client.skip(byteCount: reply), reply)
+    XCTAssertEqual(try slow[0].client.skip(byteCount: 5 * reply), 5 * reply)
+    XCTAssertFalse(try site.errors().contains("closed client"))
+  }
+
   func test_incompleteRequestsCount_too() throws {
     let site = try serve("--max-clients-memory", "8388608")
     let client = try site.client()
