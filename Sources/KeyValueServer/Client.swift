@@ -1,3 +1,4 @@
+import Logging
 import PosixAIO
 import Reactor
 import SystemPackage
@@ -36,6 +37,8 @@ final class Client {
   }
 
   private static let directByteCount = 64 * 1024
+  /// After this many bytes of replies, other clients have their turn.
+  private static let turnByteCount = 4 * 1024 * 1024
   /// While this many bytes of replies wait for the log, no more requests are accepted.
   private static let delayedByteLimit = 1024 * 1024
 
@@ -43,6 +46,7 @@ final class Client {
   private unowned let server: Server
   private let call: Call
   private var parser = RequestParser()
+  var session: Session
   private var state = State.serving
 
   /// Replies that wait for no batch, until they are sent together.
@@ -50,13 +54,27 @@ final class Client {
   private var inFlight = DelayedReplies()
   private var pending = DelayedReplies()
 
-  init(_ connection: Connection, _ server: Server, _ call: Call) {
+  /// A congested client's requests are accepted while it has fewer unread bytes than this. Grows
+  /// while it reads nothing: it may be unable to read before it has sent everything.
+  private var unreadByteLimit = 0
+  private var writtenByteCount = 0
+  /// The sent bytes when progress was last checked; nil if it is not being checked.
+  private var checkedByteCount: Int?
+  /// This client's part of the server's ``ClientMemory``.
+  var countedByteCount = 0
+
+  init(_ connection: Connection, id: Int, _ server: Server, _ call: Call) {
     self.connection = connection
     self.server = server
     self.call = call
+    session = Session(id: id, isAuthenticated: server.password == nil)
+    limitRequests()
     connection.onReceive = { [unowned self] _, bytes in receive(bytes) }
     connection.onEndOfInput = { [unowned self] _ in end() }
-    connection.onDrained = { [unowned self] _ in updateReceiving() }
+    connection.onDrained = { [unowned self] _ in
+      unreadByteLimit = 0
+      updateReceiving()
+    }
     connection.onClose = { [self] _, _ in
       state = .closed
       inFlight = DelayedReplies()
@@ -69,9 +87,15 @@ final class Client {
 
   private func receive(_ bytes: RawSpan) -> Int {
     call.database.now = .now()
+    session.lastRequest = call.database.now
+    call.begin(self)
+    defer { session.lastCommand = call.end() }
     var offset = 0
+    let turnEnd = writtenByteCount + Self.turnByteCount
     do throws(RequestParser.ProtocolError) {
-      while canTakeMore, let request = try parser.next(in: bytes, at: &offset) {
+      while canTakeMore, writtenByteCount < turnEnd,
+        let request = try parser.next(in: bytes, at: &offset)
+      {
         run(request)
       }
     } catch {
@@ -83,16 +107,22 @@ final class Client {
     sendDirect()
     server.log.commit()
     updateReceiving()
+    server.memory.update(self)
+    // The turn was used up.
+    if canTakeMore, offset < bytes.byteCount { connection.resumeReceiving() }
     return state == .serving ? offset : bytes.byteCount
   }
 
   private func run(_ request: [Bytes]) {
-    server.commandCount += 1
+    server.statistics.commandCount += 1
     call.run(request, hasDelayedReplies ? .newest : .committed)
     enqueue(call.reply.bytes, call.database.durability)
     switch call.effect {
     case .none: break
     case .closing: end()
+    case .rejecting:
+      server.noteAttack(from: self)
+      close()
     case .shuttingDown: server.shutDown()
     }
   }
@@ -100,15 +130,56 @@ final class Client {
   private var hasDelayedReplies: Bool { !inFlight.isEmpty || !pending.isEmpty }
 
   private var canTakeMore: Bool {
-    state == .serving && !connection.isCongested
+    state == .serving
+      && (!connection.isCongested || connection.pendingByteCount < unreadByteLimit)
       && inFlight.bytes.count + pending.bytes.count < Self.delayedByteLimit
       && (pending.isEmpty || !server.isBatchFull)
+  }
+
+  /// Accepts only small requests before the password is given.
+  func limitRequests() {
+    parser.limits = session.isAuthenticated ? RequestParser.Limits() : .unauthenticated
   }
 
   /// Resumes or pauses receiving, depending on the state.
   func updateReceiving() {
     guard state == .serving, connection.isReceivingPaused == canTakeMore else { return }
-    if canTakeMore { connection.resumeReceiving() } else { connection.pauseReceiving() }
+    guard !canTakeMore else { return connection.resumeReceiving() }
+    connection.pauseReceiving()
+    guard connection.isCongested, checkedByteCount == nil else { return }
+    checkedByteCount = sentByteCount
+    server.congestedClients.append(self)
+  }
+
+  private var sentByteCount: Int { writtenByteCount - connection.pendingByteCount }
+
+  /// Lets a client that has read nothing since the last check send more requests, once it has given
+  /// the password.
+  ///
+  /// - Returns: Whether to check again.
+  func checkProgress() -> Bool {
+    guard state == .serving, connection.isCongested else {
+      checkedByteCount = nil
+      return false
+    }
+    if session.isAuthenticated, sentByteCount == checkedByteCount {
+      unreadByteLimit = 2 * connection.pendingByteCount
+    }
+    checkedByteCount = sentByteCount
+    updateReceiving()
+    return true
+  }
+
+  var isClosed: Bool { if case .closed = state { true } else { false } }
+  var incompleteByteCount: Int { parser.heldByteCount }
+  var unreadByteCount: Int {
+    connection.pendingByteCount + inFlight.bytes.count + pending.bytes.count
+  }
+
+  /// The memory of the client's replies and of its incomplete request, in bytes.
+  var memoryByteCount: Int {
+    guard state != .closed else { return 0 }
+    return unreadByteCount + parser.memoryByteCount
   }
 
   // MARK: - Replies
@@ -140,12 +211,29 @@ final class Client {
   }
 
   private func send(_ bytes: Bytes) {
+    guard state != .closed else { return }
     do throws(Errno) {
       try unsafe connection.write(bytes.span.bytes)
+      writtenByteCount += bytes.count
+    } catch .noBufferSpace {
+      let limit = connection.configuration.outputLimitByteCount
+      disconnect("it does not read its replies, of which at most \(limit) bytes are held")
     } catch {
-      // The client reads its replies too slowly, or is already gone.
+      // The client is already gone.
       connection.abort()
     }
+  }
+
+  /// Closes the connection at once, and logs the reason.
+  func disconnect(_ reason: String) {
+    server.logger.warning("closed client \(connection.peerAddress): \(reason)")
+    close()
+  }
+
+  /// Closes the connection at once.
+  func close() {
+    state = .closed
+    connection.abort()
   }
 
   /// The pending batch is now in flight.

@@ -22,6 +22,17 @@ struct KeyValueCommand: ParsableCommand {
   @Option(help: "The numeric address to listen on, such as 127.0.0.1 or ::1.")
   var host = "127.0.0.1"
 
+  @Option(
+    help: """
+      The password that clients must give. Other users of the machine can see it in the list of \
+      processes; the environment variable \(Self.passwordVariable) hides it from them.
+      """)
+  var requirepass: String?
+
+  @Flag(
+    help: "Listen on an address other than loopback without a password.")
+  var noPassword = false
+
   @Option(help: "The port to listen on; 0 chooses a free one.")
   var port: UInt16 = 6380
 
@@ -33,7 +44,21 @@ struct KeyValueCommand: ParsableCommand {
   var sync = SyncPolicy.always
 
   @Option(help: "The maximum number of clients, 1 to 100000.")
-  var maxClients = 10_000
+  var maxClients = Server.Limits().clientCount
+
+  @Option(
+    help: """
+      The most bytes of replies to hold for a client that does not read them, 1048576 or more. \
+      Above that, the client is disconnected.
+      """)
+  var maxClientOutput = Server.Limits().outputByteCount
+
+  @Option(
+    help: """
+      The most bytes of replies and incomplete requests to hold for all clients together, 1048576 \
+      or more. Above that, the clients with the most are disconnected.
+      """)
+  var maxClientsMemory = Server.Limits().memoryByteCount
 
   @Option(
     help: "Rewrite the log when its size is this many times that of a new one, 2 to 100.")
@@ -42,9 +67,27 @@ struct KeyValueCommand: ParsableCommand {
   @Option(help: "Do not rewrite a log that is smaller than this, in bytes.")
   var rewriteMinimum = 64 * 1024 * 1024
 
+  private static let passwordVariable = "AIO_KV_REQUIREPASS"
+
+  /// The password of the option or else of the environment; nil if neither has one.
+  private var password: String? {
+    let variable = unsafe getenv(Self.passwordVariable).map { unsafe String(cString: $0) }
+    return [requirepass, variable].lazy.compactMap { $0 }.first { !$0.isEmpty }
+  }
+
   func validate() throws {
+    guard requirepass != "" else {
+      throw ValidationError("--requirepass must not be empty")
+    }
+    guard password == nil || !noPassword else {
+      throw ValidationError("--no-password contradicts a password")
+    }
     guard (1...100_000).contains(maxClients) else {
       throw ValidationError("--max-clients must be a number from 1 to 100000")
+    }
+    guard min(maxClientOutput, maxClientsMemory) >= Server.Limits.smallestByteCount else {
+      throw ValidationError(
+        "--max-client-output and --max-clients-memory must be 1048576 bytes or more")
     }
     guard (2...100).contains(rewriteRatio) else {
       throw ValidationError("--rewrite-ratio must be a number from 2 to 100")
@@ -71,6 +114,11 @@ struct KeyValueCommand: ParsableCommand {
     else {
       throw StartFailure("cannot listen on \"\(host)\": this is not a numeric address")
     }
+    guard address.isLoopback || password != nil || noPassword else {
+      throw StartFailure(
+        "without a password aio-kv listens on loopback only: use --requirepass or "
+          + "\(Self.passwordVariable) to set one, or --no-password")
+    }
     let loop: EventLoop
     do throws(Errno) {
       loop = try EventLoop()
@@ -78,7 +126,11 @@ struct KeyValueCommand: ParsableCommand {
       throw StartFailure("cannot create an event loop: \(error)")
     }
     let log = try openLog(on: loop, logger)
-    let server = Server(log, clientLimit: maxClients, logger)
+    let limits = Server.Limits(
+      clientCount: maxClients, outputByteCount: maxClientOutput, memoryByteCount: maxClientsMemory)
+    let server = Server(
+      log, limits, password: password.map { Bytes($0.utf8) },
+      mustHavePassword: !address.isLoopback && !noPassword, logger)
     let listening: SocketAddress
     do throws(Errno) {
       listening = try server.listen(on: address)
@@ -125,6 +177,14 @@ struct KeyValueCommand: ParsableCommand {
     }
     server.onShutDown = end
     for signal in [POSIXSignal.interrupt, .terminate] { loop.watch(signal, end) }
+  }
+}
+
+extension SocketAddress {
+  /// Whether only this machine reaches the address: 127.0.0.0/8 or ::1.
+  fileprivate var isLoopback: Bool {
+    family == .ipv4
+      ? description.hasPrefix("127.") : self == SocketAddress(host: "::1", port: port)
   }
 }
 

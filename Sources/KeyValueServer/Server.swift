@@ -5,7 +5,28 @@ import SystemPackage
 
 /// Serves a database to clients.
 final class Server {
-  /// The largest reply to one command, in bytes. Twice this may wait to be sent to one client.
+  /// The limits of clients.
+  struct Limits {
+    /// Clients at a time; further ones get an error.
+    var clientCount = 10_000
+    /// Bytes of replies that are held for a client that does not read them.
+    var outputByteCount = 512 * 1024 * 1024
+    /// Bytes of replies and incomplete requests of all clients.
+    var memoryByteCount = 1024 * 1024 * 1024
+
+    /// The smallest limit of bytes.
+    static let smallestByteCount = 1024 * 1024
+  }
+
+  /// The counts that CONFIG RESETSTAT resets.
+  struct Statistics {
+    var commandCount = 0
+    var connectionCount = 0
+    var expiredKeyCount = 0
+    var refusedConnectionCount = 0
+  }
+
+  /// The largest reply to one command, in bytes.
   static let replyByteLimit = 256 * 1024 * 1024
   /// A client adds no more changes to the pending batch when the batch has this many bytes.
   private static let batchByteLimit = 8 * 1024 * 1024
@@ -14,37 +35,52 @@ final class Server {
   private static let expiryPlaceLimit = 2000
   /// The number of clients over the limit that get an error reply. Others wait in the kernel.
   private static let refusedClientLimit = 64
+  /// The interval between log messages about HTTP clients.
+  private static let attackInterval = Duration.seconds(60)
   /// How long a client has to read its last replies.
   private static let closeTimeout = Duration.seconds(5)
 
   let database: Database
   let log: Log
   private let loop: EventLoop
-  private let logger: Logger
-  private let clientLimit: Int
-  private let startTime = ContinuousClock.now
-  private var listener: Listener?
+  let logger: Logger
+  /// The password that clients must give; nil if they need none.
+  var password: Bytes?
+  /// Whether other machines reach the server, so that it must keep a password.
+  let mustHavePassword: Bool
+  let limits: Limits
+  let startTime = ContinuousClock.now
+  private(set) var listener: Listener?
   private var ticker: EventLoop.Timer?
-  private var clients: [ObjectIdentifier: Client] = [:]
+  private(set) var clients: [ObjectIdentifier: Client] = [:]
+  private(set) lazy var memory = ClientMemory(
+    of: self, limit: limits.memoryByteCount)
   private lazy var call = Call(database, self)
 
   /// Clients with replies that wait for the batch in flight, and for the pending batch.
   var inFlightClients: [Client] = []
   var pendingClients: [Client] = []
+  /// Clients that must read replies before their next requests are accepted.
+  var congestedClients: [Client] = []
 
-  var commandCount = 0
-  private var connectionCount = 0
-  private var expiredCount = 0
+  var statistics = Statistics()
+  private var lastClientID = 0
+  private var lastAttack: ContinuousClock.Instant?
   private var whenEnded: (() -> Void)?
 
   /// Called when a client sends SHUTDOWN.
   var onShutDown: () -> Void = {}
 
-  init(_ log: Log, clientLimit: Int, _ logger: Logger) {
+  init(
+    _ log: Log, _ limits: Limits, password: Bytes? = nil, mustHavePassword: Bool = false,
+    _ logger: Logger
+  ) {
     self.log = log
     database = log.database
     loop = log.loop
-    self.clientLimit = clientLimit
+    self.limits = limits
+    self.password = password
+    self.mustHavePassword = mustHavePassword
     self.logger = logger
     connectLog()
   }
@@ -54,8 +90,8 @@ final class Server {
     on address: SocketAddress, outputTimeout: Duration = .seconds(60)
   ) throws(Errno) -> SocketAddress {
     var configuration = Listener.Configuration()
-    configuration.connectionLimit = clientLimit + Self.refusedClientLimit
-    configuration.connection.outputLimitByteCount = 2 * Self.replyByteLimit
+    configuration.connectionLimit = limits.clientCount + Self.refusedClientLimit
+    configuration.connection.outputLimitByteCount = limits.outputByteCount
     configuration.connection.outputTimeout = outputTimeout
     configuration.connection.closeTimeout = Self.closeTimeout
     let listener = try Listener(on: loop, address, configuration: configuration)
@@ -67,18 +103,21 @@ final class Server {
   }
 
   private func welcome(_ connection: Connection) {
-    guard clients.count < clientLimit else {
+    guard clients.count < limits.clientCount else {
+      statistics.refusedConnectionCount += 1
       // The client may already have closed the connection.
       try? connection.write("-ERR max number of clients reached\r\n".utf8)
       return connection.close()
     }
-    connectionCount += 1
-    let client = Client(connection, self, call)
+    statistics.connectionCount += 1
+    lastClientID += 1
+    let client = Client(connection, id: lastClientID, self, call)
     clients[ObjectIdentifier(client)] = client
   }
 
   func remove(_ client: Client) {
     clients[ObjectIdentifier(client)] = nil
+    memory.update(client)
     endIfIdle()
   }
 
@@ -112,9 +151,29 @@ final class Server {
 
   private func tick() {
     database.now = .now()
-    expiredCount += database.removeExpired(placeLimit: Self.expiryPlaceLimit)
+    statistics.expiredKeyCount += database.removeExpired(placeLimit: Self.expiryPlaceLimit)
     log.tick()
+    checkCongestedClients()
     endIfIdle()
+  }
+
+  private func checkCongestedClients() {
+    let checked = congestedClients
+    congestedClients = []
+    congestedClients += checked.filter { $0.checkProgress() }
+  }
+
+  /// Logs that an HTTP client was disconnected, at most once a minute.
+  func noteAttack(from client: Client) {
+    guard lastAttack.map({ ContinuousClock.now - $0 >= Self.attackInterval }) ?? true else {
+      return
+    }
+    lastAttack = .now
+    logger.warning(
+      """
+      closed client \(client.connection.peerAddress): it sent an HTTP request, perhaps to attack \
+      this server through a browser
+      """)
   }
 
   // MARK: - The end
@@ -140,62 +199,5 @@ final class Server {
     self.whenEnded = nil
     ticker?.cancel()
     log.close(whenEnded)
-  }
-
-  // MARK: - Settings and statistics
-
-  /// The settings that CONFIG GET returns.
-  var settings: [(name: String, value: String)] {
-    [
-      ("appendfsync", log.configuration.syncPolicy.rawValue), ("appendonly", "yes"),
-      ("databases", "1"), ("dir", "\(log.dataDirectory.directory.path)"),
-      ("maxclients", "\(clientLimit)"),
-      ("maxmemory", "0"), ("proto-max-bulk-len", "\(RequestParser.Limits().bulkByteCount)"),
-      ("save", ""),
-    ]
-  }
-
-  /// The text that INFO returns.
-  ///
-  /// - Parameter sections: The names of the sections; none, "all", "default" or "everything"
-  ///   selects all.
-  func information(sections: some Sequence<Bytes>) -> String {
-    let names = Set(sections.map { $0.uppercased.text })
-    let isAll = names.isEmpty || !names.isDisjoint(with: ["ALL", "DEFAULT", "EVERYTHING"])
-    let keys = database.keyspace
-    let statistics: [(title: String, lines: [(String, Any)])] = [
-      (
-        "Server",
-        [
-          ("server_name", "aio-kv"), ("redis_mode", "standalone"),
-          ("tcp_port", listener?.address.port ?? 0),
-          ("uptime_in_seconds", (ContinuousClock.now - startTime).components.seconds),
-        ]
-      ),
-      ("Clients", [("connected_clients", clients.count), ("maxclients", clientLimit)]),
-      (
-        "Persistence",
-        [
-          ("loading", 0), ("aof_enabled", 1),
-          ("aof_rewrite_in_progress", log.rewrite == nil ? 0 : 1),
-          ("aof_last_write_status", log.writeError == nil ? "ok" : "err"),
-          ("aof_current_size", log.end), ("aof_live_size", keys.byteCount),
-        ]
-      ),
-      (
-        "Stats",
-        [
-          ("total_connections_received", connectionCount),
-          ("total_commands_processed", commandCount), ("expired_keys", expiredCount),
-        ]
-      ),
-      (
-        "Keyspace",
-        keys.count == 0 ? [] : [("db0", "keys=\(keys.count),expires=\(keys.expiringCount)")]
-      ),
-    ]
-    return statistics.filter { isAll || names.contains($0.title.uppercased()) }.map { section in
-      "# \(section.title)\r\n" + section.lines.map { "\($0.0):\($0.1)\r\n" }.joined()
-    }.joined(separator: "\r\n")
   }
 }

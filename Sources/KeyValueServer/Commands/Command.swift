@@ -10,6 +10,7 @@ struct CommandError: Error {
 
   static let syntax = CommandError("ERR syntax error")
   static let notAnInteger = CommandError("ERR value is not an integer or out of range")
+  static let noSuchDatabase = CommandError("ERR DB index is out of range")
   static let tooLong = CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 }
 
@@ -18,6 +19,8 @@ enum Effect {
   case none
   /// Close the client's connection.
   case closing
+  /// Close it at once, without a reply: the request comes from an HTTP client.
+  case rejecting
   case shuttingDown
 }
 
@@ -25,6 +28,10 @@ enum Effect {
 final class Call {
   let database: Database
   unowned let server: Server
+  /// The client whose requests run now.
+  private(set) var client: Client?
+  /// The name of the last command.
+  private var commandName = ""
 
   /// The command's name and its arguments.
   fileprivate(set) var arguments: [Bytes] = []
@@ -37,6 +44,33 @@ final class Call {
     self.server = server
   }
 
+  /// The next requests are a client's.
+  func begin(_ client: Client) {
+    self.client = client
+    commandName = client.session.lastCommand
+    noteSession()
+  }
+
+  /// - Returns: The name of the client's last command.
+  func end() -> String {
+    client = nil
+    return commandName
+  }
+
+  /// Changes the client's session.
+  func change(_ body: (inout Session) -> Void) {
+    guard let client else { return }
+    body(&client.session)
+    noteSession()
+    client.limitRequests()
+  }
+
+  private func noteSession() {
+    guard let client else { return }
+    isAuthenticated = client.session.isAuthenticated
+    reply.isRESP3 = client.session.isRESP3
+  }
+
   /// Runs a command. Its reply is in ``reply`` afterwards.
   ///
   /// - Parameter view: The state that a reading command sees. A writing command always sees the
@@ -47,7 +81,14 @@ final class Call {
     database.durability = .committed
     reply.removeAll()
     do throws(CommandError) {
-      let command = try Command.named(arguments)
+      guard let command = try Command.named(arguments) else {
+        effect = .rejecting
+        return
+      }
+      guard isAuthenticated || command.needsNoPassword else {
+        throw CommandError("NOAUTH Authentication required.")
+      }
+      commandName = command.name
       if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
       self.view = command.isWrite ? .newest : view
       try command.body(self)
@@ -57,7 +98,13 @@ final class Call {
     }
   }
 
+  /// A copy of the session's, for speed.
+  private var isAuthenticated = true
+
   var argumentCount: Int { arguments.count }
+
+  /// The argument as an option's name.
+  func word(_ index: Int) -> String { arguments[index].uppercased.text }
 
   func key(_ index: Int) -> Key { Key(arguments[index]) }
 
@@ -77,24 +124,75 @@ final class Call {
 }
 
 /// A command that clients can send.
-struct Command: Sendable {
+final class Command: Sendable {
   typealias Body = @Sendable (Call) throws(CommandError) -> Void
 
   let name: String
   /// The number of words, including the name; a negative value means at least that many.
   let arity: Int
   let isWrite: Bool
+  /// Whether clients may send it before they have given the password.
+  let needsNoPassword: Bool
+  let keys: Keys
+  /// One sentence for COMMAND DOCS.
+  let summary: String
   let body: Body
 
-  static func read(_ name: String, _ arity: Int, _ body: @escaping Body) -> Command {
-    Command(name: name, arity: arity, isWrite: false, body: body)
+  /// The arguments that are keys.
+  enum Keys {
+    case none
+    case first
+    case firstTwo
+    case all
+    /// Every second one, from the first on.
+    case pairs
+
+    /// The first key, the last (negative: from the end) and the step, as COMMAND INFO shows them.
+    var positions: (first: Int, last: Int, step: Int) {
+      switch self {
+      case .none: (0, 0, 0)
+      case .first: (1, 1, 1)
+      case .firstTwo: (1, 2, 1)
+      case .all: (1, -1, 1)
+      case .pairs: (1, -1, 2)
+      }
+    }
   }
 
-  static func write(_ name: String, _ arity: Int, _ body: @escaping Body) -> Command {
-    Command(name: name, arity: arity, isWrite: true, body: body)
+  private init(
+    _ name: String, _ arity: Int, isWrite: Bool, needsNoPassword: Bool, keys: Keys,
+    summary: String, _ body: @escaping Body
+  ) {
+    self.name = name
+    self.arity = arity
+    self.isWrite = isWrite
+    self.needsNoPassword = needsNoPassword
+    self.keys = keys
+    self.summary = summary
+    self.body = body
   }
 
-  static let all = StringCommands.all + KeyCommands.all + ServerCommands.all
+  static func read(
+    _ name: String, _ arity: Int, keys: Keys = .none, needsNoPassword: Bool = false,
+    _ summary: String, _ body: @escaping Body
+  ) -> Command {
+    Command(
+      name, arity, isWrite: false, needsNoPassword: needsNoPassword, keys: keys, summary: summary,
+      body)
+  }
+
+  static func write(
+    _ name: String, _ arity: Int, keys: Keys = .none, _ summary: String, _ body: @escaping Body
+  ) -> Command {
+    Command(
+      name, arity, isWrite: true, needsNoPassword: false, keys: keys, summary: summary,
+      body)
+  }
+
+  static let all =
+    StringCommands.all + SetCommands.all + RangeCommands.all + FloatCommands.all
+    + KeyCommands.all + ExpiryCommands.all + ObjectCommands.all + ConnectionCommands.all
+    + ServerCommands.all
 
   private static let byName = Dictionary(
     uniqueKeysWithValues: all.map { command in
@@ -104,16 +202,24 @@ struct Command: Sendable {
       return (name, command)
     })
 
-  static func named(_ arguments: [Bytes]) throws(CommandError) -> Command {
-    guard let command = CommandName(arguments[0]).flatMap({ byName[$0] }) else {
+  /// - Returns: Nil if the words are a line of an HTTP request.
+  static func named(_ arguments: [Bytes]) throws(CommandError) -> Command? {
+    guard let command = find(arguments[0]) else {
+      guard !httpWords.contains(arguments[0].uppercased.text) else { return nil }
       throw unknown(arguments)
     }
-    let fits =
-      command.arity < 0
-      ? arguments.count >= -command.arity : arguments.count == command.arity
-    guard fits else { throw wrongCount(command.name) }
+    guard command.accepts(count: arguments.count) else { throw wrongCount(command.name) }
     return command
   }
+
+  static func find(_ name: Bytes) -> Command? { CommandName(name).flatMap { byName[$0] } }
+
+  /// Whether a request may have this many words.
+  func accepts(count: Int) -> Bool { arity < 0 ? count >= -arity : count == arity }
+
+  /// With these, an HTTP request begins. A web page can make a browser send one, with commands in
+  /// its body.
+  private static let httpWords: Set = ["POST", "HOST:"]
 
   static func wrongCount(_ name: String) -> CommandError {
     CommandError("ERR wrong number of arguments for '\(name)' command")

@@ -5,6 +5,8 @@ struct ExpiryUnit {
 
   static let seconds = ExpiryUnit(milliseconds: 1000, isAbsolute: false)
   static let milliseconds = ExpiryUnit(milliseconds: 1, isAbsolute: false)
+  static let absoluteSeconds = ExpiryUnit(milliseconds: 1000, isAbsolute: true)
+  static let absoluteMilliseconds = ExpiryUnit(milliseconds: 1, isAbsolute: true)
 
   init(milliseconds: Int64, isAbsolute: Bool) {
     self.milliseconds = milliseconds
@@ -15,8 +17,8 @@ struct ExpiryUnit {
     switch setOption {
     case "EX": self = .seconds
     case "PX": self = .milliseconds
-    case "EXAT": self.init(milliseconds: 1000, isAbsolute: true)
-    case "PXAT": self.init(milliseconds: 1, isAbsolute: true)
+    case "EXAT": self = .absoluteSeconds
+    case "PXAT": self = .absoluteMilliseconds
     default: return nil
     }
   }

@@ -1,29 +1,52 @@
 /// The commands on keys of any type.
 enum KeyCommands {
   static let all: [Command] = [
-    .write("del", -2) { call throws(CommandError) in remove(call) },
-    .write("unlink", -2) { call throws(CommandError) in remove(call) },
-    .read("exists", -2) { call throws(CommandError) in
-      call.reply.integer((1..<call.argumentCount).count { call.read(call.key($0)) != nil })
+    .write("del", -2, keys: .all, "Removes keys.") { call throws(CommandError) in remove(call) },
+    .write("unlink", -2, keys: .all, "Removes keys.") { call throws(CommandError) in remove(call) },
+    .read("exists", -2, keys: .all, "Counts the arguments that are existing keys.") {
+      call throws(CommandError) in
+      countKeys(call)
     },
-    .read("type", 2) { call throws(CommandError) in
+    .read("type", 2, keys: .first, "Returns the type of a key.") { call throws(CommandError) in
       call.reply.status(call.read(call.key(1)) == nil ? "none" : "string")
     },
-    .write("expire", 3) { call throws(CommandError) in try expire(call, .seconds, "expire") },
-    .write("pexpire", 3) { call throws(CommandError) in
-      try expire(call, .milliseconds, "pexpire")
+    .write("rename", 3, keys: .firstTwo, "Renames a key.") { call throws(CommandError) in
+      try rename(call)
+      call.reply.ok()
     },
-    .write("persist", 2) { call throws(CommandError) in persist(call) },
-    .read("ttl", 2) { call throws(CommandError) in replyExpiry(call, .seconds) },
-    .read("pttl", 2) { call throws(CommandError) in replyExpiry(call, .milliseconds) },
-    .read("keys", 2) { call throws(CommandError) in try replyKeys(call) },
-    .read("scan", -2) { call throws(CommandError) in try scan(call) },
-    .read("dbsize", 1) { call throws(CommandError) in
+    .write("renamenx", 3, keys: .firstTwo, "Renames a key if the new name is free.") {
+      call throws(CommandError) in
+      guard call.read(call.key(1)) != nil else { throw noSuchKey }
+      guard call.read(call.key(2)) == nil else { return call.reply.integer(0) }
+      try rename(call)
+      call.reply.integer(1)
+    },
+    .write("copy", -3, keys: .firstTwo, "Copies a value and its expiry.") {
+      call throws(CommandError) in
+      try copy(call)
+    },
+    .read("touch", -2, keys: .all, "Counts the arguments that are existing keys.") {
+      call throws(CommandError) in countKeys(call)
+    },
+    .read("randomkey", 1, "Returns a random key.") { call throws(CommandError) in
+      replyRandomKey(call)
+    },
+    .read("keys", 2, "Returns the keys that match a pattern.") { call throws(CommandError) in
+      try replyKeys(call)
+    },
+    .read("scan", -2, "Returns some of the keys, and where to continue.") {
+      call throws(CommandError) in try scan(call)
+    },
+    .read("dbsize", 1, "Returns the number of keys.") { call throws(CommandError) in
       call.database.noteAll()
       call.reply.integer(call.database.keyspace.count)
     },
-    .write("flushall", -1) { call throws(CommandError) in try removeAll(call) },
-    .write("flushdb", -1) { call throws(CommandError) in try removeAll(call) },
+    .write("flushall", -1, "Removes all keys.") { call throws(CommandError) in
+      try removeAll(call)
+    },
+    .write("flushdb", -1, "Removes all keys.") { call throws(CommandError) in
+      try removeAll(call)
+    },
   ]
 
   private static func remove(_ call: Call) {
@@ -43,38 +66,64 @@ enum KeyCommands {
     call.reply.ok()
   }
 
-  // MARK: - Expiry
+  // MARK: - Names
 
-  private static func expire(
-    _ call: Call, _ unit: ExpiryUnit, _ name: String
-  ) throws(CommandError) {
-    let moment = try unit.moment(call, argument: 2, command: name, isPositive: false)
-    let key = call.key(1)
-    guard call.read(key) != nil else { return call.reply.integer(0) }
-    if moment <= call.database.now {
-      call.database.remove([key])
-    } else {
-      call.database.setExpiry(moment, of: key)
+  private static let noSuchKey = CommandError("ERR no such key")
+
+  private static func rename(_ call: Call) throws(CommandError) {
+    let (old, new) = (call.key(1), call.key(2))
+    guard let value = call.read(old) else { throw noSuchKey }
+    guard old != new else { return }
+    call.database.set(new, value, isContinued: true)
+    call.database.remove([old])
+  }
+
+  private static func copy(_ call: Call) throws(CommandError) {
+    var replaces = false
+    var index = 3
+    while index < call.argumentCount {
+      switch (call.word(index), call.argumentCount - index - 1) {
+      case ("REPLACE", _): replaces = true
+      case ("DB", 1...):
+        index += 1
+        guard try call.integer(index) == 0 else { throw .noSuchDatabase }
+      default: throw .syntax
+      }
+      index += 1
     }
+    let (source, target) = (call.key(1), call.key(2))
+    guard source != target else {
+      throw CommandError("ERR source and destination objects are the same")
+    }
+    guard let value = call.read(source), replaces || call.read(target) == nil else {
+      return call.reply.integer(0)
+    }
+    call.database.set(target, value)
     call.reply.integer(1)
   }
 
-  private static func persist(_ call: Call) {
-    let key = call.key(1)
-    guard let value = call.read(key), value.expiry != .never else { return call.reply.integer(0) }
-    call.database.setExpiry(.never, of: key)
-    call.reply.integer(1)
-  }
-
-  private static func replyExpiry(_ call: Call, _ unit: ExpiryUnit) {
-    guard let value = call.read(call.key(1)) else { return call.reply.integer(-2) }
-    guard value.expiry != .never else { return call.reply.integer(-1) }
-    let left = value.expiry.milliseconds - call.database.now.milliseconds
-    // Rounds to the nearest second, as Redis does.
-    call.reply.integer((left + unit.milliseconds / 2) / unit.milliseconds)
+  private static func countKeys(_ call: Call) {
+    call.reply.integer((1..<call.argumentCount).count { call.read(call.key($0)) != nil })
   }
 
   // MARK: - All keys
+
+  /// How often a random place may be free before the next used one is taken.
+  private static let randomPlaceLimit = 100
+
+  private static func replyRandomKey(_ call: Call) {
+    call.database.noteAll()
+    let places = 0..<call.database.keyspace.placeCount
+    for _ in 0..<randomPlaceLimit {
+      guard let place = places.randomElement() else { break }
+      if let key = liveKey(call, place) { return call.reply.bulk(key.bytes) }
+    }
+    let start = places.randomElement() ?? 0
+    for place in [places[start...], places[..<start]].joined() {
+      if let key = liveKey(call, place) { return call.reply.bulk(key.bytes) }
+    }
+    call.reply.null()
+  }
 
   private static func replyKeys(_ call: Call) throws(CommandError) {
     let pattern = GlobPattern(call.arguments[1])

@@ -1,20 +1,35 @@
 /// The commands that read and change values.
 enum StringCommands {
   static let all: [Command] = [
-    .read("get", 2) { call throws(CommandError) in
+    .read("get", 2, keys: .first, "Returns the value of a key.") { call throws(CommandError) in
       call.reply.bulk(ifAny: call.read(call.key(1))?.bytes)
     },
-    .read("mget", -2) { call throws(CommandError) in try getMany(call) },
-    .read("strlen", 2) { call throws(CommandError) in
+    .read("mget", -2, keys: .all, "Returns the values of keys.") { call throws(CommandError) in
+      try getMany(call)
+    },
+    .read("strlen", 2, keys: .first, "Returns the length of a value.") {
+      call throws(CommandError) in
       call.reply.integer(call.read(call.key(1))?.bytes.count ?? 0)
     },
-    .write("set", -3) { call throws(CommandError) in try set(call) },
-    .write("mset", -3) { call throws(CommandError) in try setMany(call) },
-    .write("append", 3) { call throws(CommandError) in try append(call) },
-    .write("incr", 2) { call throws(CommandError) in try add(1, call) },
-    .write("decr", 2) { call throws(CommandError) in try add(-1, call) },
-    .write("incrby", 3) { call throws(CommandError) in try add(call.integer(2), call) },
-    .write("decrby", 3) { call throws(CommandError) in
+    .write("set", -3, keys: .first, "Sets the value of a key, and its expiry.") {
+      call throws(CommandError) in try set(call)
+    },
+    .write("mset", -3, keys: .pairs, "Sets the values of keys.") { call throws(CommandError) in
+      try setMany(call)
+    },
+    .write("append", 3, keys: .first, "Appends to a value.") { call throws(CommandError) in
+      try append(call)
+    },
+    .write("incr", 2, keys: .first, "Adds 1 to a number.") { call throws(CommandError) in
+      try add(1, call)
+    },
+    .write("decr", 2, keys: .first, "Subtracts 1 from a number.") { call throws(CommandError) in
+      try add(-1, call)
+    },
+    .write("incrby", 3, keys: .first, "Adds to a number.") { call throws(CommandError) in
+      try add(call.integer(2), call)
+    },
+    .write("decrby", 3, keys: .first, "Subtracts from a number.") { call throws(CommandError) in
       let number = try call.integer(2)
       guard number != .min else { throw CommandError("ERR decrement would overflow") }
       try add(-number, call)

@@ -60,6 +60,11 @@ extension Array where Element == UInt8 {
     map { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) ? $0 - 32 : $0 }
   }
 
+  /// The bytes with ASCII letters in lower case.
+  var lowercased: Bytes {
+    map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 }
+  }
+
   /// The bytes as text for messages; invalid UTF-8 becomes replacement characters.
   var text: String { String(decoding: self, as: UTF8.self) }
 }

@@ -1,5 +1,6 @@
-/// A buffer of RESP2 replies, one after another.
+/// A buffer of replies, one after another, in RESP2 or RESP3.
 struct Reply {
+  var isRESP3 = false
   fileprivate(set) var bytes: Bytes = []
 
   private static let lineEnd: Bytes = [0x0D, 0x0A]
@@ -44,12 +45,37 @@ struct Reply {
   }
 
   mutating func null() {
-    appendStatic("$-1\r\n")
+    if isRESP3 { appendStatic("_\r\n") } else { appendStatic("$-1\r\n") }
+  }
+
+  /// Appends a null where an array would be.
+  mutating func nullArray() {
+    if isRESP3 { null() } else { appendStatic("*-1\r\n") }
+  }
+
+  /// Appends a text for people.
+  mutating func verbatim(_ text: String) {
+    guard isRESP3 else { return bulk(text.utf8) }
+    header("=", Int64(text.utf8.count + 4))
+    appendStatic("txt:")
+    bytes.append(contentsOf: text.utf8)
+    appendStatic("\r\n")
   }
 
   /// Starts an array. The caller appends its `count` elements next.
   mutating func array(count: Int) {
     header("*", Int64(count))
+  }
+
+  /// Starts a map. The caller appends its `count` keys and values in turns; in RESP2 these are the
+  /// elements of an array.
+  mutating func map(count: Int) {
+    if isRESP3 { header("%", Int64(count)) } else { array(count: 2 * count) }
+  }
+
+  /// Starts a set; in RESP2, an array.
+  mutating func set(count: Int) {
+    if isRESP3 { header("~", Int64(count)) } else { array(count: count) }
   }
 
   private mutating func header(_ mark: Unicode.Scalar, _ number: Int64) {

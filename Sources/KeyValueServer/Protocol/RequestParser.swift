@@ -13,6 +13,17 @@ struct RequestParser {
     var lineByteCount = 64 * 1024
     /// Arguments of a request.
     var argumentCount = 1_048_576
+    /// Describes refused counts and lengths in errors.
+    fileprivate var refusal = "invalid"
+
+    /// The limits of a client that has not given the password.
+    static let unauthenticated: Limits = {
+      var limits = Limits()
+      limits.bulkByteCount = 16 * 1024
+      limits.argumentCount = 10
+      limits.refusal = "unauthenticated"
+      return limits
+    }()
   }
 
   /// The client broke the protocol. The connection must be closed, since the start of the next
@@ -35,14 +46,18 @@ struct RequestParser {
   /// The capacity that is reserved for arguments before they arrive, at most.
   private static let reservedArgumentCount = 16
 
-  private let limits: Limits
+  /// Changes apply from the next count or length on.
+  var limits: Limits
   private var state = State.start
   /// The part of a line that has arrived.
   private var line: Bytes = []
   private var missingCount = 0
   private var arguments: [Bytes] = []
   private var argument: Bytes = []
+  /// The sum of the lengths that the client has announced for this request.
   private var byteCount = 0
+  /// The bytes in `arguments`.
+  private var argumentByteCount = 0
 
   init(limits: Limits = Limits()) {
     self.limits = limits
@@ -66,14 +81,19 @@ struct RequestParser {
     } catch {
       state = .failed(error)
       (line, argument, arguments) = ([], [], [])
+      argumentByteCount = 0
       throw error
     }
   }
 
   /// The bytes kept of an incomplete request.
-  var heldByteCount: Int {
-    arguments.reduce(line.count + argument.count) { $0 + $1.count }
-  }
+  var heldByteCount: Int { line.count + argument.count + argumentByteCount }
+
+  /// The memory of an incomplete request, in bytes: about 48 for each argument, and its bytes.
+  var memoryByteCount: Int { heldByteCount + Self.argumentOverheadByteCount * arguments.count }
+
+  /// An array's header and the reference to it.
+  private static let argumentOverheadByteCount = 48
 
   /// - Returns: Whether a request is complete. The functions for the parts return the same.
   private mutating func readPart(
@@ -92,6 +112,7 @@ struct RequestParser {
       state = .start
       arguments = []
       byteCount = 0
+      argumentByteCount = 0
     }
     return arguments
   }
@@ -111,7 +132,9 @@ struct RequestParser {
     guard let count = try takeNumber(bytes, &offset, tooLong: reason, invalid: error) else {
       return false
     }
-    guard count <= limits.argumentCount else { throw error }
+    guard count <= limits.argumentCount else {
+      throw ProtocolError(reason: "\(limits.refusal) multibulk length")
+    }
     // An empty request gets no reply.
     if count > 0 {
       missingCount = Int(count)
@@ -127,7 +150,7 @@ struct RequestParser {
       throw ProtocolError(reason: "unbalanced quotes in request")
     }
     guard words.count <= limits.argumentCount else {
-      throw ProtocolError(reason: "invalid multibulk length")
+      throw ProtocolError(reason: "\(limits.refusal) multibulk length")
     }
     arguments = words
     return !words.isEmpty
@@ -146,7 +169,10 @@ struct RequestParser {
       let length = try takeNumber(
         bytes, &offset, tooLong: "too big bulk count string", invalid: error)
     else { return false }
-    guard (0...limits.bulkByteCount).contains(Int(length)) else { throw error }
+    guard length >= 0 else { throw error }
+    guard length <= limits.bulkByteCount else {
+      throw ProtocolError(reason: "\(limits.refusal) bulk length")
+    }
     byteCount += Int(length)
     guard byteCount <= limits.requestByteCount else {
       throw ProtocolError(reason: "too big request")
@@ -175,6 +201,7 @@ struct RequestParser {
     }
     offset += present
     guard present == wanted else { return false }
+    argumentByteCount += byteCount
     missingCount -= 1
     state = .length
     return missingCount == 0

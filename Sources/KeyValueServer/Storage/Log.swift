@@ -40,7 +40,7 @@ final class Log {
 
   let dataDirectory: DataDirectory
   let database: Database
-  let configuration: Configuration
+  var configuration: Configuration
   let logger: Logger
   var file: File
   var state = State.idle

@@ -111,4 +111,22 @@ class KeyValueTestCase: XCTestCase {
   override func tearDown() {
     site = nil
   }
+
+  // MARK: Replies
+
+  func assert(
+    _ client: RedisClient, _ exchanges: [(String, RedisReply)], file: StaticString = #filePath,
+    line: UInt = #line
+  ) throws {
+    for (words, reply) in exchanges {
+      XCTAssertEqual(try client.line(words), reply, words, file: file, line: line)
+    }
+  }
+
+  let notAnInteger = RedisReply.error("ERR value is not an integer or out of range")
+  let syntaxError = RedisReply.error("ERR syntax error")
+
+  func wrongCount(_ name: String) -> RedisReply {
+    .error("ERR wrong number of arguments for '\(name)' command")
+  }
 }

@@ -9,6 +9,9 @@ enum RedisReply: Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLite
   case integer(Int)
   case bulk([UInt8])
   case null
+  /// The null of RESP3.
+  case resp3Null
+  case map([(RedisReply, RedisReply)])
   case array([RedisReply])
 
   /// A bulk string.
@@ -16,6 +19,19 @@ enum RedisReply: Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLite
   init(integerLiteral number: Int) { self = .integer(number) }
   init(nilLiteral: ()) { self = .null }
   init(arrayLiteral replies: RedisReply...) { self = .array(replies) }
+
+  static func == (one: RedisReply, other: RedisReply) -> Bool {
+    switch (one, other) {
+    case (.status(let one), .status(let other)), (.error(let one), .error(let other)):
+      one == other
+    case (.integer(let one), .integer(let other)): one == other
+    case (.bulk(let one), .bulk(let other)): one == other
+    case (.null, .null), (.resp3Null, .resp3Null): true
+    case (.array(let one), .array(let other)): one == other
+    case (.map(let one), .map(let other)): one.elementsEqual(other, by: ==)
+    default: false
+    }
+  }
 
   static let ok = RedisReply.status("OK")
 
@@ -67,7 +83,13 @@ final class RedisClient {
       guard count >= 0 else { return .null }
       let bytes = try client.read(byteCount: count + 2)
       return .bulk(Array(bytes.dropLast(2)))
-    case "*": return .array(try (0..<(try number(text))).map { _ in try readReply() })
+    case "=":
+      return .bulk(Array(try client.read(byteCount: try number(text) + 2).dropFirst(4).dropLast(2)))
+    case "_": return .resp3Null
+    case "%":
+      return .map(try (0..<(try number(text))).map { _ in (try readReply(), try readReply()) })
+    case "*" where text == "-1": return .null
+    case "*", "~": return .array(try (0..<(try number(text))).map { _ in try readReply() })
     default: throw Failure("no reply begins like \"\(line)\"")
     }
   }

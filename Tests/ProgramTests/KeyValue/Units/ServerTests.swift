@@ -21,7 +21,7 @@ final class ServerTests: XCTestCase {
     log.database.replay(
       LogRecord(
         kind: .set, number: Moment.never.milliseconds, key: Array("big".utf8), value: value))
-    let server = Server(log, clientLimit: 10, OpenLog.silentLogger)
+    let server = Server(log, Server.Limits(clientCount: 10), OpenLog.silentLogger)
     let address = try server.listen(
       on: try XCTUnwrap(SocketAddress(host: "127.0.0.1", port: 0)), outputTimeout: .milliseconds(50)
     )
@@ -39,7 +39,7 @@ final class ServerTests: XCTestCase {
       XCTAssertLessThan(try slow.client.readToEnd().count, Self.valueByteCount)
       try other.send("SET", "key", "value")
       try loop.run(until: "the other client got its reply") {
-        server.commandCount == 2 && !log.isBusy
+        server.statistics.commandCount == 2 && !log.isBusy
       }
       XCTAssertEqual(try other.readReply(), RedisReply.ok)
     }
