@@ -1,5 +1,5 @@
-/// Bounds the memory of all clients: replies that they have not read, replies that wait for the log,
-/// and incomplete requests.
+/// Bounds the memory of all clients: replies that they have not read, replies that wait for the
+/// log, and incomplete requests.
 ///
 /// The sum is updated after each turn of a client, so one turn of each may exceed the limit.
 final class ClientMemory {
