@@ -110,15 +110,7 @@ struct KeyValueCommand: ParsableCommand {
     // Neither must a closed pipe that the log messages go to.
     signal(SIGPIPE, SIG_IGN)
     raiseDescriptorLimit(to: maxClients + Self.ownDescriptorCount)
-    guard let address = SocketAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port)
-    else {
-      throw StartFailure("cannot listen on \"\(host)\": this is not a numeric address")
-    }
-    guard address.isLoopback || password != nil || noPassword else {
-      throw StartFailure(
-        "without a password aio-kv listens on loopback only: use --requirepass or "
-          + "\(Self.passwordVariable) to set one, or --no-password")
-    }
+    let address = try checkedAddress()
     let loop: EventLoop
     do throws(Errno) {
       loop = try EventLoop()
@@ -142,6 +134,20 @@ struct KeyValueCommand: ParsableCommand {
     print("listening on redis://\(listening)")
     fflush(nil)
     loop.run()
+  }
+
+  /// The address to listen on, if clients of it are meant to have access.
+  private func checkedAddress() throws(StartFailure) -> SocketAddress {
+    guard let address = SocketAddress(host: host == "localhost" ? "127.0.0.1" : host, port: port)
+    else {
+      throw StartFailure("cannot listen on \"\(host)\": this is not a numeric address")
+    }
+    guard address.isLoopback || password != nil || noPassword else {
+      throw StartFailure(
+        "without a password aio-kv listens on loopback only: use --requirepass or "
+          + "\(Self.passwordVariable) to set one, or --no-password")
+    }
+    return address
   }
 
   private func openLog(on loop: EventLoop, _ logger: Logger) throws -> Log {

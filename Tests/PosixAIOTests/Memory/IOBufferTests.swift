@@ -1,6 +1,4 @@
-import Glibc
 import PosixAIO
-import SystemPackage
 import TestSupport
 import Testing
 import XCTest
@@ -58,13 +56,6 @@ final class IOBufferTests: XCTestCase {
 
   // MARK: Memory of others
 
-  @safe
-  private final class Lender {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 1)
-
-    deinit { unsafe memory.deallocate() }
-  }
-
   func test_lentMemoryIsUsedInPlace_andReleasedWithTheBuffer() {
     weak var lender: Lender?
     do {
@@ -93,33 +84,6 @@ final class IOBufferTests: XCTestCase {
     let copy = unsafe IOBuffer(adopting: memory, count: 3)
     XCTAssertEqual(Array(copy), [1, 2, 3])
     XCTAssertEqual(copy.capacity, 8)
-  }
-
-  func test_lentMemoryStaysAlive_whileAnOperationUsesIt() throws {
-    weak var lender: Lender?
-    let ends = try FileDescriptor.pipe()
-    let queue = try CompletionQueue()
-    let file = AIOFile(ends.readEnd, queue: queue)
-    do {
-      let owner = Lender()
-      lender = owner
-      let buffer = unsafe IOBuffer(lending: owner.memory, count: 0, from: owner)
-      let request = try file.read(into: buffer, at: 0) { _, _ in }
-      queue.drain()
-      XCTAssertEqual(queue.cancel(request, abandoning: true), .abandoned)
-    }
-    try queue.runUntilIdle()
-    XCTAssertNotNil(lender, "the kernel still reads into it")
-    // An abandoned operation leaves the queue when it has ended.
-    try ends.writeEnd.writeAll([1])
-    try ends.writeEnd.close()
-    let deadline = ContinuousClock.now + testDeadline
-    while lender != nil, ContinuousClock.now < deadline {
-      var polled = pollfd(fd: queue.descriptor.rawValue, events: Int16(POLLIN), revents: 0)
-      _ = unsafe poll(&polled, 1, 100)
-      queue.drain()
-    }
-    XCTAssertNil(lender)
   }
 
   func test_anEmptyBufferIsABuffer() {

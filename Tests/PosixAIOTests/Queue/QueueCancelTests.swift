@@ -98,6 +98,27 @@ final class QueueCancelTests: ScriptedQueueTestCase {
 
   // MARK: Abandoning
 
+  func test_abandonedRequestKeepsItsLentMemoryAlive_untilTheKernelIsDone() throws {
+    weak var lender: Lender?
+    do {
+      let owner = Lender()
+      lender = owner
+      var buffer = unsafe IOBuffer(lending: owner.memory, count: 0, from: owner)
+      buffer.append(repeating: 1, count: 8)
+      let id = try file.write(buffer, at: 0) { _, _ in }
+      queue.drain()
+      XCTAssertEqual(queue.cancel(id, abandoning: true), .abandoned)
+    }
+    queue.drain()
+    XCTAssertEqual(queue.unfinishedCount, 0)
+    XCTAssertNotNil(lender, "the kernel still uses it")
+    system.endAll()
+    var isClosed = false
+    file.close { _ in isClosed = true }
+    try queue.run { isClosed }
+    XCTAssertNil(lender)
+  }
+
   func test_abandonedRequestIsAnsweredAtOnce_andItsMemoryIsKept() throws {
     var capacity = -1
     let id = try file.write(IOBuffer(copying: bytes(9, count: 100)), at: 0) { result, buffer in
