@@ -311,11 +311,7 @@ static const struct {
 };
 
 static void set_up(void) {
-  struct evaio_options options;
-  evaio_options_init(&options);
-  options.grace_period = (struct timeval){0, 20000};
-  aio = evaio_base_new(base, &options);
-  CHECK(aio != NULL);
+  attach_for_a_quick_end();
   file = open_file("file", O_RDWR | O_CREAT);
   log_file = open_file("log", O_WRONLY | O_CREAT | O_APPEND | O_TRUNC);
   empty_pipe = open_file("empty", O_RDWR);

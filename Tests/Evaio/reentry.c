@@ -35,11 +35,7 @@ static void free_it(ssize_t result, const struct evaio_error *error, void *arg) 
 }
 
 static void set_up(void) {
-  struct evaio_options options;
-  evaio_options_init(&options);
-  options.grace_period = (struct timeval){0, 20000};
-  aio = evaio_base_new(base, &options);
-  CHECK(aio != NULL);
+  attach_for_a_quick_end();
   file = open_file("file", O_RDWR | O_CREAT);
   empty_pipe = open_file("pipe", O_RDWR);
   ended = (struct outcome){0};

@@ -7,27 +7,7 @@
   /// if its task is cancelled, and fails with `EBADF` after ``close()->()``.
   extension LoopFile {
     /// The effect of ``allocate(_:as:)->()`` on a range of a file.
-    public enum Allocation: Sendable {
-      /// Reserves the space, so that writes there cannot fail with `ENOSPC`. The file grows if the
-      /// range ends after the end of the file.
-      case extending
-      /// Reserves the space without changing the file's size.
-      case keepingSize
-      /// Releases the space. The range reads as zeros; the file's size does not change.
-      case hole
-      /// Makes the range read as zeros and keeps its space. The file grows if the range ends after
-      /// the end of the file.
-      case zeros
-
-      fileprivate var systemKind: LinuxFileCalls.Allocation {
-        switch self {
-        case .extending: .extending
-        case .keepingSize: .keepingSize
-        case .hole: .hole
-        case .zeros: .zeros
-        }
-      }
-    }
+    public typealias Allocation = FileAllocation
 
     /// Changes the file's size. Bytes that are added read as zeros. Wraps `ftruncate(2)`.
     ///
@@ -98,7 +78,7 @@
       offload(
         call,
         { (descriptor) throws(FileError) in
-          try FileSystemCalls.allocate(descriptor, path: path, kind.systemKind, range)
+          try FileSystemCalls.allocate(descriptor, path: path, kind, range)
         }, done)
     }
   }

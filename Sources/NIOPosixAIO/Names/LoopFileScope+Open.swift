@@ -94,21 +94,5 @@
     }
   }
 
-  extension LoopFile {
-    /// - Throws: The error of `body`, or else the error of closing.
-    nonisolated(nonsending) func closeAfter<Value: ~Copyable>(
-      _ body: nonisolated(nonsending) (LoopFile) async throws -> Value
-    ) async throws -> Value {
-      let value: Value
-      do {
-        value = try await body(self)
-      } catch {
-        // The first error is the cause; an error of closing can only follow from it.
-        try? await close()
-        throw error
-      }
-      try await close()
-      return value
-    }
-  }
+  extension LoopFile: ClosableFile {}
 #endif

@@ -31,7 +31,7 @@ extension FileSystemCalls {
   }
 
   package static func allocate(
-    _ descriptor: FileDescriptor, path: FilePath?, _ kind: LinuxFileCalls.Allocation,
+    _ descriptor: FileDescriptor, path: FilePath?, _ kind: FileAllocation,
     _ range: Range<Int64>
   ) throws(FileError) {
     try call(.allocate, path, at: range.lowerBound) { () throws(Errno) in

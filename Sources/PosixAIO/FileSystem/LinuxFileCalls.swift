@@ -11,20 +11,6 @@ package enum LinuxFileCalls {
   /// `O_PATH`: a descriptor that only refers to a path.
   package static let pathFlag = caio_o_path()
 
-  /// The effect of ``allocate(_:_:offset:byteCount:)`` on a range.
-  package enum Allocation: Sendable {
-    case extending, keepingSize, hole, zeros
-
-    fileprivate var cValue: caio_allocation {
-      switch self {
-      case .extending: CAIO_ALLOCATE_EXTENDING
-      case .keepingSize: CAIO_ALLOCATE_KEEPING_SIZE
-      case .hole: CAIO_ALLOCATE_HOLE
-      case .zeros: CAIO_ALLOCATE_ZEROS
-      }
-    }
-  }
-
   /// Wraps `renameat2(2)` with `RENAME_NOREPLACE`.
   package static func renameExclusively(
     _ directory: FileDescriptor, _ path: FilePath, to newDirectory: FileDescriptor,
@@ -41,7 +27,7 @@ package enum LinuxFileCalls {
 
   /// Wraps `fallocate(2)`.
   package static func allocate(
-    _ descriptor: FileDescriptor, _ kind: Allocation, offset: Int64, byteCount: Int64
+    _ descriptor: FileDescriptor, _ kind: FileAllocation, offset: Int64, byteCount: Int64
   ) throws(Errno) {
     try checked(caio_allocate(descriptor.rawValue, kind.cValue, offset, byteCount))
   }
@@ -60,5 +46,16 @@ package enum LinuxFileCalls {
     _ descriptor: FileDescriptor, type: Int32, waits: Bool, offset: Int64, byteCount: Int64
   ) throws(Errno) {
     try checked(caio_lock(descriptor.rawValue, type, waits, offset, byteCount))
+  }
+}
+
+extension FileAllocation {
+  fileprivate var cValue: caio_allocation {
+    switch self {
+    case .extending: CAIO_ALLOCATE_EXTENDING
+    case .keepingSize: CAIO_ALLOCATE_KEEPING_SIZE
+    case .hole: CAIO_ALLOCATE_HOLE
+    case .zeros: CAIO_ALLOCATE_ZEROS
+    }
   }
 }

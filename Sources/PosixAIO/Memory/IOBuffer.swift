@@ -105,17 +105,7 @@ public struct IOBuffer: ~Copyable, Sendable {
   ///   - count: The number of valid bytes, `0...memory.count`.
   @unsafe
   public init(adopting memory: UnsafeMutableRawBufferPointer, count: Int) {
-    require(
-      count >= 0 && count <= memory.count,
-      "IOBuffer: count must be within 0 and the size of the memory")
-    guard let base = memory.baseAddress else {
-      trap("IOBuffer: the memory must come from an IOBuffer")
-    }
-    unsafe self.base = base
-    self.capacity = memory.count
-    self.count = count
-    unsafe lender = nil
-    isPlaceholder = false
+    unsafe self.init(memory, count: count, lender: nil)
   }
 
   /// Uses memory that belongs to something else, without a copy.
@@ -131,6 +121,12 @@ public struct IOBuffer: ~Copyable, Sendable {
   public init(
     lending memory: UnsafeMutableRawBufferPointer, count: Int, from lender: AnyObject
   ) {
+    unsafe self.init(memory, count: count, lender: .passRetained(lender))
+  }
+
+  private init(
+    _ memory: UnsafeMutableRawBufferPointer, count: Int, lender: Unmanaged<AnyObject>?
+  ) {
     require(
       count >= 0 && count <= memory.count,
       "IOBuffer: count must be within 0 and the size of the memory")
@@ -140,7 +136,7 @@ public struct IOBuffer: ~Copyable, Sendable {
     unsafe self.base = base
     self.capacity = memory.count
     self.count = count
-    unsafe self.lender = .passRetained(lender)
+    unsafe self.lender = lender
     isPlaceholder = false
   }
 

@@ -1,3 +1,4 @@
+internal import PosixAIO
 public import SystemPackage
 
 /// Files and directories that are open for the duration of a call. For tasks on the loop's thread.
@@ -34,23 +35,9 @@ extension File {
       path, mode, options: options, permissions: permissions, regularOnly: regularOnly, on: loop
     ).closeAfter(body)
   }
-
-  /// - Throws: The error of `body`, or else the error of closing.
-  nonisolated(nonsending) fileprivate func closeAfter<Value: ~Copyable>(
-    _ body: nonisolated(nonsending) (File) async throws -> Value
-  ) async throws -> Value {
-    let value: Value
-    do {
-      value = try await body(self)
-    } catch {
-      // The first error is the cause; an error of closing can only follow from it.
-      try? await close()
-      throw error
-    }
-    try await close()
-    return value
-  }
 }
+
+extension File: ClosableFile {}
 
 extension Directory {
   /// Opens a directory and calls `body`; see ``open(_:on:_:)``. Its descriptor is closed after

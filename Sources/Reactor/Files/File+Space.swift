@@ -6,18 +6,7 @@ internal import SystemPackage
 /// with `EINVAL` for a negative or empty range, and with `EBADF` after ``close(_:)``.
 extension File {
   /// The effect of ``allocate(_:as:_:)`` on a range of a file.
-  public enum Allocation: Sendable {
-    /// Reserves the space, so that writes there cannot fail with `ENOSPC`. The file grows if the
-    /// range ends after the end of the file.
-    case extending
-    /// Reserves the space without changing the file's size.
-    case keepingSize
-    /// Releases the space. The range reads as zeros; the file's size does not change.
-    case hole
-    /// Makes the range read as zeros and keeps its space. The file grows if the range ends after
-    /// the end of the file.
-    case zeros
-  }
+  public typealias Allocation = FileAllocation
 
   /// How a file will be used, as advice for the kernel.
   public enum Advice: Sendable {
@@ -51,7 +40,7 @@ extension File {
     offload(
       as: .allocate,
       { (descriptor) throws(FileError) in
-        try FileSystemCalls.allocate(descriptor, path: path, kind.systemKind, range)
+        try FileSystemCalls.allocate(descriptor, path: path, kind, range)
       }, handler)
   }
 
@@ -114,17 +103,6 @@ extension File {
     _ handler: @escaping (Result<Value, FileError>) -> Void
   ) {
     core.refuse(operation, path, at: range?.lowerBound, .invalidArgument, handler)
-  }
-}
-
-extension File.Allocation {
-  fileprivate var systemKind: LinuxFileCalls.Allocation {
-    switch self {
-    case .extending: .extending
-    case .keepingSize: .keepingSize
-    case .hole: .hole
-    case .zeros: .zeros
-    }
   }
 }
 
