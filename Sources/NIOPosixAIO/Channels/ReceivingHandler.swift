@@ -1,4 +1,5 @@
 #if NIO
+  internal import Glibc
   internal import NIOCore
 
   /// Writes a channel's input to a file, and holds back the channel's reads while too much of it is
@@ -29,7 +30,23 @@
       // The context is used on its loop only, until `onRoom` is cleared.
       receiver.onRoom = { [self] in mayReadAgain(context) }
       // A channel that is not active yet will be; one that was closed removes its handlers.
-      if context.channel.isActive { context.read() }
+      guard context.channel.isActive else { return }
+      context.read()
+      // What other handlers hold back comes first.
+      context.eventLoop.assumeIsolated().execute { [self] in
+        if !hasEnded, Self.isAtEndOfInput(context.channel) { end(endOfInput, context) }
+      }
+    }
+
+    /// Whether the peer has ended its side, and all its bytes were read. NIO tells of it once, maybe
+    /// before this handler was there.
+    private static func isAtEndOfInput(_ channel: any Channel) -> Bool {
+      let result = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable {
+        (socket: NIOBSDSocket.Handle) in
+        var byte: UInt8 = 0
+        return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+      }
+      return result == 0
     }
 
     func channelActive(context: ChannelHandlerContext) {

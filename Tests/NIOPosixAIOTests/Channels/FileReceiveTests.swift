@@ -89,6 +89,8 @@
       let file = try makeTarget()
       let (channel, peer) = try makeChannel()
       let received = file.receive(from: channel, byteCount: 1000)
+      // Until the receive has begun.
+      try eventLoop.submit {}.wait()
       peer.write([UInt8](repeating: 1, count: 999))
       peer.finishWriting()
       XCTAssertThrowsError(try received.wait()) { error in
@@ -97,6 +99,26 @@
       }
       try channel.close().wait()
       try closeFile(file)
+    }
+
+    func test_receiveEnds_whenTheInputHasEndedBefore() throws {
+      for byteCount: Int64? in [nil, 1000] {
+        let file = try makeTarget()
+        let rest = RestRecorder()
+        let (channel, peer) = try makeChannel { [rest] }
+        peer.finishWriting()
+        try rest.ended(on: eventLoop).wait()
+        let received = Result { try file.receive(from: channel, byteCount: byteCount).wait() }
+        if byteCount == nil {
+          XCTAssertEqual(try received.get(), 0)
+        } else {
+          XCTAssertThrowsError(try received.get()) { error in
+            guard case .endOfInput? = reason(of: error) else { return XCTFail("\(error)") }
+          }
+        }
+        try channel.close().wait()
+        try closeFile(file)
+      }
     }
 
     func test_receiveFails_whenTheFileCannotBeWritten() throws {
@@ -178,6 +200,8 @@
       let (channel, peer) = try makeChannel(autoRead: true)
       let total = 16 * 1024 * 1024
       let received = file.receive(from: channel, byteCount: Int64(total))
+      // Until the receive has begun.
+      try eventLoop.submit {}.wait()
       // Blocks when the limit, the pipe and the sockets are full.
       var time = timeval(tv_sec: 1, tv_usec: 0)
       unsafe setsockopt(

@@ -19,6 +19,7 @@ final class BorrowedBaseEndTests: XCTestCase {
     let base = try unsafe XCTUnwrap(event_base_new())
     var ends: [Int32] = [0, 0]
     unsafe XCTAssertEqual(pipe(&ends), 0)
+    let pipeName = try XCTUnwrap(openDescriptors()[Int(ends[0])])
     var loop: EventLoop? = try unsafe EventLoop(borrowing: base)
     // Something in flight, for which the queue's timer is armed.
     let file = try AIOFile(
@@ -33,6 +34,10 @@ final class BorrowedBaseEndTests: XCTestCase {
       kill(child, SIGKILL)
       waitpid(child, nil, 0)
       Glibc.close(ends[1])
+      // The read that outlived the loop has closed its file, and later tests count descriptors.
+      expectNoThrow {
+        try repeatUntil("the read has ended") { try !openDescriptors().values.contains(pipeName) }
+      }
     }
     loop = nil
     var time = timeval(tv_sec: 1, tv_usec: 0)
