@@ -1,9 +1,12 @@
 import Dispatch
 import Foundation
+import PosixAIO
 
 /// The descriptors that this process has open, and what each one is: a path, or its kind.
 /// Descriptors that Dispatch and run loops open when first needed, and keep, do not count as leaks.
+/// Those of operations that outlived their queue are closed first, if the operations have ended.
 public func openDescriptors() throws -> [Int: String] {
+  Orphanage.sweep()
   RuntimeDescriptors.areOpen
   return try allDescriptors().filter { !RuntimeDescriptors.isClockOfDispatch($0, $1) }
 }

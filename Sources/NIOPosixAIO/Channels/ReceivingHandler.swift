@@ -38,8 +38,8 @@
       }
     }
 
-    /// Whether the peer has ended its side, and all its bytes were read. NIO tells of it once, maybe
-    /// before this handler was there.
+    /// Whether the peer has ended its side, and all its bytes were read. NIO tells of it once, and
+    /// maybe did so before this handler was there.
     private static func isAtEndOfInput(_ channel: any Channel) -> Bool {
       let result = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable {
         (socket: NIOBSDSocket.Handle) in

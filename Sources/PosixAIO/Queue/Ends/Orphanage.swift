@@ -8,11 +8,11 @@ internal import SystemPackage
 ///
 /// Their memory and their descriptors stay valid until glibc is done. No thread waits for that: the
 /// process checks whenever a queue is made or ends.
-enum Orphanage {
+package enum Orphanage {
   private static let orphans = Mutex<[Orphan]>([])
 
   /// The number of operations left behind by all queues.
-  static var operationCount: Int {
+  package static var operationCount: Int {
     orphans.withLock { orphans in orphans.reduce(0) { $0 + $1.operations.count } }
   }
 
@@ -21,7 +21,7 @@ enum Orphanage {
   }
 
   /// Frees the operations that have ended.
-  static func sweep() {
+  package static func sweep() {
     // A child of fork(2) has no helper threads, so nothing ends there.
     guard !caio_is_forked_child() else { return }
     var ended: [Orphan] = []
