@@ -21,6 +21,8 @@ let nioVersion: Version = "2.101.2"
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let posixAIO = Target.Dependency.product(name: "PosixAIO", package: "swift-aio")
+/// Files on SwiftNIO's loops, which the trait NIO of the package below adds.
+let nioPosixAIO = Target.Dependency.product(name: "NIOPosixAIO", package: "swift-aio")
 let reactor = Target.Dependency.product(name: "Reactor", package: "swift-aio")
 let reactorHTTP = Target.Dependency.product(name: "ReactorHTTP", package: "swift-aio")
 
@@ -38,7 +40,7 @@ let package = Package(
     .executable(name: "nio-files", targets: ["NIOFiles"]),
   ],
   dependencies: [
-    .package(name: "swift-aio", path: ".."),
+    .package(name: "swift-aio", path: "..", traits: ["NIO"]),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-nio", exact: nioVersion),
@@ -74,12 +76,12 @@ let package = Package(
       dependencies: [
         "CAllocationCounter", "CPeers", "Measuring", posixAIO, systemPackage, argumentParser,
       ]),
-    // SwiftNIO's file calls, measured: a process of its own for each measurement.
+    // File calls of SwiftNIO, and ours on its loops: a process of its own for each measurement.
     .executableTarget(
       name: "NIOFiles",
       dependencies: [
-        "CPeers", "Measuring", nioCore, nioPosix, systemPackage, argumentParser,
-        .product(name: "_NIOFileSystem", package: "swift-nio"),
+        "CPeers", "Measuring", nioCore, nioPosix, nioPosixAIO, posixAIO, systemPackage,
+        argumentParser, .product(name: "_NIOFileSystem", package: "swift-nio"),
       ]),
   ]
 )

@@ -15,14 +15,6 @@ final class StressFile {
     """
   /// The size of the pieces that are written and read before and after the load, in bytes.
   private static let pieceByteCount = 1 << 20
-  /// The value of O_DIRECT, which neither Swift's Glibc nor System exposes.
-  private static let directOption: FileDescriptor.OpenOptions = {
-    #if arch(arm64) || arch(arm)
-      FileDescriptor.OpenOptions(rawValue: 0x1_0000)
-    #else
-      FileDescriptor.OpenOptions(rawValue: 0x4000)
-    #endif
-  }()
 
   let path: FilePath
   let format: BlockFormat
@@ -94,7 +86,7 @@ final class StressFile {
   ) async throws(FileError) -> File {
     // Opening a pipe must not wait for its other end.
     var options = options.union(.nonBlocking)
-    if isDirect { options.insert(Self.directOption) }
+    if isDirect { options.insert(.directIO) }
     return try await File.open(path, .readWrite, options: options, on: loop)
   }
 

@@ -14,6 +14,8 @@ public struct Job: Codable, Sendable {
   public var blockCount: Int64
   /// Requests at a time.
   public var depth: Int
+  /// The blocks of a request. Other numbers than 1 are for reads in SwiftNIO.
+  public var blocksPerRequest = 1
   /// Whether the file is opened for direct IO.
   public var isDirect = false
   /// How often the file is opened; requests go round among the descriptors.
@@ -28,6 +30,9 @@ public struct Job: Codable, Sendable {
   public var requestsPerLook: Int64 = 64
   /// Of the sequence of offsets.
   public var seed: UInt64 = 1
+
+  /// The bytes of a request.
+  public var requestByteCount: Int { blocksPerRequest * Self.blockSize }
 
   /// Describes a job on a file.
   ///

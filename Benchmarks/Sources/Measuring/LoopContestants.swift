@@ -52,7 +52,7 @@ public enum LoopContestant {
 extension EventLoop {
   /// Opens a job's file as often as the job says, and waits for it.
   func open(_ job: Job, _ mode: FileDescriptor.AccessMode) throws -> [File] {
-    let options = job.isDirect ? FileDescriptor.OpenOptions(rawValue: bench_o_direct()) : []
+    let options: FileDescriptor.OpenOptions = job.isDirect ? .directIO : []
     var results: [Result<File, FileError>] = []
     for _ in 0..<job.openCount {
       File.open(job.path, mode, options: options, on: self) { results.append($0) }

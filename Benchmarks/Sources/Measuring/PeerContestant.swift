@@ -1,4 +1,5 @@
 public import CPeers
+internal import PosixAIO
 internal import SystemPackage
 
 /// A peer: a measured loop in C.
@@ -54,7 +55,7 @@ extension bench_job {
 extension Job {
   /// Opens the file as often as the job says.
   func openDescriptors(_ mode: FileDescriptor.AccessMode) throws -> [FileDescriptor] {
-    let options = isDirect ? FileDescriptor.OpenOptions(rawValue: bench_o_direct()) : []
+    let options: FileDescriptor.OpenOptions = isDirect ? .directIO : []
     return try (0..<openCount).map { _ in
       try FileDescriptor.open(path, mode, options: [options, .closeOnExec])
     }

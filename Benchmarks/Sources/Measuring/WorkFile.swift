@@ -1,5 +1,6 @@
 internal import CPeers
 internal import Glibc
+internal import PosixAIO
 public import SystemPackage
 
 /// The files that are read and written, made once and kept.
@@ -37,7 +38,7 @@ public enum WorkFile {
 
   /// Whether files there can be opened for direct IO.
   public static func takesDirectIO(_ path: FilePath) -> Bool {
-    let options = FileDescriptor.OpenOptions(rawValue: bench_o_direct())
+    let options = FileDescriptor.OpenOptions.directIO
     guard let file = try? FileDescriptor.open(path, .readOnly, options: options) else {
       return false
     }

@@ -12,9 +12,9 @@ extension ByteBufferAllocator {
 }
 
 extension ByteBuffer {
-  /// The first eight bytes of a whole block; nil if it is not whole.
-  var firstWord: UInt64? {
-    readableBytes == Job.blockSize
+  /// The first eight bytes of what was read; nil if it is not whole.
+  func firstWord(ofWhole byteCount: Int) -> UInt64? {
+    readableBytes == byteCount
       ? getInteger(at: readerIndex, endianness: .host, as: UInt64.self) : nil
   }
 

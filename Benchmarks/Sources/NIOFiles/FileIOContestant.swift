@@ -10,6 +10,7 @@ internal import struct SystemPackage.FileDescriptor
 /// threads that use one get `EBUSY`.
 final class FileIOContestant {
   private let io: NonBlockingFileIO
+  private let byteCount: Int
   private let handles: [NIOFileHandle]
   private let eventLoop: any EventLoop
   private let allocator = ByteBufferAllocator()
@@ -40,6 +41,7 @@ final class FileIOContestant {
     _ job: Job, _ work: NIOFilesCommand.Work, _ pool: NIOThreadPool, _ eventLoop: any EventLoop
   ) throws {
     io = NonBlockingFileIO(threadPool: pool)
+    byteCount = job.requestByteCount
     let mode: FileDescriptor.AccessMode = work == .reads ? .readOnly : .readWrite
     handles = try (0..<job.depth).map { _ in
       let descriptor = try FileDescriptor.open(job.path, mode, options: .closeOnExec)
@@ -62,10 +64,10 @@ final class FileIOContestant {
 
   private func readNext(_ handle: NIOFileHandle) {
     io.read(
-      fileHandle: handle, fromOffset: meter.randomOffset(), byteCount: Job.blockSize,
+      fileHandle: handle, fromOffset: meter.randomOffset(), byteCount: byteCount,
       allocator: allocator, eventLoop: eventLoop
     ).assumeIsolated().whenComplete { [self] result in
-      meter.read(firstWord: try? result.get().firstWord)
+      meter.read(firstWord: try? result.get().firstWord(ofWhole: byteCount))
       if meter.isRunning { readNext(handle) } else { ended() }
     }
   }

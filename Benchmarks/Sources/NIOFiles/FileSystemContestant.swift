@@ -38,8 +38,8 @@ enum FileSystemContestant {
   private static func read(_ handle: ReadFileHandle, _ books: Books) async throws {
     while let offset = books.next({ $0.randomOffset() }) {
       let block = try await handle.readChunk(
-        fromAbsoluteOffset: offset, length: .bytes(Int64(Job.blockSize)))
-      books.meter.withLock { $0.read(firstWord: block.firstWord) }
+        fromAbsoluteOffset: offset, length: .bytes(Int64(books.byteCount)))
+      books.meter.withLock { $0.read(firstWord: block.firstWord(ofWhole: books.byteCount)) }
     }
   }
 
@@ -57,8 +57,11 @@ enum FileSystemContestant {
 /// The meter, which tasks on several threads share.
 private final class Books: Sendable {
   let meter: Mutex<Meter>
+  /// Of a read.
+  let byteCount: Int
 
   init(_ job: Job) {
+    byteCount = job.requestByteCount
     meter = Mutex(Meter(job))
   }
 

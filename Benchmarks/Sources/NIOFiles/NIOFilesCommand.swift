@@ -2,23 +2,23 @@ internal import ArgumentParser
 internal import Foundation
 internal import Measuring
 
-/// `nio-files`: one measurement of SwiftNIO's file calls. A program of its own, since its threads
+/// `nio-files`: one measurement of file calls in SwiftNIO, its own and ours. A program of its own, since its threads
 /// would stay, and `peers` has to measure with none but its own.
 @main
 struct NIOFilesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nio-files",
-    abstract: "Measures SwiftNIO's file calls once, for `peers`.")
+    abstract: "Measures file calls in SwiftNIO once, for `peers`.")
 
   enum Engine: String, CaseIterable, ExpressibleByArgument {
-    case fileSystem, nonBlockingFileIO
+    case fileSystem, nonBlockingFileIO, loopFiles
   }
 
   enum Work: String, CaseIterable, ExpressibleByArgument {
     case reads, writes
   }
 
-  @Argument(help: "Which of SwiftNIO's two interfaces.")
+  @Argument(help: "Which interface.")
   var engine: Engine
 
   @Argument(help: "What it does.")
@@ -33,6 +33,7 @@ struct NIOFilesCommand: AsyncParsableCommand {
       switch engine {
       case .fileSystem: try await FileSystemContestant.measure(job, work)
       case .nonBlockingFileIO: try await FileIOContestant.measure(job, work)
+      case .loopFiles: try await LoopFilesContestant.measure(job, work)
       }
     FileHandle.standardOutput.write(try JSONEncoder().encode(sample))
   }

@@ -49,6 +49,10 @@ enum Rows {
       + [Row.append(files)]
       + [1, 32].map { NIORows.reads(files, depth: $0) }
       + [1, 32].map { NIORows.writes(files, depth: $0) }
+      + [1, 32].map { NIORows.loopReads(files, depth: $0) }
+      + [1, 4].map { NIORows.loopReads(files, depth: $0, blocksPerRequest: 32) }
+      + [NIORows.loopDirectReads(files, depth: 32)]
+      + [1, 32].map { NIORows.loopWrites(files, depth: $0) }
       + [1, 32, 256].map { Row.awaitedRead(files, depth: $0) }
       + [EchoRow.besideCachedReads(files), .besideDirectReads(files)]
       + [Row.growingReads(files), .growingDirectReads(files), .growingWrites(files)]

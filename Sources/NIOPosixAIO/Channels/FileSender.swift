@@ -43,12 +43,14 @@
     private var lentFile: AIOFile?
 
     /// - Parameters:
+    ///   - known: The file's status; nil asks for it here.
     ///   - range: Nil sends the whole file.
+    ///   - allowsRegions: False also for files whose calls may wait for a server.
     ///   - promise: Gets the number of bytes, or a ``FileTransferError``.
     /// - Throws: Why nothing was started. The promise is then the caller's.
     init(
-      _ file: LoopFile, _ range: Range<Int64>?, to outlet: Outlet, allowsRegions: Bool,
-      _ promise: EventLoopPromise<Int64>
+      _ file: LoopFile, _ known: FileStatus?, _ range: Range<Int64>?, to outlet: Outlet,
+      allowsRegions: Bool, _ promise: EventLoopPromise<Int64>
     ) throws(FileError) {
       offset = range?.lowerBound ?? 0
       do throws(Errno) {
@@ -57,8 +59,11 @@
         throw FileError(operation: .read, path: file.path, offset: offset, errno: error)
       }
       let status: FileStatus
-      do {
-        status = try FileSystemCalls.status(of: use.descriptor, path: file.path)
+      do throws(FileError) {
+        status =
+          if let known { known } else {
+            try FileSystemCalls.status(of: use.descriptor, path: file.path)
+          }
       } catch {
         file.queued.giveBackDescriptor()
         throw error
@@ -201,21 +206,11 @@
     private func readFromDisk(_ byteCount: Int) {
       let source = lentFile ?? AIOFile(use, path: file.path, queue: owner.queue)
       lentFile = source
-      var buffer = owner.memory.take(byteCount)
-      // Nothing reads the bytes before they are there.
-      buffer.moveWriterIndex(forwardBy: byteCount)
-      let lent = buffer.lendReadableBytes(count: 0)
       isReading = true
       do throws(Errno) {
-        try source.read(into: lent, at: offset) { [self, buffer] result, lent in
-          _ = consume lent
+        try source.readBufferFromDisk(byteCount, at: offset, owner.memory) { [self] result in
           isReading = false
-          readEnded(
-            result.map { count in
-              var buffer = buffer
-              buffer.moveWriterIndex(to: count)
-              return buffer
-            })
+          readEnded(result)
         }
       } catch {
         isReading = false
@@ -267,25 +262,6 @@
       }
       // After the result, so that it comes before that of a close.
       file.queued.giveBackDescriptor()
-    }
-  }
-
-  extension AIOFile {
-    /// A buffer with bytes from the page cache, fewer than asked for only at the end of the file;
-    /// nil if the page cache does not have them all.
-    func readBufferFromCache(
-      _ byteCount: Int, at offset: Int64, _ memory: BufferPool
-    ) -> ByteBuffer? {
-      var buffer = memory.take(byteCount)
-      // Nothing reads the bytes before they are there.
-      buffer.moveWriterIndex(forwardBy: byteCount)
-      // A mutating call would copy the memory first, since the pool has the buffer too.
-      let count = unsafe buffer.withUnsafeReadableBytes { memory in
-        unsafe readFromCache(into: UnsafeMutableRawBufferPointer(mutating: memory), at: offset)
-      }
-      guard let count else { return nil }
-      buffer.moveWriterIndex(to: count)
-      return buffer
     }
   }
 #endif

@@ -8,7 +8,7 @@
     /// What the page cache has goes to the socket without a copy, as `FileRegion`s of up to 256
     /// KiB, one at a time. Everything else is read in chunks of 128 KiB, of which two are in memory
     /// at most, so the event loop does not wait for the disk. A range of up to 16 KiB is one
-    /// buffer.
+    /// buffer. Files that are not regular ones of a local file system are always read.
     ///
     /// NIO calls `sendfile(2)` for the rest of a region when the socket has room again. If the
     /// kernel drops its pages in between, which takes a slow client and memory that is short, the
@@ -153,17 +153,27 @@
       return promise.futureResult
     }
 
+    /// Starts a send of several pieces. What may wait for a server, asking for the file's status
+    /// and sending without a copy, does not happen on the loop.
     private func startSender(
       _ range: Range<Int64>?, _ outlet: Outlet, _ allowsFileRegions: Bool,
       _ cancellation: SendCancellation?, _ promise: EventLoopPromise<Int64>
     ) {
-      do throws(FileError) {
+      let start = { [self] (known: FileStatus?) throws(FileError) in
         let sender = try FileSender(
-          self, range, to: outlet, allowsRegions: allowsFileRegions, promise)
+          self, known, range, to: outlet, allowsRegions: allowsFileRegions && known == nil, promise)
         cancellation?.started(sender, on: owner)
         sender.advance()
-      } catch {
-        promise.fail(FileTransferError(.file(error), byteCountDone: 0))
+      }
+      let fail = { promise.fail(FileTransferError(.file($0), byteCountDone: 0)) }
+      guard !isLocal else {
+        do throws(FileError) { try start(nil) } catch { fail(error) }
+        return
+      }
+      let onLoop = NIOLoopBound((start, fail), eventLoop: eventLoop)
+      startInfo { result in
+        let (start, fail) = onLoop.value
+        do throws(FileError) { try start(try result.get()) } catch { fail(error) }
       }
     }
 

@@ -110,25 +110,14 @@
       let call = FileCall(.read, path, at: offset)
       guard !cancellation.isCanceled else { return done(.failure(call.error(.canceled))) }
       guard length > 0 else { return done(.success(ByteBuffer())) }
-      guard length <= Self.chunkLengthLimit else {
+      let padding = queued.isDirect ? ByteBuffer.mostPadding : 0
+      guard length <= Self.chunkLengthLimit - padding else {
         return done(.failure(call.error(.invalidArgument)))
       }
-      var buffer = owner.memory.take(length)
-      // Nothing reads the bytes before they are there.
-      buffer.moveWriterIndex(forwardBy: length)
-      let lent = buffer.lendReadableBytes(count: 0)
       do throws(Errno) {
-        let request = try queued.readFromDisk(
-          into: lent, at: offset, timeout: timeout.map { .nanoseconds($0.nanoseconds) }
-        ) { [buffer] result, lent in
-          _ = consume lent
-          done(
-            result.map { count in
-              var buffer = buffer
-              buffer.moveWriterIndex(to: count)
-              return buffer
-            })
-        }
+        let request = try queued.readBufferFromDisk(
+          length, at: offset, timeout: timeout.map { .nanoseconds($0.nanoseconds) }, owner.memory,
+          done)
         cancellation.stops(request, of: owner.queue)
       } catch {
         done(.failure(call.error(error)))
@@ -202,19 +191,6 @@
 
     private func failedRead(_ errno: Errno, at offset: Int64) -> FileError {
       FileError(operation: .read, path: path, offset: offset, errno: errno)
-    }
-  }
-
-  extension ByteBuffer {
-    /// The readable bytes as a buffer of the queue, which keeps the memory alive.
-    ///
-    /// - Parameter count: How many of them are valid.
-    func lendReadableBytes(count: Int) -> IOBuffer {
-      let (memory, storage) = unsafe withUnsafeReadableBytesWithStorageManagement {
-        memory, storage in
-        unsafe (UnsafeMutableRawBufferPointer(mutating: memory), storage.takeUnretainedValue())
-      }
-      return unsafe IOBuffer(lending: memory, count: count, from: storage)
     }
   }
 #endif

@@ -5,7 +5,8 @@
 
   /// Writes, and what makes them durable.
   extension LoopFile {
-    /// Writes bytes, all of them. Wraps `aio_write(3)`. The bytes are not copied.
+    /// Writes bytes, all of them. Wraps `aio_write(3)`. The bytes are not copied, except for a
+    /// file that was opened with `O_DIRECT`, if the buffer's bytes do not begin at a page's start.
     ///
     /// - Parameters:
     ///   - buffer: Its readable bytes are written. You may change your copy of it meanwhile.
@@ -41,7 +42,7 @@
 
     /// Writes the bytes of several buffers, one after the other, as one write. The counterpart of
     /// `pwritev(2)`. It copies the bytes, because the kernel's asynchronous operations take one
-    /// piece of memory.
+    /// piece of memory. Traps if they do not fit in a `ByteBuffer`, which holds less than 4 GiB.
     ///
     /// - Parameters:
     ///   - buffers: Their readable bytes are written.
@@ -57,6 +58,7 @@
     }
 
     /// Writes the bytes of several buffers, one after the other, as one write. It copies the bytes.
+    /// Traps if they do not fit in a `ByteBuffer`, which holds less than 4 GiB.
     ///
     /// - Parameters:
     ///   - buffers: Their readable bytes are written.
@@ -122,7 +124,7 @@
     ) {
       do throws(Errno) {
         let request = try queued.write(
-          buffer.lendBytesToWrite(), at: offset,
+          queued.bytesToWrite(buffer), at: offset,
           timeout: timeout.map { .nanoseconds($0.nanoseconds) }
         ) { result, _ in
           done(result.map { _ in })
@@ -200,13 +202,6 @@
       } catch {
         done(.failure(call.error(error)))
       }
-    }
-  }
-
-  extension ByteBuffer {
-    /// The readable bytes as a buffer of the queue. An empty one has no memory to lend.
-    fileprivate func lendBytesToWrite() -> IOBuffer {
-      readableBytes > 0 ? lendReadableBytes(count: readableBytes) : IOBuffer(capacity: 0)
     }
   }
 #endif

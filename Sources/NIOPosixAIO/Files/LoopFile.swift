@@ -49,6 +49,8 @@
     let queued: AIOFile
     let pool: NIOThreadPool
     private let location: Location
+    /// Whether no call on the descriptor waits for a server.
+    var isLocal: Bool { location != .anywhere }
     private var closing = CloseOnce()
     /// Reads that wait for a turn of the loop.
     private var waitingReadCount = 0
@@ -117,12 +119,12 @@
     /// - Throws: `EBADF` after ``close()->()``, `ECANCELED` after the loop's end, or the error of
     ///   `fstat(2)`.
     nonisolated(nonsending) public func info() async throws(FileError) -> FileStatus {
-      if owner.isCurrent, location != .anywhere { return try infoNow() }
+      if owner.isCurrent, isLocal { return try infoNow() }
       return try await owner.uncancelledOutcome(FileCall(.status, path)) { [self] in startInfo($0) }
     }
 
-    private func startInfo(_ done: @escaping Completion<FileStatus>) {
-      guard location == .anywhere else {
+    func startInfo(_ done: @escaping Completion<FileStatus>) {
+      guard !isLocal else {
         return done(Result { () throws(FileError) in try infoNow() })
       }
       let path = path

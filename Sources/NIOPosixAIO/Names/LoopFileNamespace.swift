@@ -36,29 +36,38 @@
     /// and is at its end until there is one; a file on which another process holds a lease fails
     /// with `EAGAIN`. Reads of pipes and devices wait as usual.
     ///
-    /// - Parameter path: Of the file; a symbolic link is followed.
+    /// - Parameters:
+    ///   - path: Of the file; a symbolic link is followed.
+    ///   - options: Further flags, such as `.directIO`.
+    ///     With any, the file is opened on the thread pool.
     /// - Returns: A future of the file; it fails with the error of `open(2)`.
-    public func openFile(forReadingAt path: FilePath) -> EventLoopFuture<LoopFile> {
+    public func openFile(
+      forReadingAt path: FilePath, options: FileDescriptor.OpenOptions = []
+    ) -> EventLoopFuture<LoopFile> {
       let scope = scope
       return scope.future(FileCall(.open, path)) { owner, done in
-        if let file = scope.openFromMemory(path, on: owner) { return done(.success(file)) }
-        scope.open(path, .readOnly, [], [], on: owner, done)
+        if options.isEmpty, let file = scope.openFromMemory(path, on: owner) {
+          return done(.success(file))
+        }
+        scope.open(path, .readOnly, options, [], on: owner, done)
       }
     }
 
     /// Opens a file for reading, at once if the task runs on the loop and the kernel has the path
     /// of a local file in memory. The form that returns a future says more.
     ///
-    /// - Parameter path: Of the file; a symbolic link is followed.
+    /// - Parameters:
+    ///   - path: Of the file; a symbolic link is followed.
+    ///   - options: Further flags. With any, the file is opened on the thread pool.
     /// - Returns: The file.
     /// - Throws: The error of `open(2)`.
     nonisolated(nonsending) public func openFile(
-      forReadingAt path: FilePath
+      forReadingAt path: FilePath, options: FileDescriptor.OpenOptions = []
     ) async throws(FileError) -> LoopFile {
       let scope = scope
-      if let file = try scope.openFromMemory(path) { return file }
+      if options.isEmpty, let file = try scope.openFromMemory(path) { return file }
       return try await scope.outcome(FileCall(.open, path)) { owner, done in
-        scope.open(path, .readOnly, [], [], on: owner, done)
+        scope.open(path, .readOnly, options, [], on: owner, done)
       }
     }
 
@@ -132,7 +141,7 @@
     // MARK: - Files that are open for the duration of a call
 
     /// Opens a file for reading, calls `body`, and closes the file on every path, also in a
-    /// cancelled task; see ``openFile(forReadingAt:)->LoopFile``.
+    /// cancelled task; see ``openFile(forReadingAt:options:)->LoopFile``.
     ///
     /// - Parameters:
     ///   - path: Of the file.

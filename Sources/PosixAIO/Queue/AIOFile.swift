@@ -296,4 +296,7 @@ public final class AIOFile {
 
   /// Whether writes go to the end of the file, whatever their offset.
   package var appends: Bool { traits.isAppending }
+
+  /// Whether the file was opened with `O_DIRECT`, so that memory must be aligned.
+  package var isDirect: Bool { traits.isDirect }
 }

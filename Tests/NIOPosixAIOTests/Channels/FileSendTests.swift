@@ -92,6 +92,26 @@
       try closeFile(file)
     }
 
+    /// The calls on other files than regular ones of a local file system may wait for a server.
+    func test_sendReadsWhatIsNoRegularFile() throws {
+      let pipe = try NamedPipe(directory.path.appending("pipe"))
+      defer { XCTAssertNoThrow(try pipe.close()) }
+      try pipe.write([1, 2, 3])
+      let file = try open("pipe")
+      let (channel, peer) = try makeChannel()
+      let sent: EventLoopFuture<Int64> = file.send(0..<3, to: channel)
+      XCTAssertEqual(try sent.wait(), 3)
+      XCTAssertEqual(peer.read(3), [1, 2, 3])
+      let closed: EventLoopFuture<Void> = file.close()
+      try closed.wait()
+      let late: EventLoopFuture<Int64> = file.send(0..<3, to: channel)
+      XCTAssertThrowsError(try late.wait()) { error in
+        guard case .file(let error)? = reason(of: error) else { return XCTFail("\(error)") }
+        XCTAssertEqual(error.errno, .badFileDescriptor)
+      }
+      try channel.close().wait()
+    }
+
     func test_smallCachedRangeIsOneBuffer() throws {
       let (file, bytes) = try makeFile(16 * 1024)
       let recorder = PieceRecorder()
