@@ -57,7 +57,23 @@ extension OutgoingRange {
       }
       return read()
     }
+    guard isRead(offset), isRead(offset + window - 1) else {
+      doubt(upTo: offset + window)
+      return read()
+    }
     return sendUndoubted(window)
+  }
+
+  /// Whether the page of a byte has been read, not only reserved for a read that is under way. The
+  /// kernel reads pages in their order, and on some devices ahead by more than
+  /// ``/PosixAIO/ReadAhead/longestReach``; other programs read the file too. A file system that
+  /// does not tell counts as if it had.
+  private func isRead(_ offset: Int64) -> Bool {
+    var byte: UInt8 = 0
+    let count = unsafe withUnsafeMutableBytes(of: &byte) {
+      unsafe core.fileCalls.readCached(descriptor, into: $0, at: offset)
+    }
+    return count >= 0 || Errno.ofLastCall != .resourceTemporarilyUnavailable
   }
 
   private func sendUndoubted(_ byteCount: Int64) -> Readiness {

@@ -208,6 +208,22 @@ final class FileRangeFaultTests: FileRangeTestCase {
     }
   }
 
+  func test_windowWhosePagesAreStillBeingReadIsNotSentWithoutACopy() throws {
+    // The first byte, and then the last one.
+    for errors in [[EAGAIN], [0, EAGAIN]] {
+      let calls = FaultyFileCalls()
+      calls.claimsAllIsCached = true
+      calls.readErrors = errors
+      let (folder, loop, file, socket) = try make(calls)
+      let outcomes = RangeOutcomes()
+      socket.connection.write(file, 0..<Self.whole, outcomes.note)
+      assertReceived(Self.bytes, from: socket)
+      XCTAssertGreaterThan(loop.statistics.copiedFileByteCount, 0)
+      socket.end()
+      withExtendedLifetime(folder) {}
+    }
+  }
+
   func test_kernelThatDoesNotSayWhatIsCachedOfAFileIsAskedOnce() throws {
     let calls = FaultyFileCalls()
     (calls.missingPageErrors, calls.failsForEver) = ([EPERM], true)
