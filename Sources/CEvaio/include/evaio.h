@@ -247,10 +247,14 @@ evaio_id evaio_writev(
     const struct timeval *timeout, evaio_cb cb, void *arg);
 
 /* As evaio_write(), of a buffer's bytes, which move out of it when the call is made, also if it is
- * then refused; after EINVAL for the timeout, or for a frozen buffer, they stay. If they are in
- * one piece, they are not copied; evbuffer_add_reference() makes that of any memory, and tells when
- * it is free again. After evaio_base_free() has cut a write that could not be stopped, that may
- * happen on another thread. */
+ * then refused; after EINVAL for the timeout, or for the buffer, they stay. If they are in one
+ * piece, they are not copied; evbuffer_add_reference() makes that of any memory, and tells when it
+ * is free again. After evaio_base_free() has cut a write that could not be stopped, that may happen
+ * on another thread, so no other buffer may then refer to the bytes.
+ *
+ * EINVAL for a buffer that is frozen, or that has parts of files (evbuffer_add_file()) or of other
+ * buffers (evbuffer_add_buffer_reference()). evaio_writev() with evbuffer_peek() copies the latter;
+ * parts of files are to be read first. */
 evaio_id evaio_write_buffer(
     struct evaio_file *file, struct evbuffer *data, int64_t offset, const struct timeval *timeout,
     evaio_cb cb, void *arg);
@@ -317,9 +321,9 @@ evaio_id evaio_read_file(
     evaio_buffer_cb cb, void *arg);
 
 /* Replaces a file atomically and durably: afterwards the name has the old bytes or all new ones,
- * even after a power failure. The bytes move out of `data` when the call is made. `mode` is that of
- * the new file; -1 keeps that of the old one. After an error the old file is unchanged, except if
- * only the sync of the directory failed. */
+ * even after a power failure. `data` is as for evaio_write_buffer(). `mode` is that of the new
+ * file; -1 keeps that of the old one. After an error the old file is unchanged, except if only the
+ * sync of the directory failed. */
 evaio_id evaio_replace_file(
     struct evaio_base *aio, struct evaio_dir *dir, const char *path, struct evbuffer *data,
     int mode, evaio_cb cb, void *arg);
