@@ -1,6 +1,8 @@
 // Reads, writes, appends and syncs: their results, their errors, and the memory.
 #include "support.h"
 
+#include <poll.h>
+
 static void a_write_is_read_back_when_it_has_completed(void) {
   struct evaio_file *file = open_file("a", O_RDWR | O_CREAT);
   struct outcome written = {0}, synced = {0}, read = {0};
@@ -307,6 +309,45 @@ static void cancelling_completes_a_request_once(void) {
   close(writer);
 }
 
+static void cancelling_only_what_waits_leaves_what_runs_alone(void) {
+  enum { SIZE = 8192 };
+  int other_end;
+  struct evaio_file *file = open_pipe(&other_end);
+  close(other_end);
+  struct outcome cancelled = {0}, written = {0};
+  static char bytes[SIZE];
+  evaio_id id = evaio_read(file, bytes, SIZE, 0, NULL, got_result, &cancelled);
+  CHECK(evaio_cancel_waiting(aio, id) == 0);
+  run();
+  CHECK(cancelled.calls == 1 && cancelled.error.code == ECANCELED);
+  close_file(file);
+  // Half of this write fits, and the thread with the rest waits.
+  file = open_pipe(&other_end);
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", other_end);
+  int reader = open(path, O_RDONLY | O_NONBLOCK);
+  CHECK(fcntl(reader, F_SETPIPE_SZ, SIZE / 2) == SIZE / 2);
+  id = evaio_write(file, bytes, SIZE, 0, NULL, got_result, &written);
+  CHECK(event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+  struct pollfd readable = {.fd = reader, .events = POLLIN};
+  CHECK(poll(&readable, 1, -1) == 1);
+  errno = 0;
+  CHECK(evaio_cancel_waiting(aio, id) == -1 && errno == EBUSY);
+  size_t count = 0;
+  while (count < SIZE) {
+    CHECK(poll(&readable, 1, -1) == 1);
+    ssize_t piece = read(reader, bytes + count, SIZE - count);
+    CHECK(piece > 0);
+    count += (size_t)piece;
+  }
+  run();
+  CHECK(written.calls == 1 && written.result == SIZE);
+  CHECK(evaio_cancel_waiting(aio, id) == -1 && errno == ENOENT);
+  close_file(file);
+  close(reader);
+  close(other_end);
+}
+
 int main(void) {
   begin();
   a_write_is_read_back_when_it_has_completed();
@@ -319,6 +360,7 @@ int main(void) {
   a_call_that_is_not_accepted_gets_its_error_from_the_base();
   a_request_completes_when_its_time_is_over();
   cancelling_completes_a_request_once();
+  cancelling_only_what_waits_leaves_what_runs_alone();
   struct evaio_statistics statistics;
   evaio_get_statistics(aio, &statistics);
   CHECK(statistics.cache_hits > 0 && statistics.abandoned >= 1);

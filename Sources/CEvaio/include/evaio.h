@@ -186,6 +186,11 @@ void evaio_base_leave_current_thread(struct evaio_base *aio);
  * Returns 0, or -1 with errno ENOENT if the request has its result already, or never existed. */
 int evaio_cancel(struct evaio_base *aio, evaio_id id);
 
+/* As evaio_cancel(), but leaves a read, write or sync alone that runs already: it gets its own
+ * result, so that a write's effect is known. Returns -1 with errno EBUSY then. What takes several
+ * steps, such as evaio_replace_file() or evaio_send(), is cancelled as by evaio_cancel(). */
+int evaio_cancel_waiting(struct evaio_base *aio, evaio_id id);
+
 /* ---- Files ----------------------------------------------------------------------------------- */
 
 /* Paths are relative to `dir`, and do not lead out of it, by "..", as an absolute path, or by a
