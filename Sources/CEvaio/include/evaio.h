@@ -168,8 +168,8 @@ struct evaio_base *evaio_base_new(
 void evaio_base_free(struct evaio_base *aio);
 
 /* Detaches when everything in progress has its own result, also what the callbacks start meanwhile,
- * and waits for that. Other events of the base are not run meanwhile. Not inside a callback of this
- * evaio base. */
+ * and waits for that. Only sends, which the other side may hold up, get ECANCELED. Other events of
+ * the base are not run meanwhile. Not inside a callback of this evaio base. */
 void evaio_base_finish(struct evaio_base *aio);
 
 /* The event base that it is attached to. */
