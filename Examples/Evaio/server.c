@@ -4,6 +4,8 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +54,13 @@ int main(int count, char **arguments) {
   evaio_open_dir(aio, NULL, arguments[1], opened_root, NULL);
   event_base_dispatch(base);  // returns when nothing is in progress any more
   struct evhttp *http = evhttp_new(base);
-  if (root == NULL || evhttp_bind_socket(http, "127.0.0.1", (ev_uint16_t)atoi(arguments[2])) != 0)
+  struct evhttp_bound_socket *listener =
+      evhttp_bind_socket_with_handle(http, "127.0.0.1", (ev_uint16_t)atoi(arguments[2]));
+  if (root == NULL || listener == NULL)
     return fprintf(stderr, "server: the directory, or the port, cannot be used\n"), 1;
+  // For its connections, too. Without, the end of a response in several writes waits for 40 ms.
+  int on = 1;
+  setsockopt(evhttp_bound_socket_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
   evhttp_set_gencb(http, got_request, NULL);
   struct event *terminate = evsignal_new(base, SIGTERM, stop, base);
