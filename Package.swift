@@ -113,14 +113,6 @@ let package = Package(
         "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
 
-    // A snippet is one file of Swift that uses the library products, so this is none: its host is
-    // in C.
-    .executableTarget(
-      name: "EmbedInC", dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
-      path: "Examples/EmbedInC"),
-    // A server in C with an event base of its own.
-    .target(name: "CLineServer", dependencies: ["CLibevent"], path: "Examples/CLineServer"),
-
     // Shared by the test targets; not a product.
     .target(
       name: "TestSupport", dependencies: ["PosixAIO", systemPackage], path: "Tests/TestSupport"),
@@ -159,9 +151,6 @@ let package = Package(
         "Reactor", "PosixAIO", "CFaults", "CLibevent", "NoHelpers", "TestSupport", systemPackage,
       ]),
     .testTarget(
-      name: "EmbeddingTests",
-      dependencies: ["EmbedInC", "Reactor", "TestSupport", systemPackage]),
-    .testTarget(
       name: "ReactorHTTPTests",
       dependencies: [
         "ReactorHTTP", "Reactor", "PosixAIO", "BrokenPipes", "ParserOutcomes", "TestSupport",
@@ -194,15 +183,26 @@ let package = Package(
   ]
 )
 
-// For programs in C and C++: docs/evaio.md. ./install-evaio builds and installs it. An older
-// compiler has no `@c`.
+// What C calls: an older compiler has no `@c`.
 #if compiler(>=6.3)
+  // For programs in C and C++: docs/evaio.md. ./install-evaio builds and installs it.
   package.products.append(.library(name: "evaio", type: .dynamic, targets: ["Evaio"]))
   package.targets += [
     // The header.
     .systemLibrary(name: "CEvaio"),
     .target(
       name: "Evaio", dependencies: ["CEvaio", "CLibevent", "Reactor", "PosixAIO", systemPackage]),
+
+    // A snippet is one file of Swift that uses the library products, so this is none: its host is
+    // in C.
+    .executableTarget(
+      name: "EmbedInC", dependencies: ["CLineServer", "PosixAIO", "Reactor", systemPackage],
+      path: "Examples/EmbedInC"),
+    // A server in C with an event base of its own.
+    .target(name: "CLineServer", dependencies: ["CLibevent"], path: "Examples/CLineServer"),
+    .testTarget(
+      name: "EmbeddingTests",
+      dependencies: ["EmbedInC", "Reactor", "TestSupport", systemPackage]),
   ]
 #endif
 

@@ -71,13 +71,14 @@ extension Attachment {
     isFreed = true
   }
 
-  /// - Returns: Whether the request had no result yet.
-  func cancel(_ id: evaio_id) -> Bool {
-    if works.cancel(id) { return true }
+  /// - Throws: `ENOENT` if the request has its result, `EBUSY` if it runs and is not abandoned.
+  func cancel(_ id: evaio_id, abandoning: Bool) throws(Errno) {
+    if works.cancel(id) { return }
     let queue = loop.queue
-    switch queue.cancel(RequestID(rawValue: id, of: queue), abandoning: true) {
-    case .canceled, .abandoned: return true
-    case .notCanceled, .allDone: return false
+    switch queue.cancel(RequestID(rawValue: id, of: queue), abandoning: abandoning) {
+    case .canceled, .abandoned: return
+    case .notCanceled: throw .resourceBusy
+    case .allDone: throw .noSuchFileOrDirectory
     }
   }
 }
@@ -134,9 +135,25 @@ package func evaio_base_leave_current_thread(_ aio: OpaquePointer?) {
 
 @c @implementation
 package func evaio_cancel(_ aio: OpaquePointer?, _ id: evaio_id) -> Int32 {
-  if unsafe attachment(aio, "evaio_cancel").cancel(id) { return 0 }
-  errno = ENOENT
-  return -1
+  let attachment = unsafe attachment(aio, "evaio_cancel")
+  return status { () throws(Errno) in try attachment.cancel(id, abandoning: true) }
+}
+
+@c @implementation
+package func evaio_cancel_waiting(_ aio: OpaquePointer?, _ id: evaio_id) -> Int32 {
+  let attachment = unsafe attachment(aio, "evaio_cancel_waiting")
+  return status { () throws(Errno) in try attachment.cancel(id, abandoning: false) }
+}
+
+/// 0, or -1 with `errno`, as C expects.
+private func status(_ call: () throws(Errno) -> Void) -> Int32 {
+  do throws(Errno) {
+    try call()
+    return 0
+  } catch {
+    errno = error.rawValue
+    return -1
+  }
 }
 
 /// The object of a handle that C must pass.

@@ -95,10 +95,12 @@ final class MovedBuffer {
   /// Moves the bytes out of a buffer of C.
   ///
   /// - Returns: A buffer that shares them. They are copied only if they are in several pieces.
-  /// - Throws: `EINVAL` if the buffer is frozen; it is unchanged then.
+  /// - Throws: `EINVAL` if the buffer is frozen, or holds anything but memory of its own; it keeps
+  ///   its bytes then.
   @unsafe
   static func move(_ source: OpaquePointer?, _ call: StaticString) throws(Errno) -> IOBuffer {
     guard let source = unsafe source else { trap("\(call): the data is NULL") }
+    guard unsafe holdsItsOwnMemory(source) else { throw .invalidArgument }
     let moved = MovedBuffer()
     guard unsafe evbuffer_add_buffer(moved.data, source) == 0 else { throw .invalidArgument }
     let count = unsafe evbuffer_get_length(moved.data)
@@ -107,5 +109,19 @@ final class MovedBuffer {
     return unsafe IOBuffer(
       lending: UnsafeMutableRawBufferPointer(start: bytes, count: count), count: count,
       from: moved)
+  }
+
+  /// Whether a buffer has no parts of files and none of other buffers.
+  ///
+  /// Where a file is to be sent by `sendfile(2)`, `evbuffer_pullup` returns an address outside of
+  /// any memory. Elsewhere the file is mapped: copying it reads the disk on this thread, and raises
+  /// `SIGBUS` if the file became shorter. Parts of another buffer are released into that one, which
+  /// belongs to this thread, but the operation may end on another. libevent does not tell parts
+  /// apart, but refuses to share just these.
+  @unsafe
+  private static func holdsItsOwnMemory(_ data: OpaquePointer) -> Bool {
+    guard let shared = unsafe evbuffer_new() else { trap("evaio: out of memory") }
+    defer { unsafe evbuffer_free(shared) }
+    return unsafe evbuffer_add_buffer_reference(shared, data) == 0
   }
 }

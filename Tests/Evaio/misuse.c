@@ -99,6 +99,29 @@ static void close_elsewhere(void) { in_a_thread(close_the_file); }
 static void cancel_elsewhere(void) { in_a_thread(cancel); }
 static void offload_elsewhere(void) { in_a_thread(offload); }
 
+// A child of the process that has attached.
+static void in_a_child(void (*call)(void)) {
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    call();
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child);
+  if (WIFSIGNALED(status)) raise(SIGKILL);
+}
+static void read_it(void) {
+  char byte;
+  evaio_read(file, &byte, 1, 0, NULL, NULL, NULL);
+}
+static void stat_it(void) { evaio_stat(aio, NULL, "file", 0, got_status, NULL); }
+static void finish_it(void) { evaio_base_finish(aio); }
+static void read_in_a_child(void) { in_a_child(read_it); }
+static void stat_in_a_child(void) { in_a_child(stat_it); }
+static void cancel_in_a_child(void) { in_a_child(cancel); }
+static void finish_in_a_child(void) { in_a_child(finish_it); }
+
 static const struct {
   void (*call)(void);
   const char *sentence;
@@ -122,6 +145,10 @@ static const struct {
     {close_elsewhere, "off its thread"},
     {cancel_elsewhere, "off its thread"},
     {offload_elsewhere, "off its thread"},
+    {read_in_a_child, "off its thread"},
+    {stat_in_a_child, "off its thread"},
+    {cancel_in_a_child, "off its thread"},
+    {finish_in_a_child, "off its thread"},
 };
 
 static void attach(void) {

@@ -1,6 +1,8 @@
 // Reads, writes, appends and syncs: their results, their errors, and the memory.
 #include "support.h"
 
+#include <poll.h>
+
 static void a_write_is_read_back_when_it_has_completed(void) {
   struct evaio_file *file = open_file("a", O_RDWR | O_CREAT);
   struct outcome written = {0}, synced = {0}, read = {0};
@@ -112,6 +114,53 @@ static void a_buffers_memory_is_written_without_a_copy(void) {
   evbuffer_free(read.data);
   evbuffer_free(data);
   close_file(file);
+}
+
+static void refuses(struct evaio_file *file, struct evaio_file *log, struct evbuffer *data) {
+  struct outcome written = {0}, appended = {0}, replaced = {0};
+  size_t size = evbuffer_get_length(data);
+  CHECK(evaio_write_buffer(file, data, 0, NULL, got_result, &written) == 0);
+  CHECK(evaio_append_buffer(log, data, NULL, got_result, &appended) == 0);
+  CHECK(evaio_replace_file(aio, NULL, "part", data, -1, got_result, &replaced) == 0);
+  run();
+  CHECK(written.calls == 1 && written.error.code == EINVAL);
+  CHECK(appended.calls == 1 && appended.error.code == EINVAL);
+  CHECK(replaced.calls == 1 && replaced.error.code == EINVAL);
+  CHECK(evbuffer_get_length(data) == size);
+}
+
+// libevent has no address for a part that it would send by sendfile(2), and maps the others.
+static void parts_of_files_and_of_other_buffers_are_refused_and_stay(void) {
+  struct evaio_file *file = open_file("part", O_RDWR | O_CREAT | O_TRUNC);
+  struct evaio_file *log = open_file("part.log", O_WRONLY | O_CREAT | O_APPEND);
+  struct outcome written = {0}, read = {0};
+  evaio_write(file, "content", 7, 0, NULL, got_result, &written);
+  run();
+  for (int i = 0; i < 8; i++) {
+    struct evbuffer *data = evbuffer_new();
+    if (i & 1) evbuffer_set_flags(data, EVBUFFER_FLAG_DRAINS_TO_FD);
+    if (i & 2) evbuffer_add(data, "head", 4);
+    CHECK(evbuffer_add_file(data, open("part", O_RDONLY), i & 4 ? 3 : 0, 4) == 0);
+    refuses(file, log, data);
+    evbuffer_free(data);
+  }
+  struct evbuffer *owner = evbuffer_new(), *data = evbuffer_new();
+  evbuffer_add(owner, "shared", 6);
+  evbuffer_add_buffer_reference(data, owner);
+  refuses(file, log, data);
+  CHECK(has_bytes(data, "shared"));
+  // The owner's are its own once the other is gone.
+  evbuffer_free(data);
+  evaio_write_buffer(file, owner, 7, NULL, got_result, &written);
+  CHECK(evbuffer_get_length(owner) == 0);
+  evbuffer_free(owner);
+  run();
+  evaio_read_buffer(file, 100, 0, NULL, got_data, &read);
+  run();
+  CHECK(has_bytes(read.data, "contentshared"));
+  evbuffer_free(read.data);
+  close_file(file);
+  close_file(log);
 }
 
 static void a_read_that_misses_the_page_cache_gets_the_same_bytes(void) {
@@ -260,17 +309,58 @@ static void cancelling_completes_a_request_once(void) {
   close(writer);
 }
 
+static void cancelling_only_what_waits_leaves_what_runs_alone(void) {
+  enum { SIZE = 8192 };
+  int other_end;
+  struct evaio_file *file = open_pipe(&other_end);
+  close(other_end);
+  struct outcome cancelled = {0}, written = {0};
+  static char bytes[SIZE];
+  evaio_id id = evaio_read(file, bytes, SIZE, 0, NULL, got_result, &cancelled);
+  CHECK(evaio_cancel_waiting(aio, id) == 0);
+  run();
+  CHECK(cancelled.calls == 1 && cancelled.error.code == ECANCELED);
+  close_file(file);
+  // Half of this write fits, and the thread with the rest waits.
+  file = open_pipe(&other_end);
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", other_end);
+  int reader = open(path, O_RDONLY | O_NONBLOCK);
+  CHECK(fcntl(reader, F_SETPIPE_SZ, SIZE / 2) == SIZE / 2);
+  id = evaio_write(file, bytes, SIZE, 0, NULL, got_result, &written);
+  CHECK(event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+  struct pollfd readable = {.fd = reader, .events = POLLIN};
+  CHECK(poll(&readable, 1, -1) == 1);
+  errno = 0;
+  CHECK(evaio_cancel_waiting(aio, id) == -1 && errno == EBUSY);
+  size_t count = 0;
+  while (count < SIZE) {
+    CHECK(poll(&readable, 1, -1) == 1);
+    ssize_t piece = read(reader, bytes + count, SIZE - count);
+    CHECK(piece > 0);
+    count += (size_t)piece;
+  }
+  run();
+  CHECK(written.calls == 1 && written.result == SIZE);
+  CHECK(evaio_cancel_waiting(aio, id) == -1 && errno == ENOENT);
+  close_file(file);
+  close(reader);
+  close(other_end);
+}
+
 int main(void) {
   begin();
   a_write_is_read_back_when_it_has_completed();
   pieces_are_read_and_written_one_after_the_other();
   appends_keep_their_order();
   a_buffers_memory_is_written_without_a_copy();
+  parts_of_files_and_of_other_buffers_are_refused_and_stay();
   a_read_that_misses_the_page_cache_gets_the_same_bytes();
   an_error_says_what_failed();
   a_call_that_is_not_accepted_gets_its_error_from_the_base();
   a_request_completes_when_its_time_is_over();
   cancelling_completes_a_request_once();
+  cancelling_only_what_waits_leaves_what_runs_alone();
   struct evaio_statistics statistics;
   evaio_get_statistics(aio, &statistics);
   CHECK(statistics.cache_hits > 0 && statistics.abandoned >= 1);

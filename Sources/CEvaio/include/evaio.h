@@ -168,8 +168,8 @@ struct evaio_base *evaio_base_new(
 void evaio_base_free(struct evaio_base *aio);
 
 /* Detaches when everything in progress has its own result, also what the callbacks start meanwhile,
- * and waits for that. Other events of the base are not run meanwhile. Not inside a callback of this
- * evaio base. */
+ * and waits for that. Only sends, which the other side may hold up, get ECANCELED. Other events of
+ * the base are not run meanwhile. Not inside a callback of this evaio base. */
 void evaio_base_finish(struct evaio_base *aio);
 
 /* The event base that it is attached to. */
@@ -185,6 +185,11 @@ void evaio_base_leave_current_thread(struct evaio_base *aio);
  *
  * Returns 0, or -1 with errno ENOENT if the request has its result already, or never existed. */
 int evaio_cancel(struct evaio_base *aio, evaio_id id);
+
+/* As evaio_cancel(), but leaves a read, write or sync alone that runs already: it gets its own
+ * result, so that a write's effect is known. Returns -1 with errno EBUSY then. What takes several
+ * steps, such as evaio_replace_file() or evaio_send(), is cancelled as by evaio_cancel(). */
+int evaio_cancel_waiting(struct evaio_base *aio, evaio_id id);
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
@@ -247,10 +252,14 @@ evaio_id evaio_writev(
     const struct timeval *timeout, evaio_cb cb, void *arg);
 
 /* As evaio_write(), of a buffer's bytes, which move out of it when the call is made, also if it is
- * then refused; after EINVAL for the timeout, or for a frozen buffer, they stay. If they are in
- * one piece, they are not copied; evbuffer_add_reference() makes that of any memory, and tells when
- * it is free again. After evaio_base_free() has cut a write that could not be stopped, that may
- * happen on another thread. */
+ * then refused; after EINVAL for the timeout, or for the buffer, they stay. If they are in one
+ * piece, they are not copied; evbuffer_add_reference() makes that of any memory, and tells when it
+ * is free again. After evaio_base_free() has cut a write that could not be stopped, that may happen
+ * on another thread, so no other buffer may then refer to the bytes.
+ *
+ * EINVAL for a buffer that is frozen, or that has parts of files (evbuffer_add_file()) or of other
+ * buffers (evbuffer_add_buffer_reference()). evaio_writev() with evbuffer_peek() copies the latter;
+ * parts of files are to be read first. */
 evaio_id evaio_write_buffer(
     struct evaio_file *file, struct evbuffer *data, int64_t offset, const struct timeval *timeout,
     evaio_cb cb, void *arg);
@@ -317,9 +326,9 @@ evaio_id evaio_read_file(
     evaio_buffer_cb cb, void *arg);
 
 /* Replaces a file atomically and durably: afterwards the name has the old bytes or all new ones,
- * even after a power failure. The bytes move out of `data` when the call is made. `mode` is that of
- * the new file; -1 keeps that of the old one. After an error the old file is unchanged, except if
- * only the sync of the directory failed. */
+ * even after a power failure. `data` is as for evaio_write_buffer(). `mode` is that of the new
+ * file; -1 keeps that of the old one. After an error the old file is unchanged, except if only the
+ * sync of the directory failed. */
 evaio_id evaio_replace_file(
     struct evaio_base *aio, struct evaio_dir *dir, const char *path, struct evbuffer *data,
     int mode, evaio_cb cb, void *arg);

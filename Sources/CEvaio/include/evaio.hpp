@@ -121,6 +121,7 @@ class base : public detail::owner<evaio_base> {
     if (!handle_) throw std::system_error(errno, std::generic_category(), "evaio_base_new");
   }
   bool cancel(evaio_id id) const { return evaio_cancel(get(), id) == 0; }
+  bool cancel_waiting(evaio_id id) const { return evaio_cancel_waiting(get(), id) == 0; }
 
   // The callback gets a file and an error, and moves the file to where it is kept.
   template <class C>
