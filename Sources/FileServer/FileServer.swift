@@ -66,6 +66,7 @@ final class FileServer {
   var statistics: LoopStatistics {
     LoopStatistics(
       server: counters.statistics, connectionCount: server.connectionCount,
+      refusedConnectionCount: server.refusedConnectionCount,
       responsesInProgress: server.responsesInProgress, loop: directory.loop.statistics,
       queue: directory.loop.queue.statistics, openFiles: handler.openFiles.statistics)
   }

@@ -60,6 +60,14 @@ struct FileServerCommand: ParsableCommand {
   @Option(help: "The most open connections of each thread; further clients wait.")
   var maxConnections = 10_000
 
+  @Option(
+    help: """
+      The most open connections of one address to each thread; an IPv6 network of 64 bits counts \
+      as one address. By default it is 1000, at most a quarter of --max-connections, and none for \
+      loopback, from where a proxy connects.
+      """)
+  var maxConnectionsPerAddress: Int?
+
   @Option(help: "The seconds after which an inactive connection is closed.")
   var idleTimeout = 30
 
@@ -110,13 +118,14 @@ struct FileServerCommand: ParsableCommand {
       throw ValidationError("--max-connections must be at most \(Self.maximumMaxConnections)")
     }
     let limits = [
-      maxConnections, idleTimeout, requestTimeout, minUploadRate, responseTimeout, minDownloadRate,
+      maxConnections, maxConnectionsPerAddress ?? 1, idleTimeout, requestTimeout, minUploadRate,
+      responseTimeout, minDownloadRate,
     ]
     guard limits.allSatisfy({ $0 > 0 }) else {
       throw ValidationError(
         """
-        --max-connections, --idle-timeout, --request-timeout, --min-upload-rate, \
-        --response-timeout and --min-download-rate must be 1 or more
+        --max-connections, --max-connections-per-address, --idle-timeout, --request-timeout, \
+        --min-upload-rate, --response-timeout and --min-download-rate must be 1 or more
         """)
     }
   }
@@ -132,6 +141,7 @@ struct FileServerCommand: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     // Each client uses one descriptor, and its file another one.
     raiseDescriptorLimit()
+    MediaType.prepare()
     let loop: EventLoop
     do throws(Errno) {
       loop = try EventLoop(configuration: loopConfiguration)
@@ -193,6 +203,10 @@ struct FileServerCommand: ParsableCommand {
     configuration.openFiles.limit = keptFileCount
     configuration.openFiles.validity = .seconds(openFileValidity)
     configuration.http.connectionLimit = maxConnections
+    configuration.http.connectionLimitPerAddress =
+      maxConnectionsPerAddress ?? max(1, min(Self.usualConnectionsPerAddress, maxConnections / 4))
+    configuration.http.limitsLoopback = maxConnectionsPerAddress != nil
+    configuration.http.responseHeaders = ["X-Content-Type-Options": "nosniff"]
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
     configuration.http.minimumRequestByteRate = minUploadRate
@@ -202,6 +216,9 @@ struct FileServerCommand: ParsableCommand {
     configuration.http.backlog = Self.backlog
     return configuration
   }
+
+  /// For an address behind which many people may be.
+  private static let usualConnectionsPerAddress = 1000
 
   /// Kept files leave most descriptors to clients.
   private var keptFileCount: Int {
@@ -228,6 +245,9 @@ struct FileServerCommand: ParsableCommand {
   private func makeServer(on loop: EventLoop, _ services: SharedServices) throws -> FileServer {
     let (first, group, here) = (services.first, services.group, loop.remote)
     let isFirst = first === here
+    var configuration = serverConfiguration
+    // Another server of this user that also has threads would silently get a part of the clients.
+    configuration.http.requiresFreePort = isFirst
     let log = services.log.map { log -> (String) -> Void in
       isFirst ? log.value.add : { line in first.execute { _ in log.value.add(line) } }
     }
@@ -240,7 +260,7 @@ struct FileServerCommand: ParsableCommand {
       }
     }
     return FileServer(
-      directory: try openRoot(on: loop), serverConfiguration, logger: services.logger, log: log,
+      directory: try openRoot(on: loop), configuration, logger: services.logger, log: log,
       statisticsProvider: stats ? statisticsProvider : nil)
   }
 

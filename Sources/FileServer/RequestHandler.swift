@@ -57,7 +57,8 @@ final class RequestHandler {
     switch result {
     case .failure(let error) where error.errno == .isDirectory:
       guard path.endsInSlash else {
-        return writer.refuse(.movedPermanently, headers: ["Location": path.directoryTarget])
+        let location = RequestPath.directoryReference(request.path, query: request.query)
+        return writer.refuse(.movedPermanently, headers: ["Location": location])
       }
       sendIndexOrListing(path, request, writer)
     case .failure(let error):

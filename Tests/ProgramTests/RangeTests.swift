@@ -62,11 +62,20 @@ final class RangeTests: SiteTestCase {
   func test_nothingIsSent_ofWhatTheFileDoesNotHave() throws {
     let site = try serve()
     try site.write(bytes, to: "file")
-    try site.write([], to: "empty")
     let response = try ask(site, "/file", "Range: bytes=300000-")
     XCTAssertEqual(response.code, 416)
     XCTAssertEqual(response["Content-Range"], "bytes */300000")
-    XCTAssertEqual(try ask(site, "/empty", "Range: bytes=0-")["Content-Range"], "bytes */0")
+  }
+
+  func test_emptyFileIsSentWhole_whateverTheRange() throws {
+    let site = try serve()
+    try site.write([], to: "empty")
+    for range in ["bytes=0-", "bytes=0-9", "bytes=-1", "bytes=5-"] {
+      let response = try ask(site, "/empty", "Range: \(range)")
+      XCTAssertEqual(response.code, 200, range)
+      XCTAssertEqual(response["Content-Length"], "0", range)
+      XCTAssertNil(response["Content-Range"], range)
+    }
   }
 
   func test_wholeIsSent_whereTheRangeDoesNotCount() throws {

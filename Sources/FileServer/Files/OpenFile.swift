@@ -16,8 +16,8 @@ final class OpenFile {
   /// The tag of the file as the precompressed form of another one.
   private(set) lazy var gzipTag = EntityTag(status, suffix: "-gzip")
   private(set) lazy var mediaType = MediaType(of: path)
-  /// The header of a response with the whole file.
-  private(set) lazy var wholeHeaders = Representation(self).headersWithType
+  /// The header of a response with the whole file, as soon as it is final.
+  private var preparedHeaders: HeaderFields?
 
   /// Takes ownership of an open file.
   init(_ file: File) {
@@ -34,6 +34,15 @@ final class OpenFile {
 
   /// The metadata from when the file was opened.
   var status: FileStatus { file.openingStatus }
+
+  /// The header of a response with the whole file.
+  var wholeHeaders: HeaderFields {
+    if let preparedHeaders { return preparedHeaders }
+    let headers = Representation(self).headersWithType
+    // Until the time of the file has come, the header follows the clock.
+    if status.modified.seconds <= HTTPDate.now.secondsSinceEpoch { preparedHeaders = headers }
+    return headers
+  }
 
   /// Whether both have the same file and content, as far as their metadata shows.
   func isSameVersion(as other: OpenFile) -> Bool {

@@ -28,9 +28,10 @@ struct Representation {
 
   var byteCount: Int64 { file.status.byteCount }
 
-  /// The time of the last modification, to the second.
+  /// The time of the last modification, to the second. It is never after the `Date` of the response
+  /// (RFC 9110, section 8.8.2.1): of a file from the future it is the current time.
   var modified: HTTPDate {
-    HTTPDate(secondsSinceEpoch: file.status.modified.seconds)
+    min(HTTPDate(secondsSinceEpoch: file.status.modified.seconds), .now)
   }
 
   var current: Conditions.Current { .init(tag: tag, modified: modified) }

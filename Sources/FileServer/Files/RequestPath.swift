@@ -33,11 +33,18 @@ struct RequestPath: Equatable {
     endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
   }
 
-  /// The path of a request target that names this path as a directory. It has a single leading
-  /// slash: with two, the first name would be a host.
-  var directoryTarget: String {
-    guard path != "." else { return "/" }
-    return "/" + path.components.map { percentEncoded($0.bytes) + "/" }.joined()
+  /// A reference from a request target to the directory that it names without a slash: its last
+  /// name, and a slash. A relative one stays valid behind a proxy that changes the start of paths.
+  ///
+  /// - Parameters:
+  ///   - encoded: The percent-encoded path of the target, which names a directory.
+  ///   - query: The query of the target; nil without one.
+  static func directoryReference(_ encoded: String, query: String?) -> String {
+    let slash = UInt8(ascii: "/")
+    let name = encoded.utf8.lastIndex(of: slash).map { encoded[encoded.utf8.index(after: $0)...] }
+    // Encoding the name afresh leaves nothing in it that begins a host or a scheme.
+    let reference = percentEncoded(percentDecoded(String(name ?? encoded[...])) ?? []) + "/"
+    return query.map { "\(reference)?\($0)" } ?? reference
   }
 
   /// The path of a file in the directory that this path names.

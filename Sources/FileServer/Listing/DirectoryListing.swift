@@ -47,7 +47,6 @@ struct DirectoryListing {
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": "default-src 'none'; style-src '\(listingStyleHash)'; \(script)"
         + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-      "X-Content-Type-Options": "nosniff",
       "Referrer-Policy": "same-origin",
       "Cache-Control": "no-cache",
     ]

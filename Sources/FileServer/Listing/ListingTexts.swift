@@ -45,7 +45,7 @@ let uploadForm = """
 let uploadScript = """
   "use strict";
   const form = document.querySelector("form"), input = form.querySelector("input");
-  let waiting = 0, failed = 0;
+  let waiting = 0, sent = 0, failed = 0;
   function show(file) {
     const row = document.createElement("div"), name = document.createElement("span");
     const bar = document.createElement("progress"), state = document.createElement("span");
@@ -54,10 +54,25 @@ let uploadScript = """
     return { bar, state };
   }
   function send(file) {
-    const { bar, state } = show(file), request = new XMLHttpRequest();
+    const { bar, state } = show(file), directory = location.href.split(/[?#]/)[0];
+    const target = new URL("./" + encodeURIComponent(file.name), directory);
     waiting += 1;
-    const directory = location.href.split(/[?#]/)[0];
-    request.open("PUT", new URL("./" + encodeURIComponent(file.name), directory));
+    const probe = new XMLHttpRequest();
+    probe.open("HEAD", target);
+    probe.setRequestHeader("Cache-Control", "no-cache");
+    probe.onloadend = () => {
+      const isNew = probe.status === 404;
+      if (isNew || confirm(file.name + " exists. Replace it?"))
+        put(file, target, isNew, bar, state);
+      else { state.textContent = "not replaced"; waiting -= 1; ended(); }
+    };
+    probe.send();
+  }
+  function ended() { if (waiting === 0 && failed === 0 && sent > 0) location.reload(); }
+  function put(file, target, isNew, bar, state) {
+    const request = new XMLHttpRequest();
+    request.open("PUT", target);
+    if (isNew) request.setRequestHeader("If-None-Match", "*");
     request.upload.onprogress = e => {
       if (!e.lengthComputable) return;
       bar.value = e.loaded / e.total; state.textContent = Math.floor(bar.value * 100) + " %";
@@ -66,8 +81,8 @@ let uploadScript = """
       const done = request.status === 201 || request.status === 204;
       bar.value = done ? 1 : 0;
       state.textContent = done ? "done" : "failed: " + (request.statusText || "no connection");
-      waiting -= 1; if (!done) failed += 1;
-      if (waiting === 0 && failed === 0) location.reload();
+      waiting -= 1; if (done) sent += 1; else failed += 1;
+      ended();
     };
     request.send(file);
   }
@@ -80,4 +95,4 @@ let uploadScript = """
   };
   """
 
-let uploadScriptHash = "sha256-3DiokJOz7/URRq1NgvQiYYhdnufv9uk5E4gaT+MOCkU="
+let uploadScriptHash = "sha256-UY45HXdPVZy9pYGUPkCBTMdW2g83JsaZC8lxFUTa0LQ="
