@@ -8,6 +8,7 @@ import SystemPackage
 final class RequestHandler {
   private let directory: Directory
   let openFiles: OpenFiles
+  private let listings: ListingQueue
   private let logger: Logger
   private let allowsUploads: Bool
   private let statisticsProvider: FileServer.StatisticsProvider?
@@ -18,6 +19,7 @@ final class RequestHandler {
   ) {
     self.directory = directory
     openFiles = OpenFiles(in: directory, configuration.openFiles)
+    listings = ListingQueue(on: directory.loop)
     allowsUploads = configuration.allowsUploads
     self.logger = logger
     self.statisticsProvider = statisticsProvider
@@ -133,20 +135,7 @@ final class RequestHandler {
         let listing = DirectoryListing(
           path: path.path, order: ListingOrder(query: request.query),
           allowsUploads: allowsUploads)
-        send(listing, of: listed, writer)
-      }
-    }
-  }
-
-  private func send(
-    _ listing: DirectoryListing, of listed: Directory, _ writer: HTTPServer.ResponseWriter
-  ) {
-    listed.list { [self] result in
-      switch result {
-      case .failure(let error):
-        refuse(writer, error)
-      case .success(let entries):
-        writer.send(.ok, headers: listing.headers, body: listing.page(entries).utf8)
+        ListingResponse.begin(listing, of: listed, request.method, in: listings, writer, logger)
       }
     }
   }

@@ -89,26 +89,40 @@ func percentDecoded(_ text: String) -> [UInt8]? {
 
 /// Percent-encodes a file name for use in a path: all bytes except unreserved characters.
 func percentEncoded(_ name: [UInt8]) -> String {
-  let digits = Array("0123456789ABCDEF".utf8)
   var text: [UInt8] = []
-  for byte in name {
-    if byte.isUnreserved {
-      text.append(byte)
-    } else {
-      text += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-    }
-  }
+  text.append(percentEncoding: name)
   return String(decoding: text, as: UTF8.self)
 }
 
+extension [UInt8] {
+  /// Appends bytes as ``percentEncoded(_:)`` writes them.
+  mutating func append(percentEncoding name: some Collection<UInt8>) {
+    for byte in name {
+      if byte.isUnreserved {
+        append(byte)
+      } else {
+        append(UInt8(ascii: "%"))
+        append((byte >> 4).hexDigit)
+        append((byte & 15).hexDigit)
+      }
+    }
+  }
+}
+
 extension UInt8 {
+  /// The digit of a number below 16.
+  fileprivate var hexDigit: UInt8 {
+    self < 10 ? UInt8(ascii: "0") + self : UInt8(ascii: "A") + self - 10
+  }
+
   /// RFC 3986, section 2.3.
   fileprivate var isUnreserved: Bool {
     switch self {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
       UInt8(ascii: "A")...UInt8(ascii: "Z"):
       true
-    default: "-._~".utf8.contains(self)
+    case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): true
+    default: false
     }
   }
 }
