@@ -13,7 +13,8 @@ import SystemPackage
 struct FileServerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "aio-fileserver",
-    abstract: "Serves the files of a directory over HTTP/1.1, optionally with uploads.")
+    abstract: "Serves the files of a directory over HTTP/1.1, optionally with uploads.",
+    version: "0.1.0")
 
   @Option(help: "The directory to serve. Files outside it are never sent.")
   var root: String
@@ -33,9 +34,20 @@ struct FileServerCommand: ParsableCommand {
 
   @Option(
     help: """
-      The file that gets a line for each request, in the Combined Log Format. SIGHUP reopens it.
+      The file that gets a line for each request, in the Combined Log Format; "-" is standard \
+      output. SIGHUP reopens it.
       """)
   var accessLog: String?
+
+  @Flag(
+    help: """
+      Shows the last address of X-Forwarded-For in the access log, for a server that only a proxy \
+      can reach.
+      """)
+  var trustForwardedFor = false
+
+  @OptionGroup
+  var site: SiteOptions
 
   @Flag(help: "Serves statistics at /_stats, /_stats.json and, for Prometheus, /metrics.")
   var stats = false
@@ -206,7 +218,10 @@ struct FileServerCommand: ParsableCommand {
     configuration.http.connectionLimitPerAddress =
       maxConnectionsPerAddress ?? max(1, min(Self.usualConnectionsPerAddress, maxConnections / 4))
     configuration.http.limitsLoopback = maxConnectionsPerAddress != nil
-    configuration.http.responseHeaders = ["X-Content-Type-Options": "nosniff"]
+    configuration.http.responseHeaders = site.responseHeaders
+    configuration.site = site.configuration
+    configuration.trustsForwardedFor = trustForwardedFor
+    configuration.openFiles.cacheControl = site.cacheControl
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
     configuration.http.minimumRequestByteRate = minUploadRate
@@ -296,8 +311,9 @@ struct FileServerCommand: ParsableCommand {
 
   private func openAccessLog(on loop: EventLoop, _ logger: Logger) throws -> AccessLog? {
     guard let accessLog else { return nil }
+    let path: FilePath = accessLog == "-" ? "/dev/stdout" : FilePath(accessLog)
     return try opened("cannot write \"\(accessLog)\"", on: loop) { handler in
-      AccessLog.open(FilePath(accessLog), on: loop, logger, handler)
+      AccessLog.open(path, on: loop, logger, handler)
     }
   }
 

@@ -11,6 +11,7 @@ final class RequestHandler {
   private let listings: ListingQueue
   private let logger: Logger
   private let allowsUploads: Bool
+  private let site: SiteConfiguration
   private let statisticsProvider: FileServer.StatisticsProvider?
 
   init(
@@ -21,25 +22,66 @@ final class RequestHandler {
     openFiles = OpenFiles(in: directory, configuration.openFiles)
     listings = ListingQueue(on: directory.loop)
     allowsUploads = configuration.allowsUploads
+    site = configuration.site
     self.logger = logger
     self.statisticsProvider = statisticsProvider
   }
 
   func respond(to request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
+    if let hosts = site.hosts, !hosts.allows(request.authority) {
+      return writer.refuse(.misdirectedRequest)
+    }
     switch request.method {
     case .get, .head:
       if let statisticsProvider, let page = StatisticsPage(request) {
         return statisticsProvider { page.send($0, writer) }
       }
-      guard let path = RequestPath(request.path) else { return writer.refuse(.notFound) }
-      sendFile(path, request, writer)
+      switch place(of: request) {
+      case .path(let path): sendFile(path, request, writer)
+      case .redirect: redirect(request, writer)
+      case .missing: sendMissing(nil, request, writer)
+      }
     case .put where allowsUploads:
-      guard let path = RequestPath(request.path) else { return writer.refuse(.notFound) }
+      guard case .path(let path) = place(of: request) else { return writer.refuse(.notFound) }
       receive(path, request, writer)
+    case .options where site.allowsOtherOrigins:
+      writer.send(.noContent, headers: Self.preflightHeaders)
     default:
-      let methods = allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
-      writer.refuse(.methodNotAllowed, headers: ["Allow": methods])
+      writer.refuse(.methodNotAllowed, headers: ["Allow": allowedMethods])
     }
+  }
+
+  /// Other sites may read files, and never upload them.
+  private static let preflightHeaders: HeaderFields = [
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "*, Authorization",
+    "Access-Control-Max-Age": "600",
+  ]
+
+  private var allowedMethods: String {
+    "GET, HEAD" + (allowsUploads ? ", PUT" : "") + (site.allowsOtherOrigins ? ", OPTIONS" : "")
+  }
+
+  private enum Place {
+    case path(RequestPath)
+    /// The prefix of the site, without its slash.
+    case redirect
+    case missing
+  }
+
+  private func place(of request: HTTPServer.Request) -> Place {
+    switch site.place(of: request.path) {
+    case .prefix: return .redirect
+    case .outside: return .missing
+    case .inside(let encoded):
+      guard let path = RequestPath(encoded), !site.hiddenNames.hides(path) else { return .missing }
+      return .path(path)
+    }
+  }
+
+  private func redirect(_ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
+    let location = RequestPath.directoryReference(request.path, query: request.query)
+    writer.refuse(.movedPermanently, headers: ["Location": location])
   }
 
   private func sendFile(
@@ -59,15 +101,33 @@ final class RequestHandler {
     switch result {
     case .failure(let error) where error.errno == .isDirectory:
       guard path.endsInSlash else {
-        let location = RequestPath.directoryReference(request.path, query: request.query)
-        return writer.refuse(.movedPermanently, headers: ["Location": location])
+        return redirect(request, writer)
       }
       sendIndexOrListing(path, request, writer)
+    case .failure(let error) where HTTPStatus(readingFailedWith: error.errno) == .notFound:
+      sendMissing(path, request, writer)
     case .failure(let error):
       refuse(writer, error)
     case .success(let file):
-      guard !path.endsInSlash else { return writer.refuse(.notFound) }
+      guard !path.endsInSlash else { return sendMissing(path, request, writer) }
       send(file, request, writer)
+    }
+  }
+
+  /// - Parameter path: The missing path; nil for one that the site never has.
+  private func sendMissing(
+    _ path: RequestPath?, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
+  ) {
+    if let page = site.applicationPage, path?.hasNoExtension ?? false {
+      return openFiles.open(PathKey(page)) { [self] result in
+        guard case .success(let file) = result else { return writer.refuse(.notFound) }
+        send(file, request, writer)
+      }
+    }
+    guard let page = site.notFoundPage else { return writer.refuse(.notFound) }
+    openFiles.open(PathKey(page)) { result in
+      guard case .success(let file) = result else { return writer.refuse(.notFound) }
+      FileResponse.sendPage(file, as: .notFound, writer)
     }
   }
 
@@ -128,6 +188,7 @@ final class RequestHandler {
   private func sendListing(
     _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
+    guard site.listsDirectories else { return writer.refuse(.forbidden) }
     directory.openDirectory(path.path) { [self] result in
       switch result {
       case .failure(let error): refuse(writer, error)

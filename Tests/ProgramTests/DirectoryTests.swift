@@ -69,7 +69,7 @@ final class DirectoryTests: SiteTestCase {
     let page = try site.get("/sub/").text
     XCTAssertEqual(Self.links(in: page), ["../", "z/", "a"])
     XCTAssertTrue(page.contains("<td title=\"4 bytes\">4 B</td>"))
-    XCTAssertTrue(page.contains("<h1><a href=\"/\">root</a><span> / </span>sub</h1>"))
+    XCTAssertTrue(page.contains("<h1><a href=\"../\">root</a><span> / </span>sub</h1>"))
     XCTAssertFalse(page.contains("hidden"))
     XCTAssertEqual(Self.links(in: try site.get("/").text), ["sub/"])
   }

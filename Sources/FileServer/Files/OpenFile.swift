@@ -9,6 +9,7 @@ import SystemPackage
 /// progress finish first.
 final class OpenFile {
   let file: File
+  let cacheControl: String?
   private var isClosed = false
 
   /// The tag of the file itself.
@@ -20,8 +21,11 @@ final class OpenFile {
   private var preparedHeaders: HeaderFields?
 
   /// Takes ownership of an open file.
-  init(_ file: File) {
+  ///
+  /// - Parameter cacheControl: The `Cache-Control` of the file; nil sends none.
+  init(_ file: File, cacheControl: String? = nil) {
     self.file = file
+    self.cacheControl = cacheControl
   }
 
   deinit {

@@ -42,6 +42,7 @@ struct Representation {
     headers.add("Last-Modified", modified.description)
     headers.add("ETag", tag.description)
     headers.add("Accept-Ranges", "bytes")
+    if let cacheControl = file.cacheControl { headers.add("Cache-Control", cacheControl) }
     // Precompressed forms are looked up only for clients that accept them. Caches need `Vary`
     // wherever one could exist.
     if mediaType.isCompressible { headers.add("Vary", "Accept-Encoding") }

@@ -14,6 +14,12 @@ struct RequestPath: Equatable {
   /// Whether the client requested a directory: with a trailing slash, or with "." as the last name.
   let endsInSlash: Bool
 
+  /// Whether a name may begin with a dot. False for the usual paths.
+  let mayHaveDotName: Bool
+
+  /// Whether the last name has no extension, as the pages of applications have none.
+  var hasNoExtension: Bool { !(path.lastComponent?.string.contains(".") ?? false) }
+
   /// - Parameter encoded: The percent-encoded path of a request target.
   /// - Returns: Nil for a path that names nothing below the root: it contains `..`, NUL or an
   ///   incomplete percent-encoding, or has no leading slash.
@@ -21,6 +27,7 @@ struct RequestPath: Equatable {
     if Self.isPlain(encoded.utf8) {
       key = PathKey(plainPath: encoded)
       endsInSlash = false
+      mayHaveDotName = false
       return
     }
     guard encoded.utf8.first == UInt8(ascii: "/"),
@@ -30,6 +37,7 @@ struct RequestPath: Equatable {
     guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
     let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
     key = PathKey(FilePath(bytes: Array(relative)))
+    mayHaveDotName = true
     endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
   }
 

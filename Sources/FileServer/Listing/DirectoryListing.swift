@@ -61,7 +61,9 @@ struct DirectoryListing: Sendable {
   /// The directories on the path from the root, each a link.
   private var breadcrumb: String {
     let names = path == "." ? [] : Array(path.components)
-    let root = names.isEmpty ? "root" : "<a href=\"/\">root</a>"
+    // Relative, for a prefix of the path, or a proxy that changes it.
+    let wayToRoot = String(repeating: "../", count: names.count)
+    let root = names.isEmpty ? "root" : "<a href=\"\(wayToRoot)\">root</a>"
     let parts = names.enumerated().map { index, name in
       let text = htmlEscaped(name.string)
       let ups = names.count - 1 - index

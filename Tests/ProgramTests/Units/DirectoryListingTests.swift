@@ -48,7 +48,7 @@ final class DirectoryListingTests: XCTestCase {
     let page = page("a/b<c/d", [])
     XCTAssertTrue(
       page.contains(
-        "<a href=\"/\">root</a><span> / </span><a href=\"../../\">a</a><span> / </span>"
+        "<a href=\"../../../\">root</a><span> / </span><a href=\"../../\">a</a><span> / </span>"
           + "<a href=\"../\">b&lt;c</a><span> / </span>d</h1>"), page)
   }
 
