@@ -205,30 +205,45 @@ final class RequestHandler {
     _ file: OpenFile, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
     let plain = Representation(file)
-    guard mayPreferGzip(plain, request) else {
-      return FileResponse.begin(plain, request, writer)
-    }
-    openSibling(of: file) { [self] sibling in
-      FileResponse.begin(choose(plain, sibling, request), request, writer)
-    }
+    let codings = codings(plain, request)
+    guard !codings.isEmpty else { return FileResponse.begin(plain, request, writer) }
+    sendPreferred(codings[...], plain, request, writer)
   }
 
   // MARK: - Precompressed files
 
-  private func mayPreferGzip(_ plain: Representation, _ request: HTTPServer.Request) -> Bool {
-    plain.mediaType.isCompressible
-      && AcceptedEncodings(request.headers.list("Accept-Encoding")).preferGzip
+  /// The forms that the client prefers to the plain file.
+  private func codings(
+    _ plain: Representation, _ request: HTTPServer.Request
+  ) -> [ContentCoding] {
+    guard plain.mediaType.isCompressible else { return [] }
+    return AcceptedEncodings(request.headers.list("Accept-Encoding")).preferred
   }
 
-  /// Opens `NAME.gz`. Passes nil if it cannot be served, or if it is older than the file itself and
-  /// so perhaps outdated.
+  /// Sends the first of the forms that exists and suits the request, otherwise the plain file.
+  private func sendPreferred(
+    _ codings: ArraySlice<ContentCoding>, _ plain: Representation, _ request: HTTPServer.Request,
+    _ writer: HTTPServer.ResponseWriter
+  ) {
+    guard let coding = codings.first else { return FileResponse.begin(plain, request, writer) }
+    openSibling(of: plain.file, coding) { [self] sibling in
+      let chosen = sibling.map { Representation($0, coding, of: plain.file) }
+      guard let chosen, suits(chosen, request) else {
+        return sendPreferred(codings.dropFirst(), plain, request, writer)
+      }
+      FileResponse.begin(chosen, request, writer)
+    }
+  }
+
+  /// Opens `NAME.gz` or the like. Passes nil if it cannot be served, or if it is older than the
+  /// file itself and so perhaps outdated.
   private func openSibling(
-    of file: OpenFile, _ handler: @escaping (OpenFile?) -> Void
+    of file: OpenFile, _ coding: ContentCoding, _ handler: @escaping (OpenFile?) -> Void
   ) {
     guard let name = file.path.lastComponent,
-      let siblingName = FilePath.Component(name.string + ".gz"),
+      let siblingName = FilePath.Component(name.string + coding.suffix),
       // File names need not be text, so check that the conversion kept the bytes.
-      siblingName.bytes == name.bytes + Array(".gz".utf8)
+      siblingName.bytes == name.bytes + Array(coding.suffix.utf8)
     else { return handler(nil) }
     openFiles.open(PathKey(file.path.removingLastComponent().appending(siblingName))) { result in
       guard case .success(let sibling) = result,
@@ -240,16 +255,9 @@ final class RequestHandler {
 
   /// A range means the bytes of the plain file, unless `If-Range` names the compressed one, whose
   /// download it continues.
-  private func choose(
-    _ plain: Representation, _ sibling: OpenFile?, _ request: HTTPServer.Request
-  ) -> Representation {
-    guard let sibling else { return plain }
-    let gzip = Representation(gzip: sibling, of: plain.file)
+  private func suits(_ compressed: Representation, _ request: HTTPServer.Request) -> Bool {
     let isForRange = request.method == .get && request.headers["Range"] != nil
-    guard !isForRange || Conditions(request.headers).rangeNames(gzip.tag) else {
-      return plain
-    }
-    return gzip
+    return !isForRange || Conditions(request.headers).rangeNames(compressed.tag)
   }
 
   private func refuse(_ writer: HTTPServer.ResponseWriter, _ error: FileError) {

@@ -174,6 +174,34 @@ final class RangeTests: SiteTestCase {
     XCTAssertEqual(try site.get("/a.txt.gz")["Content-Type"], "application/gzip")
   }
 
+  func test_smallestPrecompressedFormIsSent_thatTheClientAcceptsAndThatIsNotOlder() throws {
+    let site = try serve()
+    try site.write("plain".utf8, to: "a.txt")
+    for name in ["br", "zst", "gz"] { try site.write(name.utf8, to: "a.txt.\(name)") }
+    for (accept, text, coding) in [
+      ("gzip, deflate, br, zstd", "br", "br"), ("gzip, zstd", "zst", "zstd"),
+      ("gzip", "gz", "gzip"),
+      ("br;q=0.5, gzip", "gz", "gzip"), ("identity", "plain", nil),
+    ] {
+      let response = try ask(site, "/a.txt", "Accept-Encoding: \(accept)")
+      XCTAssertEqual(response.text, text, accept)
+      XCTAssertEqual(response["Content-Encoding"], coding, accept)
+      XCTAssertEqual(response["Vary"], "Accept-Encoding", accept)
+      XCTAssertEqual(response["Content-Type"], "text/plain; charset=utf-8", accept)
+    }
+    let all = "Accept-Encoding: br, zstd, gzip"
+    let tags = try ["br", "zstd", "gzip", "identity"].map { accept in
+      try XCTUnwrap(ask(site, "/a.txt", "Accept-Encoding: \(accept)")["ETag"])
+    }
+    XCTAssertEqual(Set(tags).count, 4)
+    let continued = try ask(site, "/a.txt", all, "Range: bytes=1-", "If-Range: \(tags[1])")
+    XCTAssertEqual(continued.text, "st")
+    XCTAssertEqual(continued["Content-Encoding"], "zstd")
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: site.path("a.txt.br"))
+    XCTAssertEqual(try ask(site, "/a.txt", all).text, "zst")
+  }
+
   func test_rangeIsOfThePlainFile_exceptWhenTheCompressedOneIsNamed() throws {
     let site = try serve()
     try site.write("plain text".utf8, to: "a.txt")

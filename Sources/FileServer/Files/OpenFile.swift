@@ -14,8 +14,8 @@ final class OpenFile {
 
   /// The tag of the file itself.
   private(set) lazy var tag = EntityTag(status)
-  /// The tag of the file as the precompressed form of another one.
-  private(set) lazy var gzipTag = EntityTag(status, suffix: "-gzip")
+  /// The tag of the file as a precompressed form of another one.
+  private var codedTag: (coding: ContentCoding, tag: EntityTag)?
   private(set) lazy var mediaType = MediaType(of: path)
   /// The header of a response with the whole file, as soon as it is final.
   private var preparedHeaders: HeaderFields?
@@ -38,6 +38,14 @@ final class OpenFile {
 
   /// The metadata from when the file was opened.
   var status: FileStatus { file.openingStatus }
+
+  /// The tag of the file as the precompressed form of another one.
+  func tag(as coding: ContentCoding) -> EntityTag {
+    if let codedTag, codedTag.coding == coding { return codedTag.tag }
+    let tag = EntityTag(status, suffix: "-" + coding.name)
+    codedTag = (coding, tag)
+    return tag
+  }
 
   /// The header of a response with the whole file.
   var wholeHeaders: HeaderFields {

@@ -8,22 +8,23 @@ struct Representation {
   let file: OpenFile
   let tag: EntityTag
   let mediaType: MediaType
-  let isGzip: Bool
+  /// Nil for the file itself.
+  let coding: ContentCoding?
 
   /// The file itself.
   init(_ file: OpenFile) {
     self.file = file
     tag = file.tag
     mediaType = file.mediaType
-    isGzip = false
+    coding = nil
   }
 
   /// The precompressed form of a file.
-  init(gzip sibling: OpenFile, of plain: OpenFile) {
+  init(_ sibling: OpenFile, _ coding: ContentCoding, of plain: OpenFile) {
     file = sibling
-    tag = sibling.gzipTag
+    tag = sibling.tag(as: coding)
     mediaType = plain.mediaType
-    isGzip = true
+    self.coding = coding
   }
 
   var byteCount: Int64 { file.status.byteCount }
@@ -46,12 +47,12 @@ struct Representation {
     // Precompressed forms are looked up only for clients that accept them. Caches need `Vary`
     // wherever one could exist.
     if mediaType.isCompressible { headers.add("Vary", "Accept-Encoding") }
-    if isGzip { headers.add("Content-Encoding", "gzip") }
+    if let coding { headers.add("Content-Encoding", coding.name) }
     return headers
   }
 
   /// The header fields of a response with the whole content. Most files have them prepared.
-  var wholeHeaders: HeaderFields { isGzip ? headersWithType : file.wholeHeaders }
+  var wholeHeaders: HeaderFields { coding == nil ? file.wholeHeaders : headersWithType }
 
   var headersWithType: HeaderFields {
     var headers = headers

@@ -137,9 +137,21 @@ final class ConditionTests: XCTestCase {
       ("gzip;q=", false), ("gzip;q=0.1234", false), ("gzip;q=x", false), ("gzip;level=1", false),
       ("gzip ; q=1.0", true), ("gzip;q=-1", false), ("gzip;", false),
     ] {
-      XCTAssertEqual(AcceptedEncodings(header).preferGzip, isPreferred, header)
+      XCTAssertEqual(AcceptedEncodings(header).preferred.contains(.gzip), isPreferred, header)
     }
-    XCTAssertFalse(AcceptedEncodings(nil).preferGzip)
+    XCTAssertEqual(AcceptedEncodings(nil).preferred, [])
+  }
+
+  func test_codingsArePreferred_byTheirWeightAndThenTheirSize() {
+    for (header, codings) in [
+      ("gzip, deflate, br, zstd", [.brotli, .zstandard, .gzip]),
+      ("gzip, br;q=0.9", [.gzip, .brotli]),
+      ("*", [.brotli, .zstandard, .gzip]), ("*, br;q=0", [.zstandard, .gzip]),
+      ("zstd", [.zstandard]),
+      ("br;q=0.5, identity;q=0.6, gzip", [.gzip]), ("br;q=0", []), ("", []),
+    ] as [(String, [ContentCoding])] {
+      XCTAssertEqual(AcceptedEncodings(header).preferred, codings, header)
+    }
   }
 
   func test_nothingThatAClientSendsIsTooOdd() {
@@ -171,7 +183,7 @@ final class ConditionTests: XCTestCase {
       ])
       _ = conditions.outcome(current, isReading: true)
       _ = conditions.allowRange(of: current, now: .now)
-      _ = AcceptedEncodings(text).preferGzip
+      _ = AcceptedEncodings(text).preferred
       _ = HTTPDate(text)
     }
   }

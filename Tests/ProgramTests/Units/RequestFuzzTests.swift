@@ -94,7 +94,7 @@ final class RequestFuzzTests: XCTestCase {
       let conditions = Conditions(headers)
       _ = conditions.outcome(current, isReading: number.isMultiple(of: 2))
       _ = conditions.allowRange(of: current, now: date)
-      _ = AcceptedEncodings(text).preferGzip
+      _ = AcceptedEncodings(text).preferred
       _ = ListingOrder(query: text)
       if let read = HTTPDate(text), HTTPDate(read.description) != read {
         return XCTFail("\(text.debugDescription) is \(read), seed \(seed)")
