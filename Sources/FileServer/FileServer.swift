@@ -20,6 +20,10 @@ final class FileServer {
     /// Whether the access log shows the addresses that a proxy adds in `X-Forwarded-For`.
     var trustsForwardedFor = false
     var site = SiteConfiguration()
+    /// The users; nil lets all clients in.
+    var credentials: Credentials?
+    /// Whether only uploads need a password.
+    var authenticatesUploadsOnly = false
     var openFiles = OpenFiles.Configuration()
     var http = HTTPServer.Configuration()
   }

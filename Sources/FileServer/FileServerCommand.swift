@@ -49,6 +49,9 @@ struct FileServerCommand: ParsableCommand {
   @OptionGroup
   var site: SiteOptions
 
+  @OptionGroup
+  var authentication: AuthenticationOptions
+
   @Flag(help: "Serves statistics at /_stats, /_stats.json and, for Prometheus, /metrics.")
   var stats = false
 
@@ -166,7 +169,8 @@ struct FileServerCommand: ParsableCommand {
     group.droppedLogByteCount = { log?.droppedByteCount ?? 0 }
     let services = SharedServices(
       first: loop.remote, group: UncheckedTransfer(group),
-      log: log.map { UncheckedTransfer($0) }, logger: logger)
+      log: log.map { UncheckedTransfer($0) }, credentials: try readCredentials(),
+      logger: logger)
     let server = try makeServer(on: loop, services)
     let address = try server.listen(host: host, port: port)
     group.add(server, loop.remote)
@@ -220,6 +224,7 @@ struct FileServerCommand: ParsableCommand {
     configuration.http.limitsLoopback = maxConnectionsPerAddress != nil
     configuration.http.responseHeaders = site.responseHeaders
     configuration.site = site.configuration
+    configuration.authenticatesUploadsOnly = authentication.uploadsOnly
     configuration.trustsForwardedFor = trustForwardedFor
     configuration.openFiles.cacheControl = site.cacheControl
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
@@ -254,6 +259,7 @@ struct FileServerCommand: ParsableCommand {
     let first: EventLoop.Remote
     let group: UncheckedTransfer<ServerGroup>
     let log: UncheckedTransfer<AccessLog>?
+    let credentials: Credentials?
     let logger: Logger
   }
 
@@ -261,6 +267,7 @@ struct FileServerCommand: ParsableCommand {
     let (first, group, here) = (services.first, services.group, loop.remote)
     let isFirst = first === here
     var configuration = serverConfiguration
+    configuration.credentials = services.credentials
     // Another server of this user that also has threads would silently get a part of the clients.
     configuration.http.requiresFreePort = isFirst
     let log = services.log.map { log -> (String) -> Void in
@@ -307,6 +314,14 @@ struct FileServerCommand: ParsableCommand {
 
   private final class Outcome {
     var member: Result<ServerGroup.Member, any Error>?
+  }
+
+  private func readCredentials() throws -> Credentials? {
+    do {
+      return try authentication.credentials()
+    } catch {
+      throw StartFailure("cannot use \"\(authentication.file ?? "--auth")\": \(error)")
+    }
   }
 
   private func openAccessLog(on loop: EventLoop, _ logger: Logger) throws -> AccessLog? {

@@ -12,6 +12,9 @@ final class RequestHandler {
   private let logger: Logger
   private let allowsUploads: Bool
   private let site: SiteConfiguration
+  /// Nil lets all clients in.
+  private let authenticator: Authenticator?
+  private let authenticatesUploadsOnly: Bool
   private let statisticsProvider: FileServer.StatisticsProvider?
 
   init(
@@ -23,6 +26,8 @@ final class RequestHandler {
     listings = ListingQueue(on: directory.loop)
     allowsUploads = configuration.allowsUploads
     site = configuration.site
+    authenticator = configuration.credentials.map { Authenticator($0, on: directory.loop) }
+    authenticatesUploadsOnly = configuration.authenticatesUploadsOnly
     self.logger = logger
     self.statisticsProvider = statisticsProvider
   }
@@ -31,6 +36,30 @@ final class RequestHandler {
     if let hosts = site.hosts, !hosts.allows(request.authority) {
       return writer.refuse(.misdirectedRequest)
     }
+    guard let authenticator, needsPassword(request.method) else { return serve(request, writer) }
+    authenticator.check(request.headers["Authorization"]) { [self] outcome in
+      switch outcome {
+      case .allowed: serve(request, writer)
+      case .refused: writer.refuse(.unauthorized, headers: Self.challenge)
+      case .overloaded: writer.refuse(.serviceUnavailable, headers: ["Retry-After": "1"])
+      }
+    }
+  }
+
+  private static let challenge: HeaderFields = [
+    "WWW-Authenticate": "Basic realm=\"files\", charset=\"UTF-8\""
+  ]
+
+  private func needsPassword(_ method: HTTPMethod) -> Bool {
+    switch method {
+    case .get, .head: !authenticatesUploadsOnly
+    // A browser sends the question whether another site may read files without a password.
+    case .options where site.allowsOtherOrigins: false
+    default: true
+    }
+  }
+
+  private func serve(_ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
     switch request.method {
     case .get, .head:
       if let statisticsProvider, let page = StatisticsPage(request) {
