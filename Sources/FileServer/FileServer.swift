@@ -17,6 +17,13 @@ final class FileServer {
   /// The optional services and the limits of a file server.
   struct Configuration: Sendable {
     var allowsUploads = false
+    /// Whether the access log shows the addresses that a proxy adds in `X-Forwarded-For`.
+    var trustsForwardedFor = false
+    var site = SiteConfiguration()
+    /// The users; nil lets all clients in.
+    var credentials: Credentials?
+    /// Whether only uploads need a password.
+    var authenticatesUploadsOnly = false
     var openFiles = OpenFiles.Configuration()
     var http = HTTPServer.Configuration()
   }
@@ -36,6 +43,7 @@ final class FileServer {
     self.directory = directory
     let handler = RequestHandler(directory, configuration, logger, statisticsProvider)
     let counters = Counters()
+    let trusts = configuration.trustsForwardedFor
     let recordsStatistics = log != nil || statisticsProvider != nil
     self.handler = handler
     self.counters = counters
@@ -48,7 +56,7 @@ final class FileServer {
       }
       guard recordsStatistics else { return }
       counters.statistics.count(record)
-      log?(LogLine(record).text(at: .now))
+      log?(LogLine(record, trustsForwardedFor: trusts).text(at: .now))
     }
   }
 
@@ -66,6 +74,7 @@ final class FileServer {
   var statistics: LoopStatistics {
     LoopStatistics(
       server: counters.statistics, connectionCount: server.connectionCount,
+      refusedConnectionCount: server.refusedConnectionCount,
       responsesInProgress: server.responsesInProgress, loop: directory.loop.statistics,
       queue: directory.loop.queue.statistics, openFiles: handler.openFiles.statistics)
   }

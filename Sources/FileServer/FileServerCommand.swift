@@ -13,7 +13,8 @@ import SystemPackage
 struct FileServerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "aio-fileserver",
-    abstract: "Serves the files of a directory over HTTP/1.1, optionally with uploads.")
+    abstract: "Serves the files of a directory over HTTP/1.1, optionally with uploads.",
+    version: "0.1.0")
 
   @Option(help: "The directory to serve. Files outside it are never sent.")
   var root: String
@@ -33,9 +34,23 @@ struct FileServerCommand: ParsableCommand {
 
   @Option(
     help: """
-      The file that gets a line for each request, in the Combined Log Format. SIGHUP reopens it.
+      The file that gets a line for each request, in the Combined Log Format; "-" is standard \
+      output. SIGHUP reopens it.
       """)
   var accessLog: String?
+
+  @Flag(
+    help: """
+      Shows the last address of X-Forwarded-For in the access log, for a server that only a proxy \
+      can reach.
+      """)
+  var trustForwardedFor = false
+
+  @OptionGroup
+  var site: SiteOptions
+
+  @OptionGroup
+  var authentication: AuthenticationOptions
 
   @Flag(help: "Serves statistics at /_stats, /_stats.json and, for Prometheus, /metrics.")
   var stats = false
@@ -59,6 +74,14 @@ struct FileServerCommand: ParsableCommand {
 
   @Option(help: "The most open connections of each thread; further clients wait.")
   var maxConnections = 10_000
+
+  @Option(
+    help: """
+      The most open connections of one address to each thread; an IPv6 network of 64 bits counts \
+      as one address. By default it is 1000, at most a quarter of --max-connections, and none for \
+      loopback, from where a proxy connects.
+      """)
+  var maxConnectionsPerAddress: Int?
 
   @Option(help: "The seconds after which an inactive connection is closed.")
   var idleTimeout = 30
@@ -110,13 +133,14 @@ struct FileServerCommand: ParsableCommand {
       throw ValidationError("--max-connections must be at most \(Self.maximumMaxConnections)")
     }
     let limits = [
-      maxConnections, idleTimeout, requestTimeout, minUploadRate, responseTimeout, minDownloadRate,
+      maxConnections, maxConnectionsPerAddress ?? 1, idleTimeout, requestTimeout, minUploadRate,
+      responseTimeout, minDownloadRate,
     ]
     guard limits.allSatisfy({ $0 > 0 }) else {
       throw ValidationError(
         """
-        --max-connections, --idle-timeout, --request-timeout, --min-upload-rate, \
-        --response-timeout and --min-download-rate must be 1 or more
+        --max-connections, --max-connections-per-address, --idle-timeout, --request-timeout, \
+        --min-upload-rate, --response-timeout and --min-download-rate must be 1 or more
         """)
     }
   }
@@ -132,6 +156,7 @@ struct FileServerCommand: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     // Each client uses one descriptor, and its file another one.
     raiseDescriptorLimit()
+    MediaType.prepare()
     let loop: EventLoop
     do throws(Errno) {
       loop = try EventLoop(configuration: loopConfiguration)
@@ -144,7 +169,8 @@ struct FileServerCommand: ParsableCommand {
     group.droppedLogByteCount = { log?.droppedByteCount ?? 0 }
     let services = SharedServices(
       first: loop.remote, group: UncheckedTransfer(group),
-      log: log.map { UncheckedTransfer($0) }, logger: logger)
+      log: log.map { UncheckedTransfer($0) }, credentials: try readCredentials(),
+      logger: logger)
     let server = try makeServer(on: loop, services)
     let address = try server.listen(host: host, port: port)
     group.add(server, loop.remote)
@@ -193,6 +219,14 @@ struct FileServerCommand: ParsableCommand {
     configuration.openFiles.limit = keptFileCount
     configuration.openFiles.validity = .seconds(openFileValidity)
     configuration.http.connectionLimit = maxConnections
+    configuration.http.connectionLimitPerAddress =
+      maxConnectionsPerAddress ?? max(1, min(Self.usualConnectionsPerAddress, maxConnections / 4))
+    configuration.http.limitsLoopback = maxConnectionsPerAddress != nil
+    configuration.http.responseHeaders = site.responseHeaders
+    configuration.site = site.configuration
+    configuration.authenticatesUploadsOnly = authentication.uploadsOnly
+    configuration.trustsForwardedFor = trustForwardedFor
+    configuration.openFiles.cacheControl = site.cacheControl
     configuration.http.inactivityTimeout = .seconds(idleTimeout)
     configuration.http.requestTimeout = .seconds(requestTimeout)
     configuration.http.minimumRequestByteRate = minUploadRate
@@ -202,6 +236,9 @@ struct FileServerCommand: ParsableCommand {
     configuration.http.backlog = Self.backlog
     return configuration
   }
+
+  /// For an address behind which many people may be.
+  private static let usualConnectionsPerAddress = 1000
 
   /// Kept files leave most descriptors to clients.
   private var keptFileCount: Int {
@@ -222,12 +259,17 @@ struct FileServerCommand: ParsableCommand {
     let first: EventLoop.Remote
     let group: UncheckedTransfer<ServerGroup>
     let log: UncheckedTransfer<AccessLog>?
+    let credentials: Credentials?
     let logger: Logger
   }
 
   private func makeServer(on loop: EventLoop, _ services: SharedServices) throws -> FileServer {
     let (first, group, here) = (services.first, services.group, loop.remote)
     let isFirst = first === here
+    var configuration = serverConfiguration
+    configuration.credentials = services.credentials
+    // Another server of this user that also has threads would silently get a part of the clients.
+    configuration.http.requiresFreePort = isFirst
     let log = services.log.map { log -> (String) -> Void in
       isFirst ? log.value.add : { line in first.execute { _ in log.value.add(line) } }
     }
@@ -240,7 +282,7 @@ struct FileServerCommand: ParsableCommand {
       }
     }
     return FileServer(
-      directory: try openRoot(on: loop), serverConfiguration, logger: services.logger, log: log,
+      directory: try openRoot(on: loop), configuration, logger: services.logger, log: log,
       statisticsProvider: stats ? statisticsProvider : nil)
   }
 
@@ -274,10 +316,19 @@ struct FileServerCommand: ParsableCommand {
     var member: Result<ServerGroup.Member, any Error>?
   }
 
+  private func readCredentials() throws -> Credentials? {
+    do {
+      return try authentication.credentials()
+    } catch {
+      throw StartFailure("cannot use \"\(authentication.file ?? "--auth")\": \(error)")
+    }
+  }
+
   private func openAccessLog(on loop: EventLoop, _ logger: Logger) throws -> AccessLog? {
     guard let accessLog else { return nil }
+    let path: FilePath = accessLog == "-" ? "/dev/stdout" : FilePath(accessLog)
     return try opened("cannot write \"\(accessLog)\"", on: loop) { handler in
-      AccessLog.open(FilePath(accessLog), on: loop, logger, handler)
+      AccessLog.open(path, on: loop, logger, handler)
     }
   }
 

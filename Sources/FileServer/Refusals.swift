@@ -12,6 +12,9 @@ extension HTTPServer.ResponseWriter {
 }
 
 extension HTTPStatus {
+  /// The request is for another host.
+  static let misdirectedRequest = HTTPStatus(421, "Misdirected Request")
+
   /// The status for a file that could not be opened or read. A path that leads out of the root does
   /// not exist for clients.
   init(readingFailedWith errno: Errno) {

@@ -8,8 +8,13 @@ import SystemPackage
 final class RequestHandler {
   private let directory: Directory
   let openFiles: OpenFiles
+  private let listings: ListingQueue
   private let logger: Logger
   private let allowsUploads: Bool
+  private let site: SiteConfiguration
+  /// Nil lets all clients in.
+  private let authenticator: Authenticator?
+  private let authenticatesUploadsOnly: Bool
   private let statisticsProvider: FileServer.StatisticsProvider?
 
   init(
@@ -18,26 +23,94 @@ final class RequestHandler {
   ) {
     self.directory = directory
     openFiles = OpenFiles(in: directory, configuration.openFiles)
+    listings = ListingQueue(on: directory.loop)
     allowsUploads = configuration.allowsUploads
+    site = configuration.site
+    authenticator = configuration.credentials.map { Authenticator($0, on: directory.loop) }
+    authenticatesUploadsOnly = configuration.authenticatesUploadsOnly
     self.logger = logger
     self.statisticsProvider = statisticsProvider
   }
 
   func respond(to request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
+    if let hosts = site.hosts, !hosts.allows(request.authority) {
+      return writer.refuse(.misdirectedRequest)
+    }
+    guard let authenticator, needsPassword(request.method) else { return serve(request, writer) }
+    authenticator.check(request.headers["Authorization"]) { [self] outcome in
+      switch outcome {
+      case .allowed: serve(request, writer)
+      case .refused: writer.refuse(.unauthorized, headers: Self.challenge)
+      case .overloaded: writer.refuse(.serviceUnavailable, headers: ["Retry-After": "1"])
+      }
+    }
+  }
+
+  private static let challenge: HeaderFields = [
+    "WWW-Authenticate": "Basic realm=\"files\", charset=\"UTF-8\""
+  ]
+
+  private func needsPassword(_ method: HTTPMethod) -> Bool {
+    switch method {
+    case .get, .head: !authenticatesUploadsOnly
+    // A browser sends the question whether another site may read files without a password.
+    case .options where site.allowsOtherOrigins: false
+    default: true
+    }
+  }
+
+  private func serve(_ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
     switch request.method {
     case .get, .head:
       if let statisticsProvider, let page = StatisticsPage(request) {
         return statisticsProvider { page.send($0, writer) }
       }
-      guard let path = RequestPath(request.path) else { return writer.refuse(.notFound) }
-      sendFile(path, request, writer)
+      switch place(of: request) {
+      case .path(let path): sendFile(path, request, writer)
+      case .redirect: redirect(request, writer)
+      case .missing: sendMissing(nil, request, writer)
+      }
     case .put where allowsUploads:
-      guard let path = RequestPath(request.path) else { return writer.refuse(.notFound) }
+      guard case .path(let path) = place(of: request) else { return writer.refuse(.notFound) }
       receive(path, request, writer)
+    case .options where site.allowsOtherOrigins:
+      writer.send(.noContent, headers: Self.preflightHeaders)
     default:
-      let methods = allowsUploads ? "GET, HEAD, PUT" : "GET, HEAD"
-      writer.refuse(.methodNotAllowed, headers: ["Allow": methods])
+      writer.refuse(.methodNotAllowed, headers: ["Allow": allowedMethods])
     }
+  }
+
+  /// Other sites may read files, and never upload them.
+  private static let preflightHeaders: HeaderFields = [
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "*, Authorization",
+    "Access-Control-Max-Age": "600",
+  ]
+
+  private var allowedMethods: String {
+    "GET, HEAD" + (allowsUploads ? ", PUT" : "") + (site.allowsOtherOrigins ? ", OPTIONS" : "")
+  }
+
+  private enum Place {
+    case path(RequestPath)
+    /// The prefix of the site, without its slash.
+    case redirect
+    case missing
+  }
+
+  private func place(of request: HTTPServer.Request) -> Place {
+    switch site.place(of: request.path) {
+    case .prefix: return .redirect
+    case .outside: return .missing
+    case .inside(let encoded):
+      guard let path = RequestPath(encoded), !site.hiddenNames.hides(path) else { return .missing }
+      return .path(path)
+    }
+  }
+
+  private func redirect(_ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter) {
+    let location = RequestPath.directoryReference(request.path, query: request.query)
+    writer.refuse(.movedPermanently, headers: ["Location": location])
   }
 
   private func sendFile(
@@ -57,14 +130,33 @@ final class RequestHandler {
     switch result {
     case .failure(let error) where error.errno == .isDirectory:
       guard path.endsInSlash else {
-        return writer.refuse(.movedPermanently, headers: ["Location": path.directoryTarget])
+        return redirect(request, writer)
       }
       sendIndexOrListing(path, request, writer)
+    case .failure(let error) where HTTPStatus(readingFailedWith: error.errno) == .notFound:
+      sendMissing(path, request, writer)
     case .failure(let error):
       refuse(writer, error)
     case .success(let file):
-      guard !path.endsInSlash else { return writer.refuse(.notFound) }
+      guard !path.endsInSlash else { return sendMissing(path, request, writer) }
       send(file, request, writer)
+    }
+  }
+
+  /// - Parameter path: The missing path; nil for one that the site never has.
+  private func sendMissing(
+    _ path: RequestPath?, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
+  ) {
+    if let page = site.applicationPage, path?.hasNoExtension ?? false {
+      return openFiles.open(PathKey(page)) { [self] result in
+        guard case .success(let file) = result else { return writer.refuse(.notFound) }
+        send(file, request, writer)
+      }
+    }
+    guard let page = site.notFoundPage else { return writer.refuse(.notFound) }
+    openFiles.open(PathKey(page)) { result in
+      guard case .success(let file) = result else { return writer.refuse(.notFound) }
+      FileResponse.sendPage(file, as: .notFound, writer)
     }
   }
 
@@ -125,6 +217,7 @@ final class RequestHandler {
   private func sendListing(
     _ path: RequestPath, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
+    guard site.listsDirectories else { return writer.refuse(.forbidden) }
     directory.openDirectory(path.path) { [self] result in
       switch result {
       case .failure(let error): refuse(writer, error)
@@ -132,20 +225,7 @@ final class RequestHandler {
         let listing = DirectoryListing(
           path: path.path, order: ListingOrder(query: request.query),
           allowsUploads: allowsUploads)
-        send(listing, of: listed, writer)
-      }
-    }
-  }
-
-  private func send(
-    _ listing: DirectoryListing, of listed: Directory, _ writer: HTTPServer.ResponseWriter
-  ) {
-    listed.list { [self] result in
-      switch result {
-      case .failure(let error):
-        refuse(writer, error)
-      case .success(let entries):
-        writer.send(.ok, headers: listing.headers, body: listing.page(entries).utf8)
+        ListingResponse.begin(listing, of: listed, request.method, in: listings, writer, logger)
       }
     }
   }
@@ -154,30 +234,45 @@ final class RequestHandler {
     _ file: OpenFile, _ request: HTTPServer.Request, _ writer: HTTPServer.ResponseWriter
   ) {
     let plain = Representation(file)
-    guard mayPreferGzip(plain, request) else {
-      return FileResponse.begin(plain, request, writer)
-    }
-    openSibling(of: file) { [self] sibling in
-      FileResponse.begin(choose(plain, sibling, request), request, writer)
-    }
+    let codings = codings(plain, request)
+    guard !codings.isEmpty else { return FileResponse.begin(plain, request, writer) }
+    sendPreferred(codings[...], plain, request, writer)
   }
 
   // MARK: - Precompressed files
 
-  private func mayPreferGzip(_ plain: Representation, _ request: HTTPServer.Request) -> Bool {
-    plain.mediaType.isCompressible
-      && AcceptedEncodings(request.headers.list("Accept-Encoding")).preferGzip
+  /// The forms that the client prefers to the plain file.
+  private func codings(
+    _ plain: Representation, _ request: HTTPServer.Request
+  ) -> [ContentCoding] {
+    guard plain.mediaType.isCompressible else { return [] }
+    return AcceptedEncodings(request.headers.list("Accept-Encoding")).preferred
   }
 
-  /// Opens `NAME.gz`. Passes nil if it cannot be served, or if it is older than the file itself and
-  /// so perhaps outdated.
+  /// Sends the first of the forms that exists and suits the request, otherwise the plain file.
+  private func sendPreferred(
+    _ codings: ArraySlice<ContentCoding>, _ plain: Representation, _ request: HTTPServer.Request,
+    _ writer: HTTPServer.ResponseWriter
+  ) {
+    guard let coding = codings.first else { return FileResponse.begin(plain, request, writer) }
+    openSibling(of: plain.file, coding) { [self] sibling in
+      let chosen = sibling.map { Representation($0, coding, of: plain.file) }
+      guard let chosen, suits(chosen, request) else {
+        return sendPreferred(codings.dropFirst(), plain, request, writer)
+      }
+      FileResponse.begin(chosen, request, writer)
+    }
+  }
+
+  /// Opens `NAME.gz` or the like. Passes nil if it cannot be served, or if it is older than the
+  /// file itself and so perhaps outdated.
   private func openSibling(
-    of file: OpenFile, _ handler: @escaping (OpenFile?) -> Void
+    of file: OpenFile, _ coding: ContentCoding, _ handler: @escaping (OpenFile?) -> Void
   ) {
     guard let name = file.path.lastComponent,
-      let siblingName = FilePath.Component(name.string + ".gz"),
+      let siblingName = FilePath.Component(name.string + coding.suffix),
       // File names need not be text, so check that the conversion kept the bytes.
-      siblingName.bytes == name.bytes + Array(".gz".utf8)
+      siblingName.bytes == name.bytes + Array(coding.suffix.utf8)
     else { return handler(nil) }
     openFiles.open(PathKey(file.path.removingLastComponent().appending(siblingName))) { result in
       guard case .success(let sibling) = result,
@@ -189,16 +284,9 @@ final class RequestHandler {
 
   /// A range means the bytes of the plain file, unless `If-Range` names the compressed one, whose
   /// download it continues.
-  private func choose(
-    _ plain: Representation, _ sibling: OpenFile?, _ request: HTTPServer.Request
-  ) -> Representation {
-    guard let sibling else { return plain }
-    let gzip = Representation(gzip: sibling, of: plain.file)
+  private func suits(_ compressed: Representation, _ request: HTTPServer.Request) -> Bool {
     let isForRange = request.method == .get && request.headers["Range"] != nil
-    guard !isForRange || Conditions(request.headers).rangeNames(gzip.tag) else {
-      return plain
-    }
-    return gzip
+    return !isForRange || Conditions(request.headers).rangeNames(compressed.tag)
   }
 
   private func refuse(_ writer: HTTPServer.ResponseWriter, _ error: FileError) {

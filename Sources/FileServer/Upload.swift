@@ -7,7 +7,8 @@ import SystemPackage
 /// Writes the body of a request to a file that appears complete or not at all.
 ///
 /// The bytes go to a temporary file in the directory of the target and are synced. Then the file
-/// gets its name and the directory is synced, so an acknowledged upload survives a power failure.
+/// gets the mode, owner and name of the file that it replaces, as far as the process may set them,
+/// and the directory is synced, so an acknowledged upload survives a power failure.
 final class Upload {
   /// A hundred concurrent uploads use no more than about 20 MiB.
   private static let writing = {
@@ -70,9 +71,19 @@ final class Upload {
   /// Writes the body as it arrives, and syncs it at the end.
   private func receive(into target: TemporaryFile) {
     body.write(to: target.file, durably: true, configuration: Self.writing) { [self] result in
-      guard case .failure(let error) = result else { return publish(target) }
+      guard case .failure(let error) = result else { return replace(with: target) }
       if case .file(let error) = error.reason { return abandon(target, error) }
       discard(target)
+    }
+  }
+
+  /// Publishes the file, with the access of the regular file that it replaces, if it does.
+  private func replace(with target: TemporaryFile) {
+    directory.status(of: FilePath(root: nil, [name]), followingLinks: false) { [self] result in
+      guard case .success(let replaced) = result, replaced.kind == .regular else {
+        return publish(target)
+      }
+      target.file.takeAccess(of: replaced) { [self] in publish(target) }
     }
   }
 
@@ -81,25 +92,35 @@ final class Upload {
       switch result {
       case .success(let replaced):
         whenPublished()
-        close(target.file, replaced: replaced)
+        readTag(target.file, replaced: replaced)
       case .failure(let error): abandon(target, error)
       }
     }
   }
 
-  private func close(_ file: File, replaced: Bool) {
+  /// The tag lets the client replace the file again, if it is still its own.
+  private func readTag(_ file: File, replaced: Bool) {
+    file.status { [self] result in
+      let status = try? result.get()
+      close(file, replaced: replaced, tag: status.map { EntityTag($0) })
+    }
+  }
+
+  private func close(_ file: File, replaced: Bool, tag: EntityTag?) {
     file.close { [self] result in
       switch result {
-      case .success: syncDirectory(replaced: replaced)
+      case .success: syncDirectory(replaced: replaced, tag: tag)
       case .failure(let error): refuse(error)
       }
     }
   }
 
-  private func syncDirectory(replaced: Bool) {
+  private func syncDirectory(replaced: Bool, tag: EntityTag?) {
     directory.sync { [self] result in
       switch result {
-      case .success: writer.send(replaced ? .noContent : .created)
+      case .success:
+        let headers: HeaderFields = tag.map { ["ETag": $0.description] } ?? [:]
+        writer.send(replaced ? .noContent : .created, headers: headers)
       case .failure(let error): refuse(error)
       }
     }

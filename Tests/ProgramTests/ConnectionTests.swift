@@ -142,4 +142,18 @@ final class ConnectionTests: SiteTestCase {
     }
     XCTAssertEqual(try site.names(), [])
   }
+
+  func test_oneAddressGetsNoMoreConnectionsThanItsLimit() throws {
+    let site = try serve("--max-connections-per-address", "3", "--stats")
+    let clients = try (0..<3).map { _ in try site.client() }
+    for client in clients { XCTAssertEqual(try client.get("/missing").code, 404) }
+    XCTAssertThrowsError(try site.get("/missing"))
+    let metrics = try clients[0].get("/metrics").text
+    XCTAssertTrue(metrics.contains("aio_fileserver_refused_connections_total{loop=\"0\"} 1\n"))
+    clients[1].vanish()
+    try repeatUntil("a connection of the address is free") {
+      try clients[0].get("/metrics").text.contains("aio_fileserver_connections{loop=\"0\"} 2\n")
+    }
+    XCTAssertEqual(try site.get("/missing").code, 404)
+  }
 }

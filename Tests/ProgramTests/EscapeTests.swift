@@ -71,7 +71,7 @@ final class EscapeTests: SiteTestCase {
     for target in ["/link", "/sub/up", "/folder/up"] {
       XCTAssertEqual(try site.get(target).text, "inside", target)
     }
-    XCTAssertEqual(try site.get("/folder")["Location"], "/folder/")
+    XCTAssertEqual(try site.get("/folder")["Location"], "folder/")
   }
 
   // MARK: Uploads

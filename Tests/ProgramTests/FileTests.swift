@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ReactorHTTP
 import TestSupport
 import XCTest
 
@@ -138,5 +139,34 @@ final class FileTests: SiteTestCase {
     // Nothing waits for the end of a response that was cut off.
     site.server.send(SIGTERM)
     XCTAssertEqual(try site.server.waitForEnd().status, 0)
+  }
+
+  func test_lastModifiedIsNeverAfterTheDate_ofAFileFromTheFuture() throws {
+    let site = try serve("--open-file-validity", "60")
+    try site.write("new".utf8, to: "file")
+    let future = Date(timeIntervalSinceNow: 86_400)
+    try FileManager.default.setAttributes(
+      [.modificationDate: future], ofItemAtPath: site.path("file"))
+    for headers in [[], ["Range: bytes=0-0"]] {
+      let response = try site.client().ask("GET", "/file", headers: headers)
+      let date = try XCTUnwrap(response["Date"].flatMap { HTTPDate($0) })
+      let modified = try XCTUnwrap(response["Last-Modified"].flatMap { HTTPDate($0) })
+      XCTAssertLessThanOrEqual(modified, date)
+      XCTAssertGreaterThan(modified.secondsSinceEpoch, date.secondsSinceEpoch - 60)
+    }
+  }
+
+  func test_noResponseMayBeReadAsAnotherType() throws {
+    let site = try serve("--stats", "--upload")
+    try site.write("text".utf8, to: "file.txt")
+    try site.makeDirectory("sub")
+    for (method, target) in [
+      ("GET", "/file.txt"), ("HEAD", "/file.txt"), ("GET", "/"), ("GET", "/missing"),
+      ("GET", "/_stats"), ("GET", "/sub"), ("DELETE", "/file.txt"), ("GET", "not a target"),
+    ] {
+      let response = try site.ask(method, target)
+      let fields = response.fields.filter { $0.name == "X-Content-Type-Options" }
+      XCTAssertEqual(fields.map(\.value), ["nosniff"], "\(method) \(target)")
+    }
   }
 }

@@ -62,11 +62,20 @@ final class RangeTests: SiteTestCase {
   func test_nothingIsSent_ofWhatTheFileDoesNotHave() throws {
     let site = try serve()
     try site.write(bytes, to: "file")
-    try site.write([], to: "empty")
     let response = try ask(site, "/file", "Range: bytes=300000-")
     XCTAssertEqual(response.code, 416)
     XCTAssertEqual(response["Content-Range"], "bytes */300000")
-    XCTAssertEqual(try ask(site, "/empty", "Range: bytes=0-")["Content-Range"], "bytes */0")
+  }
+
+  func test_emptyFileIsSentWhole_whateverTheRange() throws {
+    let site = try serve()
+    try site.write([], to: "empty")
+    for range in ["bytes=0-", "bytes=0-9", "bytes=-1", "bytes=5-"] {
+      let response = try ask(site, "/empty", "Range: \(range)")
+      XCTAssertEqual(response.code, 200, range)
+      XCTAssertEqual(response["Content-Length"], "0", range)
+      XCTAssertNil(response["Content-Range"], range)
+    }
   }
 
   func test_wholeIsSent_whereTheRangeDoesNotCount() throws {
@@ -163,6 +172,34 @@ final class RangeTests: SiteTestCase {
     XCTAssertEqual(head.contentLength, 11)
     XCTAssertEqual(try ask(site, "/a.txt", "Accept-Encoding: gzip;q=0").text, "plain text")
     XCTAssertEqual(try site.get("/a.txt.gz")["Content-Type"], "application/gzip")
+  }
+
+  func test_smallestPrecompressedFormIsSent_thatTheClientAcceptsAndThatIsNotOlder() throws {
+    let site = try serve()
+    try site.write("plain".utf8, to: "a.txt")
+    for name in ["br", "zst", "gz"] { try site.write(name.utf8, to: "a.txt.\(name)") }
+    for (accept, text, coding) in [
+      ("gzip, deflate, br, zstd", "br", "br"), ("gzip, zstd", "zst", "zstd"),
+      ("gzip", "gz", "gzip"),
+      ("br;q=0.5, gzip", "gz", "gzip"), ("identity", "plain", nil),
+    ] {
+      let response = try ask(site, "/a.txt", "Accept-Encoding: \(accept)")
+      XCTAssertEqual(response.text, text, accept)
+      XCTAssertEqual(response["Content-Encoding"], coding, accept)
+      XCTAssertEqual(response["Vary"], "Accept-Encoding", accept)
+      XCTAssertEqual(response["Content-Type"], "text/plain; charset=utf-8", accept)
+    }
+    let all = "Accept-Encoding: br, zstd, gzip"
+    let tags = try ["br", "zstd", "gzip", "identity"].map { accept in
+      try XCTUnwrap(ask(site, "/a.txt", "Accept-Encoding: \(accept)")["ETag"])
+    }
+    XCTAssertEqual(Set(tags).count, 4)
+    let continued = try ask(site, "/a.txt", all, "Range: bytes=1-", "If-Range: \(tags[1])")
+    XCTAssertEqual(continued.text, "st")
+    XCTAssertEqual(continued["Content-Encoding"], "zstd")
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: site.path("a.txt.br"))
+    XCTAssertEqual(try ask(site, "/a.txt", all).text, "zst")
   }
 
   func test_rangeIsOfThePlainFile_exceptWhenTheCompressedOneIsNamed() throws {

@@ -18,6 +18,17 @@ final class StartTests: SiteTestCase {
     try assertRefused(["--root", "/tmp", "--port", port], naming: "127.0.0.1:\(port)")
   }
 
+  func test_startIsRefused_whenAnotherServerSharesItsPortAmongThreads() throws {
+    let site = try serve("--threads", "2")
+    let port = "\(site.server.port)"
+    for threads in ["1", "2"] {
+      try assertRefused(
+        ["--root", "/tmp", "--port", port, "--threads", threads], naming: "127.0.0.1:\(port)")
+    }
+    try site.write("mine".utf8, to: "file")
+    for _ in 0..<20 { XCTAssertEqual(try site.get("/file").text, "mine") }
+  }
+
   func test_startIsRefusedInOneLine_whenTheHostDoesNotResolve() throws {
     try assertRefused(
       ["--root", "/tmp", "--port", "0", "--host", "no-such-host.invalid"],
@@ -42,6 +53,7 @@ final class StartTests: SiteTestCase {
       (["--open-files=-1"], "--open-files"), (["--open-files", "\(Int.max)"], "--open-files"),
       (["--open-file-validity=-1"], "--open-file-validity"),
       (["--open-file-validity", "3601"], "3600"),
+      (["--max-connections-per-address", "0"], "--max-connections-per-address"),
     ] {
       try assertRefused(["--root", "/tmp"] + arguments, naming: name)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import XCTest
 
@@ -72,6 +73,49 @@ final class UploadTests: SiteTestCase {
     let attributes = try FileManager.default.attributesOfItem(atPath: site.path("file"))
     let permissions = try XCTUnwrap(attributes[.posixPermissions] as? Int)
     XCTAssertEqual(permissions, 0o666 & ~processUmask())
+  }
+
+  func test_uploadKeepsModeAndOwner_ofTheFileThatItReplaces() throws {
+    let site = try serve("--upload")
+    let isRoot = geteuid() == 0
+    for mode in [0o600, 0o664, 0o4755] {
+      try site.write("old".utf8, to: "file")
+      if isRoot { XCTAssertEqual(unsafe chown(site.path("file"), 1234, 5678), 0) }
+      try site.setPermissions(mode, of: "file")
+      XCTAssertEqual(try site.put("/file", "new".utf8).code, 204)
+      let attributes = try FileManager.default.attributesOfItem(atPath: site.path("file"))
+      // A client's file never runs as its owner.
+      XCTAssertEqual(attributes[.posixPermissions] as? Int, mode & 0o777)
+      if isRoot {
+        XCTAssertEqual(attributes[.ownerAccountID] as? Int, 1234)
+        XCTAssertEqual(attributes[.groupOwnerAccountID] as? Int, 5678)
+      }
+    }
+  }
+
+  func test_uploadTakesNothingOver_fromASymbolicLinkThatItReplaces() throws {
+    let site = try serve("--upload")
+    try site.write("old".utf8, to: "target")
+    try site.setPermissions(0o600, of: "target")
+    try site.makeLink("link", to: "target")
+    XCTAssertEqual(try site.put("/link", "new".utf8).code, 204)
+    let attributes = try FileManager.default.attributesOfItem(atPath: site.path("link"))
+    XCTAssertEqual(attributes[.type] as? FileAttributeType, .typeRegular)
+    XCTAssertEqual(attributes[.posixPermissions] as? Int, 0o666 & ~processUmask())
+    XCTAssertEqual(try site.text(of: "target"), "old")
+  }
+
+  func test_responseToAnUploadHasTheTagOfTheNewFile() throws {
+    let site = try serve("--upload")
+    for code in [201, 204] {
+      let response = try site.put("/file", "content \(code)".utf8)
+      XCTAssertEqual(response.code, code)
+      let tag = try XCTUnwrap(response["ETag"])
+      XCTAssertEqual(try site.get("/file")["ETag"], tag)
+      let client = try site.client()
+      XCTAssertEqual(
+        try client.ask("GET", "/file", headers: ["If-None-Match: \(tag)"]).code, 304)
+    }
   }
 
   func test_readerKeepsTheOldFile_whileItIsReplaced() throws {

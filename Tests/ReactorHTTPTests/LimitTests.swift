@@ -1,6 +1,7 @@
 import Glibc
 import PosixAIO
 import Synchronization
+import Reactor
 import TestSupport
 import Testing
 
@@ -248,6 +249,40 @@ import Testing
     #expect(try third.readResponse().code == 204)
     #expect(try served.onLoop { $0.value?.connectionCount } == 2)
     try served.stop()
+  }
+
+  @Test func anAddressGetsNoMoreConnectionsThanItsLimit() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.connectionLimitPerAddress = 2
+    let served = try ServedLoop(configuration) { _, writer in writer.send(.noContent) }
+    let clients = try (0..<2).map { _ in try Client(port: served.address.port) }
+    for client in clients { #expect(try client.get("/").code == 204) }
+    #expect(throws: (any Error).self) { try Client(port: served.address.port).get("/") }
+    clients[0].vanish()
+    try repeatUntil("the address has room") {
+      try served.onLoop { $0.value?.connectionCount } == 1
+    }
+    #expect(try Client(port: served.address.port).get("/").code == 204)
+    #expect(try served.onLoop { $0.value?.refusedConnectionCount } == 1)
+    try served.stop()
+  }
+
+  @Test func loopbackHasNoLimitWhereOnlyOthersAreLimited() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.connectionLimitPerAddress = 1
+    configuration.limitsLoopback = false
+    var counts = AddressCounts(configuration)
+    for (text, isAllowed) in [
+      ("127.0.0.1:1", true), ("127.0.0.1:2", true), ("127.9.9.9:3", true), ("[::1]:4", true),
+      ("[::1]:5", true), ("unix:/run/x", true), ("unix:/run/x", true), ("192.0.2.1:1", true),
+      ("192.0.2.1:2", false), ("192.0.2.2:2", true), ("[2001:db8::1]:1", true),
+      ("[2001:db8::2]:1", false), ("[2001:db8:0:1::1]:1", true),
+    ] {
+      #expect(counts.add(try #require(SocketAddress(text))) == isAllowed, "\(text)")
+    }
+    #expect(counts.refusedCount == 2)
+    counts.remove(try #require(SocketAddress("[2001:db8::1]:1")))
+    #expect(counts.add(try #require(SocketAddress("[2001:db8::3]:1"))))
   }
 }
 

@@ -23,6 +23,25 @@ import Testing
     try served.stop()
   }
 
+  @Test func eachResponseBeginsWithTheFieldsOfTheConfiguration() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.responseHeaders = ["X-One": "1", "X-Two": "2"]
+    let served = try ServedLoop(configuration) { request, writer in
+      let headers: HeaderFields = request.path == "/dated" ? ["Date": "mine"] : ["X-Three": "3"]
+      writer.send(.ok, headers: headers)
+    }
+    for (line, names) in [
+      ("GET / HTTP/1.1", ["X-One", "X-Two", "Date", "X-Three", "Content-Length"]),
+      ("GET /dated HTTP/1.1", ["X-One", "X-Two", "Date", "Content-Length"]),
+      ("nonsense", ["X-One", "X-Two", "Date", "Content-Type", "Connection", "Content-Length"]),
+    ] {
+      let client = try Client(to: served)
+      try client.send("\(line)\r\nHost: x\r\n\r\n")
+      #expect(Set(try client.readResponse().fields.map(\.name)) == Set(names), "\(line)")
+    }
+    try served.stop()
+  }
+
   @Test func aStreamedResponseHasItsLengthAndEveryByte() throws {
     let served = try ServedLoop { _, writer in
       writer.start(.ok, contentLength: 300_000)

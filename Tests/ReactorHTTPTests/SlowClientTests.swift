@@ -106,6 +106,30 @@ import Testing
     #expect(throws: HTTPServer.ListenError.self) {
       try lonely.listen(host: "127.0.0.1", port: served.address.port)
     }
+    configuration.requiresFreePort = true
+    let first = HTTPServer(on: loop, configuration: configuration) { _, _ in }
+    #expect(throws: HTTPServer.ListenError.self) {
+      try first.listen(host: "127.0.0.1", port: served.address.port)
+    }
     try served.stop()
+  }
+
+  @Test func aGroupOfServersSharesAPortThatWasFreeForItsFirst() throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.reusesPort = true
+    let loop = try EventLoop()
+    var first = configuration
+    first.requiresFreePort = true
+    let servers = [first, configuration, configuration].map {
+      HTTPServer(on: loop, configuration: $0) { _, _ in }
+    }
+    let address = try servers[0].listen(host: "127.0.0.1", port: 0)
+    for server in servers.dropFirst() {
+      #expect(try server.listen(host: "127.0.0.1", port: address.port) == address)
+    }
+    let another = HTTPServer(on: loop, configuration: first) { _, _ in }
+    #expect(throws: HTTPServer.ListenError.self) {
+      try another.listen(host: "127.0.0.1", port: address.port)
+    }
   }
 }

@@ -17,12 +17,19 @@ struct AcceptedEncodings {
     }
   }
 
-  /// Whether gzip is accepted and its weight is at least that of the plain form.
-  var preferGzip: Bool {
-    guard let gzip = weights["gzip"] ?? weights["x-gzip"] ?? weights["*"], gzip > 0 else {
-      return false
-    }
-    return gzip >= weights["identity"] ?? weights["*"] ?? 0
+  /// The codings that are accepted with at least the weight of the plain form, the heaviest first.
+  var preferred: [ContentCoding] {
+    guard !weights.isEmpty else { return [] }
+    let plain = weights["identity"] ?? weights["*"] ?? 0
+    let accepted = ContentCoding.allCases.map { (coding: $0, weight: weight(of: $0)) }
+      .filter { $0.weight > 0 && $0.weight >= plain }
+    // The sort is stable, so equal weights leave the order of the cases.
+    return accepted.sorted { $0.weight > $1.weight }.map(\.coding)
+  }
+
+  private func weight(of coding: ContentCoding) -> Int {
+    let alias = coding == .gzip ? weights["x-gzip"] : nil
+    return weights[coding.name] ?? alias ?? weights["*"] ?? 0
   }
 
   /// Nil if the parameters are anything but a single weight.

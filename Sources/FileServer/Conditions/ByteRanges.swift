@@ -10,7 +10,8 @@ enum ByteRanges: Equatable {
   /// parts is about as long.
   static let maximumGapByteCount: Int64 = 128
 
-  /// There is no header, or it does not apply.
+  /// There is no header, or it does not apply. It never applies to an empty file: clients that
+  /// resume or probe one expect a 200, as other servers send.
   case whole
 
   /// One or more ranges, non-empty, without overlaps, within the file.
@@ -23,7 +24,7 @@ enum ByteRanges: Equatable {
   ///   - header: The value of `Range`; nil without one.
   ///   - byteCount: The size of the representation in bytes.
   init(_ header: String?, byteCount: Int64) {
-    guard let header, let asked = Self.parse(header) else {
+    guard byteCount > 0, let header, let asked = Self.parse(header) else {
       self = .whole
       return
     }
@@ -42,7 +43,7 @@ enum ByteRanges: Equatable {
       case .from(let first, let last):
         first < byteCount ? first..<(min(last, byteCount - 1) + 1) : nil
       case .last(let count):
-        count > 0 && byteCount > 0 ? max(0, byteCount - count)..<byteCount : nil
+        count > 0 ? max(0, byteCount - count)..<byteCount : nil
       }
     }
   }

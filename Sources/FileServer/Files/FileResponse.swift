@@ -47,6 +47,16 @@ struct FileResponse {
     }
   }
 
+  /// Sends the whole file as the content of an error, without regard to conditions and ranges.
+  static func sendPage(
+    _ page: OpenFile, as status: HTTPStatus, _ writer: HTTPServer.ResponseWriter
+  ) {
+    let headers: HeaderFields = ["Content-Type": page.mediaType.name]
+    writer.start(status, headers: headers, contentLength: page.status.byteCount)
+    writer.write(page.file, 0..<page.status.byteCount)
+    writer.end()
+  }
+
   private static func ranges(
     _ chosen: Representation, _ request: HTTPServer.Request, _ conditions: Conditions
   ) -> ByteRanges {

@@ -9,19 +9,23 @@ import SystemPackage
 /// progress finish first.
 final class OpenFile {
   let file: File
+  let cacheControl: String?
   private var isClosed = false
 
   /// The tag of the file itself.
   private(set) lazy var tag = EntityTag(status)
-  /// The tag of the file as the precompressed form of another one.
-  private(set) lazy var gzipTag = EntityTag(status, suffix: "-gzip")
+  /// The tag of the file as a precompressed form of another one.
+  private var codedTag: (coding: ContentCoding, tag: EntityTag)?
   private(set) lazy var mediaType = MediaType(of: path)
-  /// The header of a response with the whole file.
-  private(set) lazy var wholeHeaders = Representation(self).headersWithType
+  /// The header of a response with the whole file, as soon as it is final.
+  private var preparedHeaders: HeaderFields?
 
   /// Takes ownership of an open file.
-  init(_ file: File) {
+  ///
+  /// - Parameter cacheControl: The `Cache-Control` of the file; nil sends none.
+  init(_ file: File, cacheControl: String? = nil) {
     self.file = file
+    self.cacheControl = cacheControl
   }
 
   deinit {
@@ -34,6 +38,23 @@ final class OpenFile {
 
   /// The metadata from when the file was opened.
   var status: FileStatus { file.openingStatus }
+
+  /// The tag of the file as the precompressed form of another one.
+  func tag(as coding: ContentCoding) -> EntityTag {
+    if let codedTag, codedTag.coding == coding { return codedTag.tag }
+    let tag = EntityTag(status, suffix: "-" + coding.name)
+    codedTag = (coding, tag)
+    return tag
+  }
+
+  /// The header of a response with the whole file.
+  var wholeHeaders: HeaderFields {
+    if let preparedHeaders { return preparedHeaders }
+    let headers = Representation(self).headersWithType
+    // Until the time of the file has come, the header follows the clock.
+    if status.modified.seconds <= HTTPDate.now.secondsSinceEpoch { preparedHeaders = headers }
+    return headers
+  }
 
   /// Whether both have the same file and content, as far as their metadata shows.
   func isSameVersion(as other: OpenFile) -> Bool {

@@ -15,6 +15,9 @@ extension OpenFiles {
     /// The time without use after which a file is closed, more than 0. The default is 20 seconds.
     var inactivity = Duration.seconds(20)
 
+    /// The `Cache-Control` of the files; nil sends none.
+    var cacheControl: String?
+
     /// The minimum interval of the timer for inactive files.
     var timerInterval: Duration { min(inactivity, .seconds(1)) }
 

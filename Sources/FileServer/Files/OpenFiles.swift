@@ -107,7 +107,7 @@ final class OpenFiles {
   ///   - handler: Called once; **from inside this call** if the result is kept.
   func open(_ key: PathKey, _ handler: @escaping Handler) {
     if let result = keptResult(of: key) { return handler(result) }
-    guard keeps else { return openFile(key.path) { handler(Self.outcome($0)) } }
+    guard keeps else { return openFile(key.path) { [self] in handler(outcome($0)) } }
     let now = clock()
     if let lookup = lookups[key], now - lookup.start < validity {
       hitCount += 1
@@ -152,7 +152,7 @@ final class OpenFiles {
       lookup.wasRepeated = true
       if closeIdleFiles() { return waitingForDescriptors.append(lookup) }
     }
-    var outcome = Self.outcome(result)
+    var outcome = outcome(result)
     // A lookup that a change or a later lookup has superseded still serves its own waiters.
     if lookups[lookup.key] === lookup {
       lookups[lookup.key] = nil
@@ -162,11 +162,11 @@ final class OpenFiles {
   }
 
   /// Accepts regular files only.
-  private static func outcome(_ result: Result<File, FileError>) -> Result<OpenFile, FileError> {
+  private func outcome(_ result: Result<File, FileError>) -> Result<OpenFile, FileError> {
     result.flatMap { file in
       let errno: Errno
       switch file.openingStatus.kind {
-      case .regular: return .success(OpenFile(file))
+      case .regular: return .success(OpenFile(file, cacheControl: configuration.cacheControl))
       case .directory: errno = .isDirectory
       case .symbolicLink, .other: errno = .permissionDenied
       }

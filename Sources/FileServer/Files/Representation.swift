@@ -8,29 +8,31 @@ struct Representation {
   let file: OpenFile
   let tag: EntityTag
   let mediaType: MediaType
-  let isGzip: Bool
+  /// Nil for the file itself.
+  let coding: ContentCoding?
 
   /// The file itself.
   init(_ file: OpenFile) {
     self.file = file
     tag = file.tag
     mediaType = file.mediaType
-    isGzip = false
+    coding = nil
   }
 
   /// The precompressed form of a file.
-  init(gzip sibling: OpenFile, of plain: OpenFile) {
+  init(_ sibling: OpenFile, _ coding: ContentCoding, of plain: OpenFile) {
     file = sibling
-    tag = sibling.gzipTag
+    tag = sibling.tag(as: coding)
     mediaType = plain.mediaType
-    isGzip = true
+    self.coding = coding
   }
 
   var byteCount: Int64 { file.status.byteCount }
 
-  /// The time of the last modification, to the second.
+  /// The time of the last modification, to the second. It is never after the `Date` of the response
+  /// (RFC 9110, section 8.8.2.1): of a file from the future it is the current time.
   var modified: HTTPDate {
-    HTTPDate(secondsSinceEpoch: file.status.modified.seconds)
+    min(HTTPDate(secondsSinceEpoch: file.status.modified.seconds), .now)
   }
 
   var current: Conditions.Current { .init(tag: tag, modified: modified) }
@@ -41,15 +43,16 @@ struct Representation {
     headers.add("Last-Modified", modified.description)
     headers.add("ETag", tag.description)
     headers.add("Accept-Ranges", "bytes")
+    if let cacheControl = file.cacheControl { headers.add("Cache-Control", cacheControl) }
     // Precompressed forms are looked up only for clients that accept them. Caches need `Vary`
     // wherever one could exist.
     if mediaType.isCompressible { headers.add("Vary", "Accept-Encoding") }
-    if isGzip { headers.add("Content-Encoding", "gzip") }
+    if let coding { headers.add("Content-Encoding", coding.name) }
     return headers
   }
 
   /// The header fields of a response with the whole content. Most files have them prepared.
-  var wholeHeaders: HeaderFields { isGzip ? headersWithType : file.wholeHeaders }
+  var wholeHeaders: HeaderFields { coding == nil ? file.wholeHeaders : headersWithType }
 
   var headersWithType: HeaderFields {
     var headers = headers

@@ -14,6 +14,12 @@ struct RequestPath: Equatable {
   /// Whether the client requested a directory: with a trailing slash, or with "." as the last name.
   let endsInSlash: Bool
 
+  /// Whether a name may begin with a dot. False for the usual paths.
+  let mayHaveDotName: Bool
+
+  /// Whether the last name has no extension, as the pages of applications have none.
+  var hasNoExtension: Bool { !(path.lastComponent?.string.contains(".") ?? false) }
+
   /// - Parameter encoded: The percent-encoded path of a request target.
   /// - Returns: Nil for a path that names nothing below the root: it contains `..`, NUL or an
   ///   incomplete percent-encoding, or has no leading slash.
@@ -21,6 +27,7 @@ struct RequestPath: Equatable {
     if Self.isPlain(encoded.utf8) {
       key = PathKey(plainPath: encoded)
       endsInSlash = false
+      mayHaveDotName = false
       return
     }
     guard encoded.utf8.first == UInt8(ascii: "/"),
@@ -30,14 +37,22 @@ struct RequestPath: Equatable {
     guard !names.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
     let relative = names.filter { !$0.elementsEqual(".".utf8) }.joined(separator: "/".utf8)
     key = PathKey(FilePath(bytes: Array(relative)))
+    mayHaveDotName = true
     endsInSlash = bytes.last == UInt8(ascii: "/") || names.last?.elementsEqual(".".utf8) ?? false
   }
 
-  /// The path of a request target that names this path as a directory. It has a single leading
-  /// slash: with two, the first name would be a host.
-  var directoryTarget: String {
-    guard path != "." else { return "/" }
-    return "/" + path.components.map { percentEncoded($0.bytes) + "/" }.joined()
+  /// A reference from a request target to the directory that it names without a slash: its last
+  /// name, and a slash. A relative one stays valid behind a proxy that changes the start of paths.
+  ///
+  /// - Parameters:
+  ///   - encoded: The percent-encoded path of the target, which names a directory.
+  ///   - query: The query of the target; nil without one.
+  static func directoryReference(_ encoded: String, query: String?) -> String {
+    let slash = UInt8(ascii: "/")
+    let name = encoded.utf8.lastIndex(of: slash).map { encoded[encoded.utf8.index(after: $0)...] }
+    // Encoding the name afresh leaves nothing in it that begins a host or a scheme.
+    let reference = percentEncoded(percentDecoded(String(name ?? encoded[...])) ?? []) + "/"
+    return query.map { "\(reference)?\($0)" } ?? reference
   }
 
   /// The path of a file in the directory that this path names.
@@ -82,26 +97,40 @@ func percentDecoded(_ text: String) -> [UInt8]? {
 
 /// Percent-encodes a file name for use in a path: all bytes except unreserved characters.
 func percentEncoded(_ name: [UInt8]) -> String {
-  let digits = Array("0123456789ABCDEF".utf8)
   var text: [UInt8] = []
-  for byte in name {
-    if byte.isUnreserved {
-      text.append(byte)
-    } else {
-      text += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-    }
-  }
+  text.append(percentEncoding: name)
   return String(decoding: text, as: UTF8.self)
 }
 
+extension [UInt8] {
+  /// Appends bytes as ``percentEncoded(_:)`` writes them.
+  mutating func append(percentEncoding name: some Collection<UInt8>) {
+    for byte in name {
+      if byte.isUnreserved {
+        append(byte)
+      } else {
+        append(UInt8(ascii: "%"))
+        append((byte >> 4).hexDigit)
+        append((byte & 15).hexDigit)
+      }
+    }
+  }
+}
+
 extension UInt8 {
+  /// The digit of a number below 16.
+  fileprivate var hexDigit: UInt8 {
+    self < 10 ? UInt8(ascii: "0") + self : UInt8(ascii: "A") + self - 10
+  }
+
   /// RFC 3986, section 2.3.
   fileprivate var isUnreserved: Bool {
     switch self {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
       UInt8(ascii: "A")...UInt8(ascii: "Z"):
       true
-    default: "-._~".utf8.contains(self)
+    case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): true
+    default: false
     }
   }
 }

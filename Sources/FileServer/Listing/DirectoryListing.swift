@@ -3,8 +3,8 @@ import Reactor
 import ReactorHTTP
 import SystemPackage
 
-/// A page with the names in a directory.
-struct DirectoryListing {
+/// A page with the names in a directory, in parts: its head, a row for each name, and its tail.
+struct DirectoryListing: Sendable {
   /// The path of the directory, "." for the root.
   let path: FilePath
   let order: ListingOrder
@@ -12,12 +12,11 @@ struct DirectoryListing {
   /// Whether the page has an upload form.
   var allowsUploads = false
 
-  /// - Parameter entries: The entries in any order. Hidden ones are omitted, and symbolic links are
-  ///   shown by name only.
-  func page(_ entries: [Directory.Entry]) -> String {
+  /// - Parameter isSorted: Whether the rows are in ``order``, and the page offers other orders.
+  func appendHead(isSorted: Bool, to page: inout HTMLText) {
     let heading = htmlEscaped(path == "." ? "/" : "/\(path.string)/")
-    let shown = order.sorted(entries.filter { !$0.isHidden })
-    return """
+    page.append(
+      """
       <!DOCTYPE html>
       <html lang="en">
       <head>
@@ -28,16 +27,23 @@ struct DirectoryListing {
       </head>
       <body>
       <h1>\(breadcrumb)</h1>
-      \(allowsUploads ? uploadForm : "")<table>
-      <thead><tr>\(columns)</tr></thead>
+      \(allowsUploads ? uploadForm : "")\(isSorted ? sortForm : unsortedNote)<table>
+      <thead><tr>\(isSorted ? columns : plainColumns)</tr></thead>
       <tbody>
-      \(wayUp)\(shown.map(Self.row).joined())</tbody>
+      \(wayUp)
+      """)
+  }
+
+  func appendTail(_ sum: Sum, to page: inout HTMLText) {
+    page.append(
+      """
+      </tbody>
       </table>
-      <p class="sum">\(Self.sum(of: shown))</p>
+      <p class="sum">\(sum.text)</p>
       </body>
       </html>
 
-      """
+      """)
   }
 
   /// The header restricts the page to its own style and script, whatever names it shows.
@@ -46,8 +52,7 @@ struct DirectoryListing {
     return [
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": "default-src 'none'; style-src '\(listingStyleHash)'; \(script)"
-        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-      "X-Content-Type-Options": "nosniff",
+        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
       "Referrer-Policy": "same-origin",
       "Cache-Control": "no-cache",
     ]
@@ -56,7 +61,9 @@ struct DirectoryListing {
   /// The directories on the path from the root, each a link.
   private var breadcrumb: String {
     let names = path == "." ? [] : Array(path.components)
-    let root = names.isEmpty ? "root" : "<a href=\"/\">root</a>"
+    // Relative, for a prefix of the path, or a proxy that changes it.
+    let wayToRoot = String(repeating: "../", count: names.count)
+    let root = names.isEmpty ? "root" : "<a href=\"\(wayToRoot)\">root</a>"
     let parts = names.enumerated().map { index, name in
       let text = htmlEscaped(name.string)
       let ups = names.count - 1 - index
@@ -66,15 +73,22 @@ struct DirectoryListing {
     return ([root] + parts).joined(separator: "<span> / </span>")
   }
 
-  /// The column heads. Each is a link that sorts by its column; a second click reverses the order.
+  /// The column heads. Each is a button that sorts by its column; a second click reverses the
+  /// order. Programs that follow links, such as `wget -r`, would fetch the directory once for each
+  /// order; they do not send forms.
   private var columns: String {
     ListingOrder.Key.allCases.map { key in
       let isChosen = order.key == key
       let next = ListingOrder(key: key, isDescending: isChosen ? !order.isDescending : false)
       let mark = isChosen ? (order.isDescending ? " \u{2193}" : " \u{2191}") : ""
       let sort = isChosen ? " aria-sort=\"\(order.isDescending ? "descending" : "ascending")\"" : ""
-      return "<th\(sort)><a href=\"?\(htmlEscaped(next.query))\">\(key.title)\(mark)</a></th>"
+      return "<th\(sort)><button form=\"order\" name=\"sort\" value=\"\(next.value)\">"
+        + "\(key.title)\(mark)</button></th>"
     }.joined()
+  }
+
+  private var plainColumns: String {
+    ListingOrder.Key.allCases.map { "<th>\($0.title)</th>" }.joined()
   }
 
   private var wayUp: String {
@@ -82,39 +96,51 @@ struct DirectoryListing {
       ? "" : "<tr class=\"directory\"><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n"
   }
 
-  private static func row(_ entry: Directory.Entry) -> String {
-    let slash = entry.isDirectory ? "/" : ""
-    let size =
-      entry.status.kind == .regular
-      ? "<td title=\"\(entry.status.byteCount) bytes\">\(sizeText(entry.status.byteCount))</td>"
-      : "<td></td>"
-    // A link that begins with two slashes or a scheme would lead elsewhere; encoding all of them
-    // prevents that.
-    let link = percentEncoded(entry.name.bytes) + slash
-    return """
-      <tr\(entry.isDirectory ? " class=\"directory\"" : "")>\
-      <td><a href=\"\(link)\">\(htmlEscaped(entry.name.string))\(slash)</a></td>\(size)\
-      <td>\(dateText(entry.status.modified.seconds))</td></tr>
-
-      """
+  /// - Parameter name: The name in the bytes of the file system. Symbolic links are shown by name
+  ///   only.
+  static func appendRow(
+    _ item: ListedNames.Item, named name: ArraySlice<UInt8>, to page: inout HTMLText
+  ) {
+    page.append(item.isDirectory ? "<tr class=\"directory\"><td><a href=\"" : "<tr><td><a href=\"")
+    page.append(percentEncoding: name)
+    page.append(item.isDirectory ? "/\">" : "\">")
+    page.append(escaping: name)
+    page.append(item.isDirectory ? "/</a></td>" : "</a></td>")
+    if item.isRegular {
+      page.append("<td title=\"\(item.byteCount) bytes\">\(sizeText(item.byteCount))</td>")
+    } else {
+      page.append("<td></td>")
+    }
+    page.append("<td>\(dateText(item.modified))</td></tr>\n")
   }
 
-  private static func sum(of entries: [Directory.Entry]) -> String {
-    let files = entries.filter { $0.status.kind == .regular }
-    let directoryCount = entries.count { $0.isDirectory }
-    let byteCount = files.reduce(Int64(0)) { $0.addingReportingOverflow($1.status.byteCount).0 }
-    return "\(counted(directoryCount, "directory", "directories")), "
-      + "\(counted(files.count, "file", "files")), \(sizeText(byteCount))"
+  /// Whether a listing leaves a name out.
+  static func hides(_ name: Span<UInt8>) -> Bool {
+    !name.isEmpty && name[0] == UInt8(ascii: ".")
   }
 
-  private static func counted(_ count: Int, _ singular: String, _ plural: String) -> String {
-    "\(count) \(count == 1 ? singular : plural)"
-  }
-}
+  /// The number of names on a page, and the size of the files.
+  struct Sum {
+    private var directoryCount = 0
+    private var fileCount = 0
+    private var byteCount: Int64 = 0
 
-extension Directory.Entry {
-  var isDirectory: Bool { status.kind == .directory }
-  fileprivate var isHidden: Bool { name.bytes.first == UInt8(ascii: ".") }
+    mutating func add(_ item: ListedNames.Item) {
+      if item.isDirectory { directoryCount += 1 }
+      guard item.isRegular else { return }
+      fileCount += 1
+      byteCount = byteCount.addingReportingOverflow(item.byteCount).partialValue
+    }
+
+    fileprivate var text: String {
+      "\(counted(directoryCount, "directory", "directories")), "
+        + "\(counted(fileCount, "file", "files")), \(sizeText(byteCount))"
+    }
+
+    private func counted(_ count: Int, _ singular: String, _ plural: String) -> String {
+      "\(count) \(count == 1 ? singular : plural)"
+    }
+  }
 }
 
 /// Formats a size with three digits: "999 B", "1.46 KiB", "20.5 MiB".
@@ -143,20 +169,3 @@ func dateText(_ secondsSinceEpoch: Int64) -> String {
 private let months = [
   "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ]
-
-/// Escapes by code points, as browsers parse: Swift sees `<` with a combining mark as one
-/// character.
-func htmlEscaped(_ text: String) -> String {
-  var escaped = ""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "&": escaped += "&amp;"
-    case "<": escaped += "&lt;"
-    case ">": escaped += "&gt;"
-    case "\"": escaped += "&quot;"
-    case "'": escaped += "&#39;"
-    default: escaped.unicodeScalars.append(scalar)
-    }
-  }
-  return escaped
-}

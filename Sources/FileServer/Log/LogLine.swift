@@ -11,9 +11,15 @@ struct LogLine {
 
   private let record: HTTPServer.ResponseRecord
 
-  /// - Parameter record: The record of a response that has ended.
-  init(_ record: HTTPServer.ResponseRecord) {
+  private let trustsForwardedFor: Bool
+
+  /// - Parameters:
+  ///   - record: The record of a response that has ended.
+  ///   - trustsForwardedFor: Whether the last address in `X-Forwarded-For` is the client's, because
+  ///     a proxy adds it.
+  init(_ record: HTTPServer.ResponseRecord, trustsForwardedFor: Bool) {
     self.record = record
+    self.trustsForwardedFor = trustsForwardedFor
   }
 
   /// The line, including its line end.
@@ -23,9 +29,17 @@ struct LogLine {
     let byteCount = outcome.bodyByteCount == 0 ? "-" : "\(outcome.bodyByteCount)"
     let referer = record.request?.headers["Referer"] ?? "-"
     let userAgent = record.request?.headers["User-Agent"] ?? "-"
-    return "\(Self.escaped(record.peerAddress.host)) - - [\(date.logged)] "
+    return "\(Self.escaped(client)) - - [\(date.logged)] "
       + "\"\(Self.escaped(requestLine))\" \(status) \(byteCount) "
       + "\"\(Self.escaped(referer))\" \"\(Self.escaped(userAgent))\"\n"
+  }
+
+  private var client: String {
+    guard trustsForwardedFor,
+      let last = record.request?.headers.list("X-Forwarded-For")?.split(separator: ",").last,
+      let address = SocketAddress(host: String(Substring(last.utf8.trimmed)), port: 0)
+    else { return record.peerAddress.host }
+    return address.host
   }
 
   /// The request line; for a refused request, the first line as received.

@@ -88,6 +88,9 @@ extension ServerGroupStatistics {
         Double($0.server.brokenCount)
       },
       gauge("connections", "Open connections.") { Double($0.connectionCount) },
+      counter("refused_connections_total", "Connections over the limit of their address.") {
+        Double($0.refusedConnectionCount)
+      },
       gauge("responses_in_progress", "Responses in progress.") {
         Double($0.responsesInProgress)
       },

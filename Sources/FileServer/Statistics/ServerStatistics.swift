@@ -26,6 +26,7 @@ struct ServerStatistics: Sendable {
 struct LoopStatistics: Sendable {
   var server: ServerStatistics
   var connectionCount: Int
+  var refusedConnectionCount: UInt64
   var responsesInProgress: Int
   var loop: EventLoop.Statistics
   var queue: CompletionQueue.Statistics

@@ -21,7 +21,7 @@ enum StatisticsPage: CaseIterable {
   }
 
   func send(_ statistics: ServerGroupStatistics, _ writer: HTTPServer.ResponseWriter) {
-    var headers: HeaderFields = ["Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"]
+    var headers: HeaderFields = ["Cache-Control": "no-store"]
     let body: String
     switch self {
     case .prometheus:

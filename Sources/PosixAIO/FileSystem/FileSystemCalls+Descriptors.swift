@@ -79,6 +79,18 @@ extension FileSystemCalls {
     }
   }
 
+  /// - Parameters:
+  ///   - user: Nil leaves the user unchanged.
+  ///   - group: Nil leaves the group unchanged.
+  package static func setOwner(
+    _ descriptor: FileDescriptor, path: FilePath?, user: UInt32?, group: UInt32?
+  ) throws(FileError) {
+    try call(.setOwner, path) { () throws(Errno) in
+      // -1 means unchanged.
+      _ = try checked(fchown(descriptor.rawValue, user ?? .max, group ?? .max))
+    }
+  }
+
   package static func setTimes(
     _ descriptor: FileDescriptor, path: FilePath?, accessed: FileStatus.Time?,
     modified: FileStatus.Time?

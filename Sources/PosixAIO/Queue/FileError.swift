@@ -53,6 +53,8 @@ public struct FileError: Error, Equatable, Sendable {
     public static let lock = Operation("lock")
     /// Changing the permissions of a file.
     public static let setPermissions = Operation("set permissions")
+    /// Changing the owner of a file.
+    public static let setOwner = Operation("set owner")
     /// Changing the times of a file.
     public static let setTimes = Operation("set times")
   }

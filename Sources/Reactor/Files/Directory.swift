@@ -146,7 +146,7 @@ public final class Directory: @unchecked Sendable {
   }
 
   /// For calls on helper threads that outlive the directory.
-  var sharedDescriptor: SharedDescriptor { descriptor }
+  package var sharedDescriptor: SharedDescriptor { descriptor }
 }
 
 private let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC

@@ -26,6 +26,15 @@ extension File {
     }
   }
 
+  /// Changes the file's owner; see ``setOwner(user:group:_:)``.
+  nonisolated(nonsending) public func setOwner(
+    user: UInt32? = nil, group: UInt32? = nil
+  ) async throws(FileError) {
+    try await core.outcome(.setOwner, path) { done in
+      setOwner(user: user, group: group, done)
+    }
+  }
+
   /// Changes the file's times; see ``setTimes(accessed:modified:_:)``.
   nonisolated(nonsending) public func setTimes(
     accessed: FileStatus.Time? = nil, modified: FileStatus.Time? = nil

@@ -55,6 +55,26 @@ extension File {
       }, handler)
   }
 
+  /// Changes the file's owner. Wraps `fchown(2)`, which also clears the set-user-ID and
+  /// set-group-ID bits of a program.
+  ///
+  /// - Parameters:
+  ///   - user: The user ID of the new owner; nil leaves it unchanged.
+  ///   - group: The new group ID; nil leaves it unchanged.
+  ///   - handler: Receives the result: `EPERM` if the process may not give the file to this user or
+  ///     group.
+  public func setOwner(
+    user: UInt32? = nil, group: UInt32? = nil,
+    _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
+    let path = path
+    offload(
+      as: .setOwner,
+      { (descriptor) throws(FileError) in
+        try FileSystemCalls.setOwner(descriptor, path: path, user: user, group: group)
+      }, handler)
+  }
+
   /// Changes the file's times. Wraps `futimens(2)`.
   ///
   /// - Parameters:

@@ -34,6 +34,11 @@ public final class Listener: @unchecked Sendable {
     /// distributes the clients (`SO_REUSEPORT`). Each of them must set it. The default is false.
     public var reusesPort = false
 
+    /// Whether listening fails with `EADDRINUSE` if others already share the port. Set it for the
+    /// first listener of a group with ``reusesPort``, or another program of the same user that also
+    /// shares its port gets a part of the clients. The default is false.
+    public var requiresFreePort = false
+
     /// Whether a listener on an IPv6 address refuses IPv4 (`IPV6_V6ONLY`). Nil, the default, leaves
     /// the choice to the system.
     public var isIPv6Only: Bool?
@@ -385,6 +390,7 @@ extension Listener.Configuration {
     options.backlog = backlog
     options.reusesAddress = reusesAddress
     options.reusesPort = reusesPort
+    options.requiresFreePort = requiresFreePort
     options.isIPv6Only = isIPv6Only
     options.tcp = connection.tcp
     return options

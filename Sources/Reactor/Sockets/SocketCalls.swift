@@ -12,6 +12,8 @@ package enum SocketCalls {
     /// Allows binding right after a restart, while old connections still time out.
     package var reusesAddress = true
     package var reusesPort = false
+    /// Whether the port must be free, also of sockets that share it.
+    package var requiresFreePort = false
     /// Nil leaves it to the system.
     package var isIPv6Only: Bool?
     package var tcp = TCPOptions()
@@ -42,7 +44,8 @@ package enum SocketCalls {
       if options.reusesAddress, address.family != .unix {
         try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
       }
-      if options.reusesPort { try set(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
+      let sharesAtOnce = options.reusesPort && !options.requiresFreePort
+      if sharesAtOnce { try set(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
       if let isIPv6Only = options.isIPv6Only, address.family == .ipv6 {
         try set(socket, Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only ? 1 : 0)
       }
@@ -51,6 +54,9 @@ package enum SocketCalls {
         _ = try checked(unsafe bind(socket, address, byteCount))
       }
       try checked(Glibc.listen(socket, Int32(clamping: options.backlog)))
+      // Until here, the kernel has refused a port that others share, and others that want to share
+      // this one. Sockets that are bound from now on may.
+      if options.reusesPort, !sharesAtOnce { try set(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
     } catch {
       close(socket)
       throw error

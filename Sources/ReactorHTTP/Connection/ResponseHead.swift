@@ -27,17 +27,25 @@ final class HeadMemory {
     @safe @exclusivity(unchecked)
   #endif
   private var memory: [UInt8] = []
-  /// The status line of the last response, followed by the date line of its second.
+  /// The fields that each head begins with, as they are sent.
+  private let commonFields: [UInt8]
+  /// The status line of the last response and the common fields, followed by the date line of its
+  /// second.
   private var start: [UInt8] = []
   private var startStatus: HTTPStatus?
   private var startSecond: time_t = .min
-  private var statusLineByteCount = 0
+  private var byteCountBeforeDate = 0
+
+  /// - Parameter common: The fields that each head begins with.
+  init(_ common: HeaderFields) {
+    commonFields = common.bytes
+  }
 
   /// Calls `body` with the bytes of a head.
   func withBytes(of head: ResponseHead, _ body: (Span<UInt8>) -> Void) {
     updateStart(head.status)
     var bytes = takeMemory()
-    bytes.append(start.span.extracting(first: head.hasDate ? statusLineByteCount : start.count))
+    bytes.append(start.span.extracting(first: head.hasDate ? byteCountBeforeDate : start.count))
     bytes.append(head.headers.bytes.span)
     switch head.framing {
     case .length(let byteCount?):
@@ -82,7 +90,8 @@ final class HeadMemory {
     start.append(" ")
     start.append(status.reason.utf8Span.span)
     start.append("\r\n")
-    statusLineByteCount = start.count
+    start += commonFields
+    byteCountBeforeDate = start.count
     start += "Date: \(HTTPDate(secondsSinceEpoch: Int64(now)))\r\n".utf8
     (startSecond, startStatus) = (now, status)
   }

@@ -27,6 +27,21 @@ extension HTTPServer {
     /// ``backlog``, until a connection closes. The range is 1 or more; the default is 1000.
     public var connectionLimit = 1000
 
+    /// The most open connections of one IP address, so that one client cannot take all of them. All
+    /// addresses of an IPv6 network of 64 bits count as one; clients of a Unix socket are not
+    /// limited. A further connection is closed at once, without a response. The range is 1 or more;
+    /// by default there is no limit.
+    public var connectionLimitPerAddress = Int.max
+
+    /// Whether ``connectionLimitPerAddress`` also holds for the loopback addresses, from which a
+    /// proxy connects for many clients. The default is true.
+    public var limitsLoopback = true
+
+    /// Fields that each response begins with, also those that the server sends without the handler.
+    /// They must not include `Date`, `Connection`, `Content-Length` or `Transfer-Encoding`. The
+    /// default is empty.
+    public var responseHeaders = HeaderFields()
+
     /// How long a client may stall before its connection is closed: while it sends no byte of a
     /// request, which includes an idle kept-alive connection, or while it takes no byte of a
     /// response. The time does not run while the handler works. Busy connections are checked once a
@@ -63,6 +78,10 @@ extension HTTPServer {
     /// distributes new clients among them. The default is false. Wraps `SO_REUSEPORT`.
     public var reusesPort = false
 
+    /// Whether listening fails with `EADDRINUSE` if others already share the port: for the first
+    /// server of a group with ``reusesPort``. The default is false.
+    public var requiresFreePort = false
+
     /// The most clients that the kernel holds until they are accepted, as in `listen(2)`. The
     /// `somaxconn` of the kernel also limits it. The range is 1 or more; the default is 128.
     public var backlog = 128
@@ -81,8 +100,17 @@ extension HTTPServer {
         Self.headByteRange.contains(headByteLimit),
         "HTTPServer.Configuration: headByteLimit is 64 bytes to 1 MiB")
       require(
-        headerFieldLimit > 0 && connectionLimit > 0 && backlog > 0,
-        "HTTPServer.Configuration: headerFieldLimit, connectionLimit and backlog are 1 or more")
+        headerFieldLimit > 0 && connectionLimit > 0 && connectionLimitPerAddress > 0 && backlog > 0,
+        """
+        HTTPServer.Configuration: headerFieldLimit, connectionLimit, connectionLimitPerAddress and \
+        backlog are 1 or more
+        """)
+      require(
+        responseHeaders.notable.isEmpty,
+        """
+        HTTPServer.Configuration: responseHeaders have no Date, Connection, Content-Length or \
+        Transfer-Encoding
+        """)
       require(bodyByteLimit >= 0, "HTTPServer.Configuration: bodyByteLimit is 0 or more")
       require(
         shortestTimeout >= .milliseconds(1) && responsePauseLimit >= .zero,
@@ -104,6 +132,7 @@ extension HTTPServer {
       var listener = Listener.Configuration()
       listener.backlog = backlog
       listener.reusesPort = reusesPort
+      listener.requiresFreePort = requiresFreePort
       listener.connectionLimit = .max
       listener.connection.inputHighWaterByteCount = max(inputByteCount, headByteLimit + 1)
       // Writers learn from their completions that the client is slower than they are.

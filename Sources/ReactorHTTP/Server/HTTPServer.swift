@@ -64,15 +64,20 @@ public final class HTTPServer {
   private var state = State.open
   private var listeners: [Listener] = []
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  private var addresses: AddressCounts
   /// Checks the connections periodically.
   let looks: RecurringLook
-  let heads = HeadMemory()
+  let heads: HeadMemory
 
   /// The number of requests whose response is not fully sent.
   public private(set) var responsesInProgress = 0
 
   /// The number of open connections, including idle ones.
   public var connectionCount: Int { connections.count }
+
+  /// The number of connections that were closed at once, because their address had as many as
+  /// ``Configuration/connectionLimitPerAddress``.
+  public var refusedConnectionCount: UInt64 { addresses.refusedCount }
 
   /// Creates a server that does not listen yet.
   ///
@@ -88,6 +93,8 @@ public final class HTTPServer {
     configuration.check()
     self.configuration = configuration
     self.handler = handler
+    heads = HeadMemory(configuration.responseHeaders)
+    addresses = AddressCounts(configuration)
     // The precision of the time limits for clients.
     looks = RecurringLook(on: core, interval: min(.seconds(1), configuration.shortestTimeout / 2))
     looks.body = { [weak self] in self?.lookAtAll() }
@@ -178,6 +185,7 @@ public final class HTTPServer {
   }
 
   private func accepted(_ connection: Connection) {
+    guard addresses.add(connection.peerAddress) else { return connection.abort() }
     connections[ObjectIdentifier(connection)] = ServerConnection(connection, self)
     updateListeners()
     looks.wantSoon()
@@ -188,6 +196,7 @@ public final class HTTPServer {
   /// - Parameter connection: The connection that the server connection wraps.
   func connectionClosed(_ connection: Connection) {
     connections[ObjectIdentifier(connection)] = nil
+    addresses.remove(connection.peerAddress)
     updateListeners()
     if connections.isEmpty { looks.stop() }
   }

@@ -38,12 +38,13 @@ final class ConditionTests: XCTestCase {
       XCTAssertEqual(ByteRanges(header, byteCount: 10_000), .whole, header)
     }
     XCTAssertEqual(ByteRanges(nil, byteCount: 1), .whole)
+    XCTAssertEqual(ByteRanges("bytes=0-", byteCount: 0), .whole)
+    XCTAssertEqual(ByteRanges("bytes=-1", byteCount: 0), .whole)
   }
 
   func test_rangesAreUnsatisfiable_whereTheFileHasNothingOfThem() {
     for (header, byteCount) in [
-      ("bytes=10-", 10), ("bytes=10-10,20-", 10), ("bytes=-0", 10), ("bytes=0-", 0),
-      ("bytes=-1", 0),
+      ("bytes=10-", 10), ("bytes=10-10,20-", 10), ("bytes=-0", 10),
       ("bytes=99999999999999999999999-", 10),
     ] as [(String, Int64)] {
       XCTAssertEqual(ByteRanges(header, byteCount: byteCount), .unsatisfiable, header)
@@ -136,9 +137,21 @@ final class ConditionTests: XCTestCase {
       ("gzip;q=", false), ("gzip;q=0.1234", false), ("gzip;q=x", false), ("gzip;level=1", false),
       ("gzip ; q=1.0", true), ("gzip;q=-1", false), ("gzip;", false),
     ] {
-      XCTAssertEqual(AcceptedEncodings(header).preferGzip, isPreferred, header)
+      XCTAssertEqual(AcceptedEncodings(header).preferred.contains(.gzip), isPreferred, header)
     }
-    XCTAssertFalse(AcceptedEncodings(nil).preferGzip)
+    XCTAssertEqual(AcceptedEncodings(nil).preferred, [])
+  }
+
+  func test_codingsArePreferred_byTheirWeightAndThenTheirSize() {
+    for (header, codings) in [
+      ("gzip, deflate, br, zstd", [.brotli, .zstandard, .gzip]),
+      ("gzip, br;q=0.9", [.gzip, .brotli]),
+      ("*", [.brotli, .zstandard, .gzip]), ("*, br;q=0", [.zstandard, .gzip]),
+      ("zstd", [.zstandard]),
+      ("br;q=0.5, identity;q=0.6, gzip", [.gzip]), ("br;q=0", []), ("", []),
+    ] as [(String, [ContentCoding])] {
+      XCTAssertEqual(AcceptedEncodings(header).preferred, codings, header)
+    }
   }
 
   func test_nothingThatAClientSendsIsTooOdd() {
@@ -170,7 +183,7 @@ final class ConditionTests: XCTestCase {
       ])
       _ = conditions.outcome(current, isReading: true)
       _ = conditions.allowRange(of: current, now: .now)
-      _ = AcceptedEncodings(text).preferGzip
+      _ = AcceptedEncodings(text).preferred
       _ = HTTPDate(text)
     }
   }

@@ -19,6 +19,36 @@ final class MediaTypeTests: XCTestCase {
     }
   }
 
+  func test_contentTypeIsKnown_ofWhatBrowsersPlayAndReadersOpen() {
+    for (name, type) in [
+      ("m3u8", "application/vnd.apple.mpegurl"), ("mpd", "application/dash+xml"),
+      ("srt", "application/x-subrip"), ("torrent", "application/x-bittorrent"),
+      ("geojson", "application/geo+json"), ("3gp", "video/3gpp"), ("mka", "audio/x-matroska"),
+      ("ttc", "font/collection"), ("heif", "image/heif"), ("whl", "application/zip"),
+      ("cbz", "application/vnd.comicbook+zip"), ("mobi", "application/x-mobipocket-ebook"),
+    ] {
+      XCTAssertEqual(MediaType(of: FilePath("x.\(name)")).name, type, name)
+    }
+  }
+
+  func test_tableOfTheSystemIsRead_andItsMistakesAreSkipped() {
+    let table = MediaType.table(
+      """
+      # A comment
+      text/x-one\tone uno # a comment
+      application/x-two   TWO
+      application/x-none
+      broken three
+      te xt/x four
+      text/x\u{7F}y five
+      a/b/c six
+      text/ seven
+      """)
+    XCTAssertEqual(Set(table.keys), ["one", "uno", "two"])
+    XCTAssertEqual(table["uno"]?.name, "text/x-one; charset=utf-8")
+    XCTAssertEqual(table["two"]?.name, "application/x-two")
+  }
+
   func test_contentTypeIsBytes_whenTheExtensionSaysNothing() {
     for path in ["README", "x.frob", "x.", ".html", "html", "a.html/b"] as [FilePath] {
       XCTAssertEqual(MediaType(of: path).name, "application/octet-stream", "\(path)")

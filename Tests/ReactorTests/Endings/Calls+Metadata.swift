@@ -23,6 +23,11 @@ extension CallTable {
     } awaited: { file in
       try await file.setPermissions(.ownerReadWrite)
     }
+    add("File.setOwner", .fileCall, on: { try $0.file() }) { file, reply in
+      file.setOwner { reply.ended($0) }
+    } awaited: { file in
+      try await file.setOwner()
+    }
     add("File.setTimes", .fileCall, on: { try $0.file() }) { file, reply in
       file.setTimes(modified: .init(seconds: 1)) { reply.ended($0) }
     } awaited: { file in

@@ -124,6 +124,25 @@ final class FileMetadataTests: XCTestCase {
       try loop.value { file.status($0) }.permissions, [.ownerReadWrite, .otherWrite])
   }
 
+  func test_ownerIsSet_asFarAsTheProcessMay() throws {
+    let (loop, _, path) = try make()
+    let file = try loop.open(path)
+    let (user, group) = (geteuid(), getegid())
+    try loop.value { file.setOwner(user: user, group: group, $0) }
+    try loop.value { file.setOwner($0) }
+    var status = try loop.value { file.status($0) }
+    XCTAssertEqual([status.owner, status.group], [user, group])
+    guard user == 0 else {
+      XCTAssertEqual(
+        try loop.error { file.setOwner(user: 0, $0) },
+        FileError(operation: .setOwner, path: path, errno: .notPermitted))
+      return
+    }
+    try loop.value { file.setOwner(user: 1234, group: 5678, $0) }
+    status = try loop.value { file.status($0) }
+    XCTAssertEqual([status.owner, status.group], [1234, 5678])
+  }
+
   func test_metadataOfAReadOnlyFileSystemCannotBeChanged() throws {
     let (loop, _, _) = try make()
     // Files of /proc take neither times nor permissions.
