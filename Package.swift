@@ -96,10 +96,13 @@ let package = Package(
       dependencies: ["PosixAIO", "Reactor", serviceLifecycle, systemPackage]),
     // How the programs start, what they tell when they do not, and their JSON; not a product.
     .target(name: "ProgramSupport", dependencies: [argumentParser]),
+    // The C side of FileServer. libc6-dev brings libcrypt.
+    .target(name: "CFileServer", linkerSettings: [.linkedLibrary("crypt")]),
     .executableTarget(
       name: "FileServer",
       dependencies: [
-        "PosixAIO", "Reactor", "ReactorHTTP", "ProgramSupport", systemPackage, argumentParser,
+        "CFileServer", "PosixAIO", "Reactor", "ReactorHTTP", "ProgramSupport", systemPackage,
+        argumentParser,
         logging,
       ]),
     .executableTarget(

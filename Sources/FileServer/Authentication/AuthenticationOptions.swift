@@ -6,8 +6,9 @@ struct AuthenticationOptions: ParsableArguments {
   @Option(
     name: .customLong("auth"),
     help: """
-      A user that may use the server, as USER:HASH, with the hash that \"openssl passwd -5\" or \
-      \"mkpasswd -m sha256crypt\" prints. It can be given several times.
+      A user that may use the server, as USER:HASH, with a hash that \"mkpasswd\" or \
+      \"openssl passwd -6\" prints, or a line of \"htpasswd -nB USER\". It can be given several \
+      times.
       """)
   var users: [String] = []
 

@@ -4,8 +4,8 @@ import ReactorHTTP
 
 /// Checks the passwords of requests on one loop.
 ///
-/// A password is checked on a helper thread, one at a time. The field of the last passwords that
-/// were right is remembered by its hash, so that further requests with it need no check.
+/// A password is checked on a helper thread, one at a time. The fields of the last passwords that
+/// were right are remembered, so that further requests with them need no check.
 final class Authenticator {
   enum Outcome {
     case allowed
@@ -37,16 +37,16 @@ final class Authenticator {
   ///   - handler: Called once; **from inside this call** if no password must be checked.
   func check(_ field: String?, _ handler: @escaping (Outcome) -> Void) {
     guard let field, let authorization = BasicAuthorization(field) else { return handler(.refused) }
-    let digest = SHA256.digest(field.utf8)
-    if remembers(digest) { return handler(.allowed) }
+    let bytes = Array(field.utf8)
+    if remembers(bytes) { return handler(.allowed) }
     guard waiting.count < Self.waitingLimit else { return handler(.overloaded) }
     waiting.append { [self] in
       // An earlier request may have had the same field.
-      if remembers(digest) {
+      if remembers(bytes) {
         checkNext()
         return handler(.allowed)
       }
-      start(authorization, digest, handler)
+      start(authorization, bytes, handler)
     }
     if !isChecking { checkNext() }
   }
@@ -57,7 +57,7 @@ final class Authenticator {
   }
 
   private func start(
-    _ authorization: BasicAuthorization, _ digest: [UInt8], _ handler: @escaping (Outcome) -> Void
+    _ authorization: BasicAuthorization, _ field: [UInt8], _ handler: @escaping (Outcome) -> Void
   ) {
     isChecking = true
     let credentials = credentials
@@ -65,7 +65,7 @@ final class Authenticator {
       credentials.allow(authorization.user, authorization.password)
     } _: { [self] result in
       isChecking = false
-      if case .success(true) = result { remember(digest) }
+      if case .success(true) = result { remember(field) }
       checkNext()
       switch result {
       case .success(let isAllowed): handler(isAllowed ? .allowed : .refused)
@@ -74,12 +74,20 @@ final class Authenticator {
     }
   }
 
-  private func remembers(_ digest: [UInt8]) -> Bool {
-    remembered.contains { isEqualInConstantTime($0, digest) }
+  private func remembers(_ field: [UInt8]) -> Bool {
+    remembered.contains { isEqualInConstantTime($0, field) }
   }
 
-  private func remember(_ digest: [UInt8]) {
+  private func remember(_ field: [UInt8]) {
     if remembered.count == Self.rememberedLimit { remembered.removeFirst() }
-    remembered.append(digest)
+    remembered.append(field)
+  }
+
+  /// Compares all bytes, so that the time does not tell how many are right.
+  private func isEqualInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    guard left.count == right.count else { return false }
+    var difference: UInt8 = 0
+    for (one, other) in zip(left, right) { difference |= one ^ other }
+    return difference == 0
   }
 }

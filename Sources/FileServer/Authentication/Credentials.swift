@@ -17,7 +17,7 @@ struct Credentials: Sendable {
     else {
       // The text may hold a password by mistake, so it is not repeated.
       throw FormatError(
-        description: "must be USER:HASH, with a hash of openssl passwd -5, as $5$SALT$HASH")
+        description: "must be USER:HASH, with a hash of mkpasswd, htpasswd -B or openssl passwd -6")
     }
     hashes[String(text[..<colon])] = hash
   }

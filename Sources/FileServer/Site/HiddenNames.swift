@@ -4,7 +4,7 @@ import SystemPackage
 /// The names that the server acts as if they did not exist, in any directory of a path.
 enum HiddenNames: Sendable {
   case none
-  /// Names that usually hold secrets or the history of a project: nobody means to publish them.
+  /// Names that usually hold secrets or the history of a project, and are published by mistake.
   case secrets
   /// All names that begin with a dot, except `.well-known` (RFC 8615).
   case dotfiles
