@@ -28,6 +28,13 @@ final class Database {
   private var beforePending: [Key: Value?] = [:]
   private var expiryPlace = 0
 
+  /// The keys of which clients want to know whether they change.
+  var watchedKeys = WatchedKeys()
+  /// Whether the records belong to one group.
+  private var isGrouping = false
+  /// The offset in ``pendingRecords`` of the group's last record; nil if it has none.
+  private var lastGroupRecord: Int?
+
   let salt: UInt32
 
   /// The pending batch, in the format of the log.
@@ -58,7 +65,7 @@ final class Database {
       value = committedValue(of: key)
     }
     guard let value, value.isExpired(at: now) else { return value }
-    if view == .newest || durability(of: key) == .committed { keyspace.remove(key) }
+    if view == .newest || durability(of: key) == .committed { removeExpired(key) }
     return nil
   }
 
@@ -122,12 +129,26 @@ final class Database {
     for place in 0..<keyspace.placeCount {
       if let (key, value) = keyspace[place: place] { keep(value, of: key) }
     }
+    for key in watchedKeys.keys where keyspace[key] != nil { watchedKeys.noteChange(of: key) }
     keyspace.removeAll()
     expiryPlace = 0
     record(.removeAll)
   }
 
+  /// Groups the changes until ``endGroup()``: after a crash, all of them apply or none.
+  func beginGroup() {
+    isGrouping = true
+  }
+
+  func endGroup() {
+    isGrouping = false
+    guard let last = lastGroupRecord else { return }
+    lastGroupRecord = nil
+    LogRecord.endGroup(at: last, in: &pendingRecords, salt: salt)
+  }
+
   private func keep(_ before: Value?, of key: Key) {
+    watchedKeys.noteChange(of: key)
     // Only the value before the first change of a batch counts. One look-up, where two would be
     // simpler.
     beforePending.merge(CollectionOfOne((key, before))) { first, _ in first }
@@ -138,8 +159,10 @@ final class Database {
     value: Bytes = []
   ) {
     note(.pending)
+    if isGrouping { lastGroupRecord = pendingRecords.count }
     LogRecord.write(
-      kind, isContinued: isContinued, number: number, key: key.bytes, value: value, salt: salt,
+      kind, isContinued: isContinued || isGrouping, number: number, key: key.bytes, value: value,
+      salt: salt,
       to: &pendingRecords)
   }
 
@@ -162,6 +185,7 @@ final class Database {
   func revert() {
     for before in [beforePending, beforeInFlight] {
       for (key, value) in before {
+        watchedKeys.noteChange(of: key)
         if let value { keyspace.set(key, value) } else { keyspace.remove(key) }
       }
     }
@@ -215,6 +239,11 @@ final class Database {
 
   // MARK: - Expiry
 
+  private func removeExpired(_ key: Key) {
+    keyspace.remove(key)
+    watchedKeys.noteChange(of: key)
+  }
+
   /// Removes the expired keys from the next `placeLimit` places.
   ///
   /// - Returns: The number of removed keys.
@@ -224,7 +253,7 @@ final class Database {
     for _ in 0..<min(placeLimit, keyspace.placeCount) {
       if expiryPlace >= keyspace.placeCount { expiryPlace = 0 }
       if let (key, value) = keyspace[place: expiryPlace], value.isExpired(at: now) {
-        keyspace.remove(key)
+        removeExpired(key)
         count += 1
       }
       expiryPlace += 1

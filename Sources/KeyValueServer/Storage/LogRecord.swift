@@ -4,7 +4,7 @@
 /// |---|---|
 /// | 4 | the length of the body, which starts with the kind |
 /// | 4 | CRC-32C of the log's salt, the length and the body |
-/// | 1 | the kind, and in its highest bit whether the next record belongs to the same command |
+/// | 1 | the kind; its highest bit is set if the next record belongs to the same command |
 /// | 8 | a time or an offset, depending on the kind |
 /// | 4 | the length of the key |
 /// | … | the key |
@@ -29,7 +29,7 @@ struct LogRecord: Equatable {
   }
 
   var kind: Kind
-  /// Whether the next record belongs to the same command: both apply or neither.
+  /// Whether the next record belongs to the same command or transaction: both apply or neither.
   var isContinued = false
   /// A time in milliseconds since 1970, or an offset.
   var number: Int64 = 0
@@ -69,8 +69,21 @@ struct LogRecord: Equatable {
     }
     log.append(contentsOf: key)
     log.append(contentsOf: value)
+    seal(at: start, in: &log, salt: salt)
+  }
+
+  /// Makes a record the last one of its group.
+  ///
+  /// - Parameter offset: Where the record begins; it is the last one in `log`.
+  static func endGroup(at offset: Int, in log: inout Bytes, salt: UInt32) {
+    log[offset + headerByteCount] &= ~continuedBit
+    seal(at: offset, in: &log, salt: salt)
+  }
+
+  /// Stores the checksum of the last record in `log`.
+  private static func seal(at offset: Int, in log: inout Bytes, salt: UInt32) {
     unsafe log.withUnsafeMutableBytes { log in
-      let record = unsafe UnsafeMutableRawBufferPointer(rebasing: log[start...])
+      let record = unsafe UnsafeMutableRawBufferPointer(rebasing: log[offset...])
       let checksum = unsafe checksum(UnsafeRawBufferPointer(record).bytes, salt: salt)
       unsafe record.store(checksum, at: 4)
     }
