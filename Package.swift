@@ -107,10 +107,12 @@ let package = Package(
       dependencies: [
         "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
+    // The C side of KeyValueServer.
+    .target(name: "CKeyValue"),
     .executableTarget(
       name: "KeyValueServer",
       dependencies: [
-        "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
+        "CKeyValue", "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
 
     // A snippet is one file of Swift that uses the library products, so this is none: its host is

@@ -7,6 +7,9 @@ struct Transaction {
 
   var hasWrite: Bool { commands.contains { $0.command.isWrite } }
 
+  /// Whether a command may need more memory.
+  var grows: Bool { commands.contains { $0.command.grows } }
+
   mutating func append(_ command: Command, _ arguments: [Bytes]) {
     guard !isAborted else { return }
     commands.append((command, arguments))

@@ -105,6 +105,7 @@ final class Call {
     }
     commandName = command.name
     if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
+    if command.grows, server.memoryLimit.byteCount > 0 { try server.makeRoom() }
     if isInTransaction, command.transactionUse == .none {
       throw CommandError("ERR Command not allowed inside a transaction")
     }
@@ -178,6 +179,8 @@ final class Command: Sendable {
   /// The number of words, including the name; a negative value means at least that many.
   let arity: Int
   let isWrite: Bool
+  /// Whether it may need more memory for keys and values.
+  let grows: Bool
   /// Whether clients may send it before they have given the password.
   let needsNoPassword: Bool
   let transactionUse: TransactionUse
@@ -224,12 +227,19 @@ final class Command: Sendable {
     self.name = name
     self.arity = arity
     self.isWrite = isWrite
+    grows = isWrite && !Self.namesOfOthers.contains(name)
     self.needsNoPassword = needsNoPassword
     self.transactionUse = transactionUse
     self.keys = keys
     self.summary = summary
     self.body = body
   }
+
+  /// The writing commands that need no more memory.
+  private static let namesOfOthers: Set = [
+    "del", "unlink", "expire", "pexpire", "expireat", "pexpireat", "persist", "rename", "renamenx",
+    "getdel", "getex", "flushall", "flushdb",
+  ]
 
   static func read(
     _ name: String, _ arity: Int, keys: Keys = .none, needsNoPassword: Bool = false,

@@ -78,6 +78,11 @@ enum TransactionCommands {
       throw CommandError("EXECABORT Transaction discarded because of: \(reason)")
     }
     guard !isChanged else { return call.reply.nullArray() }
+    do throws(CommandError) {
+      if transaction.grows { try call.server.makeRoom() }
+    } catch {
+      throw CommandError("EXECABORT Transaction discarded because of: \(error.text)")
+    }
     call.run(transaction)
   }
 }

@@ -85,6 +85,12 @@ extension Log {
     }
   }
 
+  /// Starts batches again.
+  func continueBatches() {
+    isPaused = false
+    resume()
+  }
+
   /// - Parameters:
   ///   - replacement: The file that now has the log's name, and its end; nil if the old log is
   ///     still in use.

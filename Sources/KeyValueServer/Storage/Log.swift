@@ -109,8 +109,8 @@ final class Log {
     database.beginBatch()
     onBatchStart()
     write(takeNote(), database.inFlightRecords) { [self] in
-      rewrite?.append(database.inFlightRecords)
       database.didCommit()
+      rewrite?.append(database.inFlightRecords)
       onCommit()
     }
   }

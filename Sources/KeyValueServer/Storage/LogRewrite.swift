@@ -10,7 +10,7 @@ import SystemPackage
 /// complete log, which holds everything that was acknowledged.
 final class LogRewrite {
   private static let pieceByteCount = 256 * 1024
-  private static let placesPerPiece = 10_000
+  private static let shardsPerPiece = 1000
   /// The most bytes that may be left to write while no batch starts.
   private static let lastPieceByteCount = 256 * 1024
   /// How many times to catch up before pausing batches with more left.
@@ -20,11 +20,13 @@ final class LogRewrite {
   private let database: Database
   private let dataDirectory: DataDirectory
   private var file: File?
-  private var place = 0
+  private var shard = 0
   private var appended: Bytes
   private var end: Int64 = 0
   private var catchUpCount = 0
   private var isEnded = false
+  /// Whether to go on when the next batch is committed.
+  private var waitsForBatch = false
 
   init(of log: Log) {
     self.log = log
@@ -48,6 +50,9 @@ final class LogRewrite {
   /// Adds a committed batch.
   func append(_ records: Bytes) {
     appended += records
+    guard waitsForBatch else { return }
+    waitsForBatch = false
+    catchUp()
   }
 
   /// Keeps the old log and removes the new one.
@@ -59,12 +64,12 @@ final class LogRewrite {
 
   private func writeNext() {
     var piece = takeAppended()
-    let lastPlace = place + Self.placesPerPiece
-    while piece.count < Self.pieceByteCount, place < min(lastPlace, database.keyspace.placeCount) {
-      database.writeCommitted(place: place, to: &piece)
-      place += 1
+    let last = min(shard + Self.shardsPerPiece, Keyspace.shardCount)
+    while piece.count < Self.pieceByteCount, shard < last {
+      database.writeCommitted(shard: shard, to: &piece)
+      shard += 1
     }
-    let isComplete = place >= database.keyspace.placeCount
+    let isComplete = shard == Keyspace.shardCount
     write(piece, syncing: isComplete) { [self] in
       if isComplete { catchUp() } else { writeNext() }
     }
@@ -80,6 +85,11 @@ final class LogRewrite {
 
   /// No batch is in flight now, and none starts.
   private func finish() {
+    guard !database.isRemovingAll else {
+      // The committed keys may be many, and when that batch is committed, none is needed.
+      waitsForBatch = true
+      return log.continueBatches()
+    }
     var piece = takeAppended()
     database.writeCommittedValuesOfPendingKeys(to: &piece)
     write(piece, syncing: true) { [self] in
