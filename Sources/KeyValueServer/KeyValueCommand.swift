@@ -182,14 +182,23 @@ struct KeyValueCommand: ParsableCommand {
       case .success(let directory):
         LogReplay.begin(directory, logger) { result in
           opened = result.map {
-            Log($0.file, end: $0.end, in: directory, $0.database, configuration, logger)
+            Log(
+              $0.file, end: $0.end, $0.chain, in: directory, $0.database, configuration, logger)
           }
         }
       }
     }
     loop.run(until: { opened != nil })
     guard let opened else { throw StartFailure("the loop was stopped") }
-    return try opened.get()
+    let log = try opened.get()
+    guard log.chain.header.format != .chained else { return log }
+    // Nothing is added to a log of the old format.
+    log.convert()
+    loop.run(until: { log.rewrite == nil && !log.isBusy })
+    guard log.chain.header.format == .chained else {
+      throw StartFailure("the log has format 1 and cannot be rewritten")
+    }
+    return log
   }
 
   /// The first signal, or a client's SHUTDOWN, ends the server after the running commands have

@@ -38,11 +38,9 @@ final class Database {
   /// The offset in ``pendingRecords`` of the group's last record; nil if it has none.
   private var lastGroupRecord: Int?
 
-  let salt: UInt32
-
-  /// The pending batch, in the format of the log.
+  /// The records of the pending batch, without their checksums.
   private(set) var pendingRecords: Bytes = []
-  /// The batch in flight, in the format of the log.
+  /// The records of the batch in flight, without their checksums.
   private(set) var inFlightRecords: Bytes = []
 
   /// The current time, set at the start of each round of commands.
@@ -50,10 +48,6 @@ final class Database {
 
   /// The lowest durability of the data read or written since this was reset.
   var durability = Durability.committed
-
-  init(salt: UInt32) {
-    self.salt = salt
-  }
 
   // MARK: - Reading
 
@@ -145,7 +139,7 @@ final class Database {
     isGrouping = false
     guard let last = lastGroupRecord else { return }
     lastGroupRecord = nil
-    LogRecord.endGroup(at: last, in: &pendingRecords, salt: salt)
+    LogRecord.endGroup(at: last, in: &pendingRecords)
   }
 
   private func keep(_ before: Value?, of key: Key) {
@@ -161,7 +155,6 @@ final class Database {
     if isGrouping { lastGroupRecord = pendingRecords.count }
     LogRecord.write(
       kind, isContinued: isContinued || isGrouping, number: number, key: key.bytes, value: value,
-      salt: salt,
       to: &pendingRecords)
   }
 
@@ -244,8 +237,7 @@ final class Database {
     // Includes expired keys: a later record may remove the expiry.
     guard let value = committedValue(of: key) else { return }
     LogRecord.write(
-      .set, number: value.expiry.milliseconds, key: key.bytes, value: value.bytes, salt: salt,
-      to: &log)
+      .set, number: value.expiry.milliseconds, key: key.bytes, value: value.bytes, to: &log)
   }
 
   // MARK: - Work in pieces

@@ -21,8 +21,9 @@ final class LogRewrite {
   private let dataDirectory: DataDirectory
   private var file: File?
   private var shard = 0
-  private var appended: Bytes
+  private var appended: Bytes = []
   private var end: Int64 = 0
+  private var chain = LogChain(.new())
   private var catchUpCount = 0
   private var isEnded = false
   /// Whether to go on when the next batch is committed.
@@ -32,7 +33,6 @@ final class LogRewrite {
     self.log = log
     database = log.database
     dataDirectory = log.dataDirectory
-    appended = LogHeader.bytes(salt: database.salt)
   }
 
   func start() {
@@ -85,6 +85,7 @@ final class LogRewrite {
 
   /// No batch is in flight now, and none starts.
   private func finish() {
+    guard !isEnded else { return }
     guard !database.isRemovingAll else {
       // The committed keys may be many, and when that batch is committed, none is needed.
       waitsForBatch = true
@@ -101,7 +102,7 @@ final class LogRewrite {
           guard let file else { return }
           var failure: FileError?
           if case .failure(let error) = result { failure = error }
-          log.rewriteEnded((file, end), failure)
+          log.rewriteEnded((file, end, chain), failure)
         }
       }
     }
@@ -114,10 +115,16 @@ final class LogRewrite {
 
   private func write(_ piece: Bytes, syncing: Bool, _ next: @escaping () -> Void) {
     guard let file else { return }
-    file.write(IOBuffer(copying: piece), at: end, syncing: syncing) { [self] result in
+    let header = end == 0 ? chain.header.bytes : []
+    let byteCount = header.count + piece.count
+    var bytes = IOBuffer(capacity: byteCount)
+    unsafe bytes.append(header.span.bytes)
+    unsafe bytes.append(piece.span.bytes)
+    chain = chain.sealing(&bytes, after: header.count)
+    file.write(bytes, at: end, syncing: syncing) { [self] result in
       guard self.file != nil else { return }
       if case .failure(let error) = result { return end(error) }
-      end += Int64(piece.count)
+      end += Int64(byteCount)
       next()
     }
   }
@@ -128,7 +135,9 @@ final class LogRewrite {
     // It closes when its last operation has ended.
     file?.close()
     file = nil
-    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName))
-    log.rewriteEnded(nil, error)
+    // The next rewrite begins with a file of its own.
+    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName)) { [log] _ in
+      log.rewriteEnded(nil, error)
+    }
   }
 }

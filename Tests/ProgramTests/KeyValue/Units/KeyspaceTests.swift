@@ -8,7 +8,7 @@ final class KeyspaceTests: XCTestCase {
   private func key(_ number: Int) -> Key { Key(Array("key:\(number)".utf8)) }
 
   private func database(keyCount: Int, expiringAt expiry: Moment = .never) -> Database {
-    let database = Database(salt: 0)
+    let database = Database()
     for number in 0..<keyCount {
       database.replay(
         LogRecord(kind: .set, number: expiry.milliseconds, key: key(number).bytes, value: [1]))
