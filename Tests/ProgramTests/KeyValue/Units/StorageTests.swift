@@ -12,6 +12,8 @@ final class StorageTests: XCTestCase {
       ([UInt8](repeating: 0xFF, count: 32), 0x62A8_AB43), (Array(0..<32), 0x46DD_794E), ([], 0),
     ] as [([UInt8], UInt32)] {
       unsafe XCTAssertEqual(CRC32C.checksum(bytes.span.bytes), sum)
+      // By tables, which other processors use.
+      unsafe XCTAssertEqual(CRC32C.checksum(bytes.span.bytes, usingInstruction: false), sum)
       for cut in 0...bytes.count {
         let first = unsafe CRC32C.checksum(Array(bytes[..<cut]).span.bytes)
         unsafe XCTAssertEqual(CRC32C.checksum(Array(bytes[cut...]).span.bytes, seed: first), sum)
