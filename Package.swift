@@ -110,10 +110,12 @@ let package = Package(
       dependencies: [
         "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
+    // The C side of KeyValueServer.
+    .target(name: "CKeyValue"),
     .executableTarget(
       name: "KeyValueServer",
       dependencies: [
-        "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
+        "CKeyValue", "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
       ]),
 
     // Shared by the test targets; not a product.

@@ -79,6 +79,7 @@ final class Client {
       state = .closed
       inFlight = DelayedReplies()
       pending = DelayedReplies()
+      unwatch(self.server.database)
       self.server.remove(self)
     }
   }
@@ -179,7 +180,13 @@ final class Client {
   /// The memory of the client's replies and of its incomplete request, in bytes.
   var memoryByteCount: Int {
     guard state != .closed else { return 0 }
-    return unreadByteCount + parser.memoryByteCount
+    return unreadByteCount + parser.memoryByteCount + session.memoryByteCount
+  }
+
+  /// Forgets the keys that the client watches.
+  func unwatch(_ database: Database) {
+    for key in session.watchedVersions.keys { database.watchedKeys.unwatch(key) }
+    session.unwatchAll()
   }
 
   // MARK: - Replies

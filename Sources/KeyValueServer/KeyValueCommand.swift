@@ -1,4 +1,5 @@
 import ArgumentParser
+import CKeyValue
 import Glibc
 import Logging
 import PosixAIO
@@ -61,6 +62,20 @@ struct KeyValueCommand: ParsableCommand {
   var maxClientsMemory = Server.Limits().memoryByteCount
 
   @Option(
+    help: """
+      The most bytes of memory for keys and values, which include an estimate for their \
+      administration; 0 for no limit.
+      """)
+  var maxmemory = 0
+
+  @Option(
+    help: """
+      What to do at the limit of --maxmemory: noeviction (refuse commands that may need memory) or \
+      allkeys-random (remove random keys).
+      """)
+  var maxmemoryPolicy = Server.MemoryLimit.Policy.refusing
+
+  @Option(
     help: "Rewrite the log when its size is this many times that of a new one, 2 to 100.")
   var rewriteRatio = 2
 
@@ -89,6 +104,9 @@ struct KeyValueCommand: ParsableCommand {
       throw ValidationError(
         "--max-client-output and --max-clients-memory must be 1048576 bytes or more")
     }
+    guard maxmemory >= 0 else {
+      throw ValidationError("--maxmemory must be a number of bytes, 0 or more")
+    }
     guard (2...100).contains(rewriteRatio) else {
       throw ValidationError("--rewrite-ratio must be a number from 2 to 100")
     }
@@ -109,6 +127,7 @@ struct KeyValueCommand: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     // Neither must a closed pipe that the log messages go to.
     signal(SIGPIPE, SIG_IGN)
+    ckeyvalue_spread_frees()
     raiseDescriptorLimit(to: maxClients + Self.ownDescriptorCount)
     let address = try checkedAddress()
     let loop: EventLoop
@@ -121,7 +140,8 @@ struct KeyValueCommand: ParsableCommand {
     let limits = Server.Limits(
       clientCount: maxClients, outputByteCount: maxClientOutput, memoryByteCount: maxClientsMemory)
     let server = Server(
-      log, limits, password: password.map { Bytes($0.utf8) },
+      log, limits, memoryLimit: .init(byteCount: maxmemory, policy: maxmemoryPolicy),
+      password: password.map { Bytes($0.utf8) },
       mustHavePassword: !address.isLoopback && !noPassword, logger)
     let listening: SocketAddress
     do throws(Errno) {
@@ -162,14 +182,23 @@ struct KeyValueCommand: ParsableCommand {
       case .success(let directory):
         LogReplay.begin(directory, logger) { result in
           opened = result.map {
-            Log($0.file, end: $0.end, in: directory, $0.database, configuration, logger)
+            Log(
+              $0.file, end: $0.end, $0.chain, in: directory, $0.database, configuration, logger)
           }
         }
       }
     }
     loop.run(until: { opened != nil })
     guard let opened else { throw StartFailure("the loop was stopped") }
-    return try opened.get()
+    let log = try opened.get()
+    guard log.chain.header.format != .chained else { return log }
+    // Nothing is added to a log of the old format.
+    log.convert()
+    loop.run(until: { log.rewrite == nil && !log.isBusy })
+    guard log.chain.header.format == .chained else {
+      throw StartFailure("the log has format 1 and cannot be rewritten")
+    }
+    return log
   }
 
   /// The first signal, or a client's SHUTDOWN, ends the server after the running commands have
@@ -195,3 +224,4 @@ extension SocketAddress {
 }
 
 extension SyncPolicy: ExpressibleByArgument {}
+extension Server.MemoryLimit.Policy: ExpressibleByArgument {}

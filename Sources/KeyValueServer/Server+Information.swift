@@ -46,7 +46,10 @@ extension Server {
         [
           ("used_memory", memory), ("used_memory_human", "\(memory / (1 << 20))M"),
           ("used_memory_rss", memory), ("mem_clients_normal", self.memory.byteCount),
-          ("maxmemory", 0), ("maxmemory_human", "0B"), ("maxmemory_policy", "noeviction"),
+          ("used_memory_dataset", database.keyspace.memoryByteCount),
+          ("maxmemory", memoryLimit.byteCount),
+          ("maxmemory_human", "\(memoryLimit.byteCount / (1 << 20))M"),
+          ("maxmemory_policy", memoryLimit.policy.rawValue),
         ]
       ),
     ]
@@ -71,18 +74,19 @@ extension Server {
         ("total_connections_received", statistics.connectionCount),
         ("total_commands_processed", statistics.commandCount),
         ("rejected_connections", statistics.refusedConnectionCount),
-        ("expired_keys", statistics.expiredKeyCount), ("evicted_keys", 0),
+        ("expired_keys", statistics.expiredKeyCount),
+        ("evicted_keys", statistics.evictedKeyCount),
       ]
     )
   }
 
   private var keyspaceSections: [Section] {
-    let keys = database.keyspace
-    let counts = "keys=\(keys.count),expires=\(keys.expiringCount),avg_ttl=0"
+    let count = database.keyspace.count
+    let counts = "keys=\(count),expires=\(database.keyspace.expiringCount),avg_ttl=0"
     return [
       ("Replication", [("role", "master"), ("connected_slaves", 0)]),
       ("Cluster", [("cluster_enabled", 0)]),
-      ("Keyspace", keys.count == 0 ? [] : [("db0", counts)]),
+      ("Keyspace", count == 0 ? [] : [("db0", counts)]),
     ]
   }
 

@@ -23,6 +23,7 @@ final class Server {
     var commandCount = 0
     var connectionCount = 0
     var expiredKeyCount = 0
+    var evictedKeyCount = 0
     var refusedConnectionCount = 0
   }
 
@@ -32,7 +33,6 @@ final class Server {
   private static let batchByteLimit = 8 * 1024 * 1024
   /// The interval for removing expired keys and for the log's periodic work.
   private static let tickInterval = Duration.milliseconds(100)
-  private static let expiryPlaceLimit = 2000
   /// The number of clients over the limit that get an error reply. Others wait in the kernel.
   private static let refusedClientLimit = 64
   /// The interval between log messages about HTTP clients.
@@ -42,13 +42,15 @@ final class Server {
 
   let database: Database
   let log: Log
-  private let loop: EventLoop
+  let loop: EventLoop
   let logger: Logger
   /// The password that clients must give; nil if they need none.
   var password: Bytes?
   /// Whether other machines reach the server, so that it must keep a password.
   let mustHavePassword: Bool
   let limits: Limits
+  var memoryLimit: MemoryLimit
+  var isWorkScheduled = false
   let startTime = ContinuousClock.now
   private(set) var listener: Listener?
   private var ticker: EventLoop.Timer?
@@ -72,13 +74,15 @@ final class Server {
   var onShutDown: () -> Void = {}
 
   init(
-    _ log: Log, _ limits: Limits, password: Bytes? = nil, mustHavePassword: Bool = false,
+    _ log: Log, _ limits: Limits, memoryLimit: MemoryLimit = MemoryLimit(), password: Bytes? = nil,
+    mustHavePassword: Bool = false,
     _ logger: Logger
   ) {
     self.log = log
     database = log.database
     loop = log.loop
     self.limits = limits
+    self.memoryLimit = memoryLimit
     self.password = password
     self.mustHavePassword = mustHavePassword
     self.logger = logger
@@ -149,15 +153,7 @@ final class Server {
     }
   }
 
-  private func tick() {
-    database.now = .now()
-    statistics.expiredKeyCount += database.removeExpired(placeLimit: Self.expiryPlaceLimit)
-    log.tick()
-    checkCongestedClients()
-    endIfIdle()
-  }
-
-  private func checkCongestedClients() {
+  func checkCongestedClients() {
     let checked = congestedClients
     congestedClients = []
     congestedClients += checked.filter { $0.checkProgress() }
@@ -194,7 +190,7 @@ final class Server {
     endIfIdle()
   }
 
-  private func endIfIdle() {
+  func endIfIdle() {
     guard let whenEnded, clients.isEmpty, !log.isBusy else { return }
     self.whenEnded = nil
     ticker?.cancel()

@@ -44,14 +44,27 @@ struct Setting: Sendable {
     Setting("databases", { _ in "1" }),
     Setting("dir", { "\($0.log.dataDirectory.directory.path)" }),
     Setting("maxclients", { "\($0.limits.clientCount)" }),
-    Setting("maxmemory", { _ in "0" }),
+    Setting(
+      "maxmemory", { "\($0.memoryLimit.byteCount)" },
+      { value, server throws(CommandError) in
+        let byteCount = try byteCount(value, atLeast: 0)
+        return { server.memoryLimit.byteCount = byteCount }
+      }),
     Setting(
       "maxmemory-clients", { "\($0.memory.limit)" },
       { value, server throws(CommandError) in
         let byteCount = try byteCount(value, atLeast: Server.Limits.smallestByteCount)
         return { server.memory.limit = byteCount }
       }),
-    Setting("maxmemory-policy", { _ in "noeviction" }),
+    Setting(
+      "maxmemory-policy", { $0.memoryLimit.policy.rawValue },
+      { value, server throws(CommandError) in
+        guard let policy = Server.MemoryLimit.Policy(rawValue: value.lowercased.text) else {
+          let names = Server.MemoryLimit.Policy.allCases.map(\.rawValue).joined(separator: ", ")
+          throw CommandError("argument(s) must be one of the following: \(names)")
+        }
+        return { server.memoryLimit.policy = policy }
+      }),
     Setting("port", { "\($0.listener?.address.port ?? 0)" }),
     Setting("proto-max-bulk-len", { _ in "\(RequestParser.Limits().bulkByteCount)" }),
     Setting(

@@ -141,13 +141,19 @@ enum ClientCommands {
       ("id", session.id), ("addr", client.connection.peerAddress), ("laddr", address),
       ("name", session.name.text), ("age", (now - session.start.milliseconds) / 1000),
       ("idle", (now - session.lastRequest.milliseconds) / 1000),
-      ("flags", session.isNeverEvicted ? "e" : "N"), ("db", 0), ("sub", 0), ("psub", 0),
-      ("ssub", 0), ("multi", -1), ("watch", 0), ("qbuf", client.incompleteByteCount),
+      ("flags", flags(of: session)), ("db", 0), ("sub", 0), ("psub", 0), ("ssub", 0),
+      ("multi", session.transaction?.commands.count ?? -1),
+      ("watch", session.watchedVersions.count), ("qbuf", client.incompleteByteCount),
       ("omem", client.unreadByteCount), ("tot-mem", client.memoryByteCount), ("cmd", command),
       ("user", "default"), ("redir", -1), ("resp", session.isRESP3 ? 3 : 2),
       ("lib-name", session.libraryName.text), ("lib-ver", session.libraryVersion.text),
     ]
     return fields.map { "\($0.0)=\($0.1)" }.joined(separator: " ") + "\n"
+  }
+
+  private static func flags(of session: Session) -> String {
+    let flags = (session.transaction == nil ? "" : "x") + (session.isNeverEvicted ? "e" : "")
+    return flags.isEmpty ? "N" : flags
   }
 
   // MARK: - Kill

@@ -68,6 +68,7 @@ final class Call {
   private func noteSession() {
     guard let client else { return }
     isAuthenticated = client.session.isAuthenticated
+    isInTransaction = client.session.transaction != nil
     reply.isRESP3 = client.session.isRESP3
   }
 
@@ -85,21 +86,67 @@ final class Call {
         effect = .rejecting
         return
       }
-      guard isAuthenticated || command.needsNoPassword else {
-        throw CommandError("NOAUTH Authentication required.")
+      try admit(command)
+      if isInTransaction, command.transactionUse != .immediate {
+        return enqueue(command)
       }
-      commandName = command.name
-      if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
       self.view = command.isWrite ? .newest : view
-      try command.body(self)
+      perform(command)
     } catch {
-      reply.removeAll()
+      if isInTransaction { change { $0.transaction?.abort() } }
       reply.error(error.text)
     }
   }
 
-  /// A copy of the session's, for speed.
+  /// Throws if a command may not run.
+  private func admit(_ command: Command) throws(CommandError) {
+    guard isAuthenticated || command.needsNoPassword else {
+      throw CommandError("NOAUTH Authentication required.")
+    }
+    commandName = command.name
+    if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
+    if command.grows, server.memoryLimit.byteCount > 0 { try server.makeRoom() }
+    if isInTransaction, command.transactionUse == .none {
+      throw CommandError("ERR Command not allowed inside a transaction")
+    }
+  }
+
+  private func enqueue(_ command: Command) {
+    client?.session.transaction?.append(command, arguments)
+    reply.status("QUEUED")
+  }
+
+  /// Runs a command's body; an error replaces the reply.
+  private func perform(_ command: Command) {
+    let start = reply.byteCount
+    do throws(CommandError) {
+      try command.body(self)
+    } catch {
+      reply.truncate(to: start)
+      reply.error(error.text)
+    }
+  }
+
+  /// Runs the commands of a transaction: one group of changes.
+  func run(_ transaction: Transaction) {
+    if transaction.hasWrite { view = .newest }
+    reply.array(count: transaction.commands.count)
+    database.beginGroup()
+    for (command, arguments) in transaction.commands {
+      self.arguments = arguments
+      let start = reply.byteCount
+      perform(command)
+      // The command has run, and each reply needs its place.
+      guard reply.byteCount > Server.replyByteLimit else { continue }
+      reply.truncate(to: start)
+      reply.error(Self.tooLong.text)
+    }
+    database.endGroup()
+  }
+
+  /// Copies of the session's, for speed.
   private var isAuthenticated = true
+  private var isInTransaction = false
 
   var argumentCount: Int { arguments.count }
 
@@ -117,10 +164,11 @@ final class Call {
 
   /// Throws if the reply is larger than a client may have waiting.
   func checkReply() throws(CommandError) {
-    guard reply.byteCount <= Server.replyByteLimit else {
-      throw CommandError("ERR the reply would be larger than \(Server.replyByteLimit) bytes")
-    }
+    guard reply.byteCount <= Server.replyByteLimit else { throw Self.tooLong }
   }
+
+  private static let tooLong = CommandError(
+    "ERR the reply would be larger than \(Server.replyByteLimit) bytes")
 }
 
 /// A command that clients can send.
@@ -131,12 +179,24 @@ final class Command: Sendable {
   /// The number of words, including the name; a negative value means at least that many.
   let arity: Int
   let isWrite: Bool
+  /// Whether it may need more memory for keys and values.
+  let grows: Bool
   /// Whether clients may send it before they have given the password.
   let needsNoPassword: Bool
+  let transactionUse: TransactionUse
   let keys: Keys
   /// One sentence for COMMAND DOCS.
   let summary: String
   let body: Body
+
+  /// Between MULTI and EXEC.
+  enum TransactionUse {
+    /// Runs with the others, at EXEC.
+    case queued
+    /// Runs at once.
+    case immediate
+    case none
+  }
 
   /// The arguments that are keys.
   enum Keys {
@@ -160,39 +220,54 @@ final class Command: Sendable {
   }
 
   private init(
-    _ name: String, _ arity: Int, isWrite: Bool, needsNoPassword: Bool, keys: Keys,
-    summary: String, _ body: @escaping Body
+    _ name: String, _ arity: Int, isWrite: Bool = false, needsNoPassword: Bool = false,
+    transaction transactionUse: TransactionUse = .queued, keys: Keys, summary: String,
+    _ body: @escaping Body
   ) {
     self.name = name
     self.arity = arity
     self.isWrite = isWrite
+    grows = isWrite && !Self.namesOfOthers.contains(name)
     self.needsNoPassword = needsNoPassword
+    self.transactionUse = transactionUse
     self.keys = keys
     self.summary = summary
     self.body = body
   }
 
+  /// The writing commands that need no more memory.
+  private static let namesOfOthers: Set = [
+    "del", "unlink", "expire", "pexpire", "expireat", "pexpireat", "persist", "rename", "renamenx",
+    "getdel", "getex", "flushall", "flushdb",
+  ]
+
   static func read(
     _ name: String, _ arity: Int, keys: Keys = .none, needsNoPassword: Bool = false,
-    _ summary: String, _ body: @escaping Body
+    transaction: TransactionUse = .queued, _ summary: String, _ body: @escaping Body
   ) -> Command {
     Command(
-      name, arity, isWrite: false, needsNoPassword: needsNoPassword, keys: keys, summary: summary,
+      name, arity, needsNoPassword: needsNoPassword, transaction: transaction, keys: keys,
+      summary: summary,
       body)
+  }
+
+  /// A command on transactions, which itself runs at once.
+  static func transaction(
+    _ name: String, _ arity: Int, keys: Keys = .none, _ summary: String, _ body: @escaping Body
+  ) -> Command {
+    Command(name, arity, transaction: .immediate, keys: keys, summary: summary, body)
   }
 
   static func write(
     _ name: String, _ arity: Int, keys: Keys = .none, _ summary: String, _ body: @escaping Body
   ) -> Command {
-    Command(
-      name, arity, isWrite: true, needsNoPassword: false, keys: keys, summary: summary,
-      body)
+    Command(name, arity, isWrite: true, keys: keys, summary: summary, body)
   }
 
   static let all =
     StringCommands.all + SetCommands.all + RangeCommands.all + FloatCommands.all
     + KeyCommands.all + ExpiryCommands.all + ObjectCommands.all + ConnectionCommands.all
-    + ServerCommands.all
+    + TransactionCommands.all + ServerCommands.all
 
   private static let byName = Dictionary(
     uniqueKeysWithValues: all.map { command in

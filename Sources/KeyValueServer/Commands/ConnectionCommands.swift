@@ -21,14 +21,18 @@ enum ConnectionCommands {
     .read("hello", -1, needsNoPassword: true, "Selects RESP2 or RESP3, and gives the password.") {
       call throws(CommandError) in try hello(call)
     },
-    .read("reset", 1, needsNoPassword: true, "Resets the connection's settings.") {
+    .read(
+      "reset", 1, needsNoPassword: true, transaction: .immediate,
+      "Resets the connection's settings."
+    ) {
       call throws(CommandError) in
+      TransactionCommands.unwatch(call)
       call.change { [isAuthenticated = call.server.password == nil] in
         $0.reset(isAuthenticated: isAuthenticated)
       }
       call.reply.status("RESET")
     },
-    .read("quit", -1, needsNoPassword: true, "Closes the connection.") {
+    .read("quit", -1, needsNoPassword: true, transaction: .immediate, "Closes the connection.") {
       call throws(CommandError) in
       call.reply.ok()
       call.effect = .closing

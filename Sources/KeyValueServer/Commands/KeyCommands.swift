@@ -108,21 +108,11 @@ enum KeyCommands {
 
   // MARK: - All keys
 
-  /// How often a random place may be free before the next used one is taken.
-  private static let randomPlaceLimit = 100
-
   private static func replyRandomKey(_ call: Call) {
-    call.database.noteAll()
-    let places = 0..<call.database.keyspace.placeCount
-    for _ in 0..<randomPlaceLimit {
-      guard let place = places.randomElement() else { break }
-      if let key = liveKey(call, place) { return call.reply.bulk(key.bytes) }
-    }
-    let start = places.randomElement() ?? 0
-    for place in [places[start...], places[..<start]].joined() {
-      if let key = liveKey(call, place) { return call.reply.bulk(key.bytes) }
-    }
-    call.reply.null()
+    let database = call.database
+    database.noteAll()
+    let key = database.keyspace.randomKey { !$0.isExpired(at: database.now) }
+    call.reply.bulk(ifAny: key?.bytes)
   }
 
   private static func replyKeys(_ call: Call) throws(CommandError) {
@@ -130,56 +120,72 @@ enum KeyCommands {
     call.database.noteAll()
     var keys = Reply()
     var count = 0
-    for place in 0..<call.database.keyspace.placeCount {
-      guard let key = liveKey(call, place), pattern.matches(key.bytes) else { continue }
-      keys.bulk(key.bytes)
-      count += 1
+    for shard in 0..<Keyspace.shardCount {
+      for key in liveKeys(call, shard) where pattern.matches(key.bytes) {
+        keys.bulk(key.bytes)
+        count += 1
+      }
     }
     call.reply.array(count: count)
     call.reply.append(keys)
     try call.checkReply()
   }
 
-  /// The default number of places that one SCAN checks.
+  /// The default number of keys that one SCAN checks.
   private static let scanCount: Int64 = 10
   /// The maximum, so that other clients get their turn.
   private static let largestScanCount: Int64 = 100_000
 
+  /// The options of SCAN, which follow the cursor.
+  private struct ScanOptions {
+    var pattern: GlobPattern?
+    var count = scanCount
+    var isOfType = true
+
+    init(_ call: Call) throws(CommandError) {
+      guard call.argumentCount % 2 == 0 else { throw .syntax }
+      for index in stride(from: 2, to: call.argumentCount, by: 2) {
+        switch call.word(index) {
+        case "MATCH": pattern = GlobPattern(call.arguments[index + 1])
+        case "COUNT": count = try call.integer(index + 1)
+        case "TYPE": isOfType = call.word(index + 1) == "STRING"
+        default: throw .syntax
+        }
+      }
+      guard count > 0 else { throw .syntax }
+    }
+  }
+
+  /// Replies with the keys of whole shards, so that it misses none, and with the next shard as the
+  /// cursor. Empty shards cost next to nothing.
   private static func scan(_ call: Call) throws(CommandError) {
     guard let cursor = call.arguments[1].integer, cursor >= 0 else {
       throw CommandError("ERR invalid cursor")
     }
-    var pattern: GlobPattern?
-    var count = scanCount
-    var isOfType = true
-    var index = 2
-    while index + 1 < call.argumentCount {
-      switch call.arguments[index].uppercased.text {
-      case "MATCH": pattern = GlobPattern(call.arguments[index + 1])
-      case "COUNT": count = try call.integer(index + 1)
-      case "TYPE": isOfType = call.arguments[index + 1].uppercased.text == "STRING"
-      default: throw .syntax
-      }
-      index += 2
-    }
-    guard index == call.argumentCount, count > 0 else { throw .syntax }
+    let options = try ScanOptions(call)
+    let limit = min(options.count, largestScanCount)
     call.database.noteAll()
-    let placeCount = call.database.keyspace.placeCount
-    let start = Int(min(cursor, Int64(placeCount)))
-    let end = min(placeCount, start + Int(min(count, largestScanCount)))
-    let keys = (start..<end).compactMap { liveKey(call, $0) }
-      .filter { isOfType && pattern?.matches($0.bytes) ?? true }
+    var shard = Int(min(cursor, Int64(Keyspace.shardCount)))
+    var checkedCount = 0
+    var keys: [Key] = []
+    while shard < Keyspace.shardCount, checkedCount < limit {
+      checkedCount += call.database.keyspace.entries(ofShard: shard).count
+      keys += liveKeys(call, shard).filter {
+        options.isOfType && options.pattern?.matches($0.bytes) ?? true
+      }
+      shard += 1
+    }
     call.reply.array(count: 2)
-    call.reply.bulk("\(end == placeCount ? 0 : end)".utf8)
+    call.reply.bulk("\(shard == Keyspace.shardCount ? 0 : shard)".utf8)
     call.reply.array(count: keys.count)
     for key in keys { call.reply.bulk(key.bytes) }
     try call.checkReply()
   }
 
-  private static func liveKey(_ call: Call, _ place: Int) -> Key? {
-    guard let (key, value) = call.database.keyspace[place: place],
-      !value.isExpired(at: call.database.now)
-    else { return nil }
-    return key
+  private static func liveKeys(_ call: Call, _ shard: Int) -> [Key] {
+    let now = call.database.now
+    return call.database.keyspace.entries(ofShard: shard).compactMap { key, value in
+      value.isExpired(at: now) ? nil : key
+    }
   }
 }

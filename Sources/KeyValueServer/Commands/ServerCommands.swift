@@ -3,7 +3,7 @@ import Glibc
 /// The commands on the server.
 enum ServerCommands {
   static let all: [Command] = [
-    .read("shutdown", -1, "Ends the server.") { call throws(CommandError) in
+    .read("shutdown", -1, transaction: .none, "Ends the server.") { call throws(CommandError) in
       // Like Redis, sends no reply: the connection ends.
       let modes = call.arguments.dropFirst().map { $0.uppercased.text }
       guard modes.allSatisfy({ ["SAVE", "NOSAVE", "NOW", "FORCE"].contains($0) }) else {

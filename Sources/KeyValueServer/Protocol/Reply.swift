@@ -12,6 +12,11 @@ struct Reply {
     bytes.removeAll(keepingCapacity: true)
   }
 
+  /// Removes what was appended since the reply had `count` bytes.
+  mutating func truncate(to count: Int) {
+    bytes.removeSubrange(count...)
+  }
+
   /// Appends a simple string, such as OK.
   mutating func status(_ text: StaticString) {
     bytes.append(UInt8(ascii: "+"))

@@ -93,7 +93,7 @@ struct RequestParser {
   var memoryByteCount: Int { heldByteCount + Self.argumentOverheadByteCount * arguments.count }
 
   /// An array's header and the reference to it.
-  private static let argumentOverheadByteCount = 48
+  static let argumentOverheadByteCount = 48
 
   /// - Returns: Whether a request is complete. The functions for the parts return the same.
   private mutating func readPart(

@@ -1,4 +1,7 @@
-/// The checksum of the log's records: CRC-32C (Castagnoli), eight bytes at a time.
+import CKeyValue
+
+/// The checksum of the log's records: CRC-32C (Castagnoli), eight bytes at a time, by the
+/// processor's instruction or else by tables.
 enum CRC32C {
   /// The remainders of each byte, followed by 0 to 7 zero bytes.
   private static let tables: [UInt32] = {
@@ -18,10 +21,21 @@ enum CRC32C {
     return tables
   }()
 
+  static let hasInstruction = ckeyvalue_has_crc32c()
+
   /// - Parameters:
   ///   - seed: The checksum of the preceding bytes.
-  static func checksum(_ bytes: RawSpan, seed: UInt32 = 0) -> UInt32 {
-    unsafe bytes.withUnsafeBytes { bytes in
+  ///   - usingInstruction: Whether to use the instruction; there must be one.
+  static func checksum(
+    _ bytes: RawSpan, seed: UInt32 = 0, usingInstruction: Bool = hasInstruction
+  ) -> UInt32 {
+    if usingInstruction {
+      return unsafe bytes.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return seed }
+        return unsafe ~ckeyvalue_crc32c(~seed, start, bytes.count)
+      }
+    }
+    return unsafe bytes.withUnsafeBytes { bytes in
       unsafe tables.withUnsafeBufferPointer { tables in
         unsafe checksum(bytes, seed: seed, tables)
       }

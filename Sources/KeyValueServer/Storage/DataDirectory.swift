@@ -17,12 +17,23 @@ final class DataDirectory {
   let writesThrough: Bool
   /// Holds the lock while it is open.
   private let lock: File
+  /// Holds a lock of the directory itself, which remains if somebody removes the lock file; nil on
+  /// file systems without such locks.
+  private let directoryLock: FileDescriptor?
 
-  private init(_ directory: Directory, writesThrough: Bool, _ lock: File) {
+  private init(
+    _ directory: Directory, writesThrough: Bool, _ lock: File, _ directoryLock: FileDescriptor?
+  ) {
     self.writesThrough = writesThrough
     loop = directory.loop
     self.directory = directory
     self.lock = lock
+    self.directoryLock = directoryLock
+  }
+
+  deinit {
+    // Nothing was written through it, so nothing can fail.
+    try? directoryLock?.close()
   }
 
   /// Opens a directory, creates it if it is missing, and locks it.
@@ -68,11 +79,34 @@ final class DataDirectory {
           case .failure(let error): fail("\(error.errno)")
           case .success(false): fail("another server uses it")
           case .success(true):
-            handler(.success(DataDirectory(directory, writesThrough: writesThrough, file)))
+            let descriptor: FileDescriptor?
+            do throws(Errno) {
+              descriptor = try lockDirectory(directory.path)
+            } catch {
+              return fail(error == .wouldBlock ? "another server uses it" : "\(error)")
+            }
+            handler(
+              .success(DataDirectory(directory, writesThrough: writesThrough, file, descriptor)))
           }
         }
       }
     }
+  }
+
+  /// Locks a directory. Wraps flock(2), which does not wait here.
+  ///
+  /// - Returns: A descriptor that holds the lock; nil if the file system has no such locks.
+  /// - Throws: `EWOULDBLOCK` if another process holds the lock.
+  private static func lockDirectory(_ path: FilePath) throws(Errno) -> FileDescriptor? {
+    let number = unsafe path.withPlatformString {
+      unsafe Glibc.open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    }
+    guard number >= 0 else { throw Errno(rawValue: errno) }
+    guard flock(number, LOCK_EX | LOCK_NB) != 0 else { return FileDescriptor(rawValue: number) }
+    let error = Errno(rawValue: errno)
+    Glibc.close(number)
+    if error == .wouldBlock { throw error }
+    return nil
   }
 
   /// Opens a log for reading and writing.

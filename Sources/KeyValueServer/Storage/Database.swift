@@ -13,9 +13,8 @@ enum Durability: Comparable {
 /// The keyspace in two states: the newest, and the committed one, which a crash would leave.
 ///
 /// A change applies to the newest state immediately and adds a record to the pending batch. The
-/// database also keeps the previous values of changed keys: they form the committed state until the
-/// records are on the disk, and are restored if the records cannot be written. At most one batch is
-/// in flight.
+/// database also keeps the state before the batch until its records are on the disk. At most one
+/// batch is in flight.
 final class Database {
   /// The state that a command reads.
   enum View {
@@ -24,15 +23,24 @@ final class Database {
   }
 
   private(set) var keyspace = Keyspace()
-  private var beforeInFlight: [Key: Value?] = [:]
-  private var beforePending: [Key: Value?] = [:]
-  private var expiryPlace = 0
+  private var inFlightUndo = BatchUndo()
+  private var pendingUndo = BatchUndo()
+  /// Keys that were removed all at once, to be freed in pieces.
+  private var discarded: [Keyspace] = []
+  /// The next shard to remove expired keys from, and how many are due.
+  private var expiryShard = 0
+  private var expiryShardsLeft = 0
 
-  let salt: UInt32
+  /// The keys of which clients want to know whether they change.
+  var watchedKeys = WatchedKeys()
+  /// Whether the records belong to one group.
+  private var isGrouping = false
+  /// The offset in ``pendingRecords`` of the group's last record; nil if it has none.
+  private var lastGroupRecord: Int?
 
-  /// The pending batch, in the format of the log.
+  /// The records of the pending batch, without their checksums.
   private(set) var pendingRecords: Bytes = []
-  /// The batch in flight, in the format of the log.
+  /// The records of the batch in flight, without their checksums.
   private(set) var inFlightRecords: Bytes = []
 
   /// The current time, set at the start of each round of commands.
@@ -40,10 +48,6 @@ final class Database {
 
   /// The lowest durability of the data read or written since this was reset.
   var durability = Durability.committed
-
-  init(salt: UInt32) {
-    self.salt = salt
-  }
 
   // MARK: - Reading
 
@@ -58,25 +62,24 @@ final class Database {
       value = committedValue(of: key)
     }
     guard let value, value.isExpired(at: now) else { return value }
-    if view == .newest || durability(of: key) == .committed { keyspace.remove(key) }
+    if view == .newest || durability(of: key) == .committed { removeExpired(key) }
     return nil
   }
 
   /// Notes that a command reads all keys in the newest state.
   func noteAll() {
-    note(beforePending.isEmpty ? beforeInFlight.isEmpty ? .committed : .inFlight : .pending)
+    note(pendingUndo.isEmpty ? inFlightUndo.isEmpty ? .committed : .inFlight : .pending)
   }
 
   private func committedValue(of key: Key) -> Value? {
-    if let before = beforeInFlight[key] { return before }
-    if let before = beforePending[key] { return before }
+    if let before = inFlightUndo.value(of: key) { return before }
+    if let before = pendingUndo.value(of: key) { return before }
     return keyspace[key]
   }
 
   private func durability(of key: Key) -> Durability {
-    if !beforePending.isEmpty, beforePending[key] != nil { return .pending }
-    if !beforeInFlight.isEmpty, beforeInFlight[key] != nil { return .inFlight }
-    return .committed
+    if pendingUndo.covers(key) { return .pending }
+    return inFlightUndo.covers(key) ? .inFlight : .committed
   }
 
   private func note(_ durability: Durability) {
@@ -118,19 +121,30 @@ final class Database {
     }
   }
 
+  /// Takes the same time for any number of keys.
   func removeAll() {
-    for place in 0..<keyspace.placeCount {
-      if let (key, value) = keyspace[place: place] { keep(value, of: key) }
-    }
-    keyspace.removeAll()
-    expiryPlace = 0
+    for key in watchedKeys.keys where keyspace[key] != nil { watchedKeys.noteChange(of: key) }
+    var removed = Keyspace()
+    swap(&removed, &keyspace)
+    discard(pendingUndo.keepAll(removed))
     record(.removeAll)
   }
 
+  /// Groups the changes until ``endGroup()``: after a crash, all of them apply or none.
+  func beginGroup() {
+    isGrouping = true
+  }
+
+  func endGroup() {
+    isGrouping = false
+    guard let last = lastGroupRecord else { return }
+    lastGroupRecord = nil
+    LogRecord.endGroup(at: last, in: &pendingRecords)
+  }
+
   private func keep(_ before: Value?, of key: Key) {
-    // Only the value before the first change of a batch counts. One look-up, where two would be
-    // simpler.
-    beforePending.merge(CollectionOfOne((key, before))) { first, _ in first }
+    watchedKeys.noteChange(of: key)
+    pendingUndo.keep(before, of: key)
   }
 
   private func record(
@@ -138,8 +152,9 @@ final class Database {
     value: Bytes = []
   ) {
     note(.pending)
+    if isGrouping { lastGroupRecord = pendingRecords.count }
     LogRecord.write(
-      kind, isContinued: isContinued, number: number, key: key.bytes, value: value, salt: salt,
+      kind, isContinued: isContinued || isGrouping, number: number, key: key.bytes, value: value,
       to: &pendingRecords)
   }
 
@@ -147,32 +162,43 @@ final class Database {
 
   /// Moves the pending batch into flight.
   func beginBatch() {
-    require(beforeInFlight.isEmpty, "Database: one batch at a time")
-    swap(&beforeInFlight, &beforePending)
+    require(inFlightUndo.isEmpty, "Database: one batch at a time")
+    swap(&inFlightUndo, &pendingUndo)
     swap(&inFlightRecords, &pendingRecords)
     pendingRecords.removeAll(keepingCapacity: pendingRecords.count <= Self.keptByteCount)
   }
 
   /// Commits the batch in flight: its records are in the log.
   func didCommit() {
-    beforeInFlight.removeAll(keepingCapacity: beforeInFlight.count <= Self.keptKeyCount)
+    discard(inFlightUndo.clear())
   }
 
   /// Rolls back to the committed state after a failed log write.
   func revert() {
-    for before in [beforePending, beforeInFlight] {
-      for (key, value) in before {
-        if let value { keyspace.set(key, value) } else { keyspace.remove(key) }
-      }
-    }
-    beforePending = [:]
-    beforeInFlight = [:]
+    revert(&pendingUndo)
+    revert(&inFlightUndo)
     pendingRecords = []
+  }
+
+  private func revert(_ undo: inout BatchUndo) {
+    let values = undo.values
+    if var all = undo.clear() {
+      swap(&all, &keyspace)
+      discard(all)
+      for key in watchedKeys.keys { watchedKeys.noteChange(of: key) }
+    }
+    for (key, value) in values {
+      watchedKeys.noteChange(of: key)
+      if let value { keyspace.set(key, value) } else { keyspace.remove(key) }
+    }
+  }
+
+  private func discard(_ keyspace: Keyspace?) {
+    if let keyspace, keyspace.count > 0 { discarded.append(keyspace) }
   }
 
   /// Batches reuse their memory, except that of an unusually large one.
   private static let keptByteCount = 1024 * 1024
-  private static let keptKeyCount = 10_000
 
   // MARK: - For the log
 
@@ -188,47 +214,83 @@ final class Database {
       guard var value = keyspace[key] else { return }
       value.expiry = Moment(milliseconds: record.number)
       keyspace.set(key, value)
-    case .removeAll: keyspace.removeAll()
+    case .removeAll: keyspace = Keyspace()
     case .synced: break
     }
   }
 
-  /// Writes the committed value of the key at a place, if it has one.
-  func writeCommitted(place: Int, to log: inout Bytes) {
-    guard let (key, _) = keyspace[place: place] else { return }
-    writeCommitted(key, to: &log)
+  /// Whether the pending batch removes all keys.
+  var isRemovingAll: Bool { pendingUndo.removedAll != nil }
+
+  /// Writes the committed values of the keys in a shard, as far as they have one.
+  func writeCommitted(shard: Int, to log: inout Bytes) {
+    for key in keyspace.entries(ofShard: shard).keys { writeCommitted(key, to: &log) }
   }
 
-  /// Writes the committed values of the keys that the pending batch changes. Some of these keys no
-  /// longer have a place.
+  /// Writes the committed values of the keys that the pending batch changes. Some of these keys are
+  /// no longer in a shard.
   func writeCommittedValuesOfPendingKeys(to log: inout Bytes) {
-    for key in beforePending.keys { writeCommitted(key, to: &log) }
+    for key in pendingUndo.values.keys { writeCommitted(key, to: &log) }
   }
 
   private func writeCommitted(_ key: Key, to log: inout Bytes) {
     // Includes expired keys: a later record may remove the expiry.
     guard let value = committedValue(of: key) else { return }
     LogRecord.write(
-      .set, number: value.expiry.milliseconds, key: key.bytes, value: value.bytes, salt: salt,
-      to: &log)
+      .set, number: value.expiry.milliseconds, key: key.bytes, value: value.bytes, to: &log)
   }
 
-  // MARK: - Expiry
+  // MARK: - Work in pieces
 
-  /// Removes the expired keys from the next `placeLimit` places.
+  /// The parts of the shards that are searched for expired keys, one after the other.
+  private static let expiryRoundCount = 10
+
+  /// Makes it due to remove the expired keys of the next tenth of the shards.
+  func beginExpiryRound() {
+    let due = expiryShardsLeft + Keyspace.shardCount / Self.expiryRoundCount
+    expiryShardsLeft = keyspace.expiringCount == 0 ? 0 : min(due, Keyspace.shardCount)
+  }
+
+  /// Whether expired keys are to be removed, or memory is to be freed.
+  var hasWork: Bool { expiryShardsLeft > 0 || !discarded.isEmpty }
+
+  /// Removes expired keys from the shards that are due.
   ///
+  /// - Parameter stepLimit: Stops after the shard with which so many keys and shards are reached.
   /// - Returns: The number of removed keys.
-  func removeExpired(placeLimit: Int) -> Int {
-    guard keyspace.expiringCount > 0 else { return 0 }
-    var count = 0
-    for _ in 0..<min(placeLimit, keyspace.placeCount) {
-      if expiryPlace >= keyspace.placeCount { expiryPlace = 0 }
-      if let (key, value) = keyspace[place: expiryPlace], value.isExpired(at: now) {
-        keyspace.remove(key)
-        count += 1
-      }
-      expiryPlace += 1
+  func removeExpired(stepLimit: Int) -> Int {
+    var (stepCount, removedCount) = (0, 0)
+    while expiryShardsLeft > 0, stepCount < stepLimit {
+      let (keys, checked) = keyspace.removeExpired(ofShard: expiryShard, at: now)
+      for key in keys { watchedKeys.noteChange(of: key) }
+      stepCount += 1 + checked
+      removedCount += keys.count
+      expiryShard = (expiryShard + 1) % Keyspace.shardCount
+      expiryShardsLeft -= 1
     }
-    return count
+    return removedCount
+  }
+
+  /// Frees the memory of keys that were removed all at once, with the limit of
+  /// ``removeExpired(stepLimit:)``.
+  ///
+  /// - Returns: The number of keys of which the last was freed.
+  func freeDiscarded(stepLimit: Int) -> Int {
+    guard !discarded.isEmpty, !discarded[0].free(stepLimit: stepLimit) else { return 0 }
+    return discarded.removeFirst().count
+  }
+
+  private func removeExpired(_ key: Key) {
+    keyspace.remove(key)
+    watchedKeys.noteChange(of: key)
+  }
+
+  /// Removes a random key.
+  ///
+  /// - Returns: Whether there was one.
+  func removeRandomKey() -> Bool {
+    guard let key = keyspace.randomKey(where: { _ in true }) else { return false }
+    remove([key])
+    return true
   }
 }

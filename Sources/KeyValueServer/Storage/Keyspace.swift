@@ -3,17 +3,22 @@ import Glibc
 /// A key, hashed as one block of memory.
 struct Key: Hashable {
   let bytes: Bytes
+  /// Calculated once. The hasher's seed differs per process, so clients cannot choose keys that
+  /// collide.
+  let hash: Int
 
   init(_ bytes: Bytes) {
     self.bytes = bytes
-  }
-
-  static func == (one: Key, other: Key) -> Bool { one.bytes == other.bytes }
-
-  func hash(into hasher: inout Hasher) {
-    // The hasher's seed differs per process, so clients cannot choose keys that collide.
+    var hasher = Hasher()
     unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+    hash = hasher.finalize()
   }
+
+  static func == (one: Key, other: Key) -> Bool {
+    one.hash == other.hash && one.bytes == other.bytes
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 }
 
 /// A wall-clock time in milliseconds since 1970, as in the protocol and the log.
@@ -42,12 +47,23 @@ struct Value: Equatable {
 
 /// The keys and values in memory.
 ///
-/// Each key keeps its place until it is removed. So the places can be iterated while keys come and
-/// go: the iteration finds every key that exists from its start to its end.
+/// They are divided among many small dictionaries, the shards, by the hash of the key. Only one
+/// shard at a time grows, so no change of the keyspace takes long, and its work can be divided into
+/// small pieces. A key never changes its shard: an iteration over the shards finds every key that
+/// exists from its start to its end.
 struct Keyspace {
-  private var places: [Key: Int] = [:]
-  private var entries: [(key: Key, value: Value)?] = []
-  private var freePlaces: [Int] = []
+  private struct Shard {
+    var values: [Key: Value] = [:]
+    /// No value expires earlier.
+    var earliestExpiry = Moment.never
+  }
+
+  /// With 5 million keys, a shard has about 300.
+  static let shardCount = 16_384
+
+  private var shards = [Shard](repeating: Shard(), count: shardCount)
+
+  private(set) var count = 0
 
   /// The number of keys with an expiry.
   private(set) var expiringCount = 0
@@ -55,72 +71,112 @@ struct Keyspace {
   /// The approximate size of a log with all keys and values, in bytes.
   private(set) var byteCount = 0
 
-  var count: Int { places.count }
+  /// The entry of a key, the headers of two arrays, and the share of free entries, without what a
+  /// record has in the log, in bytes.
+  private static let overheadByteCount = 100
 
-  /// The number of places, used or free. Places are numbered from 0.
-  var placeCount: Int { entries.count }
+  /// The approximate memory of all keys and values, in bytes.
+  var memoryByteCount: Int { byteCount + count * Self.overheadByteCount }
 
-  subscript(key: Key) -> Value? {
-    guard let place = places[key] else { return nil }
-    return entries[place]?.value
-  }
+  private static func shard(of key: Key) -> Int { key.hash & (shardCount - 1) }
 
-  subscript(place place: Int) -> (key: Key, value: Value)? {
-    entries.indices.contains(place) ? entries[place] : nil
-  }
+  subscript(key: Key) -> Value? { shards[Self.shard(of: key)].values[key] }
+
+  /// The keys and values of a shard.
+  func entries(ofShard shard: Int) -> [Key: Value] { shards[shard].values }
 
   /// - Returns: The previous value of the key.
   @discardableResult
   mutating func set(_ key: Key, _ value: Value) -> Value? {
-    if let place = places[key], let old = entries[place]?.value {
-      uncount(key, old)
-      count(key, value)
-      entries[place]?.value = value
-      return old
-    }
-    let place = freePlaces.popLast() ?? entries.count
-    if place == entries.count {
-      entries.append((key, value))
-    } else {
-      entries[place] = (key, value)
-    }
-    places[key] = place
+    let shard = Self.shard(of: key)
+    let old = shards[shard].values.updateValue(value, forKey: key)
+    if value.expiry < shards[shard].earliestExpiry { shards[shard].earliestExpiry = value.expiry }
+    if let old { uncount(key, old) }
     count(key, value)
-    return nil
+    return old
   }
 
   /// Appends bytes to the value of an existing key.
   mutating func append(_ bytes: Bytes, to key: Key) {
-    guard let place = places[key] else { return }
-    entries[place]?.value.bytes.append(contentsOf: bytes)
+    shards[Self.shard(of: key)].values[key]?.bytes.append(contentsOf: bytes)
     byteCount += bytes.count
   }
 
   /// - Returns: The removed value.
   @discardableResult
   mutating func remove(_ key: Key) -> Value? {
-    guard let place = places.removeValue(forKey: key), let entry = entries[place] else {
-      return nil
-    }
-    entries[place] = nil
-    freePlaces.append(place)
-    uncount(key, entry.value)
-    return entry.value
-  }
-
-  mutating func removeAll() {
-    self = Keyspace()
+    let old = shards[Self.shard(of: key)].values.removeValue(forKey: key)
+    if let old { uncount(key, old) }
+    return old
   }
 
   private mutating func count(_ key: Key, _ value: Value) {
+    count += 1
     byteCount += LogRecord.byteCount(
       keyByteCount: key.bytes.count, valueByteCount: value.bytes.count)
     if value.expiry != .never { expiringCount += 1 }
   }
 
   private mutating func uncount(_ key: Key, _ value: Value) {
+    count -= 1
     byteCount -= LogRecord.byteCount(
       keyByteCount: key.bytes.count, valueByteCount: value.bytes.count)
     if value.expiry != .never { expiringCount -= 1 }
+  }
+
+  // MARK: - Work in pieces
+
+  /// Removes the expired keys of a shard.
+  ///
+  /// - Returns: The removed keys, and how many keys were checked.
+  mutating func removeExpired(ofShard shard: Int, at now: Moment) -> (keys: [Key], checked: Int) {
+    guard shards[shard].earliestExpiry <= now else { return ([], 0) }
+    let checked = shards[shard].values.count
+    var earliest = Moment.never
+    var expired: [Key] = []
+    for (key, value) in shards[shard].values {
+      if value.isExpired(at: now) {
+        expired.append(key)
+      } else {
+        earliest = min(earliest, value.expiry)
+      }
+    }
+    for key in expired { remove(key) }
+    shards[shard].earliestExpiry = earliest
+    return (expired, checked)
+  }
+
+  /// Frees the memory of whole shards, the last first, for a keyspace that is no longer needed.
+  ///
+  /// - Parameter stepLimit: Stops after the shard with which so many keys and shards are reached.
+  /// - Returns: Whether something is left.
+  mutating func free(stepLimit: Int) -> Bool {
+    var stepCount = 0
+    while stepCount < stepLimit, let shard = shards.popLast() {
+      stepCount += 1 + shard.values.count
+    }
+    return !shards.isEmpty
+  }
+
+  /// How many random shards to try before the next one that fits is taken.
+  private static let randomShardLimit = 100
+
+  /// A random key among those that fit; nil if there are none.
+  func randomKey(where fits: (Value) -> Bool) -> Key? {
+    guard count > 0 else { return nil }
+    for _ in 0..<Self.randomShardLimit {
+      if let key = randomKey(ofShard: .random(in: 0..<Self.shardCount), fits) { return key }
+    }
+    let start = Int.random(in: 0..<Self.shardCount)
+    for shard in 0..<Self.shardCount {
+      let key = randomKey(ofShard: (start + shard) % Self.shardCount, fits)
+      if let key { return key }
+    }
+    return nil
+  }
+
+  private func randomKey(ofShard shard: Int, _ fits: (Value) -> Bool) -> Key? {
+    guard let (key, value) = shards[shard].values.randomElement() else { return nil }
+    return fits(value) ? key : shards[shard].values.first { fits($0.value) }?.key
   }
 }

@@ -9,7 +9,7 @@ extension Log {
     switch state {
     case .idle, .writing: nil
     case .repairing(let reason): reason.map(Self.writeError)
-    case .broken(let reason): Self.writeError(reason)
+    case .broken(let reason), .rewriting(let reason): Self.writeError(reason)
     case .closed: Self.writeError("the server is ending")
     }
   }
@@ -21,16 +21,21 @@ extension Log {
   func fail(_ error: FileError) {
     if !hasReportedFailure { logger.error("the log cannot be written: \(error)") }
     hasReportedFailure = true
-    rewrite?.abandon()
-    drop(error)
-    repair(reason: "\(error.errno)")
+    let reason = "\(error.errno)"
+    if rewrite != nil {
+      // The next failure would come soon, so the rewrite starts over and refuses changes.
+      exclusiveRewriteReason = reason
+      rewrite?.abandon()
+    }
+    drop(reason: reason)
+    repair(reason: reason)
   }
 
   /// Rolls back the batches that are in flight and pending.
-  private func drop(_ error: FileError) {
+  func drop(reason: String) {
     database.revert()
-    state = .broken(reason: "\(error.errno)")
-    onFailure(Self.writeError("\(error.errno)"))
+    state = .broken(reason: reason)
+    onFailure(Self.writeError(reason))
   }
 
   /// Removes the written part of the failed batch, or of a preallocation. A file with a failed
@@ -63,8 +68,13 @@ extension Log {
           changeEnd = end
           syncedEnd = end
           preallocation.failed(at: end)
-          state = .idle
-          resume()
+          if let reason = exclusiveRewriteReason {
+            state = .rewriting(reason: reason)
+            rewriteExclusively()
+          } else {
+            state = .idle
+            resume()
+          }
         }
       }
     }
@@ -73,6 +83,6 @@ extension Log {
   /// The next ``tick()`` tries again.
   private func repairFailed(_ error: FileError) {
     logger.error("the log cannot be repaired: \(error)")
-    drop(error)
+    drop(reason: "\(error.errno)")
   }
 }

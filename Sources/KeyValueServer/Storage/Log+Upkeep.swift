@@ -1,6 +1,7 @@
 import Logging
 import PosixAIO
 import Reactor
+import SystemPackage
 
 /// Periodic work on the log: syncs, notes, rewriting.
 extension Log {
@@ -15,7 +16,7 @@ extension Log {
     switch state {
     case .idle: noteWhenIdle()
     case .broken(let reason): repair(reason: reason)
-    case .writing, .repairing, .closed: break
+    case .writing, .repairing, .rewriting, .closed: break
     }
     rewriteIfDue()
   }
@@ -58,17 +59,38 @@ extension Log {
     beginRewrite()
   }
 
-  /// - Throws: If a rewrite is in progress, or the log cannot be written.
+  /// Starts a rewrite, or has one start when the log is repaired.
+  ///
+  /// - Throws: If a rewrite is in progress.
   func startRewrite() throws(CommandError) {
-    if let writeError { throw CommandError(writeError) }
-    guard rewrite == nil else {
+    guard rewrite == nil, exclusiveRewriteReason == nil else {
       throw CommandError("ERR Background append only file rewriting already in progress")
     }
-    beginRewrite()
+    switch state {
+    case .repairing(let reason?), .broken(let reason): exclusiveRewriteReason = reason
+    default: beginRewrite()
+    }
   }
 
   private func beginRewrite() {
     guard rewrite == nil, writeError == nil else { return }
+    launchRewrite()
+  }
+
+  /// Rewrites a log of an older format; it is idle.
+  func convert() {
+    state = .rewriting(reason: "the log is being converted")
+    launchRewrite()
+  }
+
+  /// Starts the rewrite for which changes are refused, unless one is ending still.
+  func rewriteExclusively() {
+    guard rewrite == nil else { return }
+    exclusiveRewriteReason = nil
+    launchRewrite()
+  }
+
+  private func launchRewrite() {
     logger.info("rewriting the log of \(end) bytes")
     let rewrite = LogRewrite(of: self)
     self.rewrite = rewrite
@@ -78,18 +100,25 @@ extension Log {
   /// Starts no more batches, and calls `whenIdle` when none is in flight.
   func pauseBatches(_ whenIdle: @escaping () -> Void) {
     isPaused = true
-    if case .idle = state {
-      whenIdle()
-    } else {
-      self.whenIdle = whenIdle
+    switch state {
+    case .idle, .rewriting: whenIdle()
+    default: self.whenIdle = whenIdle
     }
   }
 
+  /// Starts batches again.
+  func continueBatches() {
+    isPaused = false
+    resume()
+  }
+
   /// - Parameters:
-  ///   - replacement: The file that now has the log's name, and its end; nil if the old log is
-  ///     still in use.
+  ///   - replacement: The file that now has the log's name, its end and its checksums; nil if the
+  ///     old log is still in use.
   ///   - error: Why the rewrite failed, or why its rename may not survive a crash; nil on success.
-  func rewriteEnded(_ replacement: (file: File, end: Int64)?, _ error: FileError?) {
+  func rewriteEnded(
+    _ replacement: (file: File, end: Int64, chain: LogChain)?, _ error: FileError?
+  ) {
     rewrite = nil
     isPaused = false
     whenIdle = nil
@@ -99,6 +128,7 @@ extension Log {
       file = replacement.file
       logger.info("rewrote the log from \(end) to \(replacement.end) bytes")
       end = replacement.end
+      follow(replacement.chain)
       changeEnd = end
       syncedEnd = end
       notedEnd = 0
@@ -108,8 +138,23 @@ extension Log {
       // Either of the two files could be there after a crash.
       if let error { return fail(error) }
     } else if let error {
-      logger.error("the log cannot be rewritten: \(error)")
+      noteFailedRewrite(error)
+    }
+    if case .rewriting = state {
+      guard exclusiveRewriteReason == nil else { return rewriteExclusively() }
+      state = .idle
     }
     resume()
+  }
+
+  private func noteFailedRewrite(_ error: FileError) {
+    if case .rewriting = state {
+      logger.error("the log cannot be rewritten: \(error)")
+    } else if error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+      logger.warning("the rewrite starts over, and changes are refused meanwhile: \(error)")
+      exclusiveRewriteReason = "\(error.errno)"
+    } else {
+      logger.error("the log cannot be rewritten: \(error)")
+    }
   }
 }

@@ -35,6 +35,9 @@ final class Log {
     case repairing(reason: String?)
     /// The repair failed; it is tried again.
     case broken(reason: String)
+    /// The disk had too little room for the new log and for changes. Changes are refused until the
+    /// rewrite ends.
+    case rewriting(reason: String)
     case closed
   }
 
@@ -44,6 +47,8 @@ final class Log {
   let logger: Logger
   var file: File
   var state = State.idle
+  /// The checksums up to the end.
+  private(set) var chain: LogChain
   private var isCommitScheduled = false
 
   /// The end of the log, in bytes; bytes after it are in flight.
@@ -59,6 +64,8 @@ final class Log {
   var preallocation = LogPreallocation()
 
   var rewrite: LogRewrite?
+  /// Why the next rewrite refuses changes meanwhile; nil if none is to do that.
+  var exclusiveRewriteReason: String?
   /// The size from which the log is rewritten after a rewrite failed.
   var rewriteEnd: Int64 = 0
   var isPaused = false
@@ -73,11 +80,13 @@ final class Log {
 
   /// - Parameter end: The size of the file, all of which is on the disk.
   init(
-    _ file: File, end: Int64, in dataDirectory: DataDirectory, _ database: Database,
+    _ file: File, end: Int64, _ chain: LogChain, in dataDirectory: DataDirectory,
+    _ database: Database,
     _ configuration: Configuration, _ logger: Logger
   ) {
     self.file = file
     self.end = end
+    self.chain = chain
     self.dataDirectory = dataDirectory
     self.database = database
     self.configuration = configuration
@@ -109,8 +118,8 @@ final class Log {
     database.beginBatch()
     onBatchStart()
     write(takeNote(), database.inFlightRecords) { [self] in
-      rewrite?.append(database.inFlightRecords)
       database.didCommit()
+      rewrite?.append(database.inFlightRecords)
       onCommit()
     }
   }
@@ -124,18 +133,21 @@ final class Log {
     var batch = IOBuffer(capacity: byteCount + (zeros?.count ?? 0))
     unsafe batch.append(note.span.bytes)
     unsafe batch.append(records.span.bytes)
+    let sealed = chain.sealing(&batch)
     if let zeros { unsafe batch.append(zeros.span.bytes) }
     state = .writing
     file.write(batch, at: end, syncing: false) { [self] result in
       switch result {
       case .success:
         end += Int64(byteCount)
+        chain = sealed
         noteWritten(records)
         state = .idle
         whenWritten()
         resume()
       case .failure(let error) where error.byteCountDone >= byteCount:
         end += Int64(byteCount)
+        chain = sealed
         noteWritten(records)
         // Only the preallocation failed. It may have taken the last of the disk.
         repair(reason: nil)
@@ -153,7 +165,10 @@ final class Log {
 
   func resume() {
     guard case .idle = state else { return }
-    if isPaused, let whenIdle {
+    if let reason = exclusiveRewriteReason {
+      drop(reason: reason)
+      repair(reason: reason)
+    } else if isPaused, let whenIdle {
       self.whenIdle = nil
       whenIdle()
     } else {
@@ -168,7 +183,7 @@ final class Log {
     // Without syncs the synced end is unknown, but a hole in the log is still detected.
     let certainEnd = configuration.syncPolicy == .no ? end : syncedEnd
     guard min(certainEnd, changeEnd) > notedEnd else { return note }
-    LogRecord.write(.synced, number: certainEnd, salt: database.salt, to: &note)
+    LogRecord.write(.synced, number: certainEnd, to: &note)
     notedEnd = certainEnd
     return note
   }
@@ -188,11 +203,18 @@ final class Log {
       syncedEnd = end
       let note = takeNote()
       guard !note.isEmpty else { return cutPreallocation(handler) }
-      file.write(IOBuffer(copying: note), at: end, syncing: true) { [self] result in
+      var bytes = IOBuffer(copying: note)
+      chain = chain.sealing(&bytes)
+      file.write(bytes, at: end, syncing: true) { [self] result in
         if case .success = result { end += Int64(note.count) }
         cutPreallocation(handler)
       }
     }
+  }
+
+  /// Another file is the log now.
+  func follow(_ chain: LogChain) {
+    self.chain = chain
   }
 
   /// If this fails, the next start cuts the preallocation.
@@ -204,7 +226,7 @@ final class Log {
   var isBusy: Bool {
     switch state {
     case .idle: isPaused || !database.pendingRecords.isEmpty
-    case .writing, .repairing: true
+    case .writing, .repairing, .rewriting: true
     case .broken, .closed: false
     }
   }

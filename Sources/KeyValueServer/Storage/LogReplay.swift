@@ -8,13 +8,15 @@ import SystemPackage
 /// records of one command in memory.
 ///
 /// It cuts off the part of the last batch that a crash left. An invalid record is damage if a later
-/// note says that it was on the disk; then the log is left as it is.
+/// note says that it was on the disk; a valid one, if it does not follow the one before it. Then
+/// the log is left as it is. The time is proportional to the size of the log, also if it is damaged.
 final class LogReplay {
   /// The database, and the log to continue with.
   struct Outcome {
     let database: Database
     let file: File
     let end: Int64
+    let chain: LogChain
   }
 
   typealias Handler = (Result<Outcome, StartFailure>) -> Void
@@ -24,7 +26,11 @@ final class LogReplay {
   private let logger: Logger
   private let handler: Handler
   private let reader: FileReader
-  private var database: Database?
+  private let database = Database()
+  /// The checksums of all records so far; nil before the header.
+  private var chain: LogChain?
+  /// Those up to ``end``.
+  private var endChain: LogChain?
 
   /// Bytes that were read but not yet used, the offset in the log where they start, and how many of
   /// them have been used since.
@@ -92,40 +98,52 @@ final class LogReplay {
   // MARK: - Reading
 
   private func use(isAtEnd: Bool) {
-    if database == nil {
+    if chain == nil {
       guard bytes.count >= LogHeader.byteCount || isAtEnd else { return readNext() }
       // The header is on the disk before the first record is written.
       if bytes.count < LogHeader.byteCount { return makeNew() }
-      guard let salt = unsafe bytes.withUnsafeBytes({ unsafe LogHeader.salt(of: $0.bytes) }) else {
+      guard let header = unsafe LogHeader(bytes.span.bytes) else {
         return fail("this is not an aio-kv log, or its first bytes were changed")
       }
-      database = Database(salt: salt)
+      chain = LogChain(header)
       usedCount = LogHeader.byteCount
       end = place
+      endChain = chain
     }
-    guard let database else { return }
-    if badOffset == nil { useRecords(database, isAtEnd: isAtEnd) }
-    if let badOffset, isDamaged(database, badOffset, isAtEnd: isAtEnd) {
+    guard var chain else { return }
+    if badOffset == nil, let wrong = useRecords(&chain, isAtEnd: isAtEnd) {
+      return fail(
+        "the record at offset \(wrong) is damaged: it does not follow the one before it; "
+          + "restore the file, or truncate it there and lose the rest")
+    }
+    self.chain = chain
+    if let badOffset, isDamaged(chain.header, badOffset, isAtEnd: isAtEnd) {
       return fail(
         "the record at offset \(badOffset) is damaged, but later records are intact; "
           + "restore the file, or truncate it there and lose the rest")
     }
-    if isAtEnd { finish(database) } else { readNext() }
+    if isAtEnd { finish() } else { readNext() }
   }
 
-  private func next(_ database: Database) -> LogRecord.Reading {
+  private func next(_ header: LogHeader) -> LogRecord.Reading {
     unsafe bytes.withUnsafeBytes { bytes in
       unsafe LogRecord.read(
-        UnsafeRawBufferPointer(rebasing: bytes[usedCount...]).bytes, salt: database.salt)
+        UnsafeRawBufferPointer(rebasing: bytes[usedCount...]).bytes, header)
     }
   }
 
   /// Applies records up to the first invalid one.
-  private func useRecords(_ database: Database, isAtEnd: Bool) {
+  ///
+  /// - Returns: The offset of a record that belongs elsewhere; nil if there is none.
+  private func useRecords(_ chain: inout LogChain, isAtEnd: Bool) -> Int64? {
     while usedCount < bytes.count {
-      switch next(database) {
-      case .record(let record, let byteCount):
-        usedCount += byteCount
+      switch next(chain.header) {
+      case .record(let record, let frame):
+        // A note cannot come before bytes that were on the disk before it.
+        guard chain.advance(to: frame), record.kind != .synced || record.number <= place else {
+          return place
+        }
+        usedCount += frame.byteCount
         tornEnd = place
         unfinished.append(record)
         guard !record.isContinued else { continue }
@@ -133,51 +151,51 @@ final class LogReplay {
         count += unfinished.count
         unfinished.removeAll(keepingCapacity: true)
         end = place
-      case .incomplete where !isAtEnd: return
+        endChain = chain
+      case .incomplete where !isAtEnd: return nil
       case .incomplete, .invalid:
         badOffset = place
-        return
+        return nil
       }
     }
+    return nil
   }
 
-  /// Looks for a note that says that the invalid record was on the disk.
-  private func isDamaged(_ database: Database, _ badOffset: Int64, isAtEnd: Bool) -> Bool {
-    while usedCount < bytes.count {
-      switch next(database) {
-      case .record(let record, let byteCount):
-        if record.kind == .synced, record.number > badOffset { return true }
-        usedCount += byteCount
-        tornEnd = place
-      case .incomplete where !isAtEnd: return false
-      case .incomplete, .invalid: skipByte()
+  /// Looks for a note that says that the invalid record was on the disk, at every byte: any other
+  /// record may be a part of a value.
+  private func isDamaged(_ header: LogHeader, _ badOffset: Int64, isAtEnd: Bool) -> Bool {
+    let start = usedCount
+    let found = unsafe bytes.withUnsafeBytes { bytes in
+      while usedCount + header.noteByteCount <= bytes.count {
+        let note = unsafe UnsafeRawBufferPointer(
+          rebasing: bytes[usedCount..<usedCount + header.noteByteCount])
+        if unsafe LogRecord.isNote(note.bytes, header, beyond: badOffset) { return true }
+        usedCount += 1
       }
+      return false
     }
-    return false
-  }
-
-  private func skipByte() {
-    let isPreallocated = bytes[usedCount] == 0
-    usedCount += 1
-    if !isPreallocated { tornEnd = place }
+    if isAtEnd { usedCount = bytes.count }
+    if let last = bytes[start..<usedCount].lastIndex(where: { $0 != 0 }) {
+      tornEnd = offset + Int64(last) + 1
+    }
+    return found
   }
 
   // MARK: - The end
 
   private func makeNew() {
-    let salt = UInt32.random(in: .min ... .max)
-    let header = LogHeader.bytes(salt: salt)
-    database = Database(salt: salt)
-    end = Int64(header.count)
+    let header = LogHeader.new()
+    endChain = LogChain(header)
+    end = Int64(LogHeader.byteCount)
     file.truncate(to: 0) { [self] result in
       if case .failure(let error) = result { return handler(.failure(StartFailure("\(error)"))) }
-      file.write(IOBuffer(copying: header), at: 0, syncing: true) { [self] result in
+      file.write(IOBuffer(copying: header.bytes), at: 0, syncing: true) { [self] result in
         bringToDisk(result)
       }
     }
   }
 
-  private func finish(_ database: Database) {
+  private func finish() {
     let byteCount = place
     logger.info("read \(count) records: \(database.keyspace.count) keys")
     guard byteCount > end else { return bringToDisk(.success(())) }
@@ -197,8 +215,8 @@ final class LogReplay {
         if case .failure(let error) = result {
           return handler(.failure(StartFailure("\(error)")))
         }
-        guard let database else { return }
-        handler(.success(Outcome(database: database, file: file, end: end)))
+        guard let endChain else { return }
+        handler(.success(Outcome(database: database, file: file, end: end, chain: endChain)))
       }
     }
   }

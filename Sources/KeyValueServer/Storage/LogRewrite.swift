@@ -10,7 +10,7 @@ import SystemPackage
 /// complete log, which holds everything that was acknowledged.
 final class LogRewrite {
   private static let pieceByteCount = 256 * 1024
-  private static let placesPerPiece = 10_000
+  private static let shardsPerPiece = 1000
   /// The most bytes that may be left to write while no batch starts.
   private static let lastPieceByteCount = 256 * 1024
   /// How many times to catch up before pausing batches with more left.
@@ -20,17 +20,19 @@ final class LogRewrite {
   private let database: Database
   private let dataDirectory: DataDirectory
   private var file: File?
-  private var place = 0
-  private var appended: Bytes
+  private var shard = 0
+  private var appended: Bytes = []
   private var end: Int64 = 0
+  private var chain = LogChain(.new())
   private var catchUpCount = 0
   private var isEnded = false
+  /// Whether to go on when the next batch is committed.
+  private var waitsForBatch = false
 
   init(of log: Log) {
     self.log = log
     database = log.database
     dataDirectory = log.dataDirectory
-    appended = LogHeader.bytes(salt: database.salt)
   }
 
   func start() {
@@ -48,6 +50,9 @@ final class LogRewrite {
   /// Adds a committed batch.
   func append(_ records: Bytes) {
     appended += records
+    guard waitsForBatch else { return }
+    waitsForBatch = false
+    catchUp()
   }
 
   /// Keeps the old log and removes the new one.
@@ -59,12 +64,12 @@ final class LogRewrite {
 
   private func writeNext() {
     var piece = takeAppended()
-    let lastPlace = place + Self.placesPerPiece
-    while piece.count < Self.pieceByteCount, place < min(lastPlace, database.keyspace.placeCount) {
-      database.writeCommitted(place: place, to: &piece)
-      place += 1
+    let last = min(shard + Self.shardsPerPiece, Keyspace.shardCount)
+    while piece.count < Self.pieceByteCount, shard < last {
+      database.writeCommitted(shard: shard, to: &piece)
+      shard += 1
     }
-    let isComplete = place >= database.keyspace.placeCount
+    let isComplete = shard == Keyspace.shardCount
     write(piece, syncing: isComplete) { [self] in
       if isComplete { catchUp() } else { writeNext() }
     }
@@ -80,6 +85,12 @@ final class LogRewrite {
 
   /// No batch is in flight now, and none starts.
   private func finish() {
+    guard !isEnded else { return }
+    guard !database.isRemovingAll else {
+      // The committed keys may be many, and when that batch is committed, none is needed.
+      waitsForBatch = true
+      return log.continueBatches()
+    }
     var piece = takeAppended()
     database.writeCommittedValuesOfPendingKeys(to: &piece)
     write(piece, syncing: true) { [self] in
@@ -91,7 +102,7 @@ final class LogRewrite {
           guard let file else { return }
           var failure: FileError?
           if case .failure(let error) = result { failure = error }
-          log.rewriteEnded((file, end), failure)
+          log.rewriteEnded((file, end, chain), failure)
         }
       }
     }
@@ -104,10 +115,16 @@ final class LogRewrite {
 
   private func write(_ piece: Bytes, syncing: Bool, _ next: @escaping () -> Void) {
     guard let file else { return }
-    file.write(IOBuffer(copying: piece), at: end, syncing: syncing) { [self] result in
+    let header = end == 0 ? chain.header.bytes : []
+    let byteCount = header.count + piece.count
+    var bytes = IOBuffer(capacity: byteCount)
+    unsafe bytes.append(header.span.bytes)
+    unsafe bytes.append(piece.span.bytes)
+    chain = chain.sealing(&bytes, after: header.count)
+    file.write(bytes, at: end, syncing: syncing) { [self] result in
       guard self.file != nil else { return }
       if case .failure(let error) = result { return end(error) }
-      end += Int64(piece.count)
+      end += Int64(byteCount)
       next()
     }
   }
@@ -118,7 +135,9 @@ final class LogRewrite {
     // It closes when its last operation has ended.
     file?.close()
     file = nil
-    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName))
-    log.rewriteEnded(nil, error)
+    // The next rewrite begins with a file of its own.
+    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName)) { [log] _ in
+      log.rewriteEnded(nil, error)
+    }
   }
 }

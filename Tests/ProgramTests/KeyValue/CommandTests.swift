@@ -117,6 +117,18 @@ final class CommandTests: KeyValueTestCase {
     XCTAssertEqual(met.count, 500)
   }
 
+  func test_scanFindsAFewKeysAtOnce_afterManyWereRemoved() throws {
+    let client = try serve().client()
+    for index in 0..<20_000 { try client.send("SET", "key:\(index)", "1") }
+    for _ in 0..<20_000 { XCTAssertEqual(try client.readReply(), .ok) }
+    XCTAssertEqual(
+      try client.ask(["DEL"] + (10..<20_000).map { "key:\($0)" }), .integer(19_990))
+    let first = try client.ask("SCAN", "0").elements
+    let rest = try client.ask("SCAN", String(decoding: first[0].bytes ?? [], as: UTF8.self))
+    XCTAssertEqual(first[1].elements.count, 10)
+    XCTAssertTrue(first[0] == "0" || rest == ["0", []], "\(first[0]) \(rest)")
+  }
+
   func test_tenThousandPipelinedCommands_getTheirRepliesInOrder() throws {
     let client = try serve().client()
     var bytes: [UInt8] = []

@@ -24,6 +24,10 @@ final class CrashTests: KeyValueTestCase {
     try killAgainAndAgain(crashCount, "--rewrite-minimum", "2000")
   }
 
+  func test_transactionsAreWholeOrMissing_afterKills() throws {
+    try killAgainAndAgain(crashCount, usingTransactions: true, "--rewrite-minimum", "20000")
+  }
+
   /// One that writes pairs of keys, and remembers what it was told.
   private final class Writer: @unchecked Sendable {
     let name: Int
@@ -35,9 +39,12 @@ final class CrashTests: KeyValueTestCase {
     var sentIncrements = 0
     var round = 0
     var generator: SeededGenerator
+    /// Whether the pairs are written by transactions, with the counter.
+    private let usesTransactions: Bool
 
-    init(_ name: Int, seed: UInt64) {
+    init(_ name: Int, seed: UInt64, usesTransactions: Bool) {
       self.name = name
+      self.usesTransactions = usesTransactions
       generator = SeededGenerator(seed: seed &+ UInt64(name))
     }
 
@@ -57,23 +64,39 @@ final class CrashTests: KeyValueTestCase {
         keys.append(key)
         sent[key] = round
         let value = CrashTests.value(round)
-        bytes += RedisClient.request(["MSET", "a:\(name):\(key)", value, "b:\(name):\(key)", value])
-        bytes += RedisClient.request(["INCR", "n:\(name)"])
+        let pair = ["a:\(name):\(key)", "b:\(name):\(key)"]
+        let requests =
+          usesTransactions
+          ? [
+            ["MULTI"], ["SET", pair[0], value], ["SET", pair[1], value], ["INCR", "n:\(name)"],
+            ["SET", "r:\(name)", "\(sentIncrements + 1)"], ["EXEC"],
+          ] : [["MSET", pair[0], value, pair[1], value], ["INCR", "n:\(name)"]]
+        bytes += requests.flatMap { RedisClient.request($0) }
         sentIncrements += 1
       }
       let first = round - keys.count
       do {
         try client.client.send(bytes)
         for (index, key) in keys.enumerated() {
-          guard try client.readReply() == .ok else { return false }
+          guard let count = try readCounter(client) else { return false }
           acknowledged[key] = first + index + 1
-          guard let count = try client.readReply().integer else { return false }
           counter = count
         }
         return true
       } catch {
         return false
       }
+    }
+
+    /// - Returns: The counter after a pair was written; nil if the server refused.
+    private func readCounter(_ client: RedisClient) throws -> Int? {
+      guard usesTransactions else {
+        guard try client.readReply() == .ok else { return nil }
+        return try client.readReply().integer
+      }
+      for _ in 0..<5 { _ = try client.readReply() }
+      let replies = try client.readReply().elements
+      return replies.count == 4 ? replies[2].integer : nil
     }
   }
 
@@ -88,11 +111,15 @@ final class CrashTests: KeyValueTestCase {
     return round
   }
 
-  private func killAgainAndAgain(_ count: Int, _ arguments: String...) throws {
+  private func killAgainAndAgain(
+    _ count: Int, usingTransactions: Bool = false, _ arguments: String...
+  ) throws {
     let seed = testSeed()
     var generator = SeededGenerator(seed: seed)
     let site = try KeyValueSite(arguments)
-    let writers = (0..<Self.clientCount).map { Writer($0, seed: seed) }
+    let writers = (0..<Self.clientCount).map {
+      Writer($0, seed: seed, usesTransactions: usingTransactions)
+    }
     for crash in 0..<count {
       let group = DispatchGroup()
       let port = site.server.port
@@ -125,6 +152,10 @@ final class CrashTests: KeyValueTestCase {
     XCTAssertGreaterThanOrEqual(counter, writer.counter, message)
     XCTAssertLessThanOrEqual(counter, writer.sentIncrements, message)
     writer.counter = counter
+    let last = try client.ask("GET", "r:\(writer.name)")
+    // A transaction whose reply was lost has run, or has not: both of its counters tell the same.
+    if last != nil { XCTAssertEqual(last, reply, message) }
+    writer.sentIncrements = counter
   }
 }
 

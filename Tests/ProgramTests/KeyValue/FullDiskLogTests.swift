@@ -38,6 +38,28 @@ final class FullDiskLogTests: KeyValueTestCase {
     XCTAssertEqual(try client.ask("STRLEN", "key:0"), 50_000)
   }
 
+  func test_logIsRewritten_althoughAClientGoesOnFailing() throws {
+    let site = try serveSmallDisk()
+    let client = try site.client()
+    let value = String(repeating: "v", count: 50_000)
+    for _ in 0..<3 {
+      for index in 0..<4 { XCTAssertEqual(try client.ask("SET", "key:\(index)", value), .ok) }
+    }
+    // 600 KB of 1 MiB, of which a new log needs 200 KB; this one client takes all the rest.
+    let tooMuch = RedisClient.request(["SET", "big", String(repeating: "v", count: 900_000)])
+    let failing = try site.client()
+    try failing.client.send(tooMuch + tooMuch)
+    XCTAssertNotNil(try client.ask("BGREWRITEAOF"))
+    try repeatUntil("the log was rewritten") {
+      try failing.client.send(tooMuch)
+      XCTAssertNotNil(try failing.readReply().errorText)
+      return try site.errors().contains("rewrote the log")
+    }
+    // The last of the failing requests may be with the log still.
+    try repeatUntil("changes were accepted") { try client.ask("SET", "small", "1") == .ok }
+    for index in 0..<4 { XCTAssertEqual(try client.ask("STRLEN", "key:\(index)"), 50_000) }
+  }
+
   func test_repliesOfAFailedBatchAreErrors_andLaterReadsDoNotShowItsChanges() throws {
     let site = try serveSmallDisk()
     let client = try site.client()

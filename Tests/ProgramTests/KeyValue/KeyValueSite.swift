@@ -70,13 +70,13 @@ final class KeyValueSite {
   /// The log up to the end of its last whole record, without a preallocation or a torn end.
   func records() throws -> [UInt8] {
     let log = try log()
-    let salt = try XCTUnwrap(unsafe LogHeader.salt(of: log.span.bytes))
+    let header = try XCTUnwrap(unsafe LogHeader(log.span.bytes))
     var end = LogHeader.byteCount
     unsafe log.withUnsafeBytes { bytes in
-      while case .record(_, let byteCount) = unsafe LogRecord.read(
-        UnsafeRawBufferPointer(rebasing: bytes[end...]).bytes, salt: salt)
+      while case .record(_, let frame) = unsafe LogRecord.read(
+        UnsafeRawBufferPointer(rebasing: bytes[end...]).bytes, header)
       {
-        end += byteCount
+        end += frame.byteCount
       }
     }
     return Array(log[..<end])

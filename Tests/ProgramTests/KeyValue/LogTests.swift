@@ -68,6 +68,16 @@ final class LogTests: KeyValueTestCase {
     XCTAssertEqual(try site.client().ask("PING"), .status("PONG"))
   }
 
+  func test_secondServerIsRefused_alsoWithoutTheLockFile() throws {
+    let site = try serve()
+    let data = site.directory.path.appending("data")
+    try FileManager.default.removeItem(atPath: data.appending("aio-kv.lock").string)
+    let outcome = try site.runToEnd()
+    XCTAssertEqual(outcome.status, 1)
+    XCTAssertTrue(outcome.errors.contains("another server uses it"), outcome.errors)
+    XCTAssertEqual(try site.client().ask("SET", "a", "1"), .ok)
+  }
+
   func test_rewrittenLogIsSmall_andHoldsEverything() throws {
     let site = try serve()
     let client = try site.client()

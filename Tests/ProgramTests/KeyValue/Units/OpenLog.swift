@@ -26,7 +26,9 @@ struct OpenLog {
       case .success(let directory):
         LogReplay.begin(directory, Self.silentLogger) { result in
           opened = result.map {
-            Log($0.file, end: $0.end, in: directory, $0.database, .init(), Self.silentLogger)
+            Log(
+              $0.file, end: $0.end, $0.chain, in: directory, $0.database, .init(),
+              Self.silentLogger)
           }
         }
       }

@@ -1,3 +1,4 @@
+import PosixAIO
 import TestSupport
 import XCTest
 
@@ -11,6 +12,8 @@ final class StorageTests: XCTestCase {
       ([UInt8](repeating: 0xFF, count: 32), 0x62A8_AB43), (Array(0..<32), 0x46DD_794E), ([], 0),
     ] as [([UInt8], UInt32)] {
       unsafe XCTAssertEqual(CRC32C.checksum(bytes.span.bytes), sum)
+      // By tables, which other processors use.
+      unsafe XCTAssertEqual(CRC32C.checksum(bytes.span.bytes, usingInstruction: false), sum)
       for cut in 0...bytes.count {
         let first = unsafe CRC32C.checksum(Array(bytes[..<cut]).span.bytes)
         unsafe XCTAssertEqual(CRC32C.checksum(Array(bytes[cut...]).span.bytes, seed: first), sum)
@@ -21,24 +24,32 @@ final class StorageTests: XCTestCase {
   func test_recordIsReadAsItWasWritten_andNoOther() {
     let record = LogRecord(
       kind: .set, isContinued: true, number: -5, key: Array("key".utf8), value: Array(0...255))
-    var log: [UInt8] = []
+    let header = LogHeader(salt: 7)
+    var unsealed: [UInt8] = []
     LogRecord.write(
-      record.kind, isContinued: true, number: -5, key: record.key, value: record.value, salt: 7,
-      to: &log)
-    unsafe XCTAssertEqual(
-      LogRecord.read(log.span.bytes, salt: 7), .record(record, byteCount: log.count))
-    unsafe XCTAssertEqual(LogRecord.read(log.span.bytes, salt: 8), .invalid)
+      record.kind, isContinued: true, number: -5, key: record.key, value: record.value,
+      to: &unsealed)
+    var buffer = IOBuffer(copying: unsealed)
+    _ = LogChain(header).sealing(&buffer)
+    let log = buffer.withSpan { span in span.indices.map { span[$0] } }
+    guard case .record(let read, let frame) = unsafe LogRecord.read(log.span.bytes, header) else {
+      return XCTFail("it was not read")
+    }
+    XCTAssertEqual(read, record)
+    XCTAssertEqual(frame.byteCount, log.count)
+    XCTAssertEqual(frame.previous, header.checksum)
+    unsafe XCTAssertEqual(LogRecord.read(log.span.bytes, LogHeader(salt: 8)), .invalid)
     for count in 0..<log.count {
       guard
         case .incomplete(let wanted) = unsafe LogRecord.read(
-          Array(log[..<count]).span.bytes, salt: 7)
+          Array(log[..<count]).span.bytes, header)
       else { return XCTFail("\(count)") }
       XCTAssertGreaterThan(wanted, count)
     }
     for bit in 0..<log.count * 8 {
       var damaged = log
       damaged[bit / 8] ^= 1 << UInt8(bit % 8)
-      if case .record = unsafe LogRecord.read(damaged.span.bytes, salt: 7) { XCTFail("bit \(bit)") }
+      if case .record = unsafe LogRecord.read(damaged.span.bytes, header) { XCTFail("bit \(bit)") }
     }
   }
 
@@ -75,7 +86,7 @@ final class StorageTests: XCTestCase {
   private func value(_ text: String) -> Value { Value(bytes: Array(text.utf8)) }
 
   func test_committedStateIsTheOld_untilTheBatchIsCommitted() {
-    let database = Database(salt: 0)
+    let database = Database()
     let key = Key([1])
     database.set(key, value("one"))
     XCTAssertEqual(database.durability, .pending)
@@ -98,7 +109,7 @@ final class StorageTests: XCTestCase {
     let seed = testSeed()
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<200 {
-      let database = Database(salt: 0)
+      let database = Database()
       var committed: [Key: Value] = [:]
       var flying: [Key: Value] = [:]
       var newest: [Key: Value] = [:]

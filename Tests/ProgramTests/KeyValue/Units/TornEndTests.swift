@@ -37,15 +37,32 @@ final class TornEndTests: XCTestCase {
   }
 
   func test_changesOfOneCommandAreCutTogether() throws {
+    try checkCuts { database, keys in
+      for key in keys {
+        database.set(Key(Array(key.utf8)), Value(bytes: [1]), isContinued: key != keys.last)
+      }
+    }
+  }
+
+  func test_changesOfOneTransactionAreCutTogether() throws {
+    try checkCuts { database, keys in
+      database.beginGroup()
+      for key in keys { database.set(Key(Array(key.utf8)), Value(bytes: [1])) }
+      database.append([2], to: Key(Array("before".utf8)))
+      database.remove([Key(Array("gone".utf8))])
+      database.endGroup()
+    }
+  }
+
+  /// - Parameter change: Sets the given keys.
+  private func checkCuts(_ change: (Database, [String]) -> Void) throws {
     let loop = try EventLoop()
     let site = try OpenLog(on: loop)
     try site.set("before", "1")
+    try site.set("gone", "1")
     let whole = try site.records()
     let keys = ["a", "b", "c"]
-    for key in keys {
-      site.log.database.set(
-        Key(Array(key.utf8)), Value(bytes: [1]), isContinued: key != keys.last)
-    }
+    change(site.log.database, keys)
     site.log.commit()
     try loop.run(until: "the changes were written") { !site.log.isBusy }
     let longer = try site.records()
@@ -53,7 +70,9 @@ final class TornEndTests: XCTestCase {
       let torn = try OpenLog(longer[..<end], on: loop)
       let count = keys.count { torn[$0] != nil }
       XCTAssertEqual(count, end == longer.count ? 3 : 0, "\(end)")
-      XCTAssertEqual(torn["before"], "1", "\(end)")
+      let isWhole = end == longer.count
+      XCTAssertEqual(torn["before"], isWhole ? site["before"] : "1", "\(end)")
+      XCTAssertEqual(torn["gone"], isWhole ? site["gone"] : "1", "\(end)")
       try torn.close()
     }
     try site.close()
