@@ -17,8 +17,8 @@ struct ImportTests {
     "ReactorServiceLifecycle": libc.union(["PosixAIO", "Reactor", "ServiceLifecycle"]),
     "Evaio": libc.union(["CEvaio", "CLibevent", "PosixAIO", "Reactor"]),
     "ProgramSupport": ["ArgumentParser", "Glibc"],
-    "FileServer": program.union(["ReactorHTTP"]),
-    "KeyValueServer": program,
+    "FileServer": program.union(["CFileServer", "ReactorHTTP"]),
+    "KeyValueServer": program.union(["CKeyValue"]),
     "Stress": program,
   ]
 

@@ -2,8 +2,8 @@ internal import ArgumentParser
 internal import Foundation
 internal import Measuring
 
-/// `nio-files`: one measurement of file calls in SwiftNIO, its own and ours. A program of its own, since its threads
-/// would stay, and `peers` has to measure with none but its own.
+/// `nio-files`: one measurement of file calls in SwiftNIO, its own and ours. A program of its own,
+/// since its threads would stay, and `peers` has to measure with none but its own.
 @main
 struct NIOFilesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

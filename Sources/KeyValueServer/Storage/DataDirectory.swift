@@ -17,8 +17,8 @@ final class DataDirectory {
   let writesThrough: Bool
   /// Holds the lock while it is open.
   private let lock: File
-  /// Holds a lock of the directory itself, which remains if somebody removes the lock file; nil on
-  /// file systems without such locks.
+  /// Holds a lock of the directory itself, which remains if the lock file is removed; nil on file
+  /// systems without such locks.
   private let directoryLock: FileDescriptor?
 
   private init(

@@ -256,7 +256,7 @@ final class Database {
 
   /// Removes expired keys from the shards that are due.
   ///
-  /// - Parameter stepLimit: Stops after the shard with which so many keys and shards are reached.
+  /// - Parameter stepLimit: Stops after the shard that completes this number of keys and shards.
   /// - Returns: The number of removed keys.
   func removeExpired(stepLimit: Int) -> Int {
     var (stepCount, removedCount) = (0, 0)

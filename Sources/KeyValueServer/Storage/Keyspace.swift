@@ -148,7 +148,7 @@ struct Keyspace {
 
   /// Frees the memory of whole shards, the last first, for a keyspace that is no longer needed.
   ///
-  /// - Parameter stepLimit: Stops after the shard with which so many keys and shards are reached.
+  /// - Parameter stepLimit: Stops after the shard that completes this number of keys and shards.
   /// - Returns: Whether something is left.
   mutating func free(stepLimit: Int) -> Bool {
     var stepCount = 0

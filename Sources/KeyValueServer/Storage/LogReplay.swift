@@ -9,7 +9,8 @@ import SystemPackage
 ///
 /// It cuts off the part of the last batch that a crash left. An invalid record is damage if a later
 /// note says that it was on the disk; a valid one, if it does not follow the one before it. Then
-/// the log is left as it is. The time is proportional to the size of the log, also if it is damaged.
+/// the log is left as it is. The time is proportional to the size of the log, also if it is
+/// damaged.
 final class LogReplay {
   /// The database, and the log to continue with.
   struct Outcome {

@@ -71,8 +71,8 @@ final class MemoryLimitTests: KeyValueTestCase {
         (
           "CONFIG SET maxmemory-policy allkeys-lru",
           .error(
-            "ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must "
-              + "be one of the following: noeviction, allkeys-random")
+            "ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - "
+              + "argument(s) must be one of the following: noeviction, allkeys-random")
         )
       ])
   }
