@@ -115,7 +115,8 @@ let package = Package(
     .executableTarget(
       name: "KeyValueServer",
       dependencies: [
-        "CKeyValue", "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser, logging,
+        "CKeyValue", "PosixAIO", "Reactor", "ProgramSupport", systemPackage, argumentParser,
+        logging,
       ]),
 
     // Shared by the test targets; not a product.
