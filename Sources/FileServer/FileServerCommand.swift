@@ -350,6 +350,9 @@ struct FileServerCommand: ParsableCommand {
     }
   }
 
+  /// The longest time for the last lines of the access log.
+  private static let logCloseLimit = Duration.seconds(5)
+
   /// The first signal shuts down gracefully; the second one stops the program immediately.
   private func installShutdownHandlers(_ group: ServerGroup, _ log: AccessLog?, _ loop: EventLoop) {
     var isEnding = false
@@ -360,6 +363,8 @@ struct FileServerCommand: ParsableCommand {
         group.shutDown {
           guard let log else { return loop.stop() }
           log.close { loop.stop() }
+          // A pipe that is not read would hold up the end.
+          loop.schedule(after: Self.logCloseLimit) { loop.stop() }
         }
       }
     }

@@ -37,7 +37,9 @@ final class RequestHandler {
       return writer.refuse(.misdirectedRequest)
     }
     guard let authenticator, needsPassword(request.method) else { return serve(request, writer) }
-    authenticator.check(request.headers["Authorization"]) { [self] outcome in
+    authenticator.check(
+      request.headers["Authorization"], unless: { writer.isConnectionLost }
+    ) { [self] outcome in
       switch outcome {
       case .allowed: serve(request, writer)
       case .refused: writer.refuse(.unauthorized, headers: Self.challenge)

@@ -80,10 +80,18 @@ final class Upload {
   /// Publishes the file, with the access of the regular file that it replaces, if it does.
   private func replace(with target: TemporaryFile) {
     directory.status(of: FilePath(root: nil, [name]), followingLinks: false) { [self] result in
-      guard case .success(let replaced) = result, replaced.kind == .regular else {
-        return publish(target)
+      switch result {
+      case .success(let replaced) where replaced.kind == .regular:
+        target.file.takeAccess(of: replaced) { [self] result in
+          switch result {
+          case .success: publish(target)
+          case .failure(let error): abandon(target, error)
+          }
+        }
+      case .failure(let error) where error.errno != .noSuchFileOrDirectory:
+        abandon(target, error)
+      case .success, .failure: publish(target)
       }
-      target.file.takeAccess(of: replaced) { [self] in publish(target) }
     }
   }
 
@@ -150,7 +158,7 @@ final class Upload {
   }
 
   private func refuse(_ error: FileError) {
-    logger.error("an upload of \"\(name.string)\" failed: \(error)")
+    logger.error("an upload of \"\(LogLine.escaped(name.string))\" failed: \(error)")
     writer.refuse(HTTPStatus(writingFailedWith: error.errno))
   }
 }

@@ -34,13 +34,21 @@ final class Authenticator {
 
   /// - Parameters:
   ///   - field: The value of `Authorization`; nil without one.
+  ///   - isLost: Whether the client has left, so that its password need not be checked.
   ///   - handler: Called once; **from inside this call** if no password must be checked.
-  func check(_ field: String?, _ handler: @escaping (Outcome) -> Void) {
+  func check(
+    _ field: String?, unless isLost: @escaping () -> Bool,
+    _ handler: @escaping (Outcome) -> Void
+  ) {
     guard let field, let authorization = BasicAuthorization(field) else { return handler(.refused) }
     let bytes = Array(field.utf8)
     if remembers(bytes) { return handler(.allowed) }
     guard waiting.count < Self.waitingLimit else { return handler(.overloaded) }
     waiting.append { [self] in
+      if isLost() {
+        checkNext()
+        return handler(.refused)
+      }
       // An earlier request may have had the same field.
       if remembers(bytes) {
         checkNext()

@@ -30,8 +30,8 @@ struct Credentials: Sendable {
     }
   }
 
-  /// Checks a user and a password. Takes milliseconds of processor time, and the same for a user
-  /// that does not exist.
+  /// Checks a user and a password. Takes milliseconds of processor time. For a user that does not
+  /// exist, it takes that of another one, which is the same if all hashes have one method and cost.
   func allow(_ user: String, _ password: [UInt8]) -> Bool {
     guard let hash = hashes[user] else {
       _ = hashes.first?.value.matches(password)

@@ -9,19 +9,23 @@ extension File {
   /// The set-user-ID and set-group-ID bits are not taken: the content is a client's. If the group
   /// cannot be set, it gets no more permissions than others, because it is another group.
   ///
-  /// - Parameter whenDone: Called once; what the system refuses stays as it is.
-  func takeAccess(of other: FileStatus, _ whenDone: @escaping () -> Void) {
+  /// - Parameter handler: Receives a failure if the permissions could not be set. Without one, an
+  ///   owner that the system refuses stays as it is.
+  func takeAccess(
+    of other: FileStatus, _ handler: @escaping (Result<Void, FileError>) -> Void
+  ) {
     let permissions = other.permissions.intersection(Self.accessPermissions)
     let (user, group) = (openingStatus.owner, openingStatus.group)
     // First the permissions, while the file surely belongs to this process.
-    setPermissions(permissions) { [self] _ in
-      if user == other.owner, group == other.group { return whenDone() }
+    setPermissions(permissions) { [self] result in
+      guard case .success = result else { return handler(result) }
+      if user == other.owner, group == other.group { return handler(.success(())) }
       setOwner(user: other.owner, group: other.group) { [self] result in
-        guard case .failure = result else { return whenDone() }
-        if group == other.group { return whenDone() }
+        if case .success = result { return handler(result) }
+        if group == other.group { return handler(.success(())) }
         setOwner(group: other.group) { [self] result in
-          guard case .failure = result else { return whenDone() }
-          setPermissions(permissions.withGroupLimitedToOthers) { _ in whenDone() }
+          if case .success = result { return handler(result) }
+          setPermissions(permissions.withGroupLimitedToOthers, handler)
         }
       }
     }

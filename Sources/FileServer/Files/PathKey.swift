@@ -3,22 +3,20 @@ import SystemPackage
 /// A path below the root, as a key for lookups.
 ///
 /// The key is a text in the form that most requests use: with a leading slash, which no relative
-/// path has. If a path is not UTF-8, the key is a percent sign followed by its percent-encoded
-/// bytes.
+/// path has. If a path is not ASCII, the key is a percent sign followed by its percent-encoded
+/// bytes: Swift compares other texts by their characters, and different names can have the same.
 struct PathKey: Hashable {
   private let text: String
 
   /// - Parameter path: A relative path in its shortest form: without empty names, "." and "..".
   init(_ path: FilePath) {
     let bytes = path.bytes
-    if let name = String(validating: bytes, as: UTF8.self) {
-      text = "/" + name
-    } else {
-      text = "%" + percentEncoded(bytes)
-    }
+    text =
+      bytes.allSatisfy { $0 < 0x80 }
+      ? "/" + String(decoding: bytes, as: UTF8.self) : "%" + percentEncoded(bytes)
   }
 
-  /// - Parameter plainPath: A slash followed by such a path.
+  /// - Parameter plainPath: A slash followed by such a path, in ASCII.
   init(plainPath: String) {
     text = plainPath
   }

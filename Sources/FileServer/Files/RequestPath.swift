@@ -61,14 +61,14 @@ struct RequestPath: Equatable {
     path == "." ? FilePath(name) : path.appending(name)
   }
 
-  /// Whether a path can be used unchanged, as most can: nothing in it is encoded, and no name is
-  /// empty or begins with a dot.
+  /// Whether a path can be used unchanged, as most can: it is ASCII, nothing in it is encoded, and
+  /// no name is empty or begins with a dot.
   private static func isPlain(_ path: String.UTF8View) -> Bool {
     let slash = UInt8(ascii: "/")
     guard path.count > 1, path.first == slash, path.last != slash else { return false }
     var previous: UInt8 = 0
     for byte in path {
-      if byte == 0 || byte == UInt8(ascii: "%") { return false }
+      if byte == 0 || byte >= 0x80 || byte == UInt8(ascii: "%") { return false }
       if previous == slash, byte == slash || byte == UInt8(ascii: ".") { return false }
       previous = byte
     }

@@ -42,7 +42,8 @@ final class ListingQueue {
       Result { () throws(FileError) in try work.step(holding: limit) }
     } _: { [self] result in
       isRunning = false
-      listing.heldByteCount = work.heldByteCount
+      // After a failure of the call itself, the step may still run.
+      if case .success = result { listing.heldByteCount = work.heldByteCount }
       runNext()
       switch result {
       case .success(let step): handler(step)

@@ -49,7 +49,9 @@ final class ListingWork: @unchecked Sendable {
   func step(holding limit: Int) throws(FileError) -> Step {
     if case .rendering(let next) = phase { return try piece(HTMLText(), from: next) }
     try readNames()
-    let isSorted = names.heldByteCount <= limit
+    // As many as one step reads are held in any case.
+    let isSorted =
+      names.heldByteCount <= limit || hasAllNames && names.items.count <= Self.namesPerStep
     guard hasAllNames || !isSorted else { return .read }
     if isSorted { names.sort(by: listing.order) }
     var page = HTMLText()

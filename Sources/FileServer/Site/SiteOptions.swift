@@ -46,10 +46,11 @@ struct SiteOptions: ParsableArguments {
 
   /// Fields that the server sets where they apply, or that frame its messages.
   private static let ownFields: Set = [
-    "accept-ranges", "access-control-allow-origin", "access-control-expose-headers", "allow",
-    "cache-control", "connection", "content-encoding", "content-length", "content-range",
-    "content-type", "date", "etag", "keep-alive", "last-modified", "location", "te", "trailer",
-    "transfer-encoding", "upgrade", "vary", "www-authenticate", "x-content-type-options",
+    "accept-ranges", "access-control-allow-headers", "access-control-allow-methods",
+    "access-control-allow-origin", "access-control-expose-headers", "access-control-max-age",
+    "allow", "cache-control", "connection", "content-encoding", "content-length", "content-range",
+    "content-type", "date", "etag", "keep-alive", "last-modified", "location", "retry-after", "te",
+    "trailer", "transfer-encoding", "upgrade", "vary", "www-authenticate", "x-content-type-options",
   ]
 
   mutating func validate() throws {
@@ -67,7 +68,8 @@ struct SiteOptions: ParsableArguments {
     let prefix = normalizedPrefix
     guard
       prefix.isEmpty
-        || prefix.hasPrefix("/") && RequestPath(prefix)?.key == PathKey(plainPath: prefix)
+        || prefix.hasPrefix("/") && !prefix.contains("?")
+          && RequestPath(prefix)?.key == PathKey(plainPath: prefix)
     else {
       throw ValidationError("--prefix must begin with a slash, and have no empty or encoded names")
     }
@@ -113,7 +115,9 @@ struct SiteOptions: ParsableArguments {
   var configuration: SiteConfiguration {
     var site = SiteConfiguration()
     site.prefix = normalizedPrefix
-    site.hosts = hosts.map { HostFilter($0.split(separator: ",").map(String.init)) }
+    site.hosts = hosts.map {
+      HostFilter($0.split { $0 == "," || $0 == " " }.map(String.init))
+    }
     if let hideDotfiles { site.hiddenNames = hideDotfiles ? .dotfiles : .none }
     site.listsDirectories = !noListing
     site.applicationPage = spa.flatMap { RequestPath("/" + $0)?.path }

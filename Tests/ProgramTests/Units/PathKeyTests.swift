@@ -17,6 +17,19 @@ final class PathKeyTests: XCTestCase {
     XCTAssertEqual(keys.count, names.count)
   }
 
+  /// Swift takes these pairs for equal texts; file systems do not.
+  func test_namesThatLookAlikeHaveKeysOfTheirOwn() {
+    for (one, other) in [
+      ("K", "\u{212A}"), (";", "\u{37E}"), ("`", "\u{1FEF}"), ("caf\u{E9}", "cafe\u{301}"),
+    ] {
+      XCTAssertEqual(one, other)
+      XCTAssertNotEqual(
+        PathKey(FilePath(bytes: Array(one.utf8))), PathKey(FilePath(bytes: Array(other.utf8))))
+      XCTAssertNotEqual(RequestPath("/" + one)?.key, RequestPath("/" + other)?.key, one)
+      XCTAssertEqual(RequestPath("/" + other)?.path.bytes, Array(other.utf8))
+    }
+  }
+
   func test_requestsForOneFileHaveOneKey_howeverTheyAreEncoded() throws {
     let plain = try XCTUnwrap(RequestPath("/a/b"))
     for encoded in ["/a/%62", "//a/./b", "/%61/b"] {
