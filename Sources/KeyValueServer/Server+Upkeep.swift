@@ -74,15 +74,21 @@ extension Server {
     log.commit()
   }
 
+  /// Throws if memory is short and no key may be removed.
+  func checkRoom() throws(CommandError) {
+    guard isAboveLimit else { return }
+    guard memoryLimit.policy == .evicting, database.keyspace.count > 0 else {
+      throw CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    }
+  }
+
   /// Removes keys before a command that may need memory, if the policy allows it. The command may
   /// run while more are removed.
   ///
   /// - Throws: If no key may be removed.
   func makeRoom() throws(CommandError) {
+    try checkRoom()
     guard isAboveLimit else { return }
-    guard memoryLimit.policy == .evicting, database.keyspace.count > 0 else {
-      throw CommandError("OOM command not allowed when used memory > 'maxmemory'.")
-    }
     evict()
     scheduleWork()
   }

@@ -5,6 +5,9 @@ struct Transaction {
   private(set) var isAborted = false
   private(set) var memoryByteCount = 0
 
+  /// A command's entry, and the header of its array.
+  private static let commandOverheadByteCount = 64
+
   var hasWrite: Bool { commands.contains { $0.command.isWrite } }
 
   /// Whether a command may need more memory.
@@ -13,7 +16,7 @@ struct Transaction {
   mutating func append(_ command: Command, _ arguments: [Bytes]) {
     guard !isAborted else { return }
     commands.append((command, arguments))
-    memoryByteCount += arguments.reduce(0) {
+    memoryByteCount += arguments.reduce(Self.commandOverheadByteCount) {
       $0 + $1.count + RequestParser.argumentOverheadByteCount
     }
   }

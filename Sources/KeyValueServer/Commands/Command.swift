@@ -105,7 +105,10 @@ final class Call {
     }
     commandName = command.name
     if command.isWrite, let reason = server.log.writeError { throw CommandError(reason) }
-    if command.grows, server.memoryLimit.byteCount > 0 { try server.makeRoom() }
+    if command.grows, server.memoryLimit.byteCount > 0 {
+      // A command that waits for EXEC changes nothing yet, so nothing is removed for it.
+      if isInTransaction { try server.checkRoom() } else { try server.makeRoom() }
+    }
     if isInTransaction, command.transactionUse == .none {
       throw CommandError("ERR Command not allowed inside a transaction")
     }
@@ -129,20 +132,35 @@ final class Call {
 
   /// Runs the commands of a transaction: one group of changes.
   func run(_ transaction: Transaction) {
-    if transaction.hasWrite { view = .newest }
+    // Some commands read all keys, and those have one state only.
+    view = .newest
     reply.array(count: transaction.commands.count)
     database.beginGroup()
+    let recordsStart = database.pendingRecords.count
+    var isTooLong = false
     for (command, arguments) in transaction.commands {
       self.arguments = arguments
       let start = reply.byteCount
-      perform(command)
+      if isTooLong, !command.isWrite {
+        reply.error(Self.tooLong.text)
+      } else if command.grows,
+        database.pendingRecords.count - recordsStart > Self.changeByteLimit
+      {
+        reply.error("ERR the transaction changes more than \(Self.changeByteLimit) bytes")
+      } else {
+        perform(command)
+      }
       // The command has run, and each reply needs its place.
       guard reply.byteCount > Server.replyByteLimit else { continue }
+      isTooLong = true
       reply.truncate(to: start)
       reply.error(Self.tooLong.text)
     }
     database.endGroup()
   }
+
+  /// The bytes of changes after which a transaction may not add any.
+  private static let changeByteLimit = 256 * 1024 * 1024
 
   /// Copies of the session's, for speed.
   private var isAuthenticated = true

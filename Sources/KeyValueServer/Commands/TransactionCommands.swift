@@ -69,6 +69,11 @@ enum TransactionCommands {
     guard let transaction = call.client?.session.transaction else {
       throw CommandError("ERR EXEC without MULTI")
     }
+    var refusal: CommandError?
+    if transaction.grows, !transaction.isAborted {
+      // First, since it may remove keys that are watched.
+      do throws(CommandError) { try call.server.makeRoom() } catch { refusal = error }
+    }
     let isChanged = hasWatchedChange(call)
     end(call)
     guard !transaction.isAborted else {
@@ -78,10 +83,8 @@ enum TransactionCommands {
       throw CommandError("EXECABORT Transaction discarded because of: \(reason)")
     }
     guard !isChanged else { return call.reply.nullArray() }
-    do throws(CommandError) {
-      if transaction.grows { try call.server.makeRoom() }
-    } catch {
-      throw CommandError("EXECABORT Transaction discarded because of: \(error.text)")
+    if let refusal {
+      throw CommandError("EXECABORT Transaction discarded because of: \(refusal.text)")
     }
     call.run(transaction)
   }

@@ -121,7 +121,7 @@ final class Database {
     }
   }
 
-  /// Takes the same time for any number of keys.
+  /// Takes the same time for any number of keys, except for those that are watched.
   func removeAll() {
     for key in watchedKeys.keys where keyspace[key] != nil { watchedKeys.noteChange(of: key) }
     var removed = Keyspace()
@@ -194,8 +194,12 @@ final class Database {
   }
 
   private func discard(_ keyspace: Keyspace?) {
-    if let keyspace, keyspace.count > 0 { discarded.append(keyspace) }
+    guard let keyspace, keyspace.count > Self.smallKeyCount else { return }
+    discarded.append(keyspace)
   }
+
+  /// This many keys are freed at once. Otherwise many removals of all keys would pile up memory.
+  private static let smallKeyCount = 4000
 
   /// Batches reuse their memory, except that of an unusually large one.
   private static let keptByteCount = 1024 * 1024

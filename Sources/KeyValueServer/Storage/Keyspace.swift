@@ -96,10 +96,11 @@ struct Keyspace {
     return old
   }
 
-  /// Appends bytes to the value of an existing key.
+  /// Appends bytes to the value of a key. A key that is missing stays so: in a rewritten log, a
+  /// record that sets a key may follow the records of appends that its value includes.
   mutating func append(_ bytes: Bytes, to key: Key) {
-    shards[Self.shard(of: key)].values[key]?.bytes.append(contentsOf: bytes)
-    byteCount += bytes.count
+    let appended: Void? = shards[Self.shard(of: key)].values[key]?.bytes.append(contentsOf: bytes)
+    if appended != nil { byteCount += bytes.count }
   }
 
   /// - Returns: The removed value.

@@ -22,17 +22,19 @@ extension Log {
     if !hasReportedFailure { logger.error("the log cannot be written: \(error)") }
     hasReportedFailure = true
     let reason = "\(error.errno)"
-    if rewrite != nil {
-      // The next failure would come soon, so the rewrite starts over and refuses changes.
-      exclusiveRewriteReason = reason
-      rewrite?.abandon()
-    }
     drop(reason: reason)
     repair(reason: reason)
   }
 
   /// Rolls back the batches that are in flight and pending.
+  ///
+  /// A rewrite in progress starts over. It may have passed keys that come back now. The next
+  /// failure would come soon, so changes are refused meanwhile.
   func drop(reason: String) {
+    if let rewrite {
+      exclusiveRewriteReason = reason
+      rewrite.abandon()
+    }
     database.revert()
     state = .broken(reason: reason)
     onFailure(Self.writeError(reason))

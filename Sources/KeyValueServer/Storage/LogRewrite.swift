@@ -26,6 +26,9 @@ final class LogRewrite {
   private var chain = LogChain(.new())
   private var catchUpCount = 0
   private var isEnded = false
+  private var isOpening = false
+  /// Why it has ended early; nil if it was abandoned.
+  private var failure: FileError?
   /// Whether to go on when the next batch is committed.
   private var waitsForBatch = false
 
@@ -36,10 +39,15 @@ final class LogRewrite {
   }
 
   func start() {
+    isOpening = true
     dataDirectory.openLog(DataDirectory.rewrittenLogName, options: .truncate) { [self] result in
+      isOpening = false
       switch result {
+      case .failure where isEnded: removeFile()
       case .failure(let error): end(error)
-      case .success(let file) where isEnded: file.close()
+      case .success(let file) where isEnded:
+        file.close()
+        removeFile()
       case .success(let file):
         self.file = file
         writeNext()
@@ -132,12 +140,18 @@ final class LogRewrite {
   private func end(_ error: FileError?) {
     guard !isEnded else { return }
     isEnded = true
+    failure = error
     // It closes when its last operation has ended.
     file?.close()
     file = nil
-    // The next rewrite begins with a file of its own.
-    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName)) { [log] _ in
-      log.rewriteEnded(nil, error)
+    // A file that is opened later would be truncated, which could be that of the next rewrite.
+    if !isOpening { removeFile() }
+  }
+
+  /// The next rewrite begins with a file of its own.
+  private func removeFile() {
+    dataDirectory.directory.remove(FilePath(DataDirectory.rewrittenLogName)) { [self] _ in
+      log.rewriteEnded(nil, failure)
     }
   }
 }

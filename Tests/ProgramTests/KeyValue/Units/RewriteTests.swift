@@ -32,9 +32,34 @@ final class RewriteTests: XCTestCase {
       for number in 0..<Self.keyCount {
         XCTAssertEqual(next["\(number)"], site["\(number)"], "round \(round), seed \(seed)")
       }
+      let (rewritten, kept) = (next.log.database.keyspace, site.log.database.keyspace)
+      XCTAssertEqual(rewritten.count, kept.count, "round \(round), seed \(seed)")
+      XCTAssertEqual(rewritten.byteCount, kept.byteCount, "round \(round), seed \(seed)")
       try next.close()
       try site.close()
     }
+  }
+
+  /// A rollback brings back keys that the rewrite has passed.
+  func test_rewriteStartsOver_whenARepairFails() throws {
+    let loop = try EventLoop()
+    let site = try OpenLog(on: loop)
+    for number in 0..<Self.keyCount { try site.set("\(number)", "value") }
+    // A batch that waits for a repair.
+    site.log.state = .repairing(reason: nil)
+    site.log.database.removeAll()
+    try site.log.startRewrite()
+    try loop.run(until: "the rewrite has passed all keys") { site.log.isPaused }
+    site.log.drop(reason: "a repair failed")
+    XCTAssertEqual(site.log.database.keyspace.count, Self.keyCount)
+    try loop.run(until: "the log was repaired and rewritten") {
+      site.log.tick()
+      return site.log.rewrite == nil && site.log.writeError == nil
+    }
+    let next = try OpenLog(try site.records(), on: loop)
+    XCTAssertEqual(next.log.database.keyspace.count, Self.keyCount)
+    try next.close()
+    try site.close()
   }
 
   private func change(_ site: OpenLog, _ number: Int, _ generator: inout SeededGenerator) {
