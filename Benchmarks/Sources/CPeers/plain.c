@@ -7,8 +7,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-int bench_o_direct(void) { return O_DIRECT; }
-
 int bench_plain_read(const bench_job *job, bench_sample *sample) {
     struct meter m;
     // As many buffers as the others have: a single one would stay in the processor's first cache.

@@ -1,4 +1,5 @@
 import PosixAIO
+import ProgramSupport
 import Reactor
 import ReactorHTTP
 
@@ -89,13 +90,5 @@ final class Authenticator {
   private func remember(_ field: [UInt8]) {
     if remembered.count == Self.rememberedLimit { remembered.removeFirst() }
     remembered.append(field)
-  }
-
-  /// Compares all bytes, so that the time does not tell how many are right.
-  private func isEqualInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    guard left.count == right.count else { return false }
-    var difference: UInt8 = 0
-    for (one, other) in zip(left, right) { difference |= one ^ other }
-    return difference == 0
   }
 }

@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// The password that clients must give, and the check of it.
 enum Authentication {
   static let userName = Bytes("default".utf8)
@@ -24,18 +26,11 @@ enum Authentication {
   static func authenticate(
     _ call: Call, user: Bytes, password: Bytes
   ) throws(CommandError) {
-    guard user == userName, call.server.password.map({ areEqual($0, password) }) ?? true else {
+    guard user == userName,
+      call.server.password.map({ isEqualInConstantTime($0, password) }) ?? true
+    else {
       throw CommandError("WRONGPASS invalid username-password pair or user is disabled.")
     }
     call.change { $0.isAuthenticated = true }
-  }
-
-  /// Takes the same time wherever the first difference is.
-  private static func areEqual(_ one: Bytes, _ other: Bytes) -> Bool {
-    var difference: UInt8 = one.count == other.count ? 0 : 1
-    for (index, byte) in other.enumerated() where !one.isEmpty {
-      difference |= byte ^ one[index % one.count]
-    }
-    return difference == 0
   }
 }

@@ -99,9 +99,6 @@ int64_t bench_now(void);
 /// Processor time that this process has used in all its threads. Wraps getrusage(2).
 int64_t bench_processor_time(void);
 
-/// O_DIRECT, which needs _GNU_SOURCE.
-int bench_o_direct(void);
-
 /// Raises the soft limit of open files to the hard one, and returns it.
 int64_t bench_raise_open_file_limit(void);
 
